@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+/* Log lines: formatted once, handed to one sink. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <udrv/log.h>
+
+#define LINE_MAX_BYTES 512
+
+static struct {
+	udrv_log_fn fn;
+	void *ctx;
+	int max_level;
+} sink;
+
+void udrv_log_set(udrv_log_fn fn, void *ctx, int max_level)
+{
+	sink.fn = fn;
+	sink.ctx = ctx;
+	sink.max_level = max_level;
+}
+
+void udrv_log(int level, const char *fmt, ...)
+{
+	char line[LINE_MAX_BYTES];
+	int saved_errno = errno;
+	va_list args;
+
+	if (!sink.fn || level > sink.max_level)
+		return;
+
+	va_start(args, fmt);
+	(void)vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	sink.fn(sink.ctx, level, line);
+	errno = saved_errno;
+}
+
+void udrv_log_stderr(void *ctx, int level, const char *line)
+{
+	const char *name = ctx;
+	char out[LINE_MAX_BYTES + 64];
+	char severity[8] = "";
+	int len;
+
+	if (getenv("JOURNAL_STREAM"))
+		(void)snprintf(severity, sizeof(severity), "<%d>", level & 7);
+	len = snprintf(out, sizeof(out), "%s%s%s%s\n", severity, name ? name : "",
+		       name ? ": " : "", line);
+	if (len < 0)
+		return;
+	if ((size_t)len >= sizeof(out)) {
+		len = (int)sizeof(out) - 1;
+		out[len - 1] = '\n';
+	}
+	/* A log line that cannot be written has nowhere to be reported. */
+	if (write(STDERR_FILENO, out, (size_t)len) < 0)
+		return;
+}
