@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * A driver: which devices it drives, probe and remove, and the program it becomes.
+ */
+#ifndef UDRV_DRIVER_H
+#define UDRV_DRIVER_H
+
+#include <stdio.h>
+
+#include <udrv/types.h>
+
+UDRV_BEGIN_DECLS
+
+#define UDRV_PCI_ANY_ID 0xffffffffu
+
+/** struct udrv_pci_device_id - an entry of a driver's id table (Linux: struct pci_device_id). */
+struct udrv_pci_device_id {
+	uint32_t vendor, device;       /* or UDRV_PCI_ANY_ID */
+	uint32_t subvendor, subdevice; /* or UDRV_PCI_ANY_ID */
+	uint32_t class_code, class_mask;
+	uintptr_t driver_data;
+};
+
+/** UDRV_PCI_DEVICE() - initialiser that matches a vendor and device id. */
+#define UDRV_PCI_DEVICE(vend, dev) (vend), (dev), UDRV_PCI_ANY_ID, UDRV_PCI_ANY_ID, 0, 0, 0
+
+/**
+ * struct udrv_verb - something that a running driver can be asked for
+ * @name: the word on the command line; NULL ends a table
+ * @args: its arguments for the help, e.g. "N", or NULL
+ * @help: one line
+ * @run: called in the daemon, one call at a time; argv[0] is the name. Text for the
+ *       caller goes to @out, an error message to @err (one line). Returns 0 or
+ *       negative errno, which becomes the client's exit status 1.
+ */
+struct udrv_verb {
+	const char *name;
+	const char *args;
+	const char *help;
+	int (*run)(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err);
+};
+
+/**
+ * struct udrv_param - a module parameter: `name=value` on the daemon's command line
+ * @name: NULL ends a table
+ * @value: where the text goes; the initial value is the default. Valid until exit.
+ * @help: one line that gives the values
+ */
+struct udrv_param {
+	const char *name;
+	const char **value;
+	const char *help;
+};
+
+/**
+ * struct udrv_driver - a driver
+ * @name: also the program's: udrv-<name>
+ * @description: one line for the help
+ * @id_table: ends with an entry whose vendor is 0
+ * @probe: takes the device into use. Returns 0 or negative errno after undoing what it did.
+ *         @id is the entry that matched.
+ * @remove: stops the device, then frees. Called once for each successful probe; the
+ *          device may be gone by then.
+ * @error: an uncorrectable error was reported (AER); may be NULL. Non-zero stops the daemon.
+ * @verbs: may be NULL
+ * @params: may be NULL
+ */
+struct udrv_driver {
+	const char *name;
+	const char *description;
+	const struct udrv_pci_device_id *id_table;
+	int (*probe)(struct udrv_device *dev, const struct udrv_pci_device_id *id);
+	void (*remove)(struct udrv_device *dev);
+	int (*error)(struct udrv_device *dev);
+	const struct udrv_verb *verbs;
+	const struct udrv_param *params;
+};
+
+/**
+ * udrv_pci_match_id() - the first entry of a table that matches a device
+ * @ids: the table
+ * @dev: the device
+ *
+ * Return: the entry, or NULL. Source: Linux pci_match_id().
+ */
+UDRV_API const struct udrv_pci_device_id *udrv_pci_match_id(const struct udrv_pci_device_id *ids,
+							    const struct udrv_device *dev);
+
+/**
+ * udrv_driver_probe() - match and probe, for programs with a main loop of their own
+ * @drv: the driver
+ * @dev: an open device
+ *
+ * Return: 0, -ENODEV if the id table does not match, what probe() returned otherwise.
+ */
+UDRV_API int udrv_driver_probe(const struct udrv_driver *drv, struct udrv_device *dev);
+
+/**
+ * udrv_driver_main() - the main function of a driver's program
+ * @drv: the driver
+ * @argc: main's
+ * @argv: main's
+ *
+ * `udrv-<name> run DEVICE [name=value...]` is the daemon; every other word is a verb, sent to the
+ * running daemon over its control socket. It prints, and installs udrv_log_stderr().
+ *
+ * Return: the exit status: 0, 1 failure, 2 usage.
+ */
+UDRV_API int udrv_driver_main(const struct udrv_driver *drv, int argc, char **argv);
+
+/** UDRV_DRIVER_MAIN() - define main() for a driver. */
+#define UDRV_DRIVER_MAIN(drv)                                \
+	int main(int argc, char **argv)                      \
+	{                                                    \
+		return udrv_driver_main(&(drv), argc, argv); \
+	}
+
+UDRV_END_DECLS
+
+#endif

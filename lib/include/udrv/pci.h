@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * A PCI function's configuration space, capabilities, BARs and regions.
+ * Names and argument order are those of Linux's <linux/pci.h>.
+ */
+#ifndef UDRV_PCI_H
+#define UDRV_PCI_H
+
+#include <udrv/types.h>
+
+UDRV_BEGIN_DECLS
+
+/** udrv_pci_name() - "0000:00:05.0"; for a model its device name. Valid until close. */
+UDRV_API const char *udrv_pci_name(const struct udrv_device *dev);
+
+/** udrv_pci_set_drvdata() - attach the driver's own data. */
+UDRV_API void udrv_pci_set_drvdata(struct udrv_device *dev, void *data);
+
+/** udrv_pci_get_drvdata() - what udrv_pci_set_drvdata() attached, or NULL. */
+UDRV_API void *udrv_pci_get_drvdata(const struct udrv_device *dev);
+
+/**
+ * udrv_pci_enable_device() - let the device answer in its memory and port BARs
+ * @dev: the device
+ *
+ * Sets Memory Space and I/O Space Enable as far as the device has such BARs
+ * (PCI Local Bus 3.0, 6.2.2). Return: 0 or negative errno.
+ */
+UDRV_API int udrv_pci_enable_device(struct udrv_device *dev);
+
+/** udrv_pci_disable_device() - switch bus mastering off (Linux: pci_disable_device()). */
+UDRV_API void udrv_pci_disable_device(struct udrv_device *dev);
+
+/**
+ * udrv_pci_set_master() - let the device do DMA and send message-signalled interrupts
+ * @dev: the device
+ *
+ * Return: 0 or negative errno (Linux returns nothing: there, the write cannot fail).
+ */
+UDRV_API int udrv_pci_set_master(struct udrv_device *dev);
+
+/** udrv_pci_clear_master() - stop DMA and message-signalled interrupts. 0 or negative errno. */
+UDRV_API int udrv_pci_clear_master(struct udrv_device *dev);
+
+/**
+ * udrv_pci_read_config_byte() - read configuration space, also _word and _dword
+ * @dev: the device
+ * @where: offset in bytes, a multiple of the size; beyond 255 only on PCIe
+ * @val: the value in host order; untouched on failure
+ *
+ * Any thread. Return: 0, -EINVAL for a bad offset, other negative errno.
+ */
+UDRV_API int udrv_pci_read_config_byte(struct udrv_device *dev, int where, uint8_t *val);
+UDRV_API int udrv_pci_read_config_word(struct udrv_device *dev, int where, uint16_t *val);
+UDRV_API int udrv_pci_read_config_dword(struct udrv_device *dev, int where, uint32_t *val);
+
+/**
+ * udrv_pci_write_config_byte() - write configuration space, also _word and _dword
+ * @dev: the device
+ * @where: offset in bytes, a multiple of the size
+ * @val: the value in host order
+ *
+ * The backend may hold back what it manages itself (vfio-pci: BARs, MSI enable).
+ * Return: 0, -EINVAL for a bad offset, other negative errno.
+ */
+UDRV_API int udrv_pci_write_config_byte(struct udrv_device *dev, int where, uint8_t val);
+UDRV_API int udrv_pci_write_config_word(struct udrv_device *dev, int where, uint16_t val);
+UDRV_API int udrv_pci_write_config_dword(struct udrv_device *dev, int where, uint32_t val);
+
+/**
+ * udrv_pci_find_capability() - offset of a standard capability
+ * @dev: the device
+ * @cap: PCI_CAP_ID_* of <linux/pci_regs.h>
+ *
+ * The walk ends after 48 steps, so that a device's broken list cannot hold it.
+ * Return: the offset, or 0 if there is none.
+ */
+UDRV_API uint8_t udrv_pci_find_capability(struct udrv_device *dev, int cap);
+
+/** udrv_pci_find_next_capability() - the next one after offset @pos, or 0. */
+UDRV_API uint8_t udrv_pci_find_next_capability(struct udrv_device *dev, uint8_t pos, int cap);
+
+/** udrv_pci_find_ext_capability() - offset of an extended capability (PCI_EXT_CAP_ID_*), or 0. */
+UDRV_API uint16_t udrv_pci_find_ext_capability(struct udrv_device *dev, int cap);
+
+/** UDRV_PCI_STD_NUM_BARS - BARs of a function of type 0. */
+#define UDRV_PCI_STD_NUM_BARS 6
+
+/** udrv_pci_resource_len() - bytes of BAR @bar, 0 if it has none. */
+UDRV_API uint64_t udrv_pci_resource_len(const struct udrv_device *dev, int bar);
+
+/** udrv_pci_resource_flags() - UDRV_RESOURCE_* of <udrv/pci_info.h>, 0 if there is no such BAR. */
+UDRV_API uint32_t udrv_pci_resource_flags(const struct udrv_device *dev, int bar);
+
+/**
+ * udrv_pci_iomap() - make a BAR accessible
+ * @dev: the device
+ * @bar: 0 to 5
+ * @maxlen: bytes wanted from the start, 0 for all
+ *
+ * Works for memory and port BARs alike. The pointer is for the accessors of <udrv/io.h> only:
+ * it is a mapping where the whole range can be mapped, and a cookie for trapped accesses
+ * otherwise. Any thread.
+ *
+ * Return: the pointer, or NULL (no such BAR, or no memory; udrv_log() says why).
+ * Source: Linux pci_iomap().
+ */
+UDRV_API void __udrv_iomem *udrv_pci_iomap(struct udrv_device *dev, int bar, size_t maxlen);
+
+/**
+ * udrv_pci_iomap_range() - make part of a BAR accessible
+ * @dev: the device
+ * @bar: 0 to 5
+ * @offset: first byte
+ * @maxlen: bytes wanted from @offset, 0 for all that follow
+ *
+ * A range without trapped parts comes back as a mapping even if the BAR has some
+ * (the registers beside an MSI-X table). Return: as udrv_pci_iomap(); NULL also when @offset is
+ * beyond the BAR.
+ */
+UDRV_API void __udrv_iomem *udrv_pci_iomap_range(struct udrv_device *dev, int bar, uint64_t offset,
+						 size_t maxlen);
+
+/** udrv_pci_iounmap() - the pointer is not used any more. NULL is allowed. */
+UDRV_API void udrv_pci_iounmap(struct udrv_device *dev, void __udrv_iomem *addr);
+
+/**
+ * udrv_bar_direct() - is this pointer a mapping, fit for the udrv_raw_ accessors
+ * @addr: from udrv_pci_iomap()
+ */
+static inline bool udrv_bar_direct(const volatile void __udrv_iomem *addr)
+{
+	return (intptr_t)addr > 0;
+}
+
+/**
+ * udrv_request_region() - claim part of a BAR within this process
+ * @dev: the device
+ * @bar: 0 to 5
+ * @offset: first byte
+ * @len: bytes, at least 1
+ * @name: who claims, for messages; copied
+ *
+ * Return: 0, -EBUSY if it overlaps a claim (udrv_log() names the holder), -EINVAL if it is
+ * beyond the BAR, -ENOMEM. Source: Linux request_mem_region().
+ */
+UDRV_API int udrv_request_region(struct udrv_device *dev, int bar, uint64_t offset, uint64_t len,
+				 const char *name);
+
+/** udrv_release_region() - give up what udrv_request_region() claimed, with the same range. */
+UDRV_API void udrv_release_region(struct udrv_device *dev, int bar, uint64_t offset, uint64_t len);
+
+/** udrv_pci_request_regions() - claim every BAR as @name; all or nothing. */
+UDRV_API int udrv_pci_request_regions(struct udrv_device *dev, const char *name);
+
+/** udrv_pci_release_regions() - give up every BAR. */
+UDRV_API void udrv_pci_release_regions(struct udrv_device *dev);
+
+/**
+ * udrv_pci_reset_function() - reset the function
+ * @dev: the device
+ *
+ * Return: 0, -ENOTTY if the function has no reset that the backend can use.
+ * Source: Linux pci_reset_function(), VFIO_DEVICE_RESET.
+ */
+UDRV_API int udrv_pci_reset_function(struct udrv_device *dev);
+
+UDRV_END_DECLS
+
+#endif

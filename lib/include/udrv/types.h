@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * Scalars that several headers share.
+ */
+#ifndef UDRV_TYPES_H
+#define UDRV_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <udrv/compiler.h>
+
+/** udrv_iova_t - an address as the device sees it (Linux: dma_addr_t). */
+typedef uint64_t udrv_iova_t;
+
+/** udrv_gfp_t - what an allocation may do to succeed (Linux: gfp_t). */
+typedef unsigned int udrv_gfp_t;
+
+/** UDRV_GFP_KERNEL - may sleep and make system calls. */
+#define UDRV_GFP_KERNEL 0x1u
+/** UDRV_GFP_ATOMIC - never sleeps, never makes a system call. */
+#define UDRV_GFP_ATOMIC 0x2u
+
+/** UDRV_HZ - jiffies per second: a jiffy is a millisecond. */
+#define UDRV_HZ 1000
+
+#define UDRV_DMA_BIT_MASK(n) (((n) == 64) ? ~0ULL : ((1ULL << (n)) - 1))
+
+struct udrv_device;
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The seam between the framework and what reaches the device: nothing above it knows whether the
+ * device is behind VFIO or a model, nothing below it knows about drivers.
+ */
+#ifndef UDRV_BACKEND_H
+#define UDRV_BACKEND_H
+
+#include <udrv/device.h>
+#include <udrv/irq.h>
+#include <udrv/pci_info.h>
+
+/* The bits of udrv_pci_alloc_irq_vectors() in the order of a vector's priority. */
+enum udrv__irq_type { UDRV__IRQ_INTX, UDRV__IRQ_MSI, UDRV__IRQ_MSIX, UDRV__IRQ_TYPES };
+
+/* A piece of a BAR that is mapped. */
+struct udrv__area {
+	uint64_t offset;
+	uint64_t len;
+	void *map;
+};
+
+#define UDRV__AREAS_MAX 8
+
+/* One BAR as the backend offers it. */
+struct udrv__bar {
+	uint64_t len;	/* 0: there is none */
+	uint32_t flags; /* UDRV_RESOURCE_* */
+	/* Mapped pieces, by offset; none: every access is trapped. */
+	struct udrv__area areas[UDRV__AREAS_MAX];
+	unsigned int area_count;
+	/* Window over the whole BAR for trapped accesses, NULL until first used. */
+	void __udrv_iomem *cookie;
+};
+
+/* IOVAs that the IOMMU translates, inclusive. */
+struct udrv__iova_range {
+	udrv_iova_t first, last;
+};
+
+struct udrv__backend_ops {
+	const char *name;
+
+	/* May this backend take a device of that name? info is NULL for a model's. */
+	bool (*match)(const char *name, const struct udrv_pci_info *info);
+	/*
+	 * Acquire the device. Fills dev->bars (without mapping), dev->irq_counts, dev->backend.
+	 * The device is quiescent afterwards: reset if it can be, bus mastering off.
+	 */
+	int (*open)(struct udrv_device *dev);
+	/* Undo open. Interrupts are off, nothing is mapped any more. */
+	void (*close)(struct udrv_device *dev);
+
+	int (*config_read)(struct udrv_device *dev, unsigned int where, unsigned int size,
+			   uint32_t *val);
+	int (*config_write)(struct udrv_device *dev, unsigned int where, unsigned int size,
+			    uint32_t val);
+
+	/* Map what can be mapped of a BAR into bar->areas; unmap it. 0 areas is no error. */
+	int (*bar_map)(struct udrv_device *dev, unsigned int index);
+	void (*bar_unmap)(struct udrv_device *dev, unsigned int index);
+	/* Trapped access; size is 1, 2, 4 or 8, inside the BAR. Any thread. */
+	int (*bar_read)(struct udrv_device *dev, unsigned int index, uint64_t offset,
+			unsigned int size, uint64_t *val);
+	int (*bar_write)(struct udrv_device *dev, unsigned int index, uint64_t offset,
+			 unsigned int size, uint64_t val);
+
+	/* Signal fds[i] for vector i from now on. All vectors of a type at once. */
+	int (*irq_enable)(struct udrv_device *dev, enum udrv__irq_type type, const int *fds,
+			  unsigned int count);
+	int (*irq_disable)(struct udrv_device *dev, enum udrv__irq_type type);
+	/* INTx was masked when it was signalled: let it fire again. */
+	int (*irq_unmask_intx)(struct udrv_device *dev);
+	/* Signal fd on an event; -EOPNOTSUPP if there is no such event. */
+	int (*event_enable)(struct udrv_device *dev, enum udrv_device_event event, int fd);
+
+	/* IOVA ranges in ascending order: count, or negative errno. At most max are written. */
+	int (*iova_ranges)(struct udrv_device *dev, struct udrv__iova_range *ranges,
+			   unsigned int max);
+	/* va, len and iova are multiples of the page size. */
+	int (*dma_map)(struct udrv_device *dev, void *va, size_t len, udrv_iova_t iova,
+		       bool device_reads, bool device_writes);
+	int (*dma_unmap)(struct udrv_device *dev, udrv_iova_t iova, size_t len);
+
+	int (*reset)(struct udrv_device *dev);
+};
+
+extern const struct udrv__backend_ops udrv__vfio_backend;
+extern const struct udrv__backend_ops udrv__model_backend;
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* struct udrv_device, shared by the subsystems: each has one member that only it touches. */
+#ifndef UDRV_SRC_DEVICE_H
+#define UDRV_SRC_DEVICE_H
+
+#include <pthread.h>
+
+#include <udrv/pci.h>
+
+#include "backend/backend.h"
+
+struct udrv__irqs;
+struct udrv__dma;
+struct udrv__claim;
+
+struct udrv_device {
+	const struct udrv__backend_ops *ops;
+	void *backend; /* the backend's own */
+	char name[UDRV_DEVICE_NAME_MAX];
+	struct udrv_pci_info info; /* a model fills the ids and resources itself */
+
+	/*
+	 * 1 once the device is gone. Waiters sleep on this word beside their own
+	 * (futex_waitv), so it is 32 bits and only udrv_device_set_gone() changes it.
+	 */
+	uint32_t gone;
+
+	struct udrv__bar bars[UDRV_PCI_STD_NUM_BARS];
+	pthread_mutex_t bar_lock; /* bars[].areas, bars[].cookie, claims */
+	struct udrv__claim *claims;
+
+	unsigned int irq_counts[UDRV__IRQ_TYPES];
+	struct udrv__irqs *irqs; /* src/irq */
+	struct udrv__dma *dma;	 /* src/mem */
+	int event_fds[UDRV_EVENT_COUNT];
+
+	void *drvdata;
+};
+
+/* The BARs' mappings, windows and claims end: src/pci/bar.c. */
+void udrv__bars_release(struct udrv_device *dev);
+
+/* src/irq: state is made by open, and ends with interrupts off and no worker left. */
+int udrv__irqs_init(struct udrv_device *dev);
+void udrv__irqs_release(struct udrv_device *dev);
+
+/* src/mem: likewise; release unmaps everything from the IOMMU, then frees. */
+int udrv__dma_init(struct udrv_device *dev);
+void udrv__dma_release(struct udrv_device *dev);
+
+#endif
