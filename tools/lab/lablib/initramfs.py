@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The guest's file system: busybox, the build tree's programs with their libraries, modules, tests."""
+
+import hashlib
+import os
+import re
+import struct
+from pathlib import Path
+
+from .common import CACHE, GUEST, ROOT, LabError, check_output, locked, need_program, scratch
+from .cpio import Archive
+from .modules import ModuleSet
+
+LIBRARIES = "/usr/lib/x86_64-linux-gnu"
+KEPT = 8  # archives that stay in the cache
+EXECUTABLE, SHARED = "program", "library"
+# Loaded at run time by what ldd cannot see: libc for thread cancellation.
+EXTRA_LIBRARIES = ("/lib/x86_64-linux-gnu/libgcc_s.so.1",)
+PCI_IDS = "/usr/share/misc/pci.ids"
+PASSWD = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/tmp:/bin/sh\n"
+GROUP = b"root:x:0:\nnogroup:x:65534:\n"
+
+
+def get_initramfs(kernel, build, modules):
+    """The archive for a kernel and a build tree, made anew only when something in it changed."""
+    with locked("initramfs"):
+        key = signature(kernel, build, modules)
+        index = CACHE / "initramfs" / f"{key}.key"
+        if index.exists():
+            path = index.with_name(index.read_text(encoding="ascii"))
+            if path.exists():
+                os.utime(path)
+                os.utime(index)
+                return path
+        return create(kernel, build, modules, index)
+
+
+def create(kernel, build, modules, index):
+    """Write an archive, named by its contents so that a saved state can depend on it."""
+    archive = compose(kernel, build, modules)
+    with scratch(index) as temporary:
+        with open(temporary, "wb") as stream:
+            archive.write(stream)
+        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()[:32]
+        path = index.with_name(f"{digest}.cpio")
+        temporary.rename(path)
+    index.write_text(path.name, encoding="ascii")
+    prune(index.parent)
+    return path
+
+
+def prune(directory):
+    for pattern in ("*.cpio", "*.key"):
+        for old in sorted(directory.glob(pattern), key=lambda p: p.stat().st_mtime)[:-KEPT]:
+            old.unlink()
+
+
+def signature(kernel, build, modules):
+    """Identity, size and time of everything that goes into the archive."""
+    inputs = [*sorted(p for _, p in binaries(build)), *modules, *tests(), *sorted(GUEST.iterdir()),
+              *sorted(Path(__file__).parent.glob("*.py")), Path(need_busybox()), Path(PCI_IDS)]
+    digest = hashlib.sha256(kernel.release.encode())
+    for path in inputs:
+        if path.exists():
+            status = path.stat()
+            digest.update(f"\0{path}\0{status.st_size}\0{status.st_mtime_ns}".encode())
+    return digest.hexdigest()[:32]
+
+
+def need_busybox():
+    path = need_program("busybox", "busybox-static")
+    if elf_kind(Path(path).resolve()) is None:
+        raise LabError(f"{path} is not an x86-64 program: install the package busybox-static")
+    return path
+
+
+def compose(kernel, build, modules):
+    """Put the whole file system together."""
+    archive = Archive()
+    add_base(archive)
+    add_binaries(archive, build)
+    for path, data in ModuleSet(kernel, modules).files().items():
+        archive.file(f"/usr/lib/modules/{kernel.release}/{path}", data)
+    for path in tests():
+        place = path.relative_to(ROOT / "tests" / "guest")
+        archive.file(f"/udrv/tests/{place}", path.read_bytes(), path.stat().st_mode & 0o755)
+    return archive
+
+
+def add_base(archive):
+    """Busybox under all its names, the init program, and the files that programs expect."""
+    busybox = need_busybox()
+    archive.file("/usr/bin/busybox", Path(busybox).read_bytes(), 0o755)
+    for applet in set(check_output([busybox, "--list"]).decode().split()) - {"busybox"}:
+        archive.symlink(f"/usr/bin/{applet}", "busybox")
+    for link in ("bin", "sbin"):
+        archive.symlink(f"/{link}", "usr/bin")
+    archive.symlink("/usr/sbin", "bin")
+    archive.symlink("/lib", "usr/lib")
+    archive.symlink("/lib64", "usr/lib64")
+    archive.device("/dev/console", 5, 1)
+    for path in ("/proc", "/sys", "/run", "/tmp", "/root", "/mnt"):
+        archive.directory(path)
+    archive.symlink("/var/run", "/run")
+    archive.file("/etc/passwd", PASSWD)
+    archive.file("/etc/group", GROUP)
+    archive.file("/init", (GUEST / "init").read_bytes(), 0o755)
+    if Path(PCI_IDS).exists():
+        archive.file(PCI_IDS, Path(PCI_IDS).read_bytes())
+
+
+def add_binaries(archive, build):
+    """The build tree's programs in /usr/bin, and every library where the loader looks."""
+    libraries = {Path(path).name: Path(path) for path in EXTRA_LIBRARIES if Path(path).exists()}
+    for kind, path in binaries(build):
+        libraries.update(needed_libraries(path))
+        if kind == EXECUTABLE:
+            archive.file(f"/usr/bin/{path.name}", path.read_bytes(), 0o755)
+        else:
+            libraries[path.name] = path
+    for name, path in libraries.items():
+        place = "/usr/lib64" if name.startswith("ld-linux") else LIBRARIES
+        archive.file(f"{place}/{name}", path.read_bytes(), 0o755)
+
+
+def needed_libraries(path):
+    """The libraries that the loader would take, by the name that it looks for."""
+    text = check_output(["ldd", path]).decode() if is_dynamic(path) else ""
+    missing = re.findall(r"^\s*(\S+) => not found", text, re.MULTILINE)
+    if missing:
+        raise LabError(f"{path} needs {', '.join(missing)}, which this machine does not have")
+    found = dict(re.findall(r"^\s*(\S+) => (/\S+) ", text, re.MULTILINE))
+    found.update({p: p for p in re.findall(r"^\s*(/\S+) \(0x", text, re.MULTILINE)})
+    return {Path(name).name: Path(place) for name, place in found.items()}
+
+
+def binaries(build):
+    """Each x86-64 program and shared library of a build tree as (kind, path)."""
+    paths = [path for folder in ("bin", "lib") for path in sorted((build / folder).glob("*"))]
+    kinds = [(elf_kind(path), path) for path in paths if path.is_file()]
+    return [(kind, path) for kind, path in kinds if kind]
+
+
+def elf_header(path):
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(4096)
+    except OSError:
+        return b""
+    # 64 bit, little endian, x86-64
+    if head[:6] == b"\x7fELF\x02\x01" and len(head) >= 64 and head[18:20] == b"\x3e\x00":
+        return head
+    return b""
+
+
+def has_interpreter(head):
+    """Whether an ELF file names a loader (PT_INTERP), as dynamic programs do."""
+    start, = struct.unpack_from("<Q", head, 32)
+    size, count = struct.unpack_from("<HH", head, 54)
+    offsets = range(start, min(start + size * count, len(head) - 4), size or 1)
+    return any(struct.unpack_from("<I", head, offset)[0] == 3 for offset in offsets)
+
+
+def elf_kind(path):
+    """EXECUTABLE, SHARED or, for all else, None."""
+    head = elf_header(path)
+    kind = head[16] if head else 0
+    if kind == 2 or (kind == 3 and has_interpreter(head)):
+        return EXECUTABLE
+    return SHARED if kind == 3 else None
+
+
+def is_dynamic(path):
+    head = elf_header(path)
+    return head[16] == 3 or has_interpreter(head)
+
+
+def tests():
+    """The scripts of tests/guest."""
+    top = ROOT / "tests" / "guest"
+    return sorted(p for p in top.rglob("*") if p.is_file())

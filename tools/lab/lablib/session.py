@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One guest from start to verdict: the QEMU process, its channels and the deadline."""
+
+import contextlib
+import ctypes
+import json
+import os
+import selectors
+import shlex
+import signal
+import socket
+import subprocess
+from dataclasses import dataclass
+
+from .common import EXIT_DIED, EXIT_QEMU, Deadline, LabError
+from .machine import qemu
+
+BOOT_DEADLINE = 60  # seconds until userland must run; a loaded machine takes 15
+CHANNELS = ("control", "stdout", "stderr", "monitor")
+OUTPUTS = {"stdout": 1, "stderr": 2}  # of the guest, to file descriptors of the host
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
+
+
+@dataclass
+class Verdict:
+    """What a guest said at its end."""
+
+    status: int
+    log: str
+    files: bytes
+
+
+class NeverStarted(LabError):
+    """The guest ended before its userland ran: worth a second try."""
+
+
+class Session:
+    """A running guest. `with` ends it; QEMU dies with this process in any case."""
+
+    def __init__(self, machine, directory, deadline, extra=()):
+        self.directory = directory
+        self.deadline = deadline
+        self.console = directory / "console.log"
+        self.channels, remote = {}, {}
+        self.control = bytearray()
+        self.monitor_input = bytearray()
+        self.events = []
+        for name in CHANNELS:
+            self.channels[name], remote[name] = socket.socketpair()
+        command = [qemu(), *machine.base_arguments(), *self.channel_arguments(remote), *extra]
+        (directory / "command").write_text(shlex.join(command) + "\n", encoding="utf-8")
+        with open(directory / "qemu.log", "wb") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent,
+                pass_fds=[end.fileno() for end in remote.values()])
+        for end in remote.values():
+            end.close()
+        self.selector = selectors.DefaultSelector()
+        for name in ("control", *OUTPUTS):
+            self.selector.register(self.channels[name], selectors.EVENT_READ, name)
+
+    def channel_arguments(self, remote):
+        arguments = ["-serial", f"file:{self.console}"]
+        for name, end in remote.items():
+            arguments += ["-chardev", f"socket,id={name},fd={end.fileno()}"]
+        for number, name in enumerate(("control", *OUTPUTS), start=1):
+            arguments += ["-device", f"virtserialport,bus=lab.0,nr={number},chardev={name}"]
+        return [*arguments, "-mon", "chardev=monitor,mode=control"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.selector.close()
+        for channel in self.channels.values():
+            channel.close()
+
+    # The control channel: lines, some followed by as many bytes as they say.
+
+    def until_ready(self):
+        """Wait until the guest asks for its job; returns the session, or ends it."""
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def wait_ready(self):
+        boot = Deadline(self.deadline.left(BOOT_DEADLINE))
+        try:
+            line = self.read_line(boot)
+        except LabError as error:
+            if error.status == EXIT_QEMU:
+                raise
+            self.deadline.left()
+            raise NeverStarted(f"userland did not start: {error}", error.status) from None
+        if line != "ready":
+            raise LabError(f"the guest said {line!r} instead of asking for a job", EXIT_DIED)
+
+    def send_job(self, script):
+        data = script.encode()
+        self.channels["control"].sendall(b"%d\n" % len(data) + data)
+
+    def verdict(self):
+        """Pass the output through until the guest reports its end."""
+        log, files = b"", b""
+        while True:
+            word, _, number = self.read_line(self.deadline).partition(" ")
+            if word == "log":
+                log = self.read_bytes(int(number))
+            elif word == "files":
+                files = self.read_bytes(int(number))
+            elif word == "exit":
+                self.drain()
+                return Verdict(int(number), log.decode(errors="replace"), files)
+            else:
+                raise LabError(f"the guest sent {word!r}, which is no part of the protocol", EXIT_DIED)
+
+    def read_line(self, deadline):
+        while b"\n" not in self.control:
+            self.pump(deadline)
+        line, _, rest = bytes(self.control).partition(b"\n")
+        self.control[:] = rest
+        return line.decode(errors="replace")
+
+    def read_bytes(self, size):
+        while len(self.control) < size:
+            self.pump(self.deadline)
+        data = bytes(self.control[:size])
+        del self.control[:size]
+        return data
+
+    def pump(self, deadline):
+        """Wait for a channel and take what it has; raise when there will be no more."""
+        for key, _ in self.selector.select(deadline.left()):
+            self.take(key)
+        if not any(key.data == "control" for key in self.selector.get_map().values()):
+            self.explain_end()
+
+    def take(self, key):
+        """Take what a channel has; False when there is no more."""
+        data = receive(key.fileobj)
+        if not data:
+            self.selector.unregister(key.fileobj)
+        elif key.data == "control":
+            self.control += data
+        else:
+            forward(OUTPUTS[key.data], data)
+        return bool(data)
+
+    def drain(self):
+        """Pass on what the guest wrote before its verdict: it is in the sockets by now."""
+        for key in list(self.selector.get_map().values()):
+            key.fileobj.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while self.take(key):
+                    pass
+
+    def explain_end(self):
+        """QEMU closed its channels: say why."""
+        status = self.process.wait(timeout=10)
+        words = (self.directory / "qemu.log").read_text(errors="replace").strip().splitlines()
+        if status == 1 and words and not self.console.stat().st_size:
+            raise LabError(f"QEMU did not start: {words[-1]}", EXIT_QEMU)
+        how = f"by signal {-status}" if status < 0 else f"with status {status}"
+        reason = f": {words[-1]}" if words else ""
+        raise LabError(f"the guest died without a verdict (QEMU ended {how}{reason})", EXIT_DIED)
+
+    # The monitor: QMP, one command at a time.
+
+    def monitor(self, command, **arguments):
+        """Run a QMP command and return its result."""
+        request = {"execute": command, "arguments": arguments}
+        self.channels["monitor"].sendall(json.dumps(request).encode() + b"\n")
+        while True:
+            reply = self.monitor_message()
+            if "return" in reply:
+                return reply["return"]
+            if "error" in reply:
+                raise LabError(f"QEMU: {command}: {reply['error']['desc']}", EXIT_QEMU)
+            self.events.append(reply)
+
+    def human_monitor(self, line):
+        """Run an HMP command, which explains a failure by printing something."""
+        answer = self.monitor("human-monitor-command", **{"command-line": line}).strip()
+        if answer:
+            raise LabError(f"QEMU: {line}: {answer}", EXIT_QEMU)
+
+    def wait_migration(self):
+        """Wait for the end of saving or restoring a state."""
+        while True:
+            event = self.events.pop(0) if self.events else self.monitor_message()
+            if event.get("event") == "MIGRATION":
+                status = event["data"]["status"]
+                if status == "completed":
+                    return
+                if status == "failed":
+                    raise LabError("QEMU could not save or restore the guest's state", EXIT_QEMU)
+
+    def monitor_message(self):
+        channel = self.channels["monitor"]
+        while b"\n" not in self.monitor_input:
+            channel.settimeout(self.deadline.left())
+            try:
+                data = receive(channel)
+            except TimeoutError:
+                continue
+            if not data:
+                self.explain_end()
+            self.monitor_input += data
+        line, _, rest = bytes(self.monitor_input).partition(b"\n")
+        self.monitor_input[:] = rest
+        return json.loads(line)
+
+
+def die_with_parent():
+    """In the child, before exec: QEMU ends when the lab does, whatever ends the lab."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    os.setpgid(0, 0)  # a terminal's ^C is for the lab alone
+
+
+def receive(channel):
+    try:
+        return channel.recv(1 << 16)
+    except ConnectionResetError:
+        return b""
+
+
+def forward(descriptor, data):
+    """Write to the host's stdout or stderr, all of it and at once."""
+    while data:
+        data = data[os.write(descriptor, data):]

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What in a guest's kernel log fails a run."""
+
+import re
+
+# A fault that the IOMMU stopped: DMA where nothing is mapped, or an interrupt message that nobody set up.
+IOMMU_FAULT = re.compile(
+    r"DMAR: \[(DMA|INTR-REMAP)"
+    r"|AMD-Vi: Event logged \["
+    r"|viommu.*fault|virtio_iommu.*fault")
+
+FAILURE = re.compile(
+    r"\bWARNING: |\bBUG: |kernel BUG at |\bOops\b|Kernel panic"
+    r"|general protection fault, (probably|maybe)|unable to handle "
+    r"|nobody cared"
+    r"|INFO: task .* blocked for more than|rcu: INFO: .* (stall|detected)|rcu_.* self-detected stall"
+    r"|possible (circular|recursive) locking|inconsistent lock state|suspicious RCU usage"
+    r"|held lock freed|DEADLOCK"
+    r"|KASAN: |UBSAN: |KCSAN: |KFENCE: |DMA-API: .*(error|leak|not |exceed)|kmemleak: [1-9]"
+    r"|refcount_t: |list_(add|del) corruption|scheduling while atomic|sleeping function called")
+
+# Seen on the stock kernels in QEMU at every boot.
+HARMLESS = re.compile(r"Spectre V2 : WARNING: |unchecked MSR access error: RDMSR")
+
+
+def log_lines(text):
+    """A log's lines without the <level> that `dmesg -r` puts in front."""
+    return [re.sub(r"^<\d+>", "", line.rstrip()) for line in text.splitlines()]
+
+
+def offending(text, expect_dmar):
+    """The lines that fail a run; with `expect_dmar`, IOMMU faults do not, but there must be one."""
+    lines = log_lines(text)
+    faults = [line for line in lines if IOMMU_FAULT.search(line)]
+    bad = [line for line in lines if FAILURE.search(line) and not HARMLESS.search(line)
+           and line not in faults]
+    if not expect_dmar:
+        return [line for line in lines if line in bad or line in faults]
+    return bad if faults else bad + ["(no DMAR fault in the log, but --expect-dmar asks for one)"]
