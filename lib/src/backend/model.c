@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+/* The model backend: finding, opening and removing software devices, and their BARs. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include <linux/pci_regs.h>
+#include <udrv/log.h>
+
+#include "backend/model.h"
+#include "pci/device.h"
+
+#define PREFIX "model:"
+
+static const struct udrv__model_type *const types[] = {
+	&udrv__model_edu,
+};
+
+struct udrv__model *udrv__model_of(struct udrv_device *dev)
+{
+	return dev->backend;
+}
+
+/* "model:edu" and "model:edu:<anything>" are of type edu. */
+static const struct udrv__model_type *find_type(const char *name)
+{
+	const char *word = name + strlen(PREFIX);
+	size_t len = strcspn(word, ":");
+
+	if (word[len] == ':' && !word[len + 1])
+		return NULL;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (strlen(types[i]->name) == len && !strncmp(types[i]->name, word, len))
+			return types[i];
+	return NULL;
+}
+
+static bool model_match(const char *name, const struct udrv_pci_info *info)
+{
+	return !info && !strncmp(name, PREFIX, strlen(PREFIX));
+}
+
+static void fill_device(struct udrv_device *dev, const struct udrv__model_type *type)
+{
+	struct udrv_pci_info *info = &dev->info;
+
+	memset(info, 0, sizeof(*info));
+	strncpy(info->name, dev->name, sizeof(info->name) - 1);
+	strncpy(info->driver, "model", sizeof(info->driver) - 1);
+	info->vendor = type->vendor;
+	info->device = type->device;
+	info->subsystem_vendor = type->subsystem_vendor;
+	info->subsystem_device = type->subsystem_device;
+	info->revision = type->revision;
+	info->class_code = type->class_code;
+	info->iommu_group = -1;
+	info->numa_node = -1;
+	for (unsigned int i = 0; i < UDRV_PCI_STD_NUM_BARS; i++) {
+		info->resource[i].len = dev->bars[i].len = type->bars[i].len;
+		info->resource[i].flags = dev->bars[i].flags = type->bars[i].flags;
+	}
+	dev->irq_counts[UDRV__IRQ_INTX] = type->intx;
+	dev->irq_counts[UDRV__IRQ_MSI] = type->msi_vectors;
+	dev->irq_counts[UDRV__IRQ_MSIX] = 0;
+}
+
+static int model_open(struct udrv_device *dev)
+{
+	const struct udrv__model_type *type = find_type(dev->name);
+	struct udrv__model *m;
+	int ret;
+
+	if (!type) {
+		udrv_pr_err("%s: there is no such model; try " PREFIX "%s", dev->name,
+			    types[0]->name);
+		return -ENODEV;
+	}
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return -ENOMEM;
+	m->type = type;
+	m->dev = dev;
+	m->irq_type = UDRV__IRQ_TYPES;
+	for (int i = 0; i < UDRV_EVENT_COUNT; i++)
+		m->event_fds[i] = -1;
+	pthread_mutex_init(&m->lock, NULL);
+	udrv__model_config_init(m);
+	ret = type->create(m, &m->state);
+	if (ret) {
+		udrv_pr_err("%s: cannot create the model: %s", dev->name, strerror(-ret));
+		pthread_mutex_destroy(&m->lock);
+		free(m);
+		return ret;
+	}
+	dev->backend = m;
+	fill_device(dev, type);
+	return 0;
+}
+
+static void model_close(struct udrv_device *dev)
+{
+	struct udrv__model *m = dev->backend;
+
+	m->type->destroy(m->state);
+	udrv__model_unmap_all(m);
+	pthread_mutex_destroy(&m->lock);
+	free(m);
+	dev->backend = NULL;
+}
+
+/* Every access is trapped: a model has no memory of its own that could stand for registers. */
+static int model_bar_map(struct udrv_device *dev, unsigned int index)
+{
+	dev->bars[index].area_count = 0;
+	return 0;
+}
+
+static void model_bar_unmap(struct udrv_device *dev, unsigned int index)
+{
+	(void)dev;
+	(void)index;
+}
+
+static bool size_is_sane(unsigned int size)
+{
+	return size == 1 || size == 2 || size == 4 || size == 8;
+}
+
+/* Does the device answer in this BAR at all? */
+static bool decodes(struct udrv__model *m, unsigned int index)
+{
+	bool is_port = m->type->bars[index].flags & UDRV_RESOURCE_IO;
+	bool answer;
+
+	pthread_mutex_lock(&m->lock);
+	answer = !m->removed &&
+		 (udrv__model_command(m) & (is_port ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY));
+	pthread_mutex_unlock(&m->lock);
+	return answer;
+}
+
+static int check_access(const struct udrv__model *m, unsigned int index, uint64_t offset,
+			unsigned int size)
+{
+	uint64_t len;
+
+	if (index >= UDRV_PCI_STD_NUM_BARS || !size_is_sane(size))
+		return -EINVAL;
+	len = m->type->bars[index].len;
+	if (size > len || offset > len - size)
+		return -EINVAL;
+	return 0;
+}
+
+static int model_bar_read(struct udrv_device *dev, unsigned int index, uint64_t offset,
+			  unsigned int size, uint64_t *val)
+{
+	struct udrv__model *m = dev->backend;
+	uint64_t all_ones;
+	int ret = check_access(m, index, offset, size);
+
+	if (ret)
+		return ret;
+	all_ones = UINT64_MAX >> (64 - 8 * size);
+	if (!decodes(m, index))
+		*val = all_ones;
+	else
+		*val = m->type->read(m->state, index, offset, size) & all_ones;
+	return 0;
+}
+
+static int model_bar_write(struct udrv_device *dev, unsigned int index, uint64_t offset,
+			   unsigned int size, uint64_t val)
+{
+	struct udrv__model *m = dev->backend;
+	int ret = check_access(m, index, offset, size);
+
+	if (ret)
+		return ret;
+	if (decodes(m, index))
+		m->type->write(m->state, index, offset, size, val);
+	return 0;
+}
+
+static int model_event_enable(struct udrv_device *dev, enum udrv_device_event event, int fd)
+{
+	struct udrv__model *m = dev->backend;
+
+	if (event >= UDRV_EVENT_COUNT)
+		return -EOPNOTSUPP;
+	pthread_mutex_lock(&m->lock);
+	m->event_fds[event] = fd;
+	pthread_mutex_unlock(&m->lock);
+	return 0;
+}
+
+/* As pci_reset_function() does: configuration space is saved before and restored afterwards. */
+int udrv__model_reset(struct udrv_device *dev)
+{
+	struct udrv__model *m = dev->backend;
+
+	if (!m->type->reset)
+		return -ENOTTY;
+	m->type->reset(m->state);
+	return 0;
+}
+
+void udrv__model_get_counts(struct udrv_device *dev, struct udrv__model_counts *counts)
+{
+	struct udrv__model *m = dev->backend;
+
+	pthread_mutex_lock(&m->lock);
+	*counts = m->counts;
+	pthread_mutex_unlock(&m->lock);
+}
+
+void udrv__model_raise_event(struct udrv_device *dev, enum udrv_device_event event)
+{
+	struct udrv__model *m = dev->backend;
+
+	pthread_mutex_lock(&m->lock);
+	if (m->event_fds[event] >= 0)
+		eventfd_write(m->event_fds[event], 1);
+	pthread_mutex_unlock(&m->lock);
+}
+
+void udrv__model_surprise_remove(struct udrv_device *dev)
+{
+	struct udrv__model *m = dev->backend;
+
+	pthread_mutex_lock(&m->lock);
+	m->removed = true;
+	pthread_mutex_unlock(&m->lock);
+	udrv_device_set_gone(dev);
+}
+
+const struct udrv__backend_ops udrv__model_backend = {
+	.name = "model",
+	.match = model_match,
+	.open = model_open,
+	.close = model_close,
+	.config_read = udrv__model_config_read,
+	.config_write = udrv__model_config_write,
+	.bar_map = model_bar_map,
+	.bar_unmap = model_bar_unmap,
+	.bar_read = model_bar_read,
+	.bar_write = model_bar_write,
+	.irq_enable = udrv__model_irq_enable,
+	.irq_disable = udrv__model_irq_disable,
+	.irq_unmask_intx = udrv__model_irq_unmask_intx,
+	.event_enable = model_event_enable,
+	.iova_ranges = udrv__model_iova_ranges,
+	.dma_map = udrv__model_dma_map,
+	.dma_unmap = udrv__model_dma_unmap,
+	.reset = udrv__model_reset,
+};
