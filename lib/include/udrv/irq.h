@@ -149,7 +149,7 @@ struct udrv_irq_stats {
 	int fifo_priority;  /* what the worker got: 0 if SCHED_FIFO was not permitted */
 };
 
-/** udrv_irq_get_stats() - read the counters. Any thread. 0 or -EINVAL. */
+/** udrv_irq_get_stats() - read the counters. Any thread while vectors are allocated. 0 or -EINVAL. */
 UDRV_API int udrv_irq_get_stats(struct udrv_device *dev, int irq, struct udrv_irq_stats *stats);
 
 UDRV_END_DECLS

@@ -8,7 +8,10 @@
 
 #include <udrv/device.h>
 #include <udrv/irq.h>
+#include <udrv/pci.h>
 #include <udrv/pci_info.h>
+
+struct udrv__iova_space;
 
 /* The bits of udrv_pci_alloc_irq_vectors() in the order of a vector's priority. */
 enum udrv__irq_type { UDRV__IRQ_INTX, UDRV__IRQ_MSI, UDRV__IRQ_MSIX, UDRV__IRQ_TYPES };
@@ -31,6 +34,7 @@ struct udrv__bar {
 	unsigned int area_count;
 	/* Window over the whole BAR for trapped accesses, NULL until first used. */
 	void __udrv_iomem *cookie;
+	void *window; /* what the window hands to its accesses */
 };
 
 /* IOVAs that the IOMMU translates, inclusive. */
@@ -77,6 +81,8 @@ struct udrv__backend_ops {
 	/* IOVA ranges in ascending order: count, or negative errno. At most max are written. */
 	int (*iova_ranges)(struct udrv_device *dev, struct udrv__iova_range *ranges,
 			   unsigned int max);
+	/* Where IOVAs are handed out, if several devices share it; NULL op: the device's own. */
+	struct udrv__iova_space *(*iova_space)(struct udrv_device *dev);
 	/* va, len and iova are multiples of the page size. */
 	int (*dma_map)(struct udrv_device *dev, void *va, size_t len, udrv_iova_t iova,
 		       bool device_reads, bool device_writes);

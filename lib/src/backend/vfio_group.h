@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* IOMMU groups and their containers (VFIO's group API, Documentation/driver-api/vfio.rst). */
+#ifndef UDRV_VFIO_GROUP_H
+#define UDRV_VFIO_GROUP_H
+
+#include "backend/backend.h"
+#include "mem/iova.h"
+
+/* A group that this process holds. Functions of one group share it, and its container. */
+struct udrv__vfio_group {
+	struct udrv__vfio_group *next;
+	int id;
+	int fd;
+	int container;
+	unsigned int users;
+	struct udrv__iova_space iova;
+};
+
+/*
+ * The group of a device, opened if this process does not hold it yet, with its container set to
+ * type1v2. Explains failures. Any thread.
+ */
+int udrv__vfio_group_get(const struct udrv_pci_info *info, struct udrv__vfio_group **group_out);
+void udrv__vfio_group_put(struct udrv__vfio_group *group);
+
+/* Descriptor of a device in the group, or negative errno. */
+int udrv__vfio_group_open_device(const struct udrv__vfio_group *group, const char *name);
+
+/* The backend's iova_ranges, dma_map and dma_unmap, on a container. */
+int udrv__vfio_iova_ranges(int container, struct udrv__iova_range *ranges, unsigned int max);
+int udrv__vfio_dma_map(int container, const char *name, void *va, size_t len, udrv_iova_t iova,
+		       uint32_t flags);
+int udrv__vfio_dma_unmap(int container, udrv_iova_t iova, size_t len);
+
+#endif

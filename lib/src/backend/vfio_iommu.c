@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+/* The type 1 IOMMU of a container: which addresses it translates, map and unmap. */
+#include <errno.h>
+#include <linux/vfio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+
+#include <udrv/log.h>
+
+#include "backend/vfio_caps.h"
+#include "backend/vfio_group.h"
+
+/* The info with its capabilities; the kernel says in argsz how large it is. */
+static int get_info(int container, struct vfio_iommu_type1_info **info_out)
+{
+	struct vfio_iommu_type1_info *info;
+	uint32_t size = sizeof(*info);
+
+	for (int tries = 0; tries < 2; tries++) {
+		info = calloc(1, size);
+		if (!info)
+			return -ENOMEM;
+		info->argsz = size;
+		if (ioctl(container, VFIO_IOMMU_GET_INFO, info)) {
+			int err = errno;
+
+			free(info);
+			return -err;
+		}
+		if (info->argsz <= size) {
+			*info_out = info;
+			return 0;
+		}
+		size = info->argsz;
+		free(info);
+	}
+	return -EAGAIN;
+}
+
+static int copy_ranges(const struct vfio_iommu_type1_info_cap_iova_range *cap, size_t room,
+		       struct udrv__iova_range *ranges, unsigned int max)
+{
+	unsigned int n = cap->nr_iovas;
+
+	if (n > (room - sizeof(*cap)) / sizeof(cap->iova_ranges[0]))
+		return -EPROTO;
+	if (n > max)
+		n = max;
+	for (unsigned int i = 0; i < n; i++) {
+		ranges[i].first = cap->iova_ranges[i].start;
+		ranges[i].last = cap->iova_ranges[i].end;
+	}
+	return (int)n;
+}
+
+int udrv__vfio_iova_ranges(int container, struct udrv__iova_range *ranges, unsigned int max)
+{
+	const struct vfio_info_cap_header *cap;
+	struct vfio_iommu_type1_info *info = NULL;
+	size_t room;
+	int ret = get_info(container, &info);
+
+	if (ret)
+		return ret;
+	cap = udrv__vfio_find_cap(info, info->argsz,
+				  info->flags & VFIO_IOMMU_INFO_CAPS ? info->cap_offset : 0,
+				  VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE,
+				  sizeof(struct vfio_iommu_type1_info_cap_iova_range));
+	if (cap) {
+		room = info->argsz - (size_t)((const char *)cap - (const char *)info);
+		ret = copy_ranges((const void *)cap, room, ranges, max);
+	} else {
+		ret = -EOPNOTSUPP; /* Linux before 5.4 */
+	}
+	free(info);
+	return ret;
+}
+
+static void explain_map(const char *name, size_t len, int err)
+{
+	struct rlimit limit;
+
+	if (err == ENOMEM && !getrlimit(RLIMIT_MEMLOCK, &limit) && limit.rlim_cur != RLIM_INFINITY)
+		udrv_pr_err("%s: cannot pin %zu bytes for DMA: RLIMIT_MEMLOCK is %llu bytes; "
+			    "raise it (ulimit -l, or LimitMEMLOCK= in the unit)",
+			    name, len, (unsigned long long)limit.rlim_cur);
+	else if (err == ENOSPC)
+		udrv_pr_err("%s: no more DMA mappings; raise dma_entry_limit of vfio_iommu_type1",
+			    name);
+	else
+		udrv_pr_err("%s: the IOMMU does not map %zu bytes: %s", name, len, strerror(err));
+}
+
+int udrv__vfio_dma_map(int container, const char *name, void *va, size_t len, udrv_iova_t iova,
+		       uint32_t flags)
+{
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map),
+		.flags = flags,
+		.vaddr = (uintptr_t)va,
+		.iova = iova,
+		.size = len,
+	};
+	int err;
+
+	if (!ioctl(container, VFIO_IOMMU_MAP_DMA, &map))
+		return 0;
+	err = errno;
+	explain_map(name, len, err);
+	return -err;
+}
+
+int udrv__vfio_dma_unmap(int container, udrv_iova_t iova, size_t len)
+{
+	struct vfio_iommu_type1_dma_unmap unmap = {
+		.argsz = sizeof(unmap),
+		.iova = iova,
+		.size = len,
+	};
+
+	if (ioctl(container, VFIO_IOMMU_UNMAP_DMA, &unmap))
+		return -errno;
+	return unmap.size == len ? 0 : -ENOENT;
+}

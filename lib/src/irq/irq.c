@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: MIT
+/* Allocating vectors, requesting and freeing interrupts. */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <udrv/irq.h>
+
+#include "irq/irq.h"
+
+static const struct udrv_irq_options default_options = UDRV_IRQ_OPTIONS_DEFAULT;
+
+int udrv__irqs_init(struct udrv_device *dev)
+{
+	struct udrv__irqs *irqs = calloc(1, sizeof(*irqs));
+
+	if (!irqs)
+		return -ENOMEM;
+	pthread_mutex_init(&irqs->lock, NULL);
+	dev->irqs = irqs;
+	return 0;
+}
+
+static void free_vectors(struct udrv__vector *vectors, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		close(vectors[i].efd);
+	free(vectors);
+}
+
+static int make_vectors(struct udrv_device *dev, enum udrv__irq_type type, unsigned int count,
+			struct udrv__vector **vectors_out)
+{
+	struct udrv__vector *vectors = calloc(count, sizeof(*vectors));
+
+	if (!vectors)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < count; i++) {
+		struct udrv__vector *v = &vectors[i];
+
+		v->efd = eventfd(0, EFD_CLOEXEC);
+		if (v->efd < 0) {
+			int err = errno;
+
+			free_vectors(vectors, i);
+			return -err;
+		}
+		v->dev = dev;
+		v->nr = i;
+		v->level = type == UDRV__IRQ_INTX;
+		v->options = default_options;
+	}
+	*vectors_out = vectors;
+	return 0;
+}
+
+static int enable_vectors(struct udrv_device *dev, enum udrv__irq_type type,
+			  const struct udrv__vector *vectors, unsigned int count)
+{
+	int *fds = calloc(count, sizeof(*fds));
+	int ret;
+
+	if (!fds)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < count; i++)
+		fds[i] = vectors[i].efd;
+	ret = dev->ops->irq_enable(dev, type, fds, count);
+	free(fds);
+	return ret;
+}
+
+static int alloc_type(struct udrv_device *dev, enum udrv__irq_type type, unsigned int count)
+{
+	struct udrv__irqs *irqs = dev->irqs;
+	struct udrv__vector *vectors = NULL;
+	int ret = make_vectors(dev, type, count, &vectors);
+
+	if (ret)
+		return ret;
+	ret = enable_vectors(dev, type, vectors, count);
+	if (ret) {
+		free_vectors(vectors, count);
+		return ret;
+	}
+	irqs->type = type;
+	irqs->vectors = vectors;
+	irqs->count = count;
+	return (int)count;
+}
+
+/* As many vectors of a type as can be had: fewer if the kernel is short of them. */
+static int alloc_most(struct udrv_device *dev, enum udrv__irq_type type, unsigned int min,
+		      unsigned int max)
+{
+	unsigned int count = dev->irq_counts[type] < max ? dev->irq_counts[type] : max;
+	int ret = -ENOSPC;
+
+	for (; count >= min && ret == -ENOSPC; count /= 2)
+		ret = alloc_type(dev, type, count);
+	return ret;
+}
+
+static int alloc_locked(struct udrv_device *dev, unsigned int min, unsigned int max,
+			unsigned int flags)
+{
+	static const struct {
+		unsigned int flag;
+		enum udrv__irq_type type;
+	} order[] = {
+		{ UDRV_PCI_IRQ_MSIX, UDRV__IRQ_MSIX },
+		{ UDRV_PCI_IRQ_MSI, UDRV__IRQ_MSI },
+		{ UDRV_PCI_IRQ_INTX, UDRV__IRQ_INTX },
+	};
+	int ret = -ENOSPC;
+
+	if (dev->irqs->count)
+		return -EBUSY;
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]) && ret < 0; i++)
+		if (flags & order[i].flag)
+			ret = alloc_most(dev, order[i].type, min, max);
+	return ret;
+}
+
+int udrv_pci_alloc_irq_vectors(struct udrv_device *dev, unsigned int min_vecs,
+			       unsigned int max_vecs, unsigned int flags)
+{
+	int ret;
+
+	if (!min_vecs || max_vecs < min_vecs || !(flags & UDRV_PCI_IRQ_ALL_TYPES))
+		return -EINVAL;
+	pthread_mutex_lock(&dev->irqs->lock);
+	ret = alloc_locked(dev, min_vecs, max_vecs, flags);
+	pthread_mutex_unlock(&dev->irqs->lock);
+	if (ret < 0)
+		udrv_dev_err(dev, "no %u interrupt vectors of the wanted types: %s", min_vecs,
+			     strerror(-ret));
+	return ret;
+}
+
+int udrv_pci_irq_vector(struct udrv_device *dev, unsigned int nr)
+{
+	return nr < dev->irqs->count ? (int)nr : -EINVAL;
+}
+
+unsigned int udrv_pci_irq_type(const struct udrv_device *dev)
+{
+	static const unsigned int flags[UDRV__IRQ_TYPES] = {
+		[UDRV__IRQ_INTX] = UDRV_PCI_IRQ_INTX,
+		[UDRV__IRQ_MSI] = UDRV_PCI_IRQ_MSI,
+		[UDRV__IRQ_MSIX] = UDRV_PCI_IRQ_MSIX,
+	};
+
+	return dev->irqs->count ? flags[dev->irqs->type] : 0;
+}
+
+/* Off at the device first; then nothing signals the eventfds any more. */
+void udrv_pci_free_irq_vectors(struct udrv_device *dev)
+{
+	struct udrv__irqs *irqs = dev->irqs;
+
+	pthread_mutex_lock(&irqs->lock);
+	for (unsigned int i = 0; i < irqs->count; i++) {
+		if (irqs->vectors[i].actions) {
+			udrv_dev_err(dev, "vectors not freed: irq %u is still requested by %s", i,
+				     irqs->vectors[i].actions->name);
+			pthread_mutex_unlock(&irqs->lock);
+			return;
+		}
+	}
+	if (irqs->count) {
+		(void)dev->ops->irq_disable(dev, irqs->type);
+		free_vectors(irqs->vectors, irqs->count);
+	}
+	irqs->vectors = NULL;
+	irqs->count = 0;
+	pthread_mutex_unlock(&irqs->lock);
+}
+
+static struct udrv__vector *get_vector(struct udrv_device *dev, int irq)
+{
+	if (irq < 0 || (unsigned int)irq >= dev->irqs->count)
+		return NULL;
+	return &dev->irqs->vectors[irq];
+}
+
+static bool options_valid(const struct udrv_irq_options *o)
+{
+	return (unsigned int)o->wait < UDRV_WAIT_COUNT && o->fifo_priority >= 0 &&
+	       o->fifo_priority <= sched_get_priority_max(SCHED_FIFO) && o->cpu >= -1 &&
+	       o->cpu < CPU_SETSIZE;
+}
+
+int udrv_irq_set_options(struct udrv_device *dev, int irq, const struct udrv_irq_options *options)
+{
+	struct udrv__vector *v;
+	int ret = 0;
+
+	if (!options_valid(options))
+		return -EINVAL;
+	pthread_mutex_lock(&dev->irqs->lock);
+	v = get_vector(dev, irq);
+	if (!v)
+		ret = -EINVAL;
+	else if (v->actions)
+		ret = -EBUSY;
+	else
+		v->options = *options;
+	pthread_mutex_unlock(&dev->irqs->lock);
+	return ret;
+}
+
+/* The first action starts the worker; a line that was left masked is opened. */
+static int add_first(struct udrv__vector *v, struct udrv__action *action)
+{
+	int ret;
+
+	__atomic_store_n(&v->actions, action, __ATOMIC_RELEASE);
+	ret = udrv__worker_start(v);
+	if (ret) {
+		__atomic_store_n(&v->actions, NULL, __ATOMIC_RELEASE);
+		return ret;
+	}
+	if (v->level)
+		(void)v->dev->ops->irq_unmask_intx(v->dev);
+	return 0;
+}
+
+static int add_action(struct udrv__vector *v, struct udrv__action *action)
+{
+	struct udrv__action **link = &v->actions;
+
+	if (!v->actions)
+		return add_first(v, action);
+	for (; *link; link = &(*link)->next) {
+		if (!((*link)->flags & action->flags & UDRV_IRQF_SHARED)) {
+			udrv_dev_err(v->dev, "irq %u is in use by %s and not shared", v->nr,
+				     (*link)->name);
+			return -EBUSY;
+		}
+	}
+	__atomic_store_n(link, action, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static udrv_irqreturn_t wake_thread(int irq, void *dev_id)
+{
+	(void)irq;
+	(void)dev_id;
+	return UDRV_IRQ_WAKE_THREAD;
+}
+
+int udrv_request_threaded_irq(struct udrv_device *dev, int irq, udrv_irq_handler_t handler,
+			      udrv_irq_handler_t thread_fn, unsigned int flags, const char *name,
+			      void *dev_id)
+{
+	struct udrv__action *action;
+	struct udrv__vector *v;
+	int ret;
+
+	/* As in Linux: a shared action must be told apart when it is freed. */
+	if ((!handler && !thread_fn) || (flags & UDRV_IRQF_SHARED && !dev_id))
+		return -EINVAL;
+	action = calloc(1, sizeof(*action));
+	if (!action)
+		return -ENOMEM;
+	action->handler = handler ? handler : wake_thread;
+	action->thread_fn = thread_fn;
+	action->flags = flags;
+	action->dev_id = dev_id;
+	(void)snprintf(action->name, sizeof(action->name), "%s", name ? name : "?");
+
+	pthread_mutex_lock(&dev->irqs->lock);
+	v = get_vector(dev, irq);
+	ret = v ? add_action(v, action) : -EINVAL;
+	pthread_mutex_unlock(&dev->irqs->lock);
+	if (ret)
+		free(action);
+	return ret;
+}
+
+static struct udrv__action **find_action(struct udrv__vector *v, const void *dev_id)
+{
+	struct udrv__action **link = &v->actions;
+
+	while (*link && (*link)->dev_id != dev_id)
+		link = &(*link)->next;
+	return link;
+}
+
+int udrv_free_irq(struct udrv_device *dev, int irq, void *dev_id)
+{
+	struct udrv__action *action = NULL;
+	struct udrv__vector *v;
+
+	pthread_mutex_lock(&dev->irqs->lock);
+	v = get_vector(dev, irq);
+	if (v) {
+		struct udrv__action **link = find_action(v, dev_id);
+
+		action = *link;
+		if (action)
+			__atomic_store_n(link, action->next, __ATOMIC_SEQ_CST);
+		if (action && !v->actions)
+			udrv__worker_stop(v);
+		else if (action)
+			udrv__chain_synchronize(v);
+	}
+	pthread_mutex_unlock(&dev->irqs->lock);
+	free(action);
+	return action ? 0 : -EINVAL;
+}
+
+void udrv_synchronize_irq(struct udrv_device *dev, int irq)
+{
+	struct udrv__vector *v;
+
+	pthread_mutex_lock(&dev->irqs->lock);
+	v = get_vector(dev, irq);
+	if (v)
+		udrv__chain_synchronize(v);
+	pthread_mutex_unlock(&dev->irqs->lock);
+}
+
+int udrv_irq_get_stats(struct udrv_device *dev, int irq, struct udrv_irq_stats *stats)
+{
+	const struct udrv__vector *v = get_vector(dev, irq);
+
+	if (!v)
+		return -EINVAL;
+	stats->count = __atomic_load_n(&v->count, __ATOMIC_RELAXED);
+	stats->unhandled = __atomic_load_n(&v->unhandled, __ATOMIC_RELAXED);
+	stats->fifo_priority = __atomic_load_n(&v->fifo_priority, __ATOMIC_RELAXED);
+	return 0;
+}
+
+/* At close: whatever the driver left requested ends here. */
+void udrv__irqs_release(struct udrv_device *dev)
+{
+	struct udrv__irqs *irqs = dev->irqs;
+
+	for (unsigned int i = 0; i < irqs->count; i++)
+		while (irqs->vectors[i].actions)
+			(void)udrv_free_irq(dev, (int)i, irqs->vectors[i].actions->dev_id);
+	udrv_pci_free_irq_vectors(dev);
+	pthread_mutex_destroy(&irqs->lock);
+	free(irqs);
+	dev->irqs = NULL;
+}

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: MIT
+/* BARs: mapped where the backend can map them, a window of trapped accesses where not; claims. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <udrv/io.h>
+#include <udrv/log.h>
+#include <udrv/pci.h>
+
+#include "io/window.h"
+#include "pci/device.h"
+
+#define CLAIM_NAME_MAX 32
+
+struct udrv__claim {
+	struct udrv__claim *next;
+	int bar;
+	uint64_t offset, len;
+	char name[CLAIM_NAME_MAX];
+};
+
+/* What a window hands to its accesses. */
+struct bar_window {
+	struct udrv_device *dev;
+	unsigned int index;
+};
+
+static struct udrv__bar *get_bar(const struct udrv_device *dev, int bar)
+{
+	if (bar < 0 || bar >= UDRV_PCI_STD_NUM_BARS || !dev->bars[bar].len)
+		return NULL;
+	return (struct udrv__bar *)&dev->bars[bar];
+}
+
+uint64_t udrv_pci_resource_len(const struct udrv_device *dev, int bar)
+{
+	const struct udrv__bar *b = get_bar(dev, bar);
+
+	return b ? b->len : 0;
+}
+
+uint32_t udrv_pci_resource_flags(const struct udrv_device *dev, int bar)
+{
+	const struct udrv__bar *b = get_bar(dev, bar);
+
+	return b ? b->flags : 0;
+}
+
+/* The mapping of [offset, offset + len), if one area holds all of it. */
+static void *find_mapped(const struct udrv__bar *bar, uint64_t offset, uint64_t len)
+{
+	for (unsigned int i = 0; i < bar->area_count; i++) {
+		const struct udrv__area *area = &bar->areas[i];
+
+		if (offset >= area->offset && offset - area->offset < area->len &&
+		    len <= area->len - (offset - area->offset))
+			return (char *)area->map + (offset - area->offset);
+	}
+	return NULL;
+}
+
+static uint64_t load(const void *p, unsigned int size)
+{
+	switch (size) {
+	case 1:
+		return udrv_raw_readb(p);
+	case 2:
+		return udrv_raw_readw(p);
+	case 4:
+		return udrv_raw_readl(p);
+	default:
+		return udrv_raw_readq(p);
+	}
+}
+
+static void store(void *p, unsigned int size, uint64_t val)
+{
+	switch (size) {
+	case 1:
+		udrv_raw_writeb((uint8_t)val, p);
+		break;
+	case 2:
+		udrv_raw_writew((uint16_t)val, p);
+		break;
+	case 4:
+		udrv_raw_writel((uint32_t)val, p);
+		break;
+	default:
+		udrv_raw_writeq(val, p);
+	}
+}
+
+/* A BAR with mapped and trapped parts: each access goes the cheapest way that reaches it. */
+static int window_read(void *ctx, uint64_t offset, unsigned int size, uint64_t *value)
+{
+	const struct bar_window *w = ctx;
+	const void *p = find_mapped(&w->dev->bars[w->index], offset, size);
+
+	if (!p)
+		return w->dev->ops->bar_read(w->dev, w->index, offset, size, value);
+	*value = load(p, size);
+	return 0;
+}
+
+static int window_write(void *ctx, uint64_t offset, unsigned int size, uint64_t value)
+{
+	const struct bar_window *w = ctx;
+	void *p = find_mapped(&w->dev->bars[w->index], offset, size);
+
+	if (!p)
+		return w->dev->ops->bar_write(w->dev, w->index, offset, size, value);
+	store(p, size, value);
+	return 0;
+}
+
+static const struct udrv__io_window_ops window_ops = {
+	.read = window_read,
+	.write = window_write,
+};
+
+/* Areas are mapped once, and stay until close: pointers into them are plain memory. */
+static int map_areas(struct udrv_device *dev, unsigned int index)
+{
+	struct udrv__bar *bar = &dev->bars[index];
+
+	if (bar->area_count || bar->cookie)
+		return 0;
+	return dev->ops->bar_map(dev, index);
+}
+
+static int open_window(struct udrv_device *dev, unsigned int index)
+{
+	struct udrv__bar *bar = &dev->bars[index];
+	struct bar_window *w;
+	int ret;
+
+	if (bar->cookie)
+		return 0;
+	w = malloc(sizeof(*w));
+	if (!w)
+		return -ENOMEM;
+	w->dev = dev;
+	w->index = index;
+	ret = udrv__io_window_add(&window_ops, w, bar->len, &bar->cookie);
+	if (ret) {
+		free(w);
+		return ret;
+	}
+	bar->window = w;
+	return 0;
+}
+
+static void __udrv_iomem *map_range(struct udrv_device *dev, unsigned int index, uint64_t offset,
+				    uint64_t len)
+{
+	struct udrv__bar *bar = &dev->bars[index];
+	void *map;
+	int ret = map_areas(dev, index);
+
+	if (ret) {
+		udrv_dev_err(dev, "BAR %u cannot be mapped: %s", index, strerror(-ret));
+		return NULL;
+	}
+	map = find_mapped(bar, offset, len);
+	if (map)
+		return (void __udrv_iomem *)map;
+	ret = open_window(dev, index);
+	if (ret) {
+		udrv_dev_err(dev, "BAR %u: no window for trapped accesses: %s", index,
+			     strerror(-ret));
+		return NULL;
+	}
+	return (char __udrv_iomem *)bar->cookie + offset;
+}
+
+void __udrv_iomem *udrv_pci_iomap_range(struct udrv_device *dev, int bar, uint64_t offset,
+					size_t maxlen)
+{
+	const struct udrv__bar *b = get_bar(dev, bar);
+	void __udrv_iomem *addr;
+	uint64_t len;
+
+	if (!b) {
+		udrv_dev_err(dev, "there is no BAR %d; see 'udrv info %s'", bar, dev->name);
+		return NULL;
+	}
+	if (offset >= b->len) {
+		udrv_dev_err(dev, "offset 0x%llx is beyond BAR %d, which has 0x%llx bytes",
+			     (unsigned long long)offset, bar, (unsigned long long)b->len);
+		return NULL;
+	}
+	len = b->len - offset;
+	if (maxlen && maxlen < len)
+		len = maxlen;
+	pthread_mutex_lock(&dev->bar_lock);
+	addr = map_range(dev, (unsigned int)bar, offset, len);
+	pthread_mutex_unlock(&dev->bar_lock);
+	return addr;
+}
+
+void __udrv_iomem *udrv_pci_iomap(struct udrv_device *dev, int bar, size_t maxlen)
+{
+	return udrv_pci_iomap_range(dev, bar, 0, maxlen);
+}
+
+/* Mappings are shared by all who mapped the BAR and end with the device. */
+void udrv_pci_iounmap(struct udrv_device *dev, void __udrv_iomem *addr)
+{
+	(void)dev;
+	(void)addr;
+}
+
+void udrv__bars_release(struct udrv_device *dev)
+{
+	while (dev->claims) {
+		struct udrv__claim *claim = dev->claims;
+
+		dev->claims = claim->next;
+		free(claim);
+	}
+	for (unsigned int i = 0; i < UDRV_PCI_STD_NUM_BARS; i++) {
+		struct udrv__bar *bar = &dev->bars[i];
+
+		if (bar->cookie)
+			udrv__io_window_remove(bar->cookie);
+		free(bar->window);
+		bar->cookie = NULL;
+		bar->window = NULL;
+		if (bar->area_count)
+			dev->ops->bar_unmap(dev, i);
+	}
+}
+
+static bool overlaps(const struct udrv__claim *c, int bar, uint64_t offset, uint64_t len)
+{
+	return c->bar == bar && offset < c->offset + c->len && c->offset < offset + len;
+}
+
+static const struct udrv__claim *find_claim(const struct udrv_device *dev, int bar, uint64_t offset,
+					    uint64_t len)
+{
+	for (const struct udrv__claim *c = dev->claims; c; c = c->next)
+		if (overlaps(c, bar, offset, len))
+			return c;
+	return NULL;
+}
+
+static int add_claim(struct udrv_device *dev, struct udrv__claim *claim)
+{
+	const struct udrv__claim *holder = find_claim(dev, claim->bar, claim->offset, claim->len);
+
+	if (holder) {
+		udrv_dev_err(dev, "BAR %d [0x%llx-0x%llx] is claimed by %s", claim->bar,
+			     (unsigned long long)holder->offset,
+			     (unsigned long long)(holder->offset + holder->len - 1), holder->name);
+		return -EBUSY;
+	}
+	claim->next = dev->claims;
+	dev->claims = claim;
+	return 0;
+}
+
+int udrv_request_region(struct udrv_device *dev, int bar, uint64_t offset, uint64_t len,
+			const char *name)
+{
+	const struct udrv__bar *b = get_bar(dev, bar);
+	struct udrv__claim *claim;
+	int ret;
+
+	if (!b || !len || offset >= b->len || len > b->len - offset) {
+		udrv_dev_err(dev, "region 0x%llx+0x%llx is not inside BAR %d",
+			     (unsigned long long)offset, (unsigned long long)len, bar);
+		return -EINVAL;
+	}
+	claim = calloc(1, sizeof(*claim));
+	if (!claim)
+		return -ENOMEM;
+	claim->bar = bar;
+	claim->offset = offset;
+	claim->len = len;
+	(void)snprintf(claim->name, sizeof(claim->name), "%s", name ? name : "?");
+
+	pthread_mutex_lock(&dev->bar_lock);
+	ret = add_claim(dev, claim);
+	pthread_mutex_unlock(&dev->bar_lock);
+	if (ret)
+		free(claim);
+	return ret;
+}
+
+void udrv_release_region(struct udrv_device *dev, int bar, uint64_t offset, uint64_t len)
+{
+	struct udrv__claim **link;
+	struct udrv__claim *found = NULL;
+
+	pthread_mutex_lock(&dev->bar_lock);
+	for (link = &dev->claims; *link; link = &(*link)->next) {
+		if ((*link)->bar == bar && (*link)->offset == offset && (*link)->len == len) {
+			found = *link;
+			*link = found->next;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&dev->bar_lock);
+	free(found);
+}
+
+int udrv_pci_request_regions(struct udrv_device *dev, const char *name)
+{
+	for (int i = 0; i < UDRV_PCI_STD_NUM_BARS; i++) {
+		int ret;
+
+		if (!dev->bars[i].len)
+			continue;
+		ret = udrv_request_region(dev, i, 0, dev->bars[i].len, name);
+		if (!ret)
+			continue;
+		while (--i >= 0)
+			if (dev->bars[i].len)
+				udrv_release_region(dev, i, 0, dev->bars[i].len);
+		return ret;
+	}
+	return 0;
+}
+
+void udrv_pci_release_regions(struct udrv_device *dev)
+{
+	for (int i = 0; i < UDRV_PCI_STD_NUM_BARS; i++)
+		if (dev->bars[i].len)
+			udrv_release_region(dev, i, 0, dev->bars[i].len);
+}

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT
+/* Opening and closing a device: choose a backend, acquire in order, release in reverse. */
+#include <errno.h>
+#include <linux/futex.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+
+#include <udrv/device.h>
+#include <udrv/log.h>
+#include <udrv/pci.h>
+
+#include "pci/device.h"
+
+static const struct udrv__backend_ops *const backends[] = {
+	&udrv__vfio_backend,
+	&udrv__model_backend,
+};
+
+#define MODEL_PREFIX "model:"
+
+static bool is_model(const char *name)
+{
+	return !strncmp(name, MODEL_PREFIX, strlen(MODEL_PREFIX));
+}
+
+/* Fill name and, for a real device, what sysfs says of it. */
+static int identify(struct udrv_device *dev, const char *name)
+{
+	char bdf[UDRV_PCI_NAME_MAX];
+	int ret;
+
+	if (is_model(name)) {
+		if (strlen(name) >= sizeof(dev->name)) {
+			udrv_pr_err("%.40s...: the name is too long", name);
+			return -EINVAL;
+		}
+		strcpy(dev->name, name);
+		return 0;
+	}
+	ret = udrv_pci_parse_name(name, bdf);
+	if (ret) {
+		udrv_pr_err("%s: not a PCI address; write it as 0000:00:05.0 (see 'udrv list')",
+			    name);
+		return ret;
+	}
+	strcpy(dev->name, bdf);
+	return udrv_pci_info_read(bdf, &dev->info);
+}
+
+static int choose_backend(struct udrv_device *dev, const char *wanted)
+{
+	const struct udrv_pci_info *info = is_model(dev->name) ? NULL : &dev->info;
+	bool known = false;
+
+	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
+		bool named = wanted && !strcmp(wanted, backends[i]->name);
+
+		known |= named;
+		if (wanted && !named)
+			continue;
+		if (backends[i]->match(dev->name, info)) {
+			dev->ops = backends[i];
+			return 0;
+		}
+	}
+	if (wanted && !known) {
+		udrv_pr_err("%s: there is no backend named '%s'", dev->name, wanted);
+		return -EINVAL;
+	}
+	if (!info)
+		udrv_pr_err("%s: there is no such model", dev->name);
+	else
+		udrv_pr_err("%s: bound to %s%s, which no backend drives; run: udrv bind %s",
+			    dev->name, info->driver[0] ? "driver " : "no driver", info->driver,
+			    dev->name);
+	return -ENODEV;
+}
+
+static void close_event_fds(struct udrv_device *dev)
+{
+	for (int i = 0; i < UDRV_EVENT_COUNT; i++)
+		if (dev->event_fds[i] >= 0)
+			close(dev->event_fds[i]);
+}
+
+/* An eventfd for each event that the backend reports. */
+static int open_event_fds(struct udrv_device *dev)
+{
+	int ret = 0;
+
+	for (int i = 0; i < UDRV_EVENT_COUNT && !ret; i++) {
+		int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+		if (fd < 0) {
+			ret = -errno;
+			break;
+		}
+		ret = dev->ops->event_enable(dev, (enum udrv_device_event)i, fd);
+		if (ret) {
+			close(fd);
+			if (ret == -EOPNOTSUPP)
+				ret = 0;
+			continue;
+		}
+		dev->event_fds[i] = fd;
+	}
+	return ret;
+}
+
+static int open_steps(struct udrv_device *dev)
+{
+	int ret = dev->ops->open(dev);
+
+	if (ret)
+		return ret;
+	ret = udrv__irqs_init(dev);
+	if (ret)
+		goto err_close;
+	ret = udrv__dma_init(dev);
+	if (ret)
+		goto err_irqs;
+	ret = open_event_fds(dev);
+	if (ret)
+		goto err_dma;
+	return 0;
+
+err_dma:
+	udrv__dma_release(dev);
+err_irqs:
+	udrv__irqs_release(dev);
+err_close:
+	dev->ops->close(dev);
+	close_event_fds(dev);
+	return ret;
+}
+
+int udrv_device_open(const char *name, const char *backend, struct udrv_device **dev_out)
+{
+	struct udrv_device *dev = calloc(1, sizeof(*dev));
+	int ret;
+
+	if (!dev)
+		return -ENOMEM;
+	pthread_mutex_init(&dev->bar_lock, NULL);
+	for (int i = 0; i < UDRV_EVENT_COUNT; i++)
+		dev->event_fds[i] = -1;
+
+	ret = identify(dev, name);
+	if (!ret)
+		ret = choose_backend(dev, backend);
+	if (!ret)
+		ret = open_steps(dev);
+	if (ret) {
+		pthread_mutex_destroy(&dev->bar_lock);
+		free(dev);
+		return ret;
+	}
+	*dev_out = dev;
+	return 0;
+}
+
+/* The device first, memory after: no interrupt, no DMA, then what they used goes. */
+void udrv_device_close(struct udrv_device *dev)
+{
+	if (!dev)
+		return;
+	udrv__irqs_release(dev);
+	(void)udrv_pci_clear_master(dev);
+	udrv__dma_release(dev);
+	udrv__bars_release(dev);
+	dev->ops->close(dev);
+	close_event_fds(dev);
+	pthread_mutex_destroy(&dev->bar_lock);
+	free(dev);
+}
+
+const char *udrv_device_name(const struct udrv_device *dev)
+{
+	return dev->name;
+}
+
+const char *udrv_pci_name(const struct udrv_device *dev)
+{
+	return dev->name;
+}
+
+const char *udrv_device_backend(const struct udrv_device *dev)
+{
+	return dev->ops->name;
+}
+
+bool udrv_device_gone(const struct udrv_device *dev)
+{
+	return __atomic_load_n(&dev->gone, __ATOMIC_ACQUIRE);
+}
+
+void udrv_device_set_gone(struct udrv_device *dev)
+{
+	int saved_errno = errno;
+
+	if (!__atomic_exchange_n(&dev->gone, 1, __ATOMIC_SEQ_CST))
+		syscall(SYS_futex, &dev->gone, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+	errno = saved_errno;
+}
+
+int udrv_device_event_fd(struct udrv_device *dev, enum udrv_device_event event)
+{
+	if ((unsigned int)event >= UDRV_EVENT_COUNT || dev->event_fds[event] < 0)
+		return -EOPNOTSUPP;
+	return dev->event_fds[event];
+}
+
+void udrv_pci_set_drvdata(struct udrv_device *dev, void *data)
+{
+	dev->drvdata = data;
+}
+
+void *udrv_pci_get_drvdata(const struct udrv_device *dev)
+{
+	return dev->drvdata;
+}
+
+int udrv_pci_reset_function(struct udrv_device *dev)
+{
+	return dev->ops->reset(dev);
+}
+
+void udrv_dev_log(const struct udrv_device *dev, int level, const char *fmt, ...)
+{
+	char line[400];
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	udrv_log(level, "%s: %s", dev->name, line);
+}
