@@ -84,29 +84,38 @@ static inline int udrv__io_is_cookie(const volatile void __udrv_iomem *addr)
 #endif
 
 /*
+ * Registers have no declared type: like the kernel's code, a driver may look at the same bytes
+ * through several widths.
+ */
+typedef uint8_t __attribute__((may_alias)) udrv__reg8;
+typedef uint16_t __attribute__((may_alias)) udrv__reg16;
+typedef uint32_t __attribute__((may_alias)) udrv__reg32;
+typedef uint64_t __attribute__((may_alias)) udrv__reg64;
+
+/*
  * udrv_raw_readx(addr), udrv_raw_writex(value, addr): one volatile access, nothing else.
  * @addr: a mapping, not a cookie (udrv_bar_direct()); aligned to the access
  * The CPU's byte order, no barrier. Source: __raw_readl(), __raw_writel().
  */
-#define UDRV__RAW_READ(name, type)                                                                \
+#define UDRV__RAW_READ(name, type, bits)                                                          \
 	static inline type name(const volatile void __udrv_iomem *addr)                           \
 	{                                                                                         \
-		return *(const volatile type *)(uintptr_t)addr;                                   \
+		return *(const volatile udrv__reg##bits *)(uintptr_t)addr;                        \
 	}
-#define UDRV__RAW_WRITE(name, type)                                                               \
+#define UDRV__RAW_WRITE(name, type, bits)                                                         \
 	static inline void name(type value, volatile void __udrv_iomem *addr)                     \
 	{                                                                                         \
-		*(volatile type *)(uintptr_t)addr = value;                                        \
+		*(volatile udrv__reg##bits *)(uintptr_t)addr = value;                             \
 	}
 
-UDRV__RAW_READ(udrv_raw_readb, uint8_t)
-UDRV__RAW_READ(udrv_raw_readw, uint16_t)
-UDRV__RAW_READ(udrv_raw_readl, uint32_t)
-UDRV__RAW_READ(udrv_raw_readq, uint64_t)
-UDRV__RAW_WRITE(udrv_raw_writeb, uint8_t)
-UDRV__RAW_WRITE(udrv_raw_writew, uint16_t)
-UDRV__RAW_WRITE(udrv_raw_writel, uint32_t)
-UDRV__RAW_WRITE(udrv_raw_writeq, uint64_t)
+UDRV__RAW_READ(udrv_raw_readb, uint8_t, 8)
+UDRV__RAW_READ(udrv_raw_readw, uint16_t, 16)
+UDRV__RAW_READ(udrv_raw_readl, uint32_t, 32)
+UDRV__RAW_READ(udrv_raw_readq, uint64_t, 64)
+UDRV__RAW_WRITE(udrv_raw_writeb, uint8_t, 8)
+UDRV__RAW_WRITE(udrv_raw_writew, uint16_t, 16)
+UDRV__RAW_WRITE(udrv_raw_writel, uint32_t, 32)
+UDRV__RAW_WRITE(udrv_raw_writeq, uint64_t, 64)
 
 /*
  * The access proper of the forms below, to a mapping. In an aarch64 guest the hypervisor can
@@ -114,43 +123,43 @@ UDRV__RAW_WRITE(udrv_raw_writeq, uint64_t)
  * which a compiler may choose for a volatile access in a loop: hence assembly there.
  */
 #ifdef __aarch64__
-#define UDRV__MMIO_READ(name, type, raw, insn)                                                    \
+#define UDRV__MMIO_READ(name, type, bits, raw, insn)                                              \
 	static inline type name(const volatile void __udrv_iomem *addr)                           \
 	{                                                                                         \
 		type value;                                                                       \
 		__asm__ __volatile__(insn ", %1"                                                  \
 				     : "=r"(value)                                                \
-				     : "Qo"(*(const volatile type *)(uintptr_t)addr));            \
+				     : "Qo"(*(const volatile udrv__reg##bits *)(uintptr_t)addr)); \
 		return value;                                                                     \
 	}
-#define UDRV__MMIO_WRITE(name, type, raw, insn)                                                   \
+#define UDRV__MMIO_WRITE(name, type, bits, raw, insn)                                             \
 	static inline void name(type value, volatile void __udrv_iomem *addr)                     \
 	{                                                                                         \
 		__asm__ __volatile__(insn ", %0"                                                  \
-				     : "=Qo"(*(volatile type *)(uintptr_t)addr)                   \
+				     : "=Qo"(*(volatile udrv__reg##bits *)(uintptr_t)addr)        \
 				     : "rZ"(value));                                              \
 	}
 #else
-#define UDRV__MMIO_READ(name, type, raw, insn)                                                    \
+#define UDRV__MMIO_READ(name, type, bits, raw, insn)                                              \
 	static inline type name(const volatile void __udrv_iomem *addr)                           \
 	{                                                                                         \
 		return raw(addr);                                                                 \
 	}
-#define UDRV__MMIO_WRITE(name, type, raw, insn)                                                   \
+#define UDRV__MMIO_WRITE(name, type, bits, raw, insn)                                             \
 	static inline void name(type value, volatile void __udrv_iomem *addr)                     \
 	{                                                                                         \
 		raw(value, addr);                                                                 \
 	}
 #endif
 
-UDRV__MMIO_READ(udrv__mmio_read8, uint8_t, udrv_raw_readb, "ldrb %w0")
-UDRV__MMIO_READ(udrv__mmio_read16, uint16_t, udrv_raw_readw, "ldrh %w0")
-UDRV__MMIO_READ(udrv__mmio_read32, uint32_t, udrv_raw_readl, "ldr %w0")
-UDRV__MMIO_READ(udrv__mmio_read64, uint64_t, udrv_raw_readq, "ldr %x0")
-UDRV__MMIO_WRITE(udrv__mmio_write8, uint8_t, udrv_raw_writeb, "strb %w1")
-UDRV__MMIO_WRITE(udrv__mmio_write16, uint16_t, udrv_raw_writew, "strh %w1")
-UDRV__MMIO_WRITE(udrv__mmio_write32, uint32_t, udrv_raw_writel, "str %w1")
-UDRV__MMIO_WRITE(udrv__mmio_write64, uint64_t, udrv_raw_writeq, "str %x1")
+UDRV__MMIO_READ(udrv__mmio_read8, uint8_t, 8, udrv_raw_readb, "ldrb %w0")
+UDRV__MMIO_READ(udrv__mmio_read16, uint16_t, 16, udrv_raw_readw, "ldrh %w0")
+UDRV__MMIO_READ(udrv__mmio_read32, uint32_t, 32, udrv_raw_readl, "ldr %w0")
+UDRV__MMIO_READ(udrv__mmio_read64, uint64_t, 64, udrv_raw_readq, "ldr %x0")
+UDRV__MMIO_WRITE(udrv__mmio_write8, uint8_t, 8, udrv_raw_writeb, "strb %w1")
+UDRV__MMIO_WRITE(udrv__mmio_write16, uint16_t, 16, udrv_raw_writew, "strh %w1")
+UDRV__MMIO_WRITE(udrv__mmio_write32, uint32_t, 32, udrv_raw_writel, "str %w1")
+UDRV__MMIO_WRITE(udrv__mmio_write64, uint64_t, 64, udrv_raw_writeq, "str %x1")
 
 /* What stands after an ordered read, and before an ordered write. */
 static inline void udrv__mmio_after_read(uint64_t value)
