@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "io/gate.h"
@@ -46,21 +45,20 @@ static struct chunk *next_chunk(struct chunk *c)
 
 /*
  * Puts a page of all ones over the one at addr. It is prepared elsewhere and moved, so that no
- * other thread sees it half filled. System calls by number: sanitizers wrap mmap().
+ * other thread sees it half filled. The three calls are bare system calls in every libc.
  */
 static bool replace_page(uintptr_t addr)
 {
-	uintptr_t target = addr & ~(page_size - 1);
-	long page = syscall(SYS_mmap, NULL, page_size, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *target = (void *)(addr & ~(page_size - 1));
+	void *page = mmap(NULL, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
 
-	if (page == -1)
+	if (page == MAP_FAILED)
 		return false;
-	__builtin_memset((void *)page, 0xff, page_size);
-	if (syscall(SYS_mremap, page, page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED,
-		    target) != -1)
+	memset(page, 0xff, page_size);
+	if (mremap(page, page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED, target) != MAP_FAILED)
 		return true;
-	syscall(SYS_munmap, page, page_size);
+	munmap(page, page_size);
 	return false;
 }
 

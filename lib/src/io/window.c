@@ -47,11 +47,12 @@ static struct window *cookie_window(const volatile void __udrv_iomem *addr)
 /* A free slot by the id whose turn it is; under table_lock. */
 static struct window *take_slot(uint16_t *key)
 {
-	for (uint32_t tries = 0; tries < UDRV__IO_WINDOWS; tries++) {
+	for (uint32_t tries = 0; tries <= UDRV__IO_WINDOWS; tries++) {
 		uint32_t id = next_id++ % IDS;
 		struct window *w = &table[id % UDRV__IO_WINDOWS];
 
-		if (w->used)
+		/* Just below id 0 are no cookies, and a slip to there would be a real load. */
+		if (w->used || !id)
 			continue;
 		w->used = true;
 		*key = (uint16_t)(KEY_COOKIE | id);
