@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+/* Verbs from the command line to the running daemon. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <udrv/device.h>
+#include <udrv/log.h>
+#include <udrv/pci_info.h>
+
+#include "driver/daemon.h"
+
+#define SUFFIX ".sock"
+
+/* Connected socket, or -ECONNREFUSED / -ENOENT when no daemon is there. */
+static int connect_to(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd;
+	int ret;
+
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(addr.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (!connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		return fd;
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* The device of a socket "<driver>@<device>.sock", or NULL if it is not this driver's. */
+static const char *socket_device(const char *file, const char *driver, char *device, size_t size)
+{
+	size_t prefix = strlen(driver);
+	size_t len = strlen(file);
+
+	if (len <= prefix + 1 + strlen(SUFFIX) || strncmp(file, driver, prefix) ||
+	    file[prefix] != '@' || strcmp(file + len - strlen(SUFFIX), SUFFIX) != 0)
+		return NULL;
+	(void)snprintf(device, size, "%.*s", (int)(len - prefix - 1 - strlen(SUFFIX)),
+		       file + prefix + 1);
+	return device;
+}
+
+/* Daemons of this driver that answer; the last one's connection. */
+static int find_daemons(const char *driver, int *fd_out, char *list, size_t size)
+{
+	char dir_path[UDRV__PATH_MAX];
+	char path[UDRV__PATH_MAX * 2];
+	char device[UDRV_DEVICE_NAME_MAX];
+	struct dirent *entry;
+	int found = 0;
+	DIR *dir;
+
+	if (udrv__rundir(dir_path, sizeof(dir_path)))
+		return 0;
+	dir = opendir(dir_path);
+	while (dir && (entry = readdir(dir))) {
+		int fd;
+
+		if (!socket_device(entry->d_name, driver, device, sizeof(device)))
+			continue;
+		(void)snprintf(path, sizeof(path), "%s/%s", dir_path, entry->d_name);
+		fd = connect_to(path);
+		if (fd < 0)
+			continue;
+		if (found)
+			close(*fd_out);
+		*fd_out = fd;
+		found++;
+		(void)snprintf(list + strlen(list), size - strlen(list), " %s", device);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static int connect_any(const char *driver)
+{
+	char list[512] = "";
+	int fd = -1;
+	int found = find_daemons(driver, &fd, list, sizeof(list));
+
+	if (found == 1)
+		return fd;
+	if (!found) {
+		udrv_pr_err("no daemon of this driver is running; start one: udrv run %s DEVICE",
+			    driver);
+		return -ENOENT;
+	}
+	close(fd);
+	udrv_pr_err("several daemons are running; choose one by --device:%s", list);
+	return -EINVAL;
+}
+
+static int connect_device(const char *driver, const char *device)
+{
+	char bdf[UDRV_PCI_NAME_MAX];
+	char name[UDRV__PATH_MAX];
+	char path[UDRV__PATH_MAX];
+	int fd;
+
+	if (!udrv_pci_parse_name(device, bdf))
+		device = bdf;
+	(void)snprintf(name, sizeof(name), "%s@%s", driver, device);
+	fd = udrv__rundir_path(path, sizeof(path), name, SUFFIX);
+	if (!fd)
+		fd = connect_to(path);
+	if (fd == -EACCES)
+		udrv_pr_err("%s: no permission for %s; run as the daemon's user", device, path);
+	else if (fd < 0)
+		udrv_pr_err("%s: no daemon of driver %s is running; start one: udrv run %s %s",
+			    device, driver, driver, device);
+	return fd;
+}
+
+static int send_request(int fd, int argc, char **argv)
+{
+	char request[UDRV__REQUEST_MAX];
+	size_t len = 0;
+
+	for (int i = 0; i < argc; i++) {
+		size_t n = strlen(argv[i]) + 1;
+
+		if (n > sizeof(request) - len) {
+			udrv_pr_err("the arguments are longer than %d bytes", UDRV__REQUEST_MAX);
+			return -E2BIG;
+		}
+		memcpy(request + len, argv[i], n);
+		len += n;
+	}
+	return send(fd, request, len, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+/* Copy what the daemon says to our streams until its status comes. */
+static int receive_answer(int fd, int *status)
+{
+	union {
+		struct udrv__answer head;
+		char bytes[sizeof(struct udrv__answer) + UDRV__ANSWER_MAX];
+	} packet;
+
+	for (;;) {
+		ssize_t n = recv(fd, &packet, sizeof(packet), 0);
+		size_t len;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if ((size_t)n < sizeof(packet.head))
+			return -EPIPE;
+		len = (size_t)n - sizeof(packet.head);
+		switch (packet.head.kind) {
+		case UDRV__ANSWER_OUT:
+			(void)fwrite(packet.head.text, 1, len, stdout);
+			break;
+		case UDRV__ANSWER_ERR:
+			(void)fwrite(packet.head.text, 1, len, stderr);
+			break;
+		case UDRV__ANSWER_STATUS:
+			*status = packet.head.status;
+			return 0;
+		default:
+			return -EPROTO;
+		}
+	}
+}
+
+int udrv__client_call(const struct udrv_driver *drv, const char *device, int argc, char **argv)
+{
+	int fd = device ? connect_device(drv->name, device) : connect_any(drv->name);
+	int status = 0;
+	int ret;
+
+	if (fd < 0)
+		return EXIT_FAILURE;
+	ret = send_request(fd, argc, argv);
+	if (!ret)
+		ret = receive_answer(fd, &status);
+	close(fd);
+	if (ret) {
+		udrv_pr_err("the daemon went away before it answered (%s); see its log",
+			    strerror(-ret));
+		return EXIT_FAILURE;
+	}
+	if (fflush(stdout)) {
+		udrv_pr_err("cannot write the answer: %s", strerror(errno));
+		return EXIT_FAILURE;
+	}
+	return status ? EXIT_FAILURE : EXIT_SUCCESS;
+}

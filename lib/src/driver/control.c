@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+/* The control socket: a thread that takes one request at a time and runs the driver's verb. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <udrv/device.h>
+#include <udrv/log.h>
+
+#include "driver/daemon.h"
+
+#define ARGS_MAX       32
+#define CLIENT_WAIT_S  5 /* for a client that connects and then says nothing, or does not read */
+#define LISTEN_BACKLOG 8
+
+static int send_answer(int fd, uint32_t kind, int32_t status, const char *text, size_t len)
+{
+	struct udrv__answer head = { .kind = kind, .status = status };
+	struct iovec iov[2] = { { &head, sizeof(head) }, { (void *)(uintptr_t)text, len } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+
+	return sendmsg(fd, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static int send_text(int fd, uint32_t kind, const char *text, size_t len)
+{
+	int ret = 0;
+
+	while (len && !ret) {
+		size_t n = len < UDRV__ANSWER_MAX ? len : UDRV__ANSWER_MAX;
+
+		ret = send_answer(fd, kind, 0, text, n);
+		text += n;
+		len -= n;
+	}
+	return ret;
+}
+
+/* Built in: what every daemon can say of itself. */
+static int show_status(const struct udrv__control *c, FILE *out)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	(void)fprintf(out, "driver %s\ndevice %s\nbackend %s\npid %d\nuptime_s %ld\n",
+		      c->drv->name, udrv_device_name(c->dev), udrv_device_backend(c->dev),
+		      (int)getpid(), (long)(now.tv_sec - c->started.tv_sec));
+	return 0;
+}
+
+static int run_verb(const struct udrv__control *c, int argc, char **argv, FILE *out, FILE *err)
+{
+	const struct udrv_verb *v = c->drv->verbs;
+
+	if (!strcmp(argv[0], UDRV__VERB_STATUS))
+		return show_status(c, out);
+	for (; v && v->name; v++)
+		if (!strcmp(v->name, argv[0]))
+			return v->run(c->dev, argc, argv, out, err);
+	(void)fprintf(err, "the running daemon knows no verb '%s'\n", argv[0]);
+	return -EINVAL;
+}
+
+/* The words of a request; the last one must be terminated. */
+static int split(char *request, size_t len, char **argv)
+{
+	int argc = 0;
+
+	if (!len || request[len - 1])
+		return -EPROTO;
+	for (char *p = request; p < request + len; p += strlen(p) + 1) {
+		if (argc == ARGS_MAX)
+			return -E2BIG;
+		argv[argc++] = p;
+	}
+	argv[argc] = NULL;
+	return argc;
+}
+
+static int answer(const struct udrv__control *c, int fd, int argc, char **argv)
+{
+	char *out_text = NULL;
+	char *err_text = NULL;
+	size_t out_len = 0;
+	size_t err_len = 0;
+	FILE *out = open_memstream(&out_text, &out_len);
+	FILE *err = open_memstream(&err_text, &err_len);
+	int status = -ENOMEM;
+	int ret;
+
+	if (out && err)
+		status = run_verb(c, argc, argv, out, err);
+	if (out && fclose(out))
+		status = -ENOMEM;
+	if (err && fclose(err))
+		status = -ENOMEM;
+	ret = send_text(fd, UDRV__ANSWER_OUT, out_text, out_len);
+	if (!ret)
+		ret = send_text(fd, UDRV__ANSWER_ERR, err_text, err_len);
+	if (!ret)
+		ret = send_answer(fd, UDRV__ANSWER_STATUS, status, "", 0);
+	free(out_text);
+	free(err_text);
+	return ret;
+}
+
+static void serve(const struct udrv__control *c, int fd)
+{
+	struct timeval wait = { .tv_sec = CLIENT_WAIT_S };
+	char request[UDRV__REQUEST_MAX];
+	char *argv[ARGS_MAX + 1];
+	ssize_t n;
+	int argc;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+	n = recv(fd, request, sizeof(request), 0);
+	if (n <= 0)
+		return;
+	argc = split(request, (size_t)n, argv);
+	if (argc < 0)
+		(void)send_answer(fd, UDRV__ANSWER_STATUS, argc, "", 0);
+	else
+		(void)answer(c, fd, argc, argv);
+}
+
+static void *control_thread(void *arg)
+{
+	struct udrv__control *c = arg;
+	struct pollfd fds[2] = {
+		{ .fd = c->stop_fd, .events = POLLIN },
+		{ .fd = c->listen_fd, .events = POLLIN },
+	};
+
+	(void)pthread_setname_np(pthread_self(), "control");
+	for (;;) {
+		int fd;
+
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			break;
+		if (fds[0].revents)
+			break;
+		if (!(fds[1].revents & POLLIN))
+			continue;
+		fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+		if (fd < 0)
+			continue;
+		serve(c, fd);
+		close(fd);
+	}
+	return NULL;
+}
+
+/* We hold the device's lock: a socket of that name is a dead daemon's. */
+static int listen_on(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd;
+	int ret;
+
+	if (strlen(path) >= sizeof(addr.sun_path)) {
+		udrv_pr_err("%s: too long for a socket's name; set UDRV_RUNTIME_DIR", path);
+		return -ENAMETOOLONG;
+	}
+	strcpy(addr.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	(void)unlink(path);
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, LISTEN_BACKLOG)) {
+		ret = -errno;
+		udrv_pr_err("%s: cannot listen: %s", path, strerror(-ret));
+		close(fd);
+		return ret;
+	}
+	return fd;
+}
+
+static int start_thread(struct udrv__control *c)
+{
+	sigset_t all;
+	sigset_t old;
+	int ret;
+
+	sigfillset(&all);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGSEGV);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	ret = -pthread_create(&c->thread, NULL, control_thread, c);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return ret;
+}
+
+int udrv__control_start(struct udrv__control *c, const struct udrv_driver *drv,
+			struct udrv_device *dev)
+{
+	char name[UDRV__PATH_MAX];
+	int ret;
+
+	c->drv = drv;
+	c->dev = dev;
+	clock_gettime(CLOCK_MONOTONIC, &c->started);
+	(void)snprintf(name, sizeof(name), "%s@%s", drv->name, udrv_device_name(dev));
+	ret = udrv__rundir_path(c->path, sizeof(c->path), name, ".sock");
+	if (ret)
+		return ret;
+	c->stop_fd = eventfd(0, EFD_CLOEXEC);
+	if (c->stop_fd < 0)
+		return -errno;
+	c->listen_fd = ret = listen_on(c->path);
+	if (ret < 0)
+		goto err_stop_fd;
+	ret = start_thread(c);
+	if (ret)
+		goto err_listen;
+	return 0;
+
+err_listen:
+	(void)unlink(c->path);
+	close(c->listen_fd);
+err_stop_fd:
+	close(c->stop_fd);
+	return ret;
+}
+
+void udrv__control_stop(struct udrv__control *c, int grace_ms)
+{
+	uint64_t one = 1;
+	struct timespec deadline;
+
+	(void)unlink(c->path);
+	(void)!write(c->stop_fd, &one, sizeof(one));
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_sec += grace_ms / 1000;
+	if (pthread_timedjoin_np(c->thread, NULL, &deadline)) {
+		udrv_dev_notice(c->dev, "a verb is still running: its waits are cut");
+		udrv_device_set_gone(c->dev);
+		pthread_join(c->thread, NULL);
+	}
+	close(c->listen_fd);
+	close(c->stop_fd);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts of a driver's program: where it lives at run time, its lock, its control socket. */
+#ifndef UDRV_SRC_DAEMON_H
+#define UDRV_SRC_DAEMON_H
+
+#include <limits.h>
+#include <pthread.h>
+#include <time.h>
+
+#include <udrv/driver.h>
+
+/* Room for a path below the run-time directory. */
+#define UDRV__PATH_MAX 256
+
+/* rundir.c: /run/udrv for root, else $XDG_RUNTIME_DIR/udrv; $UDRV_RUNTIME_DIR before both. */
+int udrv__rundir(char *path, size_t size);
+/* "<rundir>/<name><suffix>", or -ENAMETOOLONG. */
+int udrv__rundir_path(char *path, size_t size, const char *name, const char *suffix);
+/* Make the directory if it is missing. Explains failures. */
+int udrv__rundir_make(void);
+
+/*
+ * rundir.c: one daemon per device, whatever the driver. The lock goes with the process, so
+ * a killed daemon leaves none behind. -EBUSY names the holder.
+ */
+int udrv__lock_device(const char *device, const char *program, int *fd_out);
+
+/* control.c: serves verbs from a thread of its own, one request at a time. */
+struct udrv__control {
+	const struct udrv_driver *drv;
+	struct udrv_device *dev;
+	char path[UDRV__PATH_MAX];
+	int listen_fd;
+	int stop_fd;
+	pthread_t thread;
+	struct timespec started;
+};
+
+int udrv__control_start(struct udrv__control *c, const struct udrv_driver *drv,
+			struct udrv_device *dev);
+/* Removes the socket; a verb that is still running after @grace_ms is cut by declaring the device gone. */
+void udrv__control_stop(struct udrv__control *c, int grace_ms);
+
+/* client.c: send a verb to the running daemon; prints its answer. The exit status. */
+int udrv__client_call(const struct udrv_driver *drv, const char *device, int argc, char **argv);
+
+/* notify.c: tell systemd, if it asked ($NOTIFY_SOCKET, sd_notify(3)). */
+void udrv__notify(const char *state);
+
+/* main.c: log lines go to stderr as "udrv-<name>: ...". */
+void udrv__log_to_stderr(const struct udrv_driver *drv, int max_level);
+
+#define UDRV__EXIT_USAGE 2
+
+/* run.c: `udrv-<name> run ...`. The exit status. */
+int udrv__run(const struct udrv_driver *drv, int argc, char **argv);
+
+/*
+ * The protocol, docs/contract/control-socket.md: SOCK_SEQPACKET; one request packet of
+ * NUL-terminated words; answer packets that begin with a kind; the last one is STATUS.
+ */
+#define UDRV__REQUEST_MAX 4096
+#define UDRV__ANSWER_MAX  16384
+#define UDRV__VERB_STATUS "status"
+
+enum udrv__answer_kind { UDRV__ANSWER_OUT = 1, UDRV__ANSWER_ERR = 2, UDRV__ANSWER_STATUS = 3 };
+
+struct udrv__answer {
+	uint32_t kind;
+	int32_t status; /* of STATUS: 0 or negative errno */
+	char text[];
+};
+
+#endif

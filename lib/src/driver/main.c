@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+/* The program udrv-<name>: `run` is the daemon, every other word a verb for the running one. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <udrv/log.h>
+
+#include "driver/daemon.h"
+
+static char program[64];
+
+void udrv__log_to_stderr(const struct udrv_driver *drv, int max_level)
+{
+	(void)snprintf(program, sizeof(program), "udrv-%s", drv->name);
+	udrv_log_set(udrv_log_stderr, program, max_level);
+}
+
+static void usage(const struct udrv_driver *drv, FILE *out)
+{
+	(void)fprintf(out,
+		      "%s: %s\n\n"
+		      "Usage: %s run DEVICE [OPTION...] [NAME=VALUE...]   the daemon (--help for more)\n"
+		      "       %s [--device DEVICE] VERB [ARGUMENT...]     ask the running daemon\n\n"
+		      "Verbs:\n",
+		      program, drv->description, program, program);
+	for (const struct udrv_verb *v = drv->verbs; v && v->name; v++) {
+		char call[64];
+
+		(void)snprintf(call, sizeof(call), "%s %s", v->name, v->args ? v->args : "");
+		(void)fprintf(out, "  %-32s %s\n", call, v->help);
+	}
+	(void)fprintf(out, "  %-32s %s\n", UDRV__VERB_STATUS,
+		      "which device, since when, by which process");
+}
+
+static bool is_verb(const struct udrv_driver *drv, const char *word)
+{
+	if (!strcmp(word, UDRV__VERB_STATUS))
+		return true;
+	for (const struct udrv_verb *v = drv->verbs; v && v->name; v++)
+		if (!strcmp(v->name, word))
+			return true;
+	return false;
+}
+
+static int call(const struct udrv_driver *drv, const char *device, int argc, char **argv)
+{
+	if (!argc) {
+		usage(drv, stderr);
+		return UDRV__EXIT_USAGE;
+	}
+	if (!is_verb(drv, argv[0])) {
+		udrv_pr_err("'%s' is not a verb; see '%s --help'", argv[0], program);
+		return UDRV__EXIT_USAGE;
+	}
+	return udrv__client_call(drv, device, argc, argv);
+}
+
+int udrv_driver_main(const struct udrv_driver *drv, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "device", required_argument, NULL, 'D' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	const char *device = NULL;
+	int c;
+
+	udrv__log_to_stderr(drv, UDRV_LOG_INFO);
+	if (argc > 1 && !strcmp(argv[1], "run"))
+		return udrv__run(drv, argc - 1, argv + 1);
+	/* '+': what follows the verb is the verb's. */
+	while ((c = getopt_long(argc, argv, "+D:h", longs, NULL)) != -1) {
+		switch (c) {
+		case 'D':
+			device = optarg;
+			break;
+		case 'h':
+			usage(drv, stdout);
+			return EXIT_SUCCESS;
+		default:
+			return UDRV__EXIT_USAGE;
+		}
+	}
+	return call(drv, device, argc - optind, argv + optind);
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+/* Which driver for which device. */
+#include <errno.h>
+
+#include <udrv/device.h>
+#include <udrv/driver.h>
+
+#include "pci/device.h"
+
+static bool id_matches(uint32_t wanted, uint32_t is)
+{
+	return wanted == UDRV_PCI_ANY_ID || wanted == is;
+}
+
+const struct udrv_pci_device_id *udrv_pci_match_id(const struct udrv_pci_device_id *ids,
+						   const struct udrv_device *dev)
+{
+	const struct udrv_pci_info *info = &dev->info;
+
+	for (; ids && ids->vendor; ids++)
+		if (id_matches(ids->vendor, info->vendor) &&
+		    id_matches(ids->device, info->device) &&
+		    id_matches(ids->subvendor, info->subsystem_vendor) &&
+		    id_matches(ids->subdevice, info->subsystem_device) &&
+		    !((ids->class_code ^ info->class_code) & ids->class_mask))
+			return ids;
+	return NULL;
+}
+
+int udrv_driver_probe(const struct udrv_driver *drv, struct udrv_device *dev)
+{
+	const struct udrv_pci_device_id *id = udrv_pci_match_id(drv->id_table, dev);
+	int ret;
+
+	if (!id) {
+		udrv_dev_err(dev, "%04x:%04x is not a device of driver %s", dev->info.vendor,
+			     dev->info.device, drv->name);
+		return -ENODEV;
+	}
+	ret = drv->probe(dev, id);
+	/* As in Linux, a positive value is a driver's mistake, not a success. */
+	return ret > 0 ? -EINVAL : ret;
+}

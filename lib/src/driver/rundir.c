@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+/* Where daemons keep their sockets and locks. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <udrv/log.h>
+
+#include "driver/daemon.h"
+
+static int fits(int len, size_t size)
+{
+	return len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
+}
+
+int udrv__rundir(char *path, size_t size)
+{
+	const char *own = getenv("UDRV_RUNTIME_DIR");
+	const char *xdg = getenv("XDG_RUNTIME_DIR");
+
+	if (own)
+		return fits(snprintf(path, size, "%s", own), size);
+	if (!geteuid())
+		return fits(snprintf(path, size, "/run/udrv"), size);
+	if (xdg)
+		return fits(snprintf(path, size, "%s/udrv", xdg), size);
+	return fits(snprintf(path, size, "/tmp/udrv-%u", geteuid()), size);
+}
+
+int udrv__rundir_path(char *path, size_t size, const char *name, const char *suffix)
+{
+	char dir[UDRV__PATH_MAX];
+	int ret = udrv__rundir(dir, sizeof(dir));
+
+	return ret ? ret : fits(snprintf(path, size, "%s/%s%s", dir, name, suffix), size);
+}
+
+/* In /tmp anybody could have made the directory first: it must be ours. */
+static int check_owner(const char *dir)
+{
+	struct stat st;
+
+	if (lstat(dir, &st))
+		return -errno;
+	if (S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022))
+		return 0;
+	udrv_pr_err("%s: not a directory that only this user can write; remove it, or set "
+		    "UDRV_RUNTIME_DIR",
+		    dir);
+	return -EPERM;
+}
+
+int udrv__rundir_make(void)
+{
+	char dir[UDRV__PATH_MAX];
+	int ret = udrv__rundir(dir, sizeof(dir));
+
+	if (ret)
+		return ret;
+	if (mkdir(dir, 0755) && errno != EEXIST) {
+		ret = -errno;
+		udrv_pr_err("%s: cannot be made: %s; set UDRV_RUNTIME_DIR", dir, strerror(-ret));
+		return ret;
+	}
+	return check_owner(dir);
+}
+
+static void name_holder(int fd, const char *device)
+{
+	char holder[64] = "";
+	ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
+	char *space;
+
+	holder[n > 0 ? n : 0] = 0;
+	holder[strcspn(holder, "\n")] = 0;
+	space = strchr(holder, ' ');
+	if (!space) {
+		udrv_pr_err("%s: another daemon drives it already", device);
+		return;
+	}
+	*space = 0;
+	udrv_pr_err("%s: already driven by %s (pid %s); stop it first: kill %s", device, space + 1,
+		    holder, holder);
+}
+
+static int write_holder(int fd, const char *program)
+{
+	char line[64];
+	int len = snprintf(line, sizeof(line), "%d %s\n", (int)getpid(), program);
+
+	if (ftruncate(fd, 0) || write(fd, line, (size_t)len) != len)
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
+int udrv__lock_device(const char *device, const char *program, int *fd_out)
+{
+	char path[UDRV__PATH_MAX];
+	int ret = udrv__rundir_path(path, sizeof(path), device, ".lock");
+	int fd;
+
+	if (ret)
+		return ret;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0) {
+		ret = -errno;
+		udrv_pr_err("%s: cannot open: %s", path, strerror(-ret));
+		return ret;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		ret = errno == EWOULDBLOCK ? -EBUSY : -errno;
+		name_holder(fd, device);
+		goto err_close;
+	}
+	ret = write_holder(fd, program);
+	if (ret) {
+		udrv_pr_err("%s: cannot write: %s", path, strerror(-ret));
+		goto err_close;
+	}
+	*fd_out = fd;
+	return 0;
+
+err_close:
+	close(fd);
+	return ret;
+}
