@@ -22,13 +22,22 @@ struct udrv__model *udrv__model_of(struct udrv_device *dev)
 	return dev->backend;
 }
 
-/* "model:edu" and "model:edu:<anything>" are of type edu. */
+/* "", or ":" and a word that tells one instance from another, fit for file names and messages. */
+static bool is_suffix(const char *text)
+{
+	if (!*text)
+		return true;
+	return *text == ':' && text[1] &&
+	       !text[1 + strspn(text + 1, "abcdefghijklmnopqrstuvwxyz0123456789-")];
+}
+
+/* "model:edu" and "model:edu:<word>" are of type edu. */
 static const struct udrv__model_type *find_type(const char *name)
 {
 	const char *word = name + strlen(PREFIX);
 	size_t len = strcspn(word, ":");
 
-	if (word[len] == ':' && !word[len + 1])
+	if (!is_suffix(word + len))
 		return NULL;
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (strlen(types[i]->name) == len && !strncmp(types[i]->name, word, len))

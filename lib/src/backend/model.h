@@ -30,7 +30,7 @@ struct udrv__model_bar {
 
 /* A kind of software device. */
 struct udrv__model_type {
-	const char *name; /* the device name is "model:<name>" or "model:<name>:<anything>" */
+	const char *name; /* the device name is "model:<name>" or "model:<name>:<word>" */
 	uint16_t vendor, device;
 	uint16_t subsystem_vendor, subsystem_device;
 	uint8_t revision;

@@ -291,13 +291,15 @@ static void edu_reset(void *state)
 	pthread_mutex_unlock(&edu->lock);
 }
 
-/* Signals are for the application's threads. */
+/* Signals are for the application's threads; faults belong to the thread they hit. */
 static int start_engine(struct edu *edu)
 {
 	sigset_t all, before;
 	int ret;
 
 	sigfillset(&all);
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGBUS);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	ret = pthread_create(&edu->thread, NULL, engine, edu);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
