@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <check.h>
@@ -187,6 +188,36 @@ START_TEST(a_sent_signal_goes_to_the_former_handler)
 }
 END_TEST
 
+/* SIGBUS with any code and address, as only a process to itself may send it. */
+static void send_sigbus(int code, void *addr)
+{
+	siginfo_t info;
+
+	memset(&info, 0, sizeof(info));
+	info.si_signo = SIGBUS;
+	info.si_code = code;
+	info.si_addr = addr;
+	ck_assert_int_eq(syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGBUS, &info), 0);
+}
+
+START_TEST(only_faults_of_absence_are_ours)
+{
+	static const int codes[] = { SI_QUEUE, BUS_ADRALN, BUS_MCEERR_AR, BUS_MCEERR_AO };
+	char *bar = map_bar(PAGES);
+
+	handle_by(NULL, chained_info, SA_SIGINFO);
+	ck_assert_int_eq(udrv__guard_add(bar, PAGES * page, gone, &gone_calls), 0);
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		if (!sigsetjmp(escape, 1))
+			send_sigbus(codes[i], bar);
+		ck_assert_uint_eq((size_t)chained, i + 1);
+	}
+	ck_assert_int_eq(atomic_load(&gone_calls), 0);
+	ck_assert_uint_eq(udrv_readl(bar), 0x11111111);
+	udrv__guard_remove(bar);
+}
+END_TEST
+
 START_TEST(a_sent_signal_that_was_ignored_is_ignored)
 {
 	char *bar = map_bar(0);
@@ -324,6 +355,7 @@ int main(void)
 	tcase_add_test(tc, a_fault_elsewhere_goes_to_the_former_plain_handler);
 	tcase_add_test(tc, a_guard_that_was_removed_no_longer_answers);
 	tcase_add_test(tc, a_sent_signal_goes_to_the_former_handler);
+	tcase_add_test(tc, only_faults_of_absence_are_ours);
 	tcase_add_test(tc, a_sent_signal_that_was_ignored_is_ignored);
 	tcase_add_test_raise_signal(tc, a_fault_elsewhere_kills_by_default, SIGBUS);
 	tcase_add_test_raise_signal(tc, a_sent_signal_kills_by_default, SIGBUS);
