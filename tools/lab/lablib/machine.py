@@ -13,13 +13,18 @@ FIRST_SLOT = 5  # of the devices under test, on bus 0
 # Devices that do not sit on a PCI bus and so have no address there.
 NOT_PCI = ("nvme-ns", "nvme-subsys", "scsi-hd", "usb-", "virtconsole", "virtserialport")
 
+# QEMU's device and the kernel's parameters. lab_modules is for the guest's init: the kernel holds all
+# devices back until this IOMMU has its driver.
 IOMMUS = {
     "intel": (["-device", "intel-iommu,intremap=on"], "intel_iommu=on"),
     "intel-noremap": (["-device", "intel-iommu,intremap=off"], "intel_iommu=on"),
     "amd": (["-device", "amd-iommu,intremap=on"], ""),
-    "virtio": (["-device", "virtio-iommu-pci,addr=3"], ""),
+    "virtio": (["-device", "virtio-iommu-pci,addr=3"], "lab_modules=virtio_iommu"),
     "none": ([], ""),
 }
+# no_timer_check: under load the boot would panic in the timer's check.
+# loglevel=5: warnings reach the console, which is all that is left when a guest dies.
+KERNEL_ARGUMENTS = "console=ttyS0 loglevel=5 panic=-1 no_timer_check tsc=reliable log_buf_len=1M"
 
 
 @dataclass
@@ -36,6 +41,16 @@ class Machine:
     snapshot: bool = False
     devices: list = field(default_factory=list)
     disks: list = field(default_factory=list)
+
+    def check(self):
+        """Refuse what cannot work, in words."""
+        if self.iommu == "virtio" and self.kernel.series == "6.1":
+            raise LabError("Debian's Linux 6.1 has no driver for --iommu virtio: use --kernel 6.12",
+                           EXIT_USAGE)
+        if self.iommu == "amd" and self.snapshot:
+            raise LabError("QEMU cannot save the state of --iommu amd: leave out --snapshot",
+                           EXIT_USAGE)
+        self.placed_devices()
 
     @property
     def clock(self):
@@ -110,11 +125,6 @@ class Machine:
             elif slot and "bus=" not in device:
                 found.append(f"0000:00:{int(slot[1], 16):02x}.{slot[2] or 0}")
         return found
-
-
-# no_timer_check: under load the boot would panic in the timer's check.
-# loglevel=5: warnings reach the console, which is all that is left when a guest dies.
-KERNEL_ARGUMENTS = ("console=ttyS0 loglevel=5 panic=-1 no_timer_check tsc=reliable log_buf_len=1M")
 
 
 def is_placed(device):

@@ -165,9 +165,13 @@ class Session:
 
     def explain_end(self):
         """QEMU closed its channels: say why."""
-        status = self.process.wait(timeout=10)
+        try:
+            status = self.process.wait(timeout=self.deadline.left(10))
+        except subprocess.TimeoutExpired:
+            raise LabError("QEMU closed its channels and does not end", EXIT_DIED) from None
         words = (self.directory / "qemu.log").read_text(errors="replace").strip().splitlines()
-        if status == 1 and words and not self.console.stat().st_size:
+        booted = self.console.exists() and self.console.stat().st_size
+        if status == 1 and words and not booted:
             raise LabError(f"QEMU did not start: {words[-1]}", EXIT_QEMU)
         how = f"by signal {-status}" if status < 0 else f"with status {status}"
         reason = f": {words[-1]}" if words else ""

@@ -28,6 +28,15 @@ def log_lines(text):
     return [re.sub(r"^<\d+>", "", line.rstrip()) for line in text.splitlines()]
 
 
+def console_excerpt(text, count):
+    """At most `count` lines of a dead guest's console: from its first failure on, else the last."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    for number, line in enumerate(lines):
+        if FAILURE.search(line) and not HARMLESS.search(line):
+            return lines[number:number + count]
+    return lines[-count:]
+
+
 def offending(text, expect_dmar):
     """The lines that fail a run; with `expect_dmar`, IOMMU faults do not, but there must be one."""
     lines = log_lines(text)
