@@ -5,10 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <udrv/device.h>
 #include <udrv/io.h>
-#include <udrv/log.h>
 #include <udrv/pci.h>
 
+#include "io/guard.h"
 #include "io/window.h"
 #include "pci/device.h"
 
@@ -120,14 +121,41 @@ static const struct udrv__io_window_ops window_ops = {
 	.write = window_write,
 };
 
+static void fault_in_bar(void *ctx)
+{
+	udrv_device_set_gone(ctx);
+}
+
+/* A fault in a mapped BAR means that the device does not answer; it must not kill the process. */
+static int guard_areas(struct udrv_device *dev, const struct udrv__bar *bar)
+{
+	for (unsigned int i = 0; i < bar->area_count; i++) {
+		int ret = udrv__guard_add(bar->areas[i].map, bar->areas[i].len, fault_in_bar, dev);
+
+		if (!ret)
+			continue;
+		while (i--)
+			udrv__guard_remove(bar->areas[i].map);
+		return ret;
+	}
+	return 0;
+}
+
 /* Areas are mapped once, and stay until close: pointers into them are plain memory. */
 static int map_areas(struct udrv_device *dev, unsigned int index)
 {
 	struct udrv__bar *bar = &dev->bars[index];
+	int ret;
 
 	if (bar->area_count || bar->cookie)
 		return 0;
-	return dev->ops->bar_map(dev, index);
+	ret = dev->ops->bar_map(dev, index);
+	if (ret)
+		return ret;
+	ret = guard_areas(dev, bar);
+	if (ret)
+		dev->ops->bar_unmap(dev, index);
+	return ret;
 }
 
 static int open_window(struct udrv_device *dev, unsigned int index)
@@ -228,6 +256,8 @@ void udrv__bars_release(struct udrv_device *dev)
 		free(bar->window);
 		bar->cookie = NULL;
 		bar->window = NULL;
+		for (unsigned int a = 0; a < bar->area_count; a++)
+			udrv__guard_remove(bar->areas[a].map);
 		if (bar->area_count)
 			dev->ops->bar_unmap(dev, i);
 	}
