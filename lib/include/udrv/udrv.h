@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * Everything a driver needs.
+ */
+#ifndef UDRV_UDRV_H
+#define UDRV_UDRV_H
+
+#include <udrv/barrier.h>
+#include <udrv/completion.h>
+#include <udrv/cycles.h>
+#include <udrv/device.h>
+#include <udrv/dma.h>
+#include <udrv/driver.h>
+#include <udrv/io.h>
+#include <udrv/irq.h>
+#include <udrv/log.h>
+#include <udrv/pci.h>
+#include <udrv/pci_info.h>
+#include <udrv/poll.h>
+#include <udrv/types.h>
+
+#endif

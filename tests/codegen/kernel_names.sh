@@ -1,0 +1,27 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Every public call with a kernel counterpart has its line in <udrv/kernel.h>; usage: kernel_names.sh CC
+set -eu
+include=$(dirname "$0")/../../lib/include
+header=$include/udrv/kernel.h
+
+# Calls that the kernel does not have, or has in another form.
+own='device_.*|driver_.*|log|log_.*|dev_log|wait_name|wait_parse|irq_set_options|irq_get_stats
+pci_irq_type|bar_direct|pci_parse_name|pci_info_.*|pci_for_each|iommu_group_.*
+request_region|release_region|dma_publish|dma_consume|dma_mb|mmio_.*|iomem_port|barrier|get_cycles_hz
+irqreturn_t'
+own=$(echo "$own" | paste -sd'|')
+
+missing=0
+calls=$(echo '#include <udrv/udrv.h>' | "$1" -E -P -I"$include" - |
+	grep -oE '\budrv_[a-z][a-z0-9_]*[[:space:]]*\(' | tr -d ' (' | sort -u)
+for call in $calls; do
+	name=${call#udrv_}
+	echo "$name" | grep -qxE "$own" && continue
+	grep -qE "^#define [A-Za-z0-9_]+[[:space:]]+$call$" "$header" || {
+		echo "kernel_names: $call has no line in udrv/kernel.h"
+		missing=1
+	}
+done
+echo "kernel_names: $(echo "$calls" | wc -l) calls looked at"
+exit $missing
