@@ -6,6 +6,8 @@
  */
 #include <udrv/io.h>
 
+/* Code as macro arguments. */
+/* clang-format off */
 #define PAIR(ret, name, args, with_raw, with_vol)                                                 \
 	ret raw_##name args;                                                                      \
 	ret vol_##name args;                                                                      \
@@ -51,6 +53,7 @@ PAIR(void, ring, (uint32_t *p, uint32_t n),
      for (uint32_t i = 0; i < n; i++) udrv_raw_writel(i, p + 4);
      , for (uint32_t i = 0; i < n; i++) *(volatile uint32_t *)(p + 4) = i;)
 
+/* clang-format on */
 uint32_t raw_diff_readl(void *p);
 uint32_t vol_diff_readl(void *p);
 uint32_t raw_diff_readl(void *p)

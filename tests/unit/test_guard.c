@@ -202,7 +202,7 @@ static void send_sigbus(int code, void *addr)
 
 START_TEST(only_faults_of_absence_are_ours)
 {
-	static const int codes[] = { SI_QUEUE, BUS_ADRALN, BUS_MCEERR_AR, BUS_MCEERR_AO };
+	static const int codes[] = {SI_QUEUE, BUS_ADRALN, BUS_MCEERR_AR, BUS_MCEERR_AO};
 	char *bar = map_bar(PAGES);
 
 	handle_by(NULL, chained_info, SA_SIGINFO);
@@ -338,7 +338,7 @@ START_TEST(threads_that_fault_together_all_read_ones)
 		pthread_join(threads[i], &wrong);
 		ck_assert_ptr_null(wrong);
 	}
-	ck_assert_int_ge(atomic_load(&gone_calls), PAGES * ROUNDS);
+	ck_assert_int_ge(atomic_load(&gone_calls), (intmax_t)PAGES * ROUNDS);
 }
 END_TEST
 

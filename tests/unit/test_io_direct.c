@@ -18,7 +18,7 @@ static struct {
 
 static void *fresh(void)
 {
-	static const unsigned char bytes[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+	static const unsigned char bytes[8] = {1, 2, 3, 4, 5, 6, 7, 8};
 
 	memset(&bar, FILL, sizeof(bar));
 	memcpy(bar.reg, bytes, sizeof(bytes));
@@ -27,7 +27,7 @@ static void *fresh(void)
 
 static void expect_bytes(const void *want, size_t size)
 {
-	static const unsigned char rest[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+	static const unsigned char rest[8] = {1, 2, 3, 4, 5, 6, 7, 8};
 
 	ck_assert_mem_eq(bar.reg, want, size);
 	ck_assert_mem_eq(bar.reg + size, rest + size, sizeof(rest) - size);
@@ -39,9 +39,9 @@ static void expect_bytes(const void *want, size_t size)
 
 /* One write of a value, and the bytes that it must leave. */
 #define EXPECT_WRITE(write, value, bytes)                                                          \
-	do {                                                                                      \
-		write(value, fresh());                                                              \
-		expect_bytes(bytes, sizeof(bytes) - 1);                                           \
+	do {                                                                                       \
+		write(value, fresh());                                                             \
+		expect_bytes(bytes, sizeof(bytes) - 1);                                            \
 	} while (0)
 
 START_TEST(reads_are_little_endian)
@@ -94,14 +94,14 @@ START_TEST(be_forms_are_big_endian)
 END_TEST
 
 /* The CPU's byte order: what memcpy of a variable gives. */
-#define EXPECT_RAW(x, type)                                                                       \
-	do {                                                                                      \
-		void *reg = fresh();                                                              \
-		type value, want = (type)0x1122334455667788;                                      \
-		udrv_raw_write##x(want, reg);                                                     \
-		expect_bytes(&want, sizeof(want));                                                \
-		value = udrv_raw_read##x(reg);                                                    \
-		ck_assert_uint_eq(value, want);                                                   \
+#define EXPECT_RAW(x, type)                                                                        \
+	do {                                                                                       \
+		void *reg = fresh();                                                               \
+		type value, want = (type)0x1122334455667788;                                       \
+		udrv_raw_write##x(want, reg);                                                      \
+		expect_bytes(&want, sizeof(want));                                                 \
+		value = udrv_raw_read##x(reg);                                                     \
+		ck_assert_uint_eq(value, want);                                                    \
 	} while (0)
 
 START_TEST(raw_forms_use_the_cpus_byte_order)
@@ -114,22 +114,22 @@ START_TEST(raw_forms_use_the_cpus_byte_order)
 END_TEST
 
 /* Into and out of an unaligned buffer, three accesses to one register. */
-#define EXPECT_REP(read, write, size)                                                             \
-	do {                                                                                      \
-		void *reg = fresh();                                                              \
-		unsigned char buf[1 + 4 * size];                                                  \
-		memset(buf, FILL, sizeof(buf));                                                   \
-		read(reg, buf + 1, 3);                                                            \
-		ck_assert_uint_eq(buf[0], FILL);                                                  \
-		for (size_t n = 0; n < 3; n++)                                                    \
-			ck_assert_mem_eq(buf + 1 + n * size, bar.reg, size);                      \
-		ck_assert_uint_eq(buf[1 + 3 * size], FILL);                                       \
-		for (size_t n = 0; n < sizeof(buf); n++)                                          \
-			buf[n] = (unsigned char)(n + 0x40);                                       \
-		write(reg, buf + 1, 3);                                                           \
-		expect_bytes(buf + 1 + 2 * size, size);                                           \
-		write(reg, buf, 0);                                                               \
-		expect_bytes(buf + 1 + 2 * size, size);                                           \
+#define EXPECT_REP(read, write, size)                                                              \
+	do {                                                                                       \
+		void *reg = fresh();                                                               \
+		unsigned char buf[1 + 4 * (size_t)(size)];                                         \
+		memset(buf, FILL, sizeof(buf));                                                    \
+		read(reg, buf + 1, 3);                                                             \
+		ck_assert_uint_eq(buf[0], FILL);                                                   \
+		for (size_t n = 0; n < 3; n++)                                                     \
+			ck_assert_mem_eq(buf + 1 + n * (size_t)(size), bar.reg, size);             \
+		ck_assert_uint_eq(buf[1 + 3 * (size_t)(size)], FILL);                              \
+		for (size_t n = 0; n < sizeof(buf); n++)                                           \
+			buf[n] = (unsigned char)(n + 0x40);                                        \
+		write(reg, buf + 1, 3);                                                            \
+		expect_bytes(buf + 1 + 2 * (size_t)(size), size);                                  \
+		write(reg, buf, 0);                                                                \
+		expect_bytes(buf + 1 + 2 * (size_t)(size), size);                                  \
 	} while (0)
 
 START_TEST(rep_forms_keep_bytes_in_order)
@@ -176,9 +176,10 @@ END_TEST
 #define SPAN 48
 
 /* All ones around and in dst but for len bytes at its start. */
-static void expect_copied(const unsigned char *area, size_t at, const unsigned char *src, size_t len)
+static void expect_copied(const unsigned char *area, size_t at, const unsigned char *src,
+			  size_t len)
 {
-	for (size_t i = 0; i < 2 * SPAN; i++) {
+	for (size_t i = 0; i < 2 * (size_t)SPAN; i++) {
 		unsigned char want = i >= at && i < at + len ? src[i - at] : 0xff;
 
 		ck_assert_msg(area[i] == want, "byte %zu is %#x, not %#x (at %zu, %zu bytes)", i,

@@ -55,7 +55,7 @@ static int dev_write(void *ctx, uint64_t offset, unsigned int size, uint64_t val
 	return d->err;
 }
 
-static const struct udrv__io_window_ops dev_ops = { dev_read, dev_write };
+static const struct udrv__io_window_ops dev_ops = {dev_read, dev_write};
 
 static char __udrv_iomem *open_window(void)
 {
@@ -78,11 +78,11 @@ static void expect_access(unsigned int calls, uint64_t offset, unsigned int size
 	ck_assert_uint_eq(dev.sizes[calls - 1], size);
 }
 
-#define EXPECT_READ(form, want, offset, size)                                                     \
-	do {                                                                                      \
-		dev.calls = 0;                                                                    \
-		ck_assert_uint_eq(form(regs + offset), want);                                     \
-		expect_access(1, offset, size);                                                   \
+#define EXPECT_READ(form, want, offset, size)                                                      \
+	do {                                                                                       \
+		dev.calls = 0;                                                                     \
+		ck_assert_uint_eq(form(regs + (offset)), want);                                    \
+		expect_access(1, offset, size);                                                    \
 	} while (0)
 
 START_TEST(every_read_form_is_one_access_of_its_size)
@@ -109,13 +109,13 @@ START_TEST(every_read_form_is_one_access_of_its_size)
 }
 END_TEST
 
-#define EXPECT_WRITE(form, value, offset, bytes)                                                  \
-	do {                                                                                      \
-		dev.calls = 0;                                                                    \
-		memset(dev.mem, 0, sizeof(dev.mem));                                              \
-		form(value, regs + offset);                                                       \
-		expect_access(1, offset, sizeof(bytes) - 1);                                      \
-		ck_assert_mem_eq(dev.mem + offset, bytes, sizeof(bytes) - 1);                     \
+#define EXPECT_WRITE(form, value, offset, bytes)                                                   \
+	do {                                                                                       \
+		dev.calls = 0;                                                                     \
+		memset(dev.mem, 0, sizeof(dev.mem));                                               \
+		form(value, regs + (offset));                                                      \
+		expect_access(1, offset, sizeof(bytes) - 1);                                       \
+		ck_assert_mem_eq(dev.mem + (offset), bytes, sizeof(bytes) - 1);                    \
 	} while (0)
 
 START_TEST(every_write_form_is_one_access_of_its_size)
@@ -129,7 +129,8 @@ START_TEST(every_write_form_is_one_access_of_its_size)
 	EXPECT_WRITE(udrv_writeb_relaxed, 0xf1, 1, "\xf1");
 	EXPECT_WRITE(udrv_writew_relaxed, 0xf1e2, 2, "\xe2\xf1");
 	EXPECT_WRITE(udrv_writel_relaxed, 0xf1e2d3c4, 4, "\xc4\xd3\xe2\xf1");
-	EXPECT_WRITE(udrv_writeq_relaxed, 0xf1e2d3c4b5a69788, 8, "\x88\x97\xa6\xb5\xc4\xd3\xe2\xf1");
+	EXPECT_WRITE(udrv_writeq_relaxed, 0xf1e2d3c4b5a69788, 8,
+		     "\x88\x97\xa6\xb5\xc4\xd3\xe2\xf1");
 	EXPECT_WRITE(udrv_iowrite8, 0xf1, 15, "\xf1");
 	EXPECT_WRITE(udrv_iowrite16, 0xf1e2, 14, "\xe2\xf1");
 	EXPECT_WRITE(udrv_iowrite32, 0xf1e2d3c4, 12, "\xc4\xd3\xe2\xf1");
@@ -141,19 +142,19 @@ START_TEST(every_write_form_is_one_access_of_its_size)
 }
 END_TEST
 
-#define EXPECT_REP(read, write, size)                                                             \
-	do {                                                                                      \
-		unsigned char buf[1 + 3 * size];                                                  \
-		dev.calls = 0;                                                                    \
-		read(regs + 8, buf + 1, 3);                                                       \
-		expect_access(3, 8, size);                                                        \
-		for (unsigned int n = 0; n < 3; n++)                                              \
-			ck_assert_mem_eq(buf + 1 + n * size, dev.mem + 8, size);                  \
-		for (unsigned int n = 0; n < sizeof(buf); n++)                                    \
-			buf[n] = (unsigned char)(n + 0x40);                                       \
-		write(regs + 8, buf + 1, 3);                                                      \
-		expect_access(6, 8, size);                                                        \
-		ck_assert_mem_eq(dev.mem + 8, buf + 1 + 2 * size, size);                          \
+#define EXPECT_REP(read, write, size)                                                              \
+	do {                                                                                       \
+		unsigned char buf[1 + 3 * (size_t)(size)];                                         \
+		dev.calls = 0;                                                                     \
+		read(regs + 8, buf + 1, 3);                                                        \
+		expect_access(3, 8, size);                                                         \
+		for (unsigned int n = 0; n < 3; n++)                                               \
+			ck_assert_mem_eq(buf + 1 + n * (size_t)(size), dev.mem + 8, size);         \
+		for (unsigned int n = 0; n < sizeof(buf); n++)                                     \
+			buf[n] = (unsigned char)(n + 0x40);                                        \
+		write(regs + 8, buf + 1, 3);                                                       \
+		expect_access(6, 8, size);                                                         \
+		ck_assert_mem_eq(dev.mem + 8, buf + 1 + 2 * (size_t)(size), size);                 \
 	} while (0)
 
 START_TEST(rep_forms_access_one_register_count_times)
@@ -203,7 +204,7 @@ END_TEST
 
 START_TEST(copies_use_words_where_aligned_and_bytes_elsewhere)
 {
-	static const unsigned int want[] = { 1, 1, 1, 4, 4, 1, 1 };
+	static const unsigned int want[] = {1, 1, 1, 4, 4, 1, 1};
 	char __udrv_iomem *regs = open_window();
 	unsigned char buf[13];
 
@@ -243,9 +244,8 @@ START_TEST(copies_work_at_every_alignment_and_length)
 			memset(buf, 0, sizeof(buf));
 			udrv_memcpy_fromio(buf + to, regs + from, len);
 			ck_assert_mem_eq(buf + to, dev.mem + from, len);
-			ck_assert_uint_eq(buf[to + len < sizeof(buf) ? to + len : 0] |
-						  (to ? buf[0] : 0),
-					  0);
+			ck_assert_uint_eq(
+				buf[to + len < sizeof(buf) ? to + len : 0] | (to ? buf[0] : 0), 0);
 		}
 	}
 	ck_assert_uint_eq(udrv__io_window_errors(regs), 0);
@@ -405,7 +405,7 @@ static void *remove_window(void *cookie)
 
 START_TEST(remove_waits_for_a_running_access)
 {
-	static const struct udrv__io_window_ops slow_ops = { slow_read, dev_write };
+	static const struct udrv__io_window_ops slow_ops = {slow_read, dev_write};
 	pthread_t reader, remover;
 	void __udrv_iomem *cookie;
 	void *value;
@@ -469,8 +469,8 @@ static void *read_on(void *arg)
 
 START_TEST(accesses_race_with_remove_and_never_see_a_dead_device)
 {
-	static const struct udrv__io_window_ops mortal_ops = { mortal_read, dev_write };
-	struct mortal m = { 1, 0x1234 };
+	static const struct udrv__io_window_ops mortal_ops = {mortal_read, dev_write};
+	struct mortal m = {1, 0x1234};
 	pthread_t readers[READERS];
 	void *wrong;
 

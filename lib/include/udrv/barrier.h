@@ -40,15 +40,16 @@
 
 UDRV_BEGIN_DECLS
 
+/* The text of an asm cannot be put in parentheses. NOLINTNEXTLINE(bugprone-macro-parentheses) */
 #define UDRV__ASM(text) __asm__ __volatile__(text : : : "memory")
 
 #if defined(__x86_64__)
-#define UDRV__MB()	 UDRV__ASM("mfence")
-#define UDRV__RMB()	 UDRV__ASM("lfence")
-#define UDRV__WMB()	 UDRV__ASM("sfence")
-#define UDRV__DMA_MB()	 UDRV__ASM("mfence")
-#define UDRV__DMA_RMB()	 UDRV__ASM("")
-#define UDRV__DMA_WMB()	 UDRV__ASM("")
+#define UDRV__MB()	UDRV__ASM("mfence")
+#define UDRV__RMB()	UDRV__ASM("lfence")
+#define UDRV__WMB()	UDRV__ASM("sfence")
+#define UDRV__DMA_MB()	UDRV__ASM("mfence")
+#define UDRV__DMA_RMB() UDRV__ASM("")
+#define UDRV__DMA_WMB() UDRV__ASM("")
 /* Cheaper than mfence; or-ing zero leaves the stack's word as it is. */
 #define UDRV__SMP_MB()	 __asm__ __volatile__("lock orl $0, (%%rsp)" : : : "memory", "cc")
 #define UDRV__SMP_RMB()	 UDRV__ASM("")

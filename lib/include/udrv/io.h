@@ -97,15 +97,15 @@ typedef uint64_t __attribute__((may_alias)) udrv__reg64;
  * @addr: a mapping, not a cookie (udrv_bar_direct()); aligned to the access
  * The CPU's byte order, no barrier. Source: __raw_readl(), __raw_writel().
  */
-#define UDRV__RAW_READ(name, type, bits)                                                          \
-	static inline type name(const volatile void __udrv_iomem *addr)                           \
-	{                                                                                         \
-		return *(const volatile udrv__reg##bits *)(uintptr_t)addr;                        \
+#define UDRV__RAW_READ(name, type, bits)                                                           \
+	static inline type name(const volatile void __udrv_iomem *addr)                            \
+	{                                                                                          \
+		return *(const volatile udrv__reg##bits *)(uintptr_t)addr;                         \
 	}
-#define UDRV__RAW_WRITE(name, type, bits)                                                         \
-	static inline void name(type value, volatile void __udrv_iomem *addr)                     \
-	{                                                                                         \
-		*(volatile udrv__reg##bits *)(uintptr_t)addr = value;                             \
+#define UDRV__RAW_WRITE(name, type, bits)                                                          \
+	static inline void name(type value, volatile void __udrv_iomem *addr)                      \
+	{                                                                                          \
+		*(volatile udrv__reg##bits *)(uintptr_t)addr = value;                              \
 	}
 
 UDRV__RAW_READ(udrv_raw_readb, uint8_t, 8)
@@ -123,32 +123,32 @@ UDRV__RAW_WRITE(udrv_raw_writeq, uint64_t, 64)
  * which a compiler may choose for a volatile access in a loop: hence assembly there.
  */
 #ifdef __aarch64__
-#define UDRV__MMIO_READ(name, type, bits, raw, insn)                                              \
-	static inline type name(const volatile void __udrv_iomem *addr)                           \
-	{                                                                                         \
-		type value;                                                                       \
-		__asm__ __volatile__(insn ", %1"                                                  \
-				     : "=r"(value)                                                \
-				     : "Qo"(*(const volatile udrv__reg##bits *)(uintptr_t)addr)); \
-		return value;                                                                     \
+#define UDRV__MMIO_READ(name, type, bits, raw, insn)                                               \
+	static inline type name(const volatile void __udrv_iomem *addr)                            \
+	{                                                                                          \
+		type value;                                                                        \
+		__asm__ __volatile__(insn ", %1"                                                   \
+				     : "=r"(value)                                                 \
+				     : "Qo"(*(const volatile udrv__reg##bits *)(uintptr_t)addr));  \
+		return value;                                                                      \
 	}
-#define UDRV__MMIO_WRITE(name, type, bits, raw, insn)                                             \
-	static inline void name(type value, volatile void __udrv_iomem *addr)                     \
-	{                                                                                         \
-		__asm__ __volatile__(insn ", %0"                                                  \
-				     : "=Qo"(*(volatile udrv__reg##bits *)(uintptr_t)addr)        \
-				     : "rZ"(value));                                              \
+#define UDRV__MMIO_WRITE(name, type, bits, raw, insn)                                              \
+	static inline void name(type value, volatile void __udrv_iomem *addr)                      \
+	{                                                                                          \
+		__asm__ __volatile__(insn ", %0"                                                   \
+				     : "=Qo"(*(volatile udrv__reg##bits *)(uintptr_t)addr)         \
+				     : "rZ"(value));                                               \
 	}
 #else
-#define UDRV__MMIO_READ(name, type, bits, raw, insn)                                              \
-	static inline type name(const volatile void __udrv_iomem *addr)                           \
-	{                                                                                         \
-		return raw(addr);                                                                 \
+#define UDRV__MMIO_READ(name, type, bits, raw, insn)                                               \
+	static inline type name(const volatile void __udrv_iomem *addr)                            \
+	{                                                                                          \
+		return raw(addr);                                                                  \
 	}
-#define UDRV__MMIO_WRITE(name, type, bits, raw, insn)                                             \
-	static inline void name(type value, volatile void __udrv_iomem *addr)                     \
-	{                                                                                         \
-		raw(value, addr);                                                                 \
+#define UDRV__MMIO_WRITE(name, type, bits, raw, insn)                                              \
+	static inline void name(type value, volatile void __udrv_iomem *addr)                      \
+	{                                                                                          \
+		raw(value, addr);                                                                  \
 	}
 #endif
 
@@ -198,27 +198,27 @@ static inline void udrv__mmio_before_write(void)
  * @addr: mapping or cookie; a mapping must be aligned to the access
  * Return: the value in the CPU's byte order. Source: readl(), writel(), ioread32(), iowrite32().
  */
-#define UDRV__READ(name, type, bits)                                                              \
-	static inline type name(const volatile void __udrv_iomem *addr)                           \
-	{                                                                                         \
-		type value;                                                                       \
-		if (udrv__io_is_cookie(addr))                                                     \
-			return (type)udrv__io_read(addr, bits / 8);                               \
-		udrv_barrier();                                                                   \
-		value = (type)UDRV__LE##bits(udrv__mmio_read##bits(addr));                        \
-		udrv__mmio_after_read(value);                                                     \
-		return value;                                                                     \
+#define UDRV__READ(name, type, bits)                                                               \
+	static inline type name(const volatile void __udrv_iomem *addr)                            \
+	{                                                                                          \
+		type value;                                                                        \
+		if (udrv__io_is_cookie(addr))                                                      \
+			return (type)udrv__io_read(addr, sizeof(type));                            \
+		udrv_barrier();                                                                    \
+		value = (type)UDRV__LE##bits(udrv__mmio_read##bits(addr));                         \
+		udrv__mmio_after_read(value);                                                      \
+		return value;                                                                      \
 	}
-#define UDRV__WRITE(name, type, bits)                                                             \
-	static inline void name(type value, volatile void __udrv_iomem *addr)                     \
-	{                                                                                         \
-		if (udrv__io_is_cookie(addr)) {                                                   \
-			udrv__io_write(addr, bits / 8, value);                                    \
-			return;                                                                   \
-		}                                                                                 \
-		udrv__mmio_before_write();                                                        \
-		udrv__mmio_write##bits((type)UDRV__LE##bits(value), addr);                        \
-		udrv_barrier();                                                                   \
+#define UDRV__WRITE(name, type, bits)                                                              \
+	static inline void name(type value, volatile void __udrv_iomem *addr)                      \
+	{                                                                                          \
+		if (udrv__io_is_cookie(addr)) {                                                    \
+			udrv__io_write(addr, sizeof(type), value);                                 \
+			return;                                                                    \
+		}                                                                                  \
+		udrv__mmio_before_write();                                                         \
+		udrv__mmio_write##bits((type)UDRV__LE##bits(value), addr);                         \
+		udrv_barrier();                                                                    \
 	}
 
 UDRV__READ(udrv_readb, uint8_t, 8)
@@ -243,20 +243,20 @@ UDRV__WRITE(udrv_iowrite64, uint64_t, 64)
  * udrv_readx_relaxed(addr), udrv_writex_relaxed(value, addr): as above, in order with other
  * accesses to the same device, but not with memory. Source: readl_relaxed(), writel_relaxed().
  */
-#define UDRV__READ_RELAXED(name, type, bits)                                                      \
-	static inline type name(const volatile void __udrv_iomem *addr)                           \
-	{                                                                                         \
-		if (udrv__io_is_cookie(addr))                                                     \
-			return (type)udrv__io_read(addr, bits / 8);                               \
-		return (type)UDRV__LE##bits(udrv__mmio_read##bits(addr));                         \
+#define UDRV__READ_RELAXED(name, type, bits)                                                       \
+	static inline type name(const volatile void __udrv_iomem *addr)                            \
+	{                                                                                          \
+		if (udrv__io_is_cookie(addr))                                                      \
+			return (type)udrv__io_read(addr, sizeof(type));                            \
+		return (type)UDRV__LE##bits(udrv__mmio_read##bits(addr));                          \
 	}
-#define UDRV__WRITE_RELAXED(name, type, bits)                                                     \
-	static inline void name(type value, volatile void __udrv_iomem *addr)                     \
-	{                                                                                         \
-		if (udrv__io_is_cookie(addr))                                                     \
-			udrv__io_write(addr, bits / 8, value);                                    \
-		else                                                                              \
-			udrv__mmio_write##bits((type)UDRV__LE##bits(value), addr);                \
+#define UDRV__WRITE_RELAXED(name, type, bits)                                                      \
+	static inline void name(type value, volatile void __udrv_iomem *addr)                      \
+	{                                                                                          \
+		if (udrv__io_is_cookie(addr))                                                      \
+			udrv__io_write(addr, sizeof(type), value);                                 \
+		else                                                                               \
+			udrv__mmio_write##bits((type)UDRV__LE##bits(value), addr);                 \
 	}
 
 UDRV__READ_RELAXED(udrv_readb_relaxed, uint8_t, 8)
@@ -272,15 +272,15 @@ UDRV__WRITE_RELAXED(udrv_writeq_relaxed, uint64_t, 64)
  * udrv_ioreadNbe(addr), udrv_iowriteNbe(value, addr): a big-endian register, ordered.
  * Source: ioread32be(), iowrite32be().
  */
-#define UDRV__READ_BE(name, type, bits)                                                           \
-	static inline type name(const volatile void __udrv_iomem *addr)                           \
-	{                                                                                         \
-		return __builtin_bswap##bits(udrv_ioread##bits(addr));                            \
+#define UDRV__READ_BE(name, type, bits)                                                            \
+	static inline type name(const volatile void __udrv_iomem *addr)                            \
+	{                                                                                          \
+		return __builtin_bswap##bits(udrv_ioread##bits(addr));                             \
 	}
-#define UDRV__WRITE_BE(name, type, bits)                                                          \
-	static inline void name(type value, volatile void __udrv_iomem *addr)                     \
-	{                                                                                         \
-		udrv_iowrite##bits(__builtin_bswap##bits(value), addr);                           \
+#define UDRV__WRITE_BE(name, type, bits)                                                           \
+	static inline void name(type value, volatile void __udrv_iomem *addr)                      \
+	{                                                                                          \
+		udrv_iowrite##bits(__builtin_bswap##bits(value), addr);                            \
 	}
 
 UDRV__READ_BE(udrv_ioread16be, uint16_t, 16)
@@ -298,34 +298,34 @@ UDRV__WRITE_BE(udrv_iowrite64be, uint64_t, 64)
  * @count: accesses, not bytes
  * Not ordered against DMA memory. Source: ioread32_rep(), readsl(), iowrite32_rep(), writesl().
  */
-#define UDRV__READ_REP(name, type, bits)                                                          \
-	static inline void name(const volatile void __udrv_iomem *addr, void *buf,                \
-				unsigned long count)                                              \
-	{                                                                                         \
-		unsigned char *to = (unsigned char *)buf;                                         \
-		if (udrv__io_is_cookie(addr)) {                                                   \
-			udrv__io_read_rep(addr, bits / 8, buf, count);                            \
-			return;                                                                   \
-		}                                                                                 \
-		for (; count; count--, to += bits / 8) {                                          \
-			type value = udrv__mmio_read##bits(addr);                                 \
-			__builtin_memcpy(to, &value, bits / 8);                                   \
-		}                                                                                 \
+#define UDRV__READ_REP(name, type, bits)                                                           \
+	static inline void name(const volatile void __udrv_iomem *addr, void *buf,                 \
+				unsigned long count)                                               \
+	{                                                                                          \
+		unsigned char *to = (unsigned char *)buf;                                          \
+		if (udrv__io_is_cookie(addr)) {                                                    \
+			udrv__io_read_rep(addr, sizeof(type), buf, count);                         \
+			return;                                                                    \
+		}                                                                                  \
+		for (; count; count--, to += sizeof(type)) {                                       \
+			type value = udrv__mmio_read##bits(addr);                                  \
+			__builtin_memcpy(to, &value, sizeof(type));                                \
+		}                                                                                  \
 	}
-#define UDRV__WRITE_REP(name, type, bits)                                                         \
-	static inline void name(volatile void __udrv_iomem *addr, const void *buf,                \
-				unsigned long count)                                              \
-	{                                                                                         \
-		const unsigned char *from = (const unsigned char *)buf;                           \
-		if (udrv__io_is_cookie(addr)) {                                                   \
-			udrv__io_write_rep(addr, bits / 8, buf, count);                           \
-			return;                                                                   \
-		}                                                                                 \
-		for (; count; count--, from += bits / 8) {                                        \
-			type value;                                                               \
-			__builtin_memcpy(&value, from, bits / 8);                                 \
-			udrv__mmio_write##bits(value, addr);                                      \
-		}                                                                                 \
+#define UDRV__WRITE_REP(name, type, bits)                                                          \
+	static inline void name(volatile void __udrv_iomem *addr, const void *buf,                 \
+				unsigned long count)                                               \
+	{                                                                                          \
+		const unsigned char *from = (const unsigned char *)buf;                            \
+		if (udrv__io_is_cookie(addr)) {                                                    \
+			udrv__io_write_rep(addr, sizeof(type), buf, count);                        \
+			return;                                                                    \
+		}                                                                                  \
+		for (; count; count--, from += sizeof(type)) {                                     \
+			type value;                                                                \
+			__builtin_memcpy(&value, from, sizeof(type));                              \
+			udrv__mmio_write##bits(value, addr);                                       \
+		}                                                                                  \
 	}
 
 UDRV__READ_REP(udrv_ioread8_rep, uint8_t, 8)
@@ -417,22 +417,22 @@ static inline void __udrv_iomem *udrv_ioport_map(udrv_port_t port, unsigned int 
  * udrv_insx(port, buf, count), udrv_outsx(port, buf, count): one port count times; see _rep.
  * Source: inb(), outb(), insb(), outsb().
  */
-#define UDRV__PORT(x, type, bits)                                                                 \
-	static inline type udrv_in##x(udrv_port_t port)                                           \
-	{                                                                                         \
-		return udrv_ioread##bits(udrv_ioport_map(port, bits / 8));                        \
-	}                                                                                         \
-	static inline void udrv_out##x(type value, udrv_port_t port)                              \
-	{                                                                                         \
-		udrv_iowrite##bits(value, udrv_ioport_map(port, bits / 8));                       \
-	}                                                                                         \
-	static inline void udrv_ins##x(udrv_port_t port, void *buf, unsigned long count)          \
-	{                                                                                         \
-		udrv_ioread##bits##_rep(udrv_ioport_map(port, bits / 8), buf, count);             \
-	}                                                                                         \
-	static inline void udrv_outs##x(udrv_port_t port, const void *buf, unsigned long count)   \
-	{                                                                                         \
-		udrv_iowrite##bits##_rep(udrv_ioport_map(port, bits / 8), buf, count);            \
+#define UDRV__PORT(x, type, bits)                                                                  \
+	static inline type udrv_in##x(udrv_port_t port)                                            \
+	{                                                                                          \
+		return udrv_ioread##bits(udrv_ioport_map(port, sizeof(type)));                     \
+	}                                                                                          \
+	static inline void udrv_out##x(type value, udrv_port_t port)                               \
+	{                                                                                          \
+		udrv_iowrite##bits(value, udrv_ioport_map(port, sizeof(type)));                    \
+	}                                                                                          \
+	static inline void udrv_ins##x(udrv_port_t port, void *buf, unsigned long count)           \
+	{                                                                                          \
+		udrv_ioread##bits##_rep(udrv_ioport_map(port, sizeof(type)), buf, count);          \
+	}                                                                                          \
+	static inline void udrv_outs##x(udrv_port_t port, const void *buf, unsigned long count)    \
+	{                                                                                          \
+		udrv_iowrite##bits##_rep(udrv_ioport_map(port, sizeof(type)), buf, count);         \
 	}
 
 UDRV__PORT(b, uint8_t, 8)

@@ -23,22 +23,22 @@ UDRV_API int udrv__poll_expired(uint64_t deadline_ns);
 UDRV_API void udrv__poll_sleep(uint64_t sleep_us, uint64_t deadline_ns);
 UDRV_API void udrv__poll_delay(uint64_t delay_us, uint64_t deadline_ns);
 
-#define UDRV__POLL(pause, op, val, cond, pause_us, timeout_us, pause_before_read, ...)            \
-	__extension__({                                                                           \
-		const uint64_t udrv__pause_us = (pause_us);                                       \
-		const uint64_t udrv__deadline = udrv__poll_deadline_ns(timeout_us);               \
-		int udrv__last;                                                                   \
-		if (pause_before_read)                                                            \
-			pause(udrv__pause_us, udrv__deadline);                                    \
-		for (;;) {                                                                        \
-			udrv__last = udrv__poll_expired(udrv__deadline);                          \
-			(val) = op(__VA_ARGS__);                                                  \
-			if ((cond) || udrv__last)                                                 \
-				break;                                                            \
-			pause(udrv__pause_us, udrv__deadline);                                    \
-			udrv_cpu_relax();                                                         \
-		}                                                                                 \
-		(cond) ? 0 : -ETIMEDOUT;                                                          \
+#define UDRV__POLL(pause, op, val, cond, pause_us, timeout_us, pause_before_read, ...)             \
+	__extension__({                                                                            \
+		const uint64_t udrv__pause_us = (pause_us);                                        \
+		const uint64_t udrv__deadline = udrv__poll_deadline_ns(timeout_us);                \
+		int udrv__last;                                                                    \
+		if (pause_before_read)                                                             \
+			pause(udrv__pause_us, udrv__deadline);                                     \
+		for (;;) {                                                                         \
+			udrv__last = udrv__poll_expired(udrv__deadline);                           \
+			(val) = op(__VA_ARGS__);                                                   \
+			if ((cond) || udrv__last)                                                  \
+				break;                                                             \
+			pause(udrv__pause_us, udrv__deadline);                                     \
+			udrv_cpu_relax();                                                          \
+		}                                                                                  \
+		(cond) ? 0 : -ETIMEDOUT;                                                           \
 	})
 
 /**
@@ -55,8 +55,8 @@ UDRV_API void udrv__poll_delay(uint64_t delay_us, uint64_t deadline_ns);
  * evaluated several times; every other argument but @op's own once.
  * Any thread that may sleep. Return: 0, or -ETIMEDOUT. Source: read_poll_timeout().
  */
-#define udrv_read_poll_timeout(op, val, cond, sleep_us, timeout_us, sleep_before_read, ...)       \
-	UDRV__POLL(udrv__poll_sleep, op, val, cond, sleep_us, timeout_us, sleep_before_read,      \
+#define udrv_read_poll_timeout(op, val, cond, sleep_us, timeout_us, sleep_before_read, ...)        \
+	UDRV__POLL(udrv__poll_sleep, op, val, cond, sleep_us, timeout_us, sleep_before_read,       \
 		   __VA_ARGS__)
 
 /**
@@ -75,50 +75,50 @@ UDRV_API void udrv__poll_delay(uint64_t delay_us, uint64_t deadline_ns);
  * @addr: register
  * The rest as udrv_read_poll_timeout(). Source: readx_poll_timeout().
  */
-#define udrv_readx_poll_timeout(op, addr, val, cond, sleep_us, timeout_us)                        \
+#define udrv_readx_poll_timeout(op, addr, val, cond, sleep_us, timeout_us)                         \
 	udrv_read_poll_timeout(op, val, cond, sleep_us, timeout_us, 0, addr)
 /** udrv_readx_poll_timeout_atomic() - the same without sleeping */
-#define udrv_readx_poll_timeout_atomic(op, addr, val, cond, delay_us, timeout_us)                 \
+#define udrv_readx_poll_timeout_atomic(op, addr, val, cond, delay_us, timeout_us)                  \
 	udrv_read_poll_timeout_atomic(op, val, cond, delay_us, timeout_us, 0, addr)
 
 /*
  * udrv_readl_poll_timeout(addr, val, cond, sleep_us, timeout_us) and its family: poll a
  * register by that accessor. Source: readl_poll_timeout() and its family.
  */
-#define udrv_readb_poll_timeout(addr, val, cond, sleep_us, timeout_us)                            \
+#define udrv_readb_poll_timeout(addr, val, cond, sleep_us, timeout_us)                             \
 	udrv_readx_poll_timeout(udrv_readb, addr, val, cond, sleep_us, timeout_us)
-#define udrv_readw_poll_timeout(addr, val, cond, sleep_us, timeout_us)                            \
+#define udrv_readw_poll_timeout(addr, val, cond, sleep_us, timeout_us)                             \
 	udrv_readx_poll_timeout(udrv_readw, addr, val, cond, sleep_us, timeout_us)
-#define udrv_readl_poll_timeout(addr, val, cond, sleep_us, timeout_us)                            \
+#define udrv_readl_poll_timeout(addr, val, cond, sleep_us, timeout_us)                             \
 	udrv_readx_poll_timeout(udrv_readl, addr, val, cond, sleep_us, timeout_us)
-#define udrv_readq_poll_timeout(addr, val, cond, sleep_us, timeout_us)                            \
+#define udrv_readq_poll_timeout(addr, val, cond, sleep_us, timeout_us)                             \
 	udrv_readx_poll_timeout(udrv_readq, addr, val, cond, sleep_us, timeout_us)
 
-#define udrv_readb_poll_timeout_atomic(addr, val, cond, delay_us, timeout_us)                     \
+#define udrv_readb_poll_timeout_atomic(addr, val, cond, delay_us, timeout_us)                      \
 	udrv_readx_poll_timeout_atomic(udrv_readb, addr, val, cond, delay_us, timeout_us)
-#define udrv_readw_poll_timeout_atomic(addr, val, cond, delay_us, timeout_us)                     \
+#define udrv_readw_poll_timeout_atomic(addr, val, cond, delay_us, timeout_us)                      \
 	udrv_readx_poll_timeout_atomic(udrv_readw, addr, val, cond, delay_us, timeout_us)
-#define udrv_readl_poll_timeout_atomic(addr, val, cond, delay_us, timeout_us)                     \
+#define udrv_readl_poll_timeout_atomic(addr, val, cond, delay_us, timeout_us)                      \
 	udrv_readx_poll_timeout_atomic(udrv_readl, addr, val, cond, delay_us, timeout_us)
-#define udrv_readq_poll_timeout_atomic(addr, val, cond, delay_us, timeout_us)                     \
+#define udrv_readq_poll_timeout_atomic(addr, val, cond, delay_us, timeout_us)                      \
 	udrv_readx_poll_timeout_atomic(udrv_readq, addr, val, cond, delay_us, timeout_us)
 
-#define udrv_readb_relaxed_poll_timeout(addr, val, cond, sleep_us, timeout_us)                    \
+#define udrv_readb_relaxed_poll_timeout(addr, val, cond, sleep_us, timeout_us)                     \
 	udrv_readx_poll_timeout(udrv_readb_relaxed, addr, val, cond, sleep_us, timeout_us)
-#define udrv_readw_relaxed_poll_timeout(addr, val, cond, sleep_us, timeout_us)                    \
+#define udrv_readw_relaxed_poll_timeout(addr, val, cond, sleep_us, timeout_us)                     \
 	udrv_readx_poll_timeout(udrv_readw_relaxed, addr, val, cond, sleep_us, timeout_us)
-#define udrv_readl_relaxed_poll_timeout(addr, val, cond, sleep_us, timeout_us)                    \
+#define udrv_readl_relaxed_poll_timeout(addr, val, cond, sleep_us, timeout_us)                     \
 	udrv_readx_poll_timeout(udrv_readl_relaxed, addr, val, cond, sleep_us, timeout_us)
-#define udrv_readq_relaxed_poll_timeout(addr, val, cond, sleep_us, timeout_us)                    \
+#define udrv_readq_relaxed_poll_timeout(addr, val, cond, sleep_us, timeout_us)                     \
 	udrv_readx_poll_timeout(udrv_readq_relaxed, addr, val, cond, sleep_us, timeout_us)
 
-#define udrv_readb_relaxed_poll_timeout_atomic(addr, val, cond, delay_us, timeout_us)             \
+#define udrv_readb_relaxed_poll_timeout_atomic(addr, val, cond, delay_us, timeout_us)              \
 	udrv_readx_poll_timeout_atomic(udrv_readb_relaxed, addr, val, cond, delay_us, timeout_us)
-#define udrv_readw_relaxed_poll_timeout_atomic(addr, val, cond, delay_us, timeout_us)             \
+#define udrv_readw_relaxed_poll_timeout_atomic(addr, val, cond, delay_us, timeout_us)              \
 	udrv_readx_poll_timeout_atomic(udrv_readw_relaxed, addr, val, cond, delay_us, timeout_us)
-#define udrv_readl_relaxed_poll_timeout_atomic(addr, val, cond, delay_us, timeout_us)             \
+#define udrv_readl_relaxed_poll_timeout_atomic(addr, val, cond, delay_us, timeout_us)              \
 	udrv_readx_poll_timeout_atomic(udrv_readl_relaxed, addr, val, cond, delay_us, timeout_us)
-#define udrv_readq_relaxed_poll_timeout_atomic(addr, val, cond, delay_us, timeout_us)             \
+#define udrv_readq_relaxed_poll_timeout_atomic(addr, val, cond, delay_us, timeout_us)              \
 	udrv_readx_poll_timeout_atomic(udrv_readq_relaxed, addr, val, cond, delay_us, timeout_us)
 
 UDRV_END_DECLS

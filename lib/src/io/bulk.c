@@ -94,8 +94,8 @@ void udrv_memcpy_fromio(void *to, const volatile void __udrv_iomem *from, size_t
 		size_t n = step(from, count);
 
 		store_bytes(dst, n,
-			    udrv__io_is_cookie(from) ? udrv__io_read(from, (unsigned int)n) :
-						       direct_read(from, n));
+			    udrv__io_is_cookie(from) ? udrv__io_read(from, (unsigned int)n)
+						     : direct_read(from, n));
 		dst += n;
 		from = advance(from, n);
 		count -= n;

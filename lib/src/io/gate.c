@@ -47,8 +47,8 @@ bool udrv__gate_close(struct udrv__gate *gate, uint16_t key)
 		if (old >> UDRV__GATE_KEY_SHIFT != key)
 			return false;
 		closing = (old & UDRV__GATE_INSIDE) | UDRV__GATE_DRAINING;
-	} while (!atomic_compare_exchange_weak_explicit(&gate->state, &old, closing,
-							memory_order_acq_rel, memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(
+		&gate->state, &old, closing, memory_order_acq_rel, memory_order_relaxed));
 	wait_drained(gate);
 	atomic_fetch_and_explicit(&gate->state, ~UDRV__GATE_DRAINING, memory_order_acq_rel);
 	return true;

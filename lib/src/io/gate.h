@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 struct udrv__gate {
-	_Atomic uint64_t state; /* key << 48 | DRAINING | number inside */
+	_Atomic uint64_t state;	  /* key << 48 | DRAINING | number inside */
 	_Atomic uint32_t drained; /* futex word: changes when the last one has left */
 };
 

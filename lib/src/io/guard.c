@@ -33,10 +33,10 @@ struct chunk {
 /* One table and one handler in a process, because it has one disposition of SIGBUS. */
 static struct chunk first_chunk;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static bool installed; /* under lock */
+static bool installed;	 /* under lock */
 static size_t page_size; /* set before the handler is installed */
 static struct sigaction former;
-static atomic_bool former_spent; /* SA_RESETHAND: it has had its one call */
+static atomic_int former_spent; /* SA_RESETHAND: it has had its one call */
 
 static struct chunk *next_chunk(struct chunk *c)
 {
@@ -50,8 +50,8 @@ static struct chunk *next_chunk(struct chunk *c)
 static bool replace_page(uintptr_t addr)
 {
 	void *target = (void *)(addr & ~(page_size - 1));
-	void *page = mmap(NULL, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			  -1, 0);
+	void *page =
+		mmap(NULL, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (page == MAP_FAILED)
 		return false;
@@ -98,19 +98,25 @@ static void default_action(int sig, bool sent)
 		raise(sig);
 }
 
+static bool takes_default(bool sent)
+{
+	if (former.sa_flags & (int)SA_RESETHAND)
+		return atomic_exchange(&former_spent, 1);
+	if (former.sa_flags & SA_SIGINFO)
+		return false;
+	/* A fault cannot be ignored: the kernel kills in spite of SIG_IGN. */
+	return former.sa_handler == SIG_DFL || (former.sa_handler == SIG_IGN && !sent);
+}
+
 static void pass_on(int sig, siginfo_t *info, void *context)
 {
 	bool sent = info->si_code <= 0;
 
-	if ((former.sa_flags & (int)SA_RESETHAND) && atomic_exchange(&former_spent, true))
+	if (takes_default(sent))
 		default_action(sig, sent);
 	else if (former.sa_flags & SA_SIGINFO)
 		former.sa_sigaction(sig, info, context);
-	else if (former.sa_handler == SIG_IGN && sent)
-		return;
-	else if (former.sa_handler == SIG_DFL || former.sa_handler == SIG_IGN)
-		default_action(sig, sent);
-	else
+	else if (former.sa_handler != SIG_IGN)
 		former.sa_handler(sig);
 }
 
