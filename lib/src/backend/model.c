@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The model backend: finding, opening and removing software devices, and their BARs. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -55,8 +56,8 @@ static void fill_device(struct udrv_device *dev, const struct udrv__model_type *
 	struct udrv_pci_info *info = &dev->info;
 
 	memset(info, 0, sizeof(*info));
-	strncpy(info->name, dev->name, sizeof(info->name) - 1);
-	strncpy(info->driver, "model", sizeof(info->driver) - 1);
+	(void)snprintf(info->name, sizeof(info->name), "%.15s", dev->name);
+	strcpy(info->driver, "model");
 	info->vendor = type->vendor;
 	info->device = type->device;
 	info->subsystem_vendor = type->subsystem_vendor;
