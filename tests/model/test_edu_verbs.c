@@ -170,16 +170,13 @@ START_TEST(verbs_on_a_device_that_is_gone_fail_with_a_line)
 }
 END_TEST
 
-START_TEST(lost_interrupts_are_counted_and_end_the_run)
+START_TEST(lost_interrupt_is_counted_and_the_next_one_works)
 {
-	const int lost_max = 2;
-
 	/* The message is dropped: the driver waits in vain. */
 	ck_assert_int_eq(udrv_pci_clear_master(dev), 0);
 	ck_assert_int_eq(run("factorial 5"), -ETIMEDOUT);
 	ck_assert_ptr_nonnull(strstr(err, "no interrupt arrived"));
-	ck_assert_uint_ge(edu_of(dev)->lost, 1);
-	ck_assert_uint_lt(edu_of(dev)->lost, lost_max);
+	ck_assert_uint_eq(edu_of(dev)->lost, 1);
 	/* And works again afterwards. */
 	ck_assert_int_eq(udrv_pci_set_master(dev), 0);
 	ck_assert_int_eq(run("factorial 5"), 0);
@@ -203,7 +200,7 @@ int main(void)
 	tcase_add_test(tc, stats_as_text);
 	tcase_add_test(tc, stats_as_json);
 	tcase_add_test(tc, verbs_on_a_device_that_is_gone_fail_with_a_line);
-	tcase_add_test(tc, lost_interrupts_are_counted_and_end_the_run);
+	tcase_add_test(tc, lost_interrupt_is_counted_and_the_next_one_works);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }
