@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What must hold before a device changes its driver. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bind.h"
+#include "inuse.h"
+#include "pci/sysfs.h"
+#include "rebind.h"
+#include "tool.h"
+
+int bind_check_access(void)
+{
+	char path[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/bus/pci/drivers_probe", udrv__sysfs_root);
+	if (!access(path, W_OK))
+		return 0;
+	if (errno == EACCES || errno == EPERM)
+		tool_err("binding drivers needs root: run this command with sudo");
+	else
+		tool_err("cannot write to %s (%s): is sysfs mounted read-only?", path,
+			 strerror(errno));
+	return -EACCES;
+}
+
+int bind_check_free(const struct udrv_pci_info *info)
+{
+	struct inuse inuse;
+	char text[400];
+	size_t len = 0;
+	int ret = inuse_find(&inuse, info);
+
+	if (ret) {
+		tool_err("%s: cannot find out whether it is in use: %s", info->name,
+			 strerror(-ret));
+		return ret;
+	}
+	if (!inuse.count)
+		return 0;
+	text[0] = 0;
+	for (size_t i = 0; i < inuse.count && len < sizeof(text); i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i ? ", " : "",
+					inuse.reason[i].text);
+	tool_err("%s is in use: %s; stop that first, or use --force", info->name, text);
+	return -EBUSY;
+}
+
+/* In no-IOMMU mode vfio makes up a group when it binds. */
+static bool iommu_not_needed(void)
+{
+	char text[8];
+
+	return udrv__sysfs_read(text, sizeof(text),
+				"module/vfio/parameters/enable_unsafe_noiommu_mode") > 0 &&
+	       text[0] == 'Y';
+}
+
+static int check_vfio(const struct udrv_pci_info *info)
+{
+	if (tool_is_bridge(info)) {
+		tool_err("%s is a bridge, and vfio takes none; `udrv list` shows what is behind it",
+			 info->name);
+		return -EINVAL;
+	}
+	if (info->iommu_group < 0 && !iommu_not_needed()) {
+		tool_err(
+			"%s has no IOMMU group, which vfio needs: the IOMMU is off; enable VT-d or "
+			"AMD-Vi in the firmware's setup and, with VT-d, boot with intel_iommu=on",
+			info->name);
+		return -ENODEV;
+	}
+	return 0;
+}
+
+struct viability {
+	const struct bind_job *jobs;
+	size_t count;
+	const struct udrv_pci_info *info;
+	unsigned offending;
+	char command[200];
+};
+
+static bool is_listed(const struct viability *v, const char *name)
+{
+	for (size_t i = 0; i < v->count; i++) {
+		if (!strcmp(v->jobs[i].info.name, name))
+			return true;
+	}
+	return false;
+}
+
+/* Drivers that leave DMA alone do not stand in vfio's way (Linux: driver_managed_dma). */
+static bool is_harmless(const struct udrv_pci_info *member)
+{
+	static const char *const drivers[] = {"", "pci-stub", "pcieport", "shpchp"};
+
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
+		if (!strcmp(member->driver, drivers[i]))
+			return true;
+	}
+	return tool_is_vfio_driver(member->driver);
+}
+
+static int check_member(const struct udrv_pci_info *member, void *ctx)
+{
+	struct viability *v = ctx;
+	size_t len = strlen(v->command);
+
+	if (is_listed(v, member->name) || is_harmless(member))
+		return 0;
+	tool_err("%s: IOMMU group %d also holds %s, which is bound to %s", v->info->name,
+		 member->iommu_group, member->name, member->driver);
+	(void)snprintf(v->command + len, sizeof(v->command) - len, " %s", member->name);
+	v->offending++;
+	return 0;
+}
+
+/* Was the group of jobs[index] seen before? Its members are listed once. */
+static bool group_seen(const struct bind_job *jobs, size_t index)
+{
+	for (size_t i = 0; i < index; i++) {
+		if (jobs[i].info.iommu_group == jobs[index].info.iommu_group)
+			return true;
+	}
+	return false;
+}
+
+static int check_group(const struct bind_job *jobs, size_t count, size_t index)
+{
+	struct viability v = {.jobs = jobs, .count = count, .info = &jobs[index].info};
+	int group = v.info->iommu_group;
+	int ret;
+
+	if (group < 0 || group_seen(jobs, index))
+		return 0;
+	for (size_t i = index; i < count; i++) {
+		size_t len = strlen(v.command);
+
+		if (jobs[i].info.iommu_group == group)
+			(void)snprintf(v.command + len, sizeof(v.command) - len, " %s",
+				       jobs[i].info.name);
+	}
+	ret = udrv_iommu_group_for_each(group, check_member, &v);
+	if (ret) {
+		tool_err("%s: cannot list IOMMU group %d: %s", v.info->name, group, strerror(-ret));
+		return ret;
+	}
+	if (!v.offending)
+		return 0;
+	tool_err("vfio takes a group as a whole: run `udrv bind%s`, or use --force", v.command);
+	return -EBUSY;
+}
+
+static int check_one(const struct bind_job *jobs, size_t count, size_t index,
+		     const struct bind_options *options)
+{
+	const struct udrv_pci_info *info = &jobs[index].info;
+	int ret = 0;
+
+	if (!strcmp(info->driver, options->driver))
+		return 0;
+	if (tool_is_vfio_driver(options->driver))
+		ret = check_vfio(info);
+	if (!ret && !options->force)
+		ret = bind_check_free(info);
+	if (!ret && !options->force && tool_is_vfio_driver(options->driver))
+		ret = check_group(jobs, count, index);
+	return ret;
+}
+
+static int check_driver(const struct bind_options *options)
+{
+	if (rebind_driver_present(options->driver, options->dry_run))
+		return 0;
+	if (options->dry_run) {
+		tool_note("%s is not loaded; binding would try `modprobe %s`", options->driver,
+			  options->driver);
+		return 0;
+	}
+	tool_err(
+		"%s is not loaded and modprobe cannot find it: install the running kernel's modules, "
+		"or check the name with `modprobe %s`",
+		options->driver, options->driver);
+	return -ENOENT;
+}
+
+static bool all_bound(const struct bind_job *jobs, size_t count, const char *driver)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(jobs[i].info.driver, driver))
+			return false;
+	}
+	return true;
+}
+
+int bind_check_all(const struct bind_job *jobs, size_t count, const struct bind_options *options)
+{
+	int first = 0;
+
+	if (all_bound(jobs, count, options->driver))
+		return 0;
+	if (!options->dry_run)
+		first = bind_check_access();
+	if (first)
+		return first;
+	for (size_t i = 0; i < count; i++) {
+		int ret = check_one(jobs, count, i, options);
+
+		first = first ? first : ret;
+	}
+	return first ? first : check_driver(options);
+}

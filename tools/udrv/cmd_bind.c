@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* udrv bind: give devices to vfio-pci or another driver. */
+#include <stdio.h>
+#include <string.h>
+
+#include "jobs.h"
+#include "rebind.h"
+
+struct settings {
+	struct bind_options bind;
+	bool json;
+	char **devices;
+	size_t count;
+};
+
+static void print_job(const struct bind_job *job, const char *driver)
+{
+	const char *former = job->former[0] ? job->former : "no driver";
+
+	switch (job->outcome) {
+	case BIND_ALREADY:
+		printf("%s: already bound to %s\n", job->info.name, driver);
+		break;
+	case BIND_WOULD:
+		printf("%s: would be bound to %s instead of %s\n", job->info.name, driver, former);
+		break;
+	case BIND_DONE:
+		printf("%s: bound to %s, was bound to %s\n", job->info.name, driver, former);
+		break;
+	default:
+		break;
+	}
+}
+
+/* The group's node appears when vfio-pci binds; without an IOMMU it has another name. */
+static void print_next_step(const struct bind_job *job)
+{
+	struct udrv_pci_info now;
+
+	if (udrv_pci_info_read(job->info.name, &now))
+		return;
+	printf("%s: IOMMU group %d, /dev/vfio/%s%d; next: udrv run DRIVER %s\n", now.name,
+	       now.iommu_group, job->info.iommu_group < 0 ? "noiommu-" : "", now.iommu_group,
+	       now.name);
+}
+
+static void print_jobs(const struct jobs *jobs, const char *driver)
+{
+	for (size_t i = 0; i < jobs->count; i++)
+		print_job(&jobs->job[i], driver);
+	for (size_t i = 0; i < jobs->count && tool_is_vfio_driver(driver); i++) {
+		if (jobs->job[i].outcome == BIND_DONE || jobs->job[i].outcome == BIND_ALREADY)
+			print_next_step(&jobs->job[i]);
+	}
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct settings *settings = state->input;
+
+	switch (key) {
+	case 'd':
+		settings->bind.driver = arg;
+		return 0;
+	case 'f':
+		settings->bind.force = true;
+		return 0;
+	case 'n':
+		settings->bind.dry_run = true;
+		return 0;
+	case 'j':
+		settings->json = true;
+		return 0;
+	case ARGP_KEY_ARGS:
+		settings->devices = state->argv + state->next;
+		settings->count = (size_t)(state->argc - state->next);
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which DEVICE?");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option options[] = {
+	{"driver", 'd', "DRIVER", 0, "bind to this kernel driver instead of " BIND_DEFAULT_DRIVER,
+	 0},
+	{"force", 'f', NULL, 0, "even when in use, or when its IOMMU group is used otherwise", 0},
+	{"dry-run", 'n', NULL, 0, "check only, change nothing", 0},
+	{"json", 'j', NULL, 0, "print an array of objects", 0},
+	{0},
+};
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse_option,
+	.args_doc = "DEVICE...",
+	.doc = "Bind PCI devices to vfio-pci, all or none, and remember the drivers they had.\v"
+	       "A device that is in use is refused. `udrv unbind` gives it back to its former "
+	       "driver.",
+};
+
+int cmd_bind(int argc, char **argv)
+{
+	struct settings settings = {.bind = {.driver = BIND_DEFAULT_DRIVER}};
+	struct jobs jobs;
+	int status;
+
+	if (argp_parse(&argp, argc, argv, 0, NULL, &settings))
+		return TOOL_USAGE;
+	if (!rebind_valid_driver(settings.bind.driver)) {
+		tool_err("'%s' is not a driver's name; `udrv list` shows drivers in use",
+			 settings.bind.driver);
+		return TOOL_USAGE;
+	}
+	status = jobs_read(&jobs, settings.devices, settings.count);
+	if (status == TOOL_OK) {
+		if (bind_devices(jobs.job, jobs.count, &settings.bind))
+			status = TOOL_FAILED;
+		if (settings.json)
+			status |= tool_print_json(jobs_json(&jobs, "former_driver"));
+		else
+			print_jobs(&jobs, settings.bind.driver);
+	}
+	jobs_free(&jobs);
+	return status;
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* udrv info: everything known about a device, as text or as JSON made from the same facts. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "info.h"
+
+static int gather(struct info *info, const char *name)
+{
+	struct remembered *remembered = &info->remembered;
+	int ret = udrv_pci_info_read(name, &info->pci);
+
+	if (ret)
+		return ret == -EINVAL ? TOOL_USAGE : TOOL_FAILED;
+	info->is_remembered = remember_load(&info->pci, remembered) == 0;
+	info->caps_error = caps_read(&info->caps, info->pci.name);
+	ret = inuse_find(&info->inuse, &info->pci);
+	info->names = ret ? NULL : names_open();
+	if (!info->names) {
+		tool_err("%s: cannot find out whether it is in use: out of memory", info->pci.name);
+		return TOOL_FAILED;
+	}
+	return TOOL_OK;
+}
+
+struct options {
+	const char *device;
+	bool json;
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	switch (key) {
+	case 'j':
+		options->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (options->device)
+			argp_error(state, "only one DEVICE");
+		options->device = arg;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which DEVICE?");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option option_table[] = {
+	{"json", 'j', NULL, 0, "print an object", 0},
+	{0},
+};
+
+static const struct argp argp = {
+	.options = option_table,
+	.parser = parse_option,
+	.args_doc = "DEVICE",
+	.doc = "Show everything known about a PCI device.\v"
+	       "The kernel shows capabilities to root only.",
+};
+
+int cmd_info(int argc, char **argv)
+{
+	struct options options = {0};
+	struct info info = {0};
+	int status;
+
+	if (argp_parse(&argp, argc, argv, 0, NULL, &options))
+		return TOOL_USAGE;
+	status = gather(&info, options.device);
+	if (status == TOOL_OK && options.json)
+		status = tool_print_json(info_json(&info));
+	else if (status == TOOL_OK)
+		info_print(&info);
+	names_close(info.names);
+	return status;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Who would miss a PCI function if its driver let go of it. */
+#ifndef INUSE_H
+#define INUSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <udrv/pci_info.h>
+
+#define INUSE_MAX 16
+
+enum inuse_kind {
+	INUSE_MOUNT,  /* a file system on a disk of this function is mounted */
+	INUSE_SWAP,   /* it is swapped to */
+	INUSE_HOLDER, /* device mapper, md or the like is built upon it */
+	INUSE_NETIF,  /* a network interface is up */
+	INUSE_OPEN,   /* a process has a device node open */
+};
+
+struct inuse_reason {
+	enum inuse_kind kind;
+	int pid;	/* INUSE_OPEN: who; otherwise 0 */
+	char brief[48]; /* for a table: "eth0 up" */
+	char text[256]; /* for a message: "network interface eth0 is up" */
+};
+
+struct inuse {
+	struct inuse_reason reason[INUSE_MAX];
+	size_t count; /* further reasons beyond INUSE_MAX are left out */
+};
+
+/* Processes of other users can only be looked into by root. 0 or a negative errno. */
+int inuse_find(struct inuse *inuse, const struct udrv_pci_info *info);
+
+const char *inuse_kind_name(enum inuse_kind kind);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The device nodes through which a PCI function is used. */
+#ifndef INUSE_NODES_H
+#define INUSE_NODES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <udrv/pci_info.h>
+
+struct inuse_node {
+	char name[64];	 /* below /dev, e.g. "nvme0n1p1" or "vfio/5" */
+	char number[24]; /* "major:minor" of a block device; "" for others */
+};
+
+struct inuse_nodes {
+	struct inuse_node *node;
+	size_t count;
+};
+
+int inuse_nodes_find(struct inuse_nodes *nodes, const struct udrv_pci_info *info);
+void inuse_nodes_free(struct inuse_nodes *nodes);
+
+/* The name of the block device with this number ("" matches none) or path below /dev, or NULL. */
+const char *inuse_nodes_block(const struct inuse_nodes *nodes, const char *number,
+			      const char *path);
+
+bool inuse_nodes_has_path(const struct inuse_nodes *nodes, const char *path);
+
+/* Call @fn with the name of each device in a class of sysfs that hangs below the function. */
+void inuse_for_each_below(const struct udrv_pci_info *info, const char *class_folder,
+			  void (*fn)(void *ctx, const char *name), void *ctx);
+
+#endif

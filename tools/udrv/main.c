@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* udrv VERB ...: a table of verbs, and programs called udrv-VERB for the rest. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+static const struct verb {
+	const char *name;
+	const char *summary;
+	int (*run)(int argc, char **argv);
+} verbs[] = {
+#define VERB(name, summary) {#name, summary, cmd_##name},
+#include "verbs.h"
+#undef VERB
+};
+
+#define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
+
+static int print_help(void)
+{
+	printf("Usage: udrv VERB [ARGUMENT...]\n\n"
+	       "Drive PCI devices from user space.\n\n");
+	for (size_t i = 0; i < VERB_COUNT; i++)
+		printf("  %-8s %s\n", verbs[i].name, verbs[i].summary);
+	printf("  %-8s %s\n", "help", "explain a verb, as `udrv VERB --help` does");
+	printf("\nAny other VERB runs the program udrv-VERB, beside udrv or on PATH.\n"
+	       "DEVICE is a PCI address such as 0000:00:05.0 or 00:05.0.\n"
+	       "Exit status: 0 done, 1 failed, 2 wrong usage.\n");
+	return TOOL_OK;
+}
+
+/* A verb becomes part of a file name: letters, digits, '-' and '_' only. */
+static bool is_verb_name(const char *verb)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789-_";
+
+	return verb[0] && verb[0] != '-' && !verb[strspn(verb, allowed)];
+}
+
+/* The folder this program is in, with a slash; "" when unknown. */
+static void own_folder(char folder[PATH_MAX])
+{
+	ssize_t len = readlink("/proc/self/exe", folder, PATH_MAX - 1);
+	char *slash;
+
+	folder[len > 0 ? len : 0] = 0;
+	slash = strrchr(folder, '/');
+	if (slash)
+		slash[1] = 0;
+	else
+		folder[0] = 0;
+}
+
+/* Become udrv-VERB. Returns only when there is none, or it cannot run. */
+static int run_program(char **argv)
+{
+	char folder[PATH_MAX];
+	char path[PATH_MAX + 64];
+	const char *verb = argv[0];
+	const char *program;
+
+	if (is_verb_name(verb)) {
+		own_folder(folder);
+		if (snprintf(path, sizeof(path), "%sudrv-%s", folder, verb) < (int)sizeof(path)) {
+			program = path + strlen(folder);
+			argv[0] = (char *)program;
+			if (folder[0])
+				execv(path, argv);
+			if (errno == ENOENT || !folder[0])
+				execvp(program, argv);
+			if (errno != ENOENT) {
+				tool_err("cannot run %s: %s", program, strerror(errno));
+				return TOOL_FAILED;
+			}
+		}
+	}
+	tool_err("no verb '%s'; `udrv --help` lists them", verb);
+	return TOOL_USAGE;
+}
+
+/* argv[0] is the verb. */
+static int run_verb(int argc, char **argv)
+{
+	char full_name[64];
+
+	for (size_t i = 0; i < VERB_COUNT; i++) {
+		if (strcmp(argv[0], verbs[i].name))
+			continue;
+		(void)snprintf(full_name, sizeof(full_name), "udrv %s", verbs[i].name);
+		argv[0] = full_name;
+		return verbs[i].run(argc, argv);
+	}
+	return run_program(argv);
+}
+
+static int help(char *verb)
+{
+	char option[] = "--help";
+	char *argv[] = {verb, option, NULL};
+
+	return verb ? run_verb(2, argv) : print_help();
+}
+
+static int dispatch(int argc, char **argv)
+{
+	if (argc < 2) {
+		tool_err("no verb; `udrv --help` lists them");
+		return TOOL_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+		return print_help();
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		printf("udrv %s\n", UDRV_VERSION);
+		return TOOL_OK;
+	}
+	if (!strcmp(argv[1], "help"))
+		return help(argv[2]);
+	return run_verb(argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+	static char name[] = "udrv";
+	int status;
+
+	argp_err_exit_status = TOOL_USAGE;
+	udrv_log_set(udrv_log_stderr, name, UDRV_LOG_NOTICE);
+	status = dispatch(argc, argv);
+	/* A full disk or a closed pipe must not look like success. */
+	if (fflush(stdout) && status == TOOL_OK) {
+		tool_err("cannot write to standard output: %s", strerror(errno));
+		status = TOOL_FAILED;
+	}
+	return status;
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "remember.h"
+#include "tool.h"
+
+static int make_folder(const char *path)
+{
+	return mkdir(path, 0755) && errno != EEXIST ? -errno : 0;
+}
+
+static int make_folders(void)
+{
+	char path[PATH_MAX];
+	int ret = make_folder(tool_run_root);
+
+	(void)snprintf(path, sizeof(path), "%s/bind", tool_run_root);
+	return ret ? ret : make_folder(path);
+}
+
+static int write_file(const char *path, const struct remembered *r)
+{
+	FILE *f = fopen(path, "we");
+	int ret = 0;
+
+	if (!f)
+		return -errno;
+	if (fprintf(f, "id=%04x:%04x\ndriver=%s\noverride=%s\nbound=%s\n", r->vendor, r->device,
+		    r->driver, r->override, r->bound) < 0)
+		ret = -EIO;
+	if (fclose(f))
+		ret = -errno;
+	return ret;
+}
+
+int remember_save(const char *name, const struct remembered *r)
+{
+	char path[PATH_MAX];
+	char temporary[PATH_MAX + 16];
+	int ret = make_folders();
+
+	if (ret)
+		return ret;
+	(void)snprintf(path, sizeof(path), "%s/bind/%s", tool_run_root, name);
+	(void)snprintf(temporary, sizeof(temporary), "%s.%d", path, (int)getpid());
+	ret = write_file(temporary, r);
+	if (!ret && rename(temporary, path))
+		ret = -errno;
+	if (ret)
+		(void)unlink(temporary);
+	return ret;
+}
+
+/* The value of a line "key=value" into a field of 64 bytes; false when it is another line. */
+static bool take_value(const char *line, const char *key, char field[64])
+{
+	size_t len = strlen(key);
+
+	if (strncmp(line, key, len) || line[len] != '=' || strlen(line + len + 1) >= 64)
+		return false;
+	strcpy(field, line + len + 1);
+	return true;
+}
+
+static int read_file(const char *path, struct remembered *r)
+{
+	unsigned vendor;
+	unsigned device;
+	char line[128];
+	unsigned seen = 0;
+	FILE *f = fopen(path, "re");
+
+	if (!f)
+		return -errno;
+	while (fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = 0;
+		if (sscanf(line, "id=%4x:%4x", &vendor, &device) == 2) {
+			r->vendor = (uint16_t)vendor;
+			r->device = (uint16_t)device;
+			seen |= 1;
+		} else if (take_value(line, "driver", r->driver)) {
+			seen |= 2;
+		} else if (take_value(line, "override", r->override)) {
+			seen |= 4;
+		} else if (take_value(line, "bound", r->bound)) {
+			seen |= 8;
+		}
+	}
+	(void)fclose(f);
+	return seen == 15 ? 0 : -EIO;
+}
+
+int remember_load(const struct udrv_pci_info *info, struct remembered *out)
+{
+	struct remembered r = {0};
+	char path[PATH_MAX];
+	int ret;
+
+	(void)snprintf(path, sizeof(path), "%s/bind/%s", tool_run_root, info->name);
+	ret = read_file(path, &r);
+	if (ret)
+		return ret;
+	if (r.vendor != info->vendor || r.device != info->device)
+		return -ENOENT;
+	if (info->driver[0] && strcmp(info->driver, r.bound))
+		return -ENOENT;
+	*out = r;
+	return 0;
+}
+
+int remember_forget(const char *name)
+{
+	char path[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/bind/%s", tool_run_root, name);
+	return unlink(path) && errno != ENOENT ? -errno : 0;
+}

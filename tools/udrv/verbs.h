@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The verbs: a line each, in the order of `udrv --help`. VERB(name, summary) stands for
+ * int cmd_<name>(int argc, char **argv), where argv[0] is "udrv <name>" and the result is the
+ * exit status, enum tool_status.
+ */
+VERB(list, "list PCI devices, their drivers and whether they are in use")
+VERB(info, "show everything known about a PCI device")
+VERB(bind, "give devices to vfio-pci or another driver, remembering the one they had")
+VERB(unbind, "give devices back to the driver they had")
+VERB(bench, "compare interrupt latency with the kernel's own drivers")
