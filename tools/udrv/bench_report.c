@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The table for people. */
+#include "bench.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void print_row(const struct bench_result *result, const struct bench_row *row)
+{
+	const struct bench_summary *s = &row->summary;
+	double ratio = bench_ratio(result, row);
+
+	printf("%-17s %8zu %5u %9llu %9llu %9llu %9llu %9llu %10llu ", row->name, s->count,
+	       row->lost, (unsigned long long)s->min, (unsigned long long)s->p50,
+	       (unsigned long long)s->p90, (unsigned long long)s->p99, (unsigned long long)s->p999,
+	       (unsigned long long)s->max);
+	if (ratio > 0)
+		printf("%6.2f\n", ratio);
+	else
+		printf("%6s\n", "-");
+}
+
+/* Rows in succession that lack for one reason share a line. */
+static void print_left_out(const struct bench_result *result)
+{
+	const struct bench_row *last = NULL;
+
+	for (size_t i = 0; i < result->row_count; i++) {
+		const struct bench_row *row = &result->rows[i];
+
+		if (row->summary.count)
+			continue;
+		if (last && !strcmp(last->reason, row->reason))
+			printf(", %s", row->name);
+		else
+			printf("%s%s", last ? "" : "left out: ", row->name);
+		if (i + 1 == result->row_count || strcmp(row[1].reason, row->reason))
+			printf(": %s\n", row->reason);
+		last = row;
+	}
+}
+
+static bool any_measured(const struct bench_result *result)
+{
+	for (size_t i = 0; i < result->row_count; i++)
+		if (result->rows[i].summary.count)
+			return true;
+	return false;
+}
+
+static void print_table(const struct bench_result *result)
+{
+	printf("Interrupt latency of %s, register write to handler, in %s; ratio: p50 over %s's\n\n",
+	       result->settings.device,
+	       result->settings.clock == BENCH_CLOCK_ICOUNT ? "instructions" : "ns",
+	       result->baseline);
+	if (!any_measured(result)) {
+		print_left_out(result);
+		return;
+	}
+	printf("%-17s %8s %5s %9s %9s %9s %9s %9s %10s %6s\n", "row", "count", "lost", "min", "p50",
+	       "p90", "p99", "p99.9", "max", "ratio");
+	for (size_t i = 0; i < result->row_count; i++)
+		if (result->rows[i].summary.count)
+			print_row(result, &result->rows[i]);
+	print_left_out(result);
+}
+
+static void print_cpu(const char *who, int cpu)
+{
+	if (cpu < 0)
+		printf("%s on any CPU", who);
+	else
+		printf("%s on CPU %d", who, cpu);
+}
+
+static void print_waiter(const struct bench_result *result)
+{
+	bool other = false;
+
+	for (size_t i = 0; i < result->row_count; i++)
+		if (result->rows[i].summary.count && result->rows[i].fifo == 0)
+			other = true;
+	print_cpu("waiter", result->settings.cpu);
+	if (!result->settings.fifo)
+		printf(", SCHED_OTHER");
+	else if (other)
+		printf(", SCHED_OTHER (SCHED_FIFO %d is not permitted)", result->settings.fifo);
+	else
+		printf(", SCHED_FIFO %d", result->settings.fifo);
+}
+
+static void print_notes(const struct bench_result *result)
+{
+	if (result->machine.preempt_rt || result->machine.threadirqs)
+		printf("  %s: vfio-pci's own handler is forced into a thread, which costs one more "
+		       "wake-up\n",
+		       result->machine.preempt_rt ? "PREEMPT_RT" : "threadirqs");
+	if (result->machine.tcg)
+		printf("  QEMU TCG: no caches and no real cost of register accesses; compare rows, not "
+		       "machines%s\n",
+		       result->settings.clock == BENCH_CLOCK_ICOUNT
+			       ? ""
+			       : ". Wall-clock figures vary with the host's load");
+	if (!strncmp(result->settings.device, "model:", 6))
+		printf("  software model in this process: no device, no kernel driver; %s is two "
+		       "threads and an eventfd, the bound\n",
+		       result->baseline);
+}
+
+void bench_report(const struct bench_result *result)
+{
+	const struct bench_settings *s = &result->settings;
+
+	print_table(result);
+	printf("\n  kernel %s, %ld CPU%s, clock %s", result->machine.kernel, result->machine.cpus,
+	       result->machine.cpus == 1 ? "" : "s", bench_clock_name(s->clock));
+	if (s->clock == BENCH_CLOCK_REALTIME)
+		printf(" (counter %.3f MHz)", (double)result->machine.counter_khz / 1e3);
+	printf(", %s%s\n  ", s->intx ? "INTx" : "MSI", s->mlock ? ", memory locked" : "");
+	print_waiter(result);
+	print_cpu("; trigger", s->trigger_cpu);
+	printf(", SCHED_OTHER; gap %u ns; first pass dropped\n", s->gap_ns);
+	print_notes(result);
+}

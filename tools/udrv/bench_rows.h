@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the sources of rows share: taking samples, threads, processors. */
+#ifndef UDRV_BENCH_ROWS_H
+#define UDRV_BENCH_ROWS_H
+
+#include <pthread.h>
+#include <udrv/compiler.h>
+
+#include "bench.h"
+#include "bench_gate.h"
+
+/* QEMU's edu device, docs/specs/edu: all registers are 32 bits wide. */
+#define EDU_IRQ_STATUS 0x24
+#define EDU_IRQ_RAISE  0x60
+#define EDU_IRQ_ACK    0x64
+
+/* Takes @count samples in ticks. 0, -ETIMEDOUT (too many were lost), -EINTR, other errno. */
+typedef int (*bench_take_fn)(void *ctx, uint64_t *samples, size_t count, unsigned int *lost);
+
+/* A new row if the settings ask for @name, else NULL. @name must outlive the result. */
+struct bench_row *bench_add_row(struct bench_result *result, const char *name);
+
+/* Do the settings ask for row @name? */
+bool bench_wanted(const struct bench_settings *settings, const char *name);
+
+void bench_leave_out(struct bench_row *row, const char *fmt, ...) UDRV_PRINTF(2, 3);
+
+/*
+ * Warm-up and passes, then the row's figures. What goes wrong is the row's reason for being left
+ * out. Returns 0, or -EINTR when stopped, or -ETIMEDOUT when interrupts were lost, or what take()
+ * returned.
+ */
+int bench_measure(struct bench_result *result, struct bench_row *row, bench_take_fn take,
+		  void *ctx);
+
+/* The trigger's side of a row that is collected through a gate; @samples etc. as bench_take_fn. */
+void bench_collect_init(struct bench_collect *how, const struct bench_result *result,
+			struct bench_gate *gate, int (*fire)(void *ctx), void *ctx);
+int bench_take_collect(void *how, uint64_t *samples, size_t count, unsigned int *lost);
+
+/* bench_thread.c: a waiter thread with the settings' policy and CPU. */
+struct bench_thread {
+	pthread_t id;
+	void (*run)(void *ctx);
+	void *ctx;
+	int fifo; /* what it got */
+};
+
+int bench_thread_start(struct bench_thread *thread, const struct bench_settings *settings,
+		       void (*run)(void *ctx), void *ctx);
+void bench_thread_join(struct bench_thread *thread);
+
+/* Puts the calling thread on a CPU; -1 does nothing. 0 or negative errno with a message. */
+int bench_pin(int cpu);
+
+/*
+ * Moves the interrupt that /proc/interrupts names with @word to @cpu; -1 does nothing.
+ * 0, or negative errno with a message.
+ */
+int bench_pin_irq(const char *word, int cpu);
+
+/* bench_kernel.c: the rows of kernel/udrv_irqbench.c; the device is bound to it. */
+int bench_kernel_rows(struct bench_result *result);
+
+/* bench_udrv.c: a row for each wait strategy, over the framework; "vfio" or "model". */
+int bench_udrv_rows(struct bench_result *result, const char *backend);
+
+/* bench_bare.c: two threads and an eventfd. */
+int bench_bare_row(struct bench_result *result);
+
+#endif

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Threads and interrupts on the processors they are wanted on. */
+#include "bench_rows.h"
+#include "tool.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+static int pin_self(int cpu)
+{
+	cpu_set_t set;
+
+	if (cpu < 0)
+		return 0;
+	if (cpu >= CPU_SETSIZE)
+		return -EINVAL;
+	CPU_ZERO(&set);
+	CPU_SET((size_t)cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
+}
+
+int bench_pin(int cpu)
+{
+	int ret = pin_self(cpu);
+
+	if (ret)
+		tool_err("cannot run on CPU %d: %s; see /sys/devices/system/cpu/online\n", cpu,
+			 strerror(-ret));
+	return ret;
+}
+
+static void *thread_main(void *arg)
+{
+	struct bench_thread *thread = arg;
+	struct sched_param param = {.sched_priority = thread->fifo};
+
+	/* Not permitted is not a failure: the figures say what the waiter got. */
+	if (thread->fifo && pthread_setschedparam(pthread_self(), SCHED_FIFO, &param))
+		thread->fifo = 0;
+	thread->run(thread->ctx);
+	return NULL;
+}
+
+int bench_thread_start(struct bench_thread *thread, const struct bench_settings *settings,
+		       void (*run)(void *ctx), void *ctx)
+{
+	pthread_attr_t attr;
+	cpu_set_t set;
+	int ret;
+
+	*thread = (struct bench_thread){.run = run, .ctx = ctx, .fifo = settings->fifo};
+	ret = pthread_attr_init(&attr);
+	if (ret)
+		return -ret;
+	if (settings->cpu >= 0) {
+		CPU_ZERO(&set);
+		CPU_SET((size_t)settings->cpu, &set);
+		ret = pthread_attr_setaffinity_np(&attr, sizeof(set), &set);
+	}
+	if (!ret)
+		ret = pthread_create(&thread->id, &attr, thread_main, thread);
+	pthread_attr_destroy(&attr);
+	return -ret;
+}
+
+void bench_thread_join(struct bench_thread *thread)
+{
+	(void)pthread_join(thread->id, NULL);
+}
+
+/* The number of the first line that names @word, or -1. */
+static int find_irq(const char *word)
+{
+	FILE *file = fopen("/proc/interrupts", "re");
+	char line[4096];
+	int irq = -1, number;
+
+	if (!file)
+		return -1;
+	while (irq < 0 && fgets(line, sizeof(line), file))
+		if (strstr(line, word) && sscanf(line, " %d:", &number) == 1)
+			irq = number;
+	fclose(file);
+	return irq;
+}
+
+int bench_pin_irq(const char *word, int cpu)
+{
+	int irq, ret = -ENOENT;
+	char path[64];
+	FILE *file;
+
+	if (cpu < 0)
+		return 0;
+	irq = find_irq(word);
+	(void)snprintf(path, sizeof(path), "/proc/irq/%d/smp_affinity_list", irq);
+	file = irq < 0 ? NULL : fopen(path, "we");
+	if (file) {
+		ret = fprintf(file, "%d\n", cpu) < 0 ? -EIO : 0;
+		if (fclose(file))
+			ret = -errno;
+	}
+	if (ret)
+		tool_err("cannot move the interrupt of %s to CPU %d (%s): %s", word, cpu,
+			 irq < 0 ? "/proc/interrupts does not name it" : path, strerror(-ret));
+	return ret;
+}
