@@ -36,7 +36,7 @@ class Archive:
 
 
 def write_entry(stream, name, attributes, data):
-    """One header (Documentation/driver-api/early-userspace/buffer-format.rst), name and contents."""
+    """A header (Documentation/driver-api/early-userspace/buffer-format.rst), name and contents."""
     inode, mode, device = attributes
     encoded = name.encode() + b"\0"
     links = 2 if stat.S_ISDIR(mode) else 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The guest's file system: busybox, the build tree's programs with their libraries, modules, tests."""
+"""The guest's file system: busybox, the build tree's programs and libraries, modules, tests."""
 
 import hashlib
 import os
@@ -12,6 +12,7 @@ from .cpio import Archive
 from .modules import ModuleSet
 
 LIBRARIES = "/usr/lib/x86_64-linux-gnu"
+FOLDERS = ("bin", "lib", "tests")  # of a build tree
 KEPT = 8  # archives that stay in the cache
 EXECUTABLE, SHARED = "program", "library"
 # Loaded at run time by what ldd cannot see: libc for thread cancellation.
@@ -136,7 +137,7 @@ def needed_libraries(path):
 
 def binaries(build):
     """Each x86-64 program and shared library of a build tree as (kind, path)."""
-    paths = [path for folder in ("bin", "lib") for path in sorted((build / folder).glob("*"))]
+    paths = [path for folder in FOLDERS for path in sorted((build / folder).glob("*"))]
     kinds = [(elf_kind(path), path) for path in paths if path.is_file()]
     return [(kind, path) for kind, path in kinds if kind]
 

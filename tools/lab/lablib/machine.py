@@ -13,8 +13,8 @@ FIRST_SLOT = 5  # of the devices under test, on bus 0
 # Devices that do not sit on a PCI bus and so have no address there.
 NOT_PCI = ("nvme-ns", "nvme-subsys", "scsi-hd", "usb-", "virtconsole", "virtserialport")
 
-# QEMU's device and the kernel's parameters. lab_modules is for the guest's init: the kernel holds all
-# devices back until this IOMMU has its driver.
+# QEMU's device and the kernel's parameters. lab_modules is for the guest's init: the kernel holds
+# all devices back until this IOMMU has its driver.
 IOMMUS = {
     "intel": (["-device", "intel-iommu,intremap=on"], "intel_iommu=on"),
     "intel-noremap": (["-device", "intel-iommu,intremap=off"], "intel_iommu=on"),
@@ -96,7 +96,7 @@ class Machine:
         return arguments
 
     def placed_devices(self):
-        """The devices with an address each: free slots from FIRST_SLOT on, or the next root port."""
+        """The devices with an address each: free slots from FIRST_SLOT on, or root ports."""
         used = {int(slot, 16) for device in self.devices
                 for slot in re.findall(r"\baddr=(?:0x)?([0-9a-f]+)", device) if is_placed(device)}
         free = iter(n for n in range(FIRST_SLOT, 0x10) if n not in used)
@@ -106,8 +106,8 @@ class Machine:
             if device.startswith(NOT_PCI) or (is_placed(device) and not self.snapshot):
                 placed.append(device)
             elif is_placed(device):
-                raise LabError(f"--snapshot plugs {device!r} in by itself: leave out addr= and bus=",
-                               EXIT_USAGE)
+                raise LabError(f"--snapshot plugs {device!r} in by itself: "
+                               "leave out addr= and bus=", EXIT_USAGE)
             elif self.snapshot:
                 placed.append(f"{device},bus=rp{take(ports, ROOT_PORTS)}")
             else:
@@ -144,7 +144,7 @@ def take(numbers, limit):
 
 
 def has_kvm():
-    """Whether the processor offers virtualisation; /dev/kvm alone may be an emulation that hangs."""
+    """Whether the processor can virtualise; /dev/kvm alone may be an emulation that hangs."""
     with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as info:
         flags = re.search(r"^flags\s*:(.*)$", info.read(), re.MULTILINE)
     if not flags or not {"vmx", "svm"} & set(flags[1].split()):

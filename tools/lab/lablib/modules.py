@@ -10,7 +10,7 @@ import subprocess
 from .common import CACHE, ROOT, LabError, locked, need_program, say, scratch
 from .kernel import read_module
 
-# Loadable by name in the guest, with all that they need. What a kernel has built in or lacks is left out.
+# Loadable by name in the guest. What a kernel has built in or lacks is left out.
 WANTED = (
     "virtio_pci", "virtio_console", "virtio_net", "virtio_blk", "virtio_iommu",
     "vfio", "vfio_pci", "vfio_iommu_type1", "uio", "uio_pci_generic", "pci_stub",
@@ -47,7 +47,8 @@ class ModuleSet:
 
     def __init__(self, kernel, extra):
         self.release = kernel.release
-        self.paths = {normal(p.name.split(".ko")[0]): p for p in kernel.modules.glob("kernel/**/*.ko*")}
+        packaged = kernel.modules.glob("kernel/**/*.ko*")
+        self.paths = {normal(p.name.split(".ko")[0]): p for p in packaged}
         self.paths.update({normal(p.stem): p for p in extra})
         self.base = kernel.modules
         self.builtin = (kernel.modules / "modules.builtin").read_bytes()
@@ -106,16 +107,16 @@ class ModuleSet:
     def files(self):
         """What belongs under /lib/modules/<release>, by relative path."""
         files = {self.place(name): data for name, data in self.data.items()}
-        lines = [f"{self.place(name)}: {' '.join(map(self.place, self.closure(name)))}".rstrip() + "\n"
+        lines = [" ".join([f"{self.place(name)}:", *map(self.place, self.closure(name))])
                  for name in self.data]
-        files["modules.dep"] = "".join(lines).encode()
+        files["modules.dep"] = "\n".join([*lines, ""]).encode()
         files["modules.alias"] = "".join(self.aliases).encode()
         files["modules.builtin"] = self.builtin
         return files
 
 
 def build_modules(kernel):
-    """Build what kernel/Kbuild describes for a kernel; returns the modules, none if there is no Kbuild."""
+    """Build what kernel/Kbuild describes, if it is there; returns the modules."""
     source = ROOT / "kernel"
     if not (source / "Kbuild").exists():
         return []

@@ -52,8 +52,8 @@ class Session:
         (directory / "command").write_text(shlex.join(command) + "\n", encoding="utf-8")
         with open(directory / "qemu.log", "wb") as log:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent,
-                pass_fds=[end.fileno() for end in remote.values()])
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                preexec_fn=die_with_parent, pass_fds=[end.fileno() for end in remote.values()])
         for end in remote.values():
             end.close()
         self.selector = selectors.DefaultSelector()
@@ -72,9 +72,6 @@ class Session:
         return self
 
     def __exit__(self, *_):
-        self.close()
-
-    def close(self):
         self.process.kill()
         self.process.wait()
         self.selector.close()
@@ -83,16 +80,8 @@ class Session:
 
     # The control channel: lines, some followed by as many bytes as they say.
 
-    def until_ready(self):
-        """Wait until the guest asks for its job; returns the session, or ends it."""
-        try:
-            self.wait_ready()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
     def wait_ready(self):
+        """Wait until a booting guest asks for its job."""
         boot = Deadline(self.deadline.left(BOOT_DEADLINE))
         try:
             line = self.read_line(boot)
@@ -121,7 +110,7 @@ class Session:
                 self.drain()
                 return Verdict(int(number), log.decode(errors="replace"), files)
             else:
-                raise LabError(f"the guest sent {word!r}, which is no part of the protocol", EXIT_DIED)
+                raise LabError(f"the guest sent {word!r}: no part of the protocol", EXIT_DIED)
 
     def read_line(self, deadline):
         while b"\n" not in self.control:

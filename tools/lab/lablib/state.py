@@ -17,22 +17,14 @@ KEPT = 6  # states that stay in the cache, of about 150 MB each
 BANDWIDTH = 1 << 40  # bytes a second: no limit
 
 
-def restore(machine, directory, deadline):
-    """A guest that waits for its job, with its devices plugged in."""
-    path = get_state(machine, directory, deadline)
-    session = Session(machine, directory, deadline,
-                      machine.disk_arguments(directory) + ["-incoming", "defer"])
-    try:
-        prepare_monitor(session)
-        session.monitor("migrate-incoming", uri=f"exec:cat {shlex.quote(str(path))}")
-        session.wait_migration()
-        for device in machine.placed_devices():
-            session.human_monitor(f"device_add {device}")
-        session.monitor("cont")
-    except BaseException:
-        session.close()
-        raise
-    return session
+def restore(session, machine, path):
+    """Bring a guest that was started for it to where it waits for its job, and plug its devices in."""
+    prepare_monitor(session)
+    session.monitor("migrate-incoming", uri=f"exec:cat {shlex.quote(str(path))}")
+    session.wait_migration()
+    for device in machine.placed_devices():
+        session.human_monitor(f"device_add {device}")
+    session.monitor("cont")
 
 
 def get_state(machine, directory, deadline):

@@ -3,9 +3,9 @@
 
 import re
 
-# A fault that the IOMMU stopped: DMA where nothing is mapped, or an interrupt message that nobody set up.
+# What an IOMMU stopped: DMA where nothing is mapped, or an interrupt message that nobody set up.
 IOMMU_FAULT = re.compile(
-    r"DMAR: \[(DMA|INTR-REMAP)"
+    r"DMAR: \[(DMA|INTR-REMAP)|DMAR: DRHD: handling fault"
     r"|AMD-Vi: Event logged \["
     r"|viommu.*fault|virtio_iommu.*fault")
 
@@ -13,7 +13,8 @@ FAILURE = re.compile(
     r"\bWARNING: |\bBUG: |kernel BUG at |\bOops\b|Kernel panic"
     r"|general protection fault, (probably|maybe)|unable to handle "
     r"|nobody cared"
-    r"|INFO: task .* blocked for more than|rcu: INFO: .* (stall|detected)|rcu_.* self-detected stall"
+    r"|INFO: task .* blocked for more than"
+    r"|rcu: INFO: .* (stall|detected)|rcu_.* self-detected stall"
     r"|possible (circular|recursive) locking|inconsistent lock state|suspicious RCU usage"
     r"|held lock freed|DEADLOCK"
     r"|KASAN: |UBSAN: |KCSAN: |KFENCE: |DMA-API: .*(error|leak|not |exceed)|kmemleak: [1-9]"
