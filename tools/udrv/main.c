@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* udrv VERB ...: a table of verbs, and programs called udrv-VERB for the rest. */
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "program.h"
 #include "tool.h"
 
 static const struct verb {
@@ -34,51 +33,15 @@ static int print_help(void)
 	return TOOL_OK;
 }
 
-/* A verb becomes part of a file name: letters, digits, '-' and '_' only. */
-static bool is_verb_name(const char *verb)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789-_";
-
-	return verb[0] && verb[0] != '-' && !verb[strspn(verb, allowed)];
-}
-
-/* The folder this program is in, with a slash; "" when unknown. */
-static void own_folder(char folder[PATH_MAX])
-{
-	ssize_t len = readlink("/proc/self/exe", folder, PATH_MAX - 1);
-	char *slash;
-
-	folder[len > 0 ? len : 0] = 0;
-	slash = strrchr(folder, '/');
-	if (slash)
-		slash[1] = 0;
-	else
-		folder[0] = 0;
-}
-
 /* Become udrv-VERB. Returns only when there is none, or it cannot run. */
 static int run_program(char **argv)
 {
-	char folder[PATH_MAX];
-	char path[PATH_MAX + 64];
 	const char *verb = argv[0];
-	const char *program;
+	int ret = program_exec(verb, argv);
 
-	if (is_verb_name(verb)) {
-		own_folder(folder);
-		if (snprintf(path, sizeof(path), "%sudrv-%s", folder, verb) < (int)sizeof(path)) {
-			program = path + strlen(folder);
-			argv[0] = (char *)program;
-			if (folder[0])
-				execv(path, argv);
-			if (errno == ENOENT || !folder[0])
-				execvp(program, argv);
-			if (errno != ENOENT) {
-				tool_err("cannot run %s: %s", program, strerror(errno));
-				return TOOL_FAILED;
-			}
-		}
+	if (ret != -ENOENT) {
+		tool_err("cannot run udrv-%s: %s", verb, strerror(-ret));
+		return TOOL_FAILED;
 	}
 	tool_err("no verb '%s'; `udrv --help` lists them", verb);
 	return TOOL_USAGE;
