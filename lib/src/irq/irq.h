@@ -45,7 +45,10 @@ struct udrv__vector {
 	struct udrv_device *dev;
 	union {
 		int epfd;
-		struct io_uring ring;
+		struct {
+			struct io_uring ring;
+			unsigned int enter_flags;
+		};
 	} w;
 
 	struct udrv_irq_options options;
