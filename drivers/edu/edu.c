@@ -214,8 +214,11 @@ static void edu_free_dma(struct edu *edu)
 	udrv_dma_free_coherent(edu->dev, EDU_DMA_SIZE, edu->memory, edu->memory_iova);
 }
 
-/* No more interrupts and no more transfers: only then may memory go. */
-static void edu_stop(struct edu *edu)
+/*
+ * No more interrupts and no more transfers: only then may memory come or go. Also done by probe,
+ * as the device may have been left at work by a process that was killed.
+ */
+static void edu_quiesce(struct edu *edu)
 {
 	uint32_t command;
 
@@ -273,6 +276,7 @@ static int edu_probe(struct udrv_device *dev, const struct udrv_pci_device_id *i
 	ret = edu_identify(edu);
 	if (ret)
 		goto err_unmap;
+	edu_quiesce(edu);
 	ret = edu_setup_dma(edu);
 	if (ret)
 		goto err_unmap;
@@ -297,7 +301,7 @@ static void edu_remove(struct udrv_device *dev)
 {
 	struct edu *edu = udrv_pci_get_drvdata(dev);
 
-	edu_stop(edu);
+	edu_quiesce(edu);
 	edu_free_irq(edu);
 	edu_free_dma(edu);
 	edu_unmap_registers(edu);

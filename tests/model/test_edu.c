@@ -313,18 +313,47 @@ START_TEST(remove_waits_for_a_transfer)
 {
 	struct udrv_device *d = open_and_probe("model:edu");
 	struct edu *edu = edu_of(d);
+	struct udrv__model_counts counts;
 
 	udrv_iowrite32((uint32_t)edu->memory_iova, edu->regs + EDU_DMA_DST);
 	udrv_iowrite32(EDU_BUFFER, edu->regs + EDU_DMA_SRC);
 	udrv_iowrite32(64, edu->regs + EDU_DMA_COUNT);
 	udrv_iowrite32(EDU_DMA_RUN | EDU_DMA_FROM_EDU, edu->regs + EDU_DMA_COMMAND);
 	edu_driver.remove(d);
-	struct udrv__model_counts counts;
-
 	udrv__model_get_counts(d, &counts);
 	ck_assert_uint_eq(counts.dma_bytes, 64);
 	ck_assert_uint_eq(counts.dma_refused, 0);
 	udrv_device_close(d);
+}
+END_TEST
+
+/* As after kill -9 under VFIO: the device keeps its registers, and runs on. */
+START_TEST(probe_finds_the_device_left_at_work)
+{
+	struct udrv_device *d = NULL;
+	uint8_t __udrv_iomem *regs;
+	struct udrv__model_counts counts;
+
+	ck_assert_int_eq(udrv_device_open("model:edu", NULL, &d), 0);
+	ck_assert_int_eq(udrv_pci_enable_device(d), 0);
+	regs = udrv_pci_iomap(d, EDU_BAR, 0);
+	udrv_iowrite32(EDU_STATUS_IRQ, regs + EDU_STATUS);
+	udrv_iowrite32(0x10100, regs + EDU_IRQ_RAISE);
+	udrv_iowrite32(12, regs + EDU_FACTORIAL);
+	udrv_iowrite32(EDU_BUFFER, regs + EDU_DMA_SRC);
+	udrv_iowrite32(0, regs + EDU_DMA_DST);
+	udrv_iowrite32(64, regs + EDU_DMA_COUNT);
+	udrv_iowrite32(EDU_DMA_RUN | EDU_DMA_IRQ | EDU_DMA_FROM_EDU, regs + EDU_DMA_COMMAND);
+
+	ck_assert_int_eq(udrv_driver_probe(&edu_driver, d), 0);
+	check_factorial(d, 7);
+	ck_assert_int_eq(edu_dma(edu_of(d), UDRV_DMA_FROM_DEVICE, edu_of(d)->memory_iova, 0, 64),
+			 0);
+	/* The old transfer was over before the device could reach new memory. */
+	udrv__model_get_counts(d, &counts);
+	ck_assert_uint_eq(counts.dma_refused, 1);
+	ck_assert_uint_eq(counts.dma_faults, 0);
+	remove_and_close(d);
 }
 END_TEST
 
@@ -437,6 +466,7 @@ int main(void)
 	tcase_add_loop_test(more, remove_while_interrupts_arrive, 0, COMBINATIONS);
 	tcase_add_test(more, close_without_remove_is_safe_while_the_device_works);
 	tcase_add_test(more, remove_waits_for_a_transfer);
+	tcase_add_test(more, probe_finds_the_device_left_at_work);
 	tcase_add_test(more, two_devices_at_once);
 	tcase_add_test(more, bad_parameters_fail_the_probe_and_leave_nothing);
 	tcase_add_test(more, probe_of_a_dead_device_fails);
