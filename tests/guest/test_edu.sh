@@ -1,0 +1,116 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The edu driver as a daemon on a real kernel, over vfio-pci. Device: edu.
+# shellcheck source-path=SCRIPTDIR
+. "${0%/*}/lib.sh"
+
+edu=$(device_by_ids 1234:11e8)
+lock=/run/udrv/$edu.lock
+socket=/run/udrv/edu@$edu.sock
+log=/run/udrv/edu@$edu.log
+
+daemon_pid()
+{
+	cut -d' ' -f1 "$lock"
+}
+
+ended()
+{
+	! kill -0 "$1" 2>/dev/null
+}
+
+# The daemon ends by itself, within 10 s.
+stop_daemon()
+{
+	pid=$(daemon_pid)
+	kill -TERM "$pid" && wait_for 100 ended "$pid"
+}
+
+# As dead as it gets, in the middle of whatever it does.
+kill_daemon()
+{
+	pid=$(daemon_pid)
+	kill -KILL "$pid" && wait_for 100 ended "$pid"
+}
+
+check_work()
+{
+	check "$1: factorial" -m '^3628800$' udrv-edu factorial 10
+	check "$1: DMA both ways" -m '^1 rounds of 4088 bytes .* every byte the same$' \
+		udrv-edu dma-test
+}
+
+# --- What cannot be driven
+check "not bound" -s 1 -m "$edu: bound to no driver" -m "udrv bind $edu" udrv run edu "$edu"
+check "no such device" -s 1 -m '0000:00:13.0' udrv run edu 00:13.0
+check "malformed address" -s 1 -m '00:zz.0: not a PCI address' udrv run edu 00:zz.0
+check "no daemon" -s 1 -m 'udrv run edu' udrv-edu factorial 10
+check "bind" -m 'bound to vfio-pci' udrv bind "$edu"
+check "bad value of a parameter" -s 1 -m 'irq=msix: the values are auto, msi and intx' \
+	udrv run edu "$edu" irq=msix
+check "bad wait" -s 1 -m 'wait=poll: the values are' udrv run edu "$edu" wait=poll
+check "no such parameter" -s 2 -m 'speed=9' udrv run edu "$edu" speed=9
+
+# --- Each interrupt type: work, a second daemon, an orderly end
+for irq in msi intx; do
+	check "$irq: start" udrv run edu "$edu" irq=$irq --detach
+	check_work "$irq"
+	check "$irq: 10,000 interrupts" -m '^120$' -m '^10000 factorials by interrupt, 0 lost, ' \
+		udrv-edu factorial 5 --count 10000
+	check "$irq: DMA of an odd length" -m '^2 rounds of 1021 bytes' \
+		udrv-edu dma-test --bytes 1021 --rounds 2
+	check "$irq: stats" -m "^irq +$irq$" -m '^wait +read$' -m '^factorials +10001$' \
+		-m '^lost +0$' -m '^unhandled +0$' udrv-edu stats
+	check "$irq: stats as JSON" -m "\"irq\":\"$irq\"" -m '"lost":0' -m "\"device\":\"$edu\"" \
+		udrv-edu stats --json
+	check "$irq: factorial that does not fit" -s 1 -m "'13' is not a number from 0 to 12" \
+		udrv-edu factorial 13
+	check "$irq: transfer that does not fit" -s 1 -m "'4096' is not a number from 1 to 4088" \
+		udrv-edu dma-test --bytes 4096
+	check "$irq: a second daemon" -s 1 -m "$edu: already driven by udrv-edu .pid $(daemon_pid)" \
+		udrv run edu "$edu"
+	check "$irq: the first one still works" -m '^6$' udrv-edu factorial 3
+	check "$irq: stop" stop_daemon
+	check "$irq: it said so" -m "$edu: stopped" tail -n 1 "$log"
+	check "$irq: no socket is left" -s 1 test -e "$socket"
+	check "$irq: nobody has the device" -x 'process' udrv info "$edu"
+done
+
+# --- Each way to wait. Spinning would take the guest's only CPU.
+for wait in epoll uring uring-read; do
+	check "$wait: start" udrv run edu "$edu" wait=$wait --detach
+	check "$wait: 500 interrupts" -m '^500 factorials by interrupt, 0 lost, ' \
+		udrv-edu factorial 12 --count 500
+	check "$wait: stats" -m "^wait +$wait$" -m '^lost +0$' udrv-edu stats
+	check "$wait: stop" stop_daemon
+done
+
+# --- SIGKILL while it computes and while the device does DMA: nothing to clean up
+for work in "factorial 5 --count 1000000" "dma-test --rounds 100"; do
+	check "before SIGKILL: start" udrv run edu "$edu" --detach
+	# shellcheck disable=SC2086
+	udrv-edu $work >/tmp/client 2>&1 &
+	client=$!
+	sleep 0.35
+	check "SIGKILL during $work" kill_daemon
+	wait $client
+	check "the client noticed" test $? -eq 1
+	check "with a message" -m '.' cat /tmp/client
+	check "after SIGKILL: start" udrv run edu "$edu" --detach
+	check_work "after SIGKILL"
+	check "after SIGKILL: stats" -m '^lost +0$' udrv-edu stats
+	check "after SIGKILL: stop" stop_daemon
+done
+
+# --- SIGTERM while a client waits: it ends, and so does the client
+check "start" udrv run edu "$edu" --detach
+udrv-edu dma-test --rounds 1000 >/tmp/client 2>&1 &
+client=$!
+sleep 0.35
+check "stop during a long request" stop_daemon
+wait $client
+check "the client noticed" test $? -eq 1
+
+check "unbind" udrv unbind "$edu"
+check_clean "nothing is left" "$edu"
+finish
