@@ -22,10 +22,10 @@ static void print_job(const struct bind_job *job, const char *driver)
 		printf("%s: already bound to %s\n", job->info.name, driver);
 		break;
 	case BIND_WOULD:
-		printf("%s: would be bound to %s instead of %s\n", job->info.name, driver, former);
+		printf("%s: would be bound to %s (now: %s)\n", job->info.name, driver, former);
 		break;
 	case BIND_DONE:
-		printf("%s: bound to %s, was bound to %s\n", job->info.name, driver, former);
+		printf("%s: bound to %s (before: %s)\n", job->info.name, driver, former);
 		break;
 	default:
 		break;

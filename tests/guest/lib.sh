@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh
+# Sourced by the scripts that run in the lab's guest. Each check runs a command and compares its
+# exit status and what it prints; finish counts.
+
+passed=0
+failed=0
+check_out=/tmp/check.$$
+
+# check WHAT [-s STATUS] [-m PATTERN]... [-x PATTERN]... COMMAND...
+# COMMAND must exit with STATUS (0), and its output, stdout and stderr, must match each -m and no
+# -x (extended regular expressions). The output is left in $check_out.
+check()
+{
+	check_what=$1
+	check_status=0
+	check_wanted=
+	check_unwanted=
+	shift
+	while :; do
+		case $1 in
+		-s) check_status=$2 ;;
+		-m) check_wanted="$check_wanted$2
+" ;;
+		-x) check_unwanted="$check_unwanted$2
+" ;;
+		*) break ;;
+		esac
+		shift 2
+	done
+	"$@" >"$check_out" 2>&1
+	check_got=$?
+	check_compare && return
+	failed=$((failed + 1))
+	echo "FAIL $check_what"
+	echo "     command: $*"
+	sed 's/^/     | /' "$check_out"
+}
+
+check_compare()
+{
+	if [ "$check_got" -ne "$check_status" ]; then
+		check_complaint="exit status $check_got, expected $check_status"
+	else
+		check_complaint=$(check_patterns)
+	fi
+	if [ -n "$check_complaint" ]; then
+		echo "$check_complaint"
+		return 1
+	fi
+	passed=$((passed + 1))
+	echo "ok   $check_what"
+}
+
+check_patterns()
+{
+	printf '%s' "$check_wanted" | while IFS= read -r pattern; do
+		grep -qE -e "$pattern" "$check_out" || echo "nothing matches '$pattern'"
+	done
+	printf '%s' "$check_unwanted" | while IFS= read -r pattern; do
+		! grep -qE -e "$pattern" "$check_out" || echo "something matches '$pattern'"
+	done
+}
+
+# The driver a device is bound to, or "none".
+driver_of()
+{
+	if [ -e "/sys/bus/pci/devices/$1/driver" ]; then
+		basename "$(readlink "/sys/bus/pci/devices/$1/driver")"
+	else
+		echo none
+	fi
+}
+
+# check_driver WHAT DEVICE DRIVER
+check_driver()
+{
+	check "$1" -m "^$3\$" driver_of "$2"
+}
+
+# Nothing of udrv is left: no override, nothing remembered.
+check_clean()
+{
+	check "$1" -m '^\(null\)$' cat "/sys/bus/pci/devices/$2/driver_override"
+	check "$1: nothing is remembered" -s 1 test -e "/run/udrv/bind/$2"
+}
+
+# as_nobody COMMAND...: without root's rights.
+as_nobody()
+{
+	su -p -s /bin/sh nobody -c "$*"
+}
+
+# wait_for TENTHS COMMAND...: until COMMAND succeeds.
+wait_for()
+{
+	wait_left=$1
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $((wait_left -= 1)) -gt 0 ] || return 1
+		sleep 0.1
+	done
+}
+
+# The address of the first device with these ids.
+device_by_ids()
+{
+	for dir in /sys/bus/pci/devices/*; do
+		[ "$(cat "$dir/vendor")" = "0x${1%:*}" ] || continue
+		[ "$(cat "$dir/device")" = "0x${1#*:}" ] || continue
+		basename "$dir"
+		return
+	done
+}
+
+finish()
+{
+	rm -f "$check_out"
+	echo "$passed passed, $failed failed"
+	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+	exit
+}
