@@ -12,10 +12,8 @@
 #define EDU_BAR	      0 /* "PCI Region 0" */
 
 /* "MMIO area spec": 4-byte accesses only below 0x80, 4 or 8 bytes from there on */
-#define EDU_ID 0x00 /* RO, identification */
-#define EDU_LIVENESS                                                                               \
-	0x04 /* RW, card liveness check: reads as the inversion of what was written                \
-	      */
+#define EDU_ID		0x00 /* RO, identification */
+#define EDU_LIVENESS	0x04 /* RW, card liveness check: answers with the inversion */
 #define EDU_FACTORIAL	0x08 /* RW, factorial computation */
 #define EDU_STATUS	0x20 /* RW, status register */
 #define EDU_IRQ_STATUS	0x24 /* RO, interrupt status register */
@@ -49,8 +47,8 @@
 #define EDU_BUFFER	0x40000u
 #define EDU_BUFFER_SIZE 4096u
 /*
- * QEMU up to 8 or so ends with an error on a transfer that reaches the last byte of the buffer,
- * so the driver leaves the last 8 alone.
+ * QEMU 7.2 aborts on a transfer that reaches the last byte of the buffer, so the driver leaves
+ * the last 8 alone.
  */
 #define EDU_BUFFER_USABLE (EDU_BUFFER_SIZE - 8)
 
