@@ -107,7 +107,8 @@ int remember_load(const struct udrv_pci_info *info, struct remembered *out)
 		return ret;
 	if (r.vendor != info->vendor || r.device != info->device)
 		return -ENOENT;
-	if (info->driver[0] && strcmp(info->driver, r.bound))
+	/* Its former driver may still have it, or again, when binding stopped half-way. */
+	if (info->driver[0] && strcmp(info->driver, r.bound) && strcmp(info->driver, r.driver))
 		return -ENOENT;
 	*out = r;
 	return 0;
