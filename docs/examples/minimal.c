@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <udrv/udrv.h>
 
-static uint8_t __udrv_iomem *regs; /* a daemon drives one device */
+static void __udrv_iomem *regs; /* a daemon drives one device */
 static struct udrv_completion done;
 
 static udrv_irqreturn_t interrupt(int irq, void *ctx)

@@ -14,7 +14,7 @@
 
 struct edu {
 	struct udrv_device *dev;
-	uint8_t __udrv_iomem *regs;
+	void __udrv_iomem *regs;
 	int irq;
 	enum udrv_wait wait;
 

@@ -25,7 +25,7 @@
 #define SHORT_MS 30
 
 static struct udrv_device *dev;
-static uint8_t __udrv_iomem *regs;
+static void __udrv_iomem *regs;
 
 static inline void open_edu(void)
 {

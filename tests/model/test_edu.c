@@ -331,7 +331,7 @@ END_TEST
 START_TEST(probe_finds_the_device_left_at_work)
 {
 	struct udrv_device *d = NULL;
-	uint8_t __udrv_iomem *regs;
+	void __udrv_iomem *regs;
 	struct udrv__model_counts counts;
 
 	ck_assert_int_eq(udrv_device_open("model:edu", NULL, &d), 0);

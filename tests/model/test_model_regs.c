@@ -10,7 +10,7 @@
 START_TEST(each_open_makes_a_device_of_its_own)
 {
 	struct udrv_device *other;
-	uint8_t __udrv_iomem *other_regs;
+	void __udrv_iomem *other_regs;
 
 	ck_assert_int_eq(udrv_device_open("model:edu:2", "model", &other), 0);
 	ck_assert_str_eq(udrv_device_name(other), "model:edu:2");
