@@ -126,5 +126,19 @@ check "to another driver while open" -s 1 -m "process $user .sleep." \
 kill "$user"
 wait "$user" 2>/dev/null
 check "unbind after it ended" -m 'without a driver again' udrv unbind "$edu"
+check_clean "nothing is left of the user" "$edu"
+
+# --- A user that does not answer when the kernel asks for the device: never hang
+check "bind for a daemon" udrv bind "$edu"
+udrv run edu "$edu" 2>/dev/null &
+wait_for 100 sh -c "udrv info $edu | grep -q udrv-edu"
+daemon=$(pidof udrv-edu)
+check "unbind from a daemon" -s 1 -m "in use: process $daemon .udrv-edu." udrv unbind "$edu"
+kill -STOP "$daemon"
+check "forced from a stopped daemon" -s 1 -m 'unbinding from vfio-pci: .* not finished in time' \
+	-m "then run .udrv unbind $edu" timeout 30 udrv unbind --force "$edu"
+kill -KILL "$daemon"
+wait_for 50 sh -c "! kill -0 $daemon"
+check "unbind after its end" -m 'without a driver again' udrv unbind "$edu"
 check_clean "nothing is left in the end" "$edu"
 finish

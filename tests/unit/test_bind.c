@@ -26,6 +26,7 @@ static struct {
 	int writes;
 	int fail_at;	     /* the number of the write that fails, once */
 	int fail_from;	     /* or from which on all do */
+	int error;	     /* what it fails with; 0 is -EIO */
 	const char *refuses; /* device whose probe by @refused_by binds nothing */
 	const char *refused_by;
 } kernel;
@@ -78,7 +79,7 @@ static int fake_kernel(const char *text, const char *path)
 	kernel.writes++;
 	if (kernel.writes == kernel.fail_at ||
 	    (kernel.fail_from && kernel.writes >= kernel.fail_from))
-		return -EIO;
+		return kernel.error ? kernel.error : -EIO;
 	if (strstr(path, "/unbind"))
 		react_unbind(text);
 	else if (strstr(path, "drivers_probe"))
@@ -270,6 +271,22 @@ START_TEST(failing_to_go_back_is_reported_too)
 	ck_assert(is_remembered(NIC));
 	kernel.fail_from = 0;
 	ck_assert_int_eq(do_bind(NIC, NULL, "vfio-pci"), 0);
+	ck_assert_int_eq(do_unbind(NIC), 0);
+	assert_untouched(NIC, "e1000e");
+}
+END_TEST
+
+START_TEST(user_that_does_not_let_go)
+{
+	ck_assert_int_eq(do_bind(NIC, NULL, "vfio-pci"), 0);
+	kernel.writes = 0;
+	kernel.fail_at = 2;
+	kernel.error = -ETIMEDOUT;
+	ck_assert_int_eq(do_unbind(NIC), -ETIMEDOUT);
+	ck_assert(has_logged("end the process that uses it, then run `udrv unbind " NIC "`"));
+	/* Nothing more is tried: the kernel is not done. */
+	ck_assert_int_eq(kernel.writes, 2);
+	react_unbind(NIC);
 	ck_assert_int_eq(do_unbind(NIC), 0);
 	assert_untouched(NIC, "e1000e");
 }
@@ -518,6 +535,7 @@ static TCase *binding(void)
 	tcase_add_test(tc, bind_takes_as_many_writes_as_the_failing_ones_cover);
 	tcase_add_loop_test(tc, unbind_failing_at_step_k_stays_bound, 1, UNBIND_WRITES + 1);
 	tcase_add_test(tc, failing_to_go_back_is_reported_too);
+	tcase_add_test(tc, user_that_does_not_let_go);
 	tcase_add_test(tc, driver_that_takes_nothing_is_noticed);
 	tcase_add_test(tc, all_or_none);
 	return tc;

@@ -64,12 +64,22 @@ static const char *found_as(const struct udrv_pci_info *info)
 	return info->driver[0] ? info->driver : "no driver";
 }
 
-/* Back to how the device was found. @failure is what led here. */
-static int put_back(const struct bind_job *job, const char *failure)
+/*
+ * Back to how the device was found. @failure is what led here, with @err. While the kernel still
+ * waits for the device's user, nothing more can be done to the device.
+ */
+static int put_back(const struct bind_job *job, int err, const char *failure)
 {
 	const struct udrv_pci_info *info = &job->info;
 	char why[REBIND_WHY_MAX] = "";
-	int ret = rebind(info->name, info->driver, info->driver_override, why);
+	int ret;
+
+	if (err == -ETIMEDOUT) {
+		tool_err("%s: %s; end the process that uses it, then run `udrv unbind %s`",
+			 info->name, failure, info->name);
+		return err;
+	}
+	ret = rebind(info->name, info->driver, info->driver_override, why);
 
 	if (ret) {
 		tool_err("%s: %s; putting it back to %s failed too: %s", info->name, failure,
@@ -94,7 +104,7 @@ static int bind_one(struct bind_job *job, const char *driver)
 	if (!ret)
 		return 0;
 	(void)snprintf(failure, sizeof(failure), "cannot bind to %s: %s", driver, why);
-	(void)put_back(job, failure);
+	(void)put_back(job, ret, failure);
 	return ret;
 }
 
@@ -105,7 +115,7 @@ static void undo(struct bind_job *jobs, size_t count)
 
 		if (jobs[i].outcome != BIND_DONE)
 			continue;
-		ret = put_back(&jobs[i], "another device failed");
+		ret = put_back(&jobs[i], 0, "another device failed");
 		jobs[i].outcome = ret ? BIND_FAILED : BIND_UNDONE;
 	}
 }
@@ -188,7 +198,7 @@ static int unbind_one(struct bind_job *job, bool force)
 	if (ret) {
 		(void)snprintf(failure, sizeof(failure), "cannot restore %s: %s",
 			       r.driver[0] ? r.driver : "its state without a driver", why);
-		(void)put_back(job, failure);
+		(void)put_back(job, ret, failure);
 		return ret;
 	}
 	strcpy(job->former, r.driver);

@@ -70,7 +70,7 @@ static int explain(char why[REBIND_WHY_MAX], const char *step, int err)
 	const char *words = strerror(-err);
 
 	if (err == -ETIMEDOUT)
-		words = "the kernel did not answer in time; is the device in use?";
+		words = "the kernel has not finished in time";
 	(void)snprintf(why, REBIND_WHY_MAX, "%s: %s", step, words);
 	return err;
 }
