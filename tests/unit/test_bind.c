@@ -357,7 +357,7 @@ static const char *const damages[] = {
 	"driver=e1000e\n",
 	"id=8086:10d3\ndriver=e1000e\noverride=\n",
 	"\n\n\n",
-	"id=zz\ndriver=e1000e\noverride=\nbound=vfio-pci\n",
+	"id 8086:10d3\ndriver=e1000e\noverride=\nbound=vfio-pci\n",
 };
 
 START_TEST(damaged_memory_is_named)

@@ -235,7 +235,9 @@ static int note(const struct udrv_pci_info *info, void *ctx)
 {
 	struct seen *seen = ctx;
 
-	(void)strcat(strcat(seen->names, info->name), " ");
+	size_t len = strlen(seen->names);
+
+	(void)snprintf(seen->names + len, sizeof(seen->names) - len, "%s ", info->name);
 	return ++seen->count == seen->stop_after ? 42 : 0;
 }
 

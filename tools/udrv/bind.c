@@ -33,13 +33,11 @@ static int remember(struct bind_job *job, const char *driver)
 	if (job->was_remembered) {
 		r = job->remembered;
 	} else {
-		strcpy(r.driver, info->driver);
-		strcpy(r.override, info->driver_override);
-		r.vendor = info->vendor;
-		r.device = info->device;
+		(void)snprintf(r.driver, sizeof(r.driver), "%s", info->driver);
+		(void)snprintf(r.override, sizeof(r.override), "%s", info->driver_override);
 	}
 	(void)snprintf(r.bound, sizeof(r.bound), "%s", driver);
-	ret = remember_save(info->name, &r);
+	ret = remember_save(info, &r);
 	if (ret)
 		tool_err("%s: cannot remember its driver in %s/bind: %s; nothing was changed",
 			 info->name, tool_run_root, strerror(-ret));
@@ -50,8 +48,8 @@ static int remember(struct bind_job *job, const char *driver)
 static void remember_again(const struct bind_job *job)
 {
 	const char *name = job->info.name;
-	int ret =
-		job->was_remembered ? remember_save(name, &job->remembered) : remember_forget(name);
+	int ret = job->was_remembered ? remember_save(&job->info, &job->remembered)
+				      : remember_forget(name);
 
 	if (ret)
 		tool_err("%s: cannot restore what is remembered of it in %s/bind: %s", name,
@@ -127,7 +125,7 @@ int bind_devices(struct bind_job *jobs, size_t count, const struct bind_options 
 	if (ret)
 		return ret;
 	for (size_t i = 0; i < count; i++) {
-		strcpy(jobs[i].former, jobs[i].info.driver);
+		(void)snprintf(jobs[i].former, sizeof(jobs[i].former), "%s", jobs[i].info.driver);
 		if (!strcmp(jobs[i].info.driver, options->driver)) {
 			jobs[i].outcome = BIND_ALREADY;
 			continue;
@@ -201,7 +199,7 @@ static int unbind_one(struct bind_job *job, bool force)
 		(void)put_back(job, ret, failure);
 		return ret;
 	}
-	strcpy(job->former, r.driver);
+	(void)snprintf(job->former, sizeof(job->former), "%s", r.driver);
 	job->was_remembered = false;
 	remember_again(job);
 	return 0;

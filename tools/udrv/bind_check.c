@@ -191,7 +191,7 @@ static int check_driver(const struct bind_options *options)
 static bool all_bound(const struct bind_job *jobs, size_t count, const char *driver)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (strcmp(jobs[i].info.driver, driver))
+		if (strcmp(jobs[i].info.driver, driver) != 0)
 			return false;
 	}
 	return true;

@@ -37,11 +37,14 @@ static const char *const titles[COLUMNS] = {"ADDRESS", "CLASS", "NAME", "ID",
 /* "vendor:device" in hexadecimal, four digits each. */
 static bool parse_ids(struct filter *filter)
 {
-	int end = 0;
+	static const char digits[] = "0123456789abcdefABCDEF";
+	const char *text = filter->text;
 
-	return strlen(filter->text) == 9 && strspn(filter->text, "0123456789abcdefABCDEF:") == 9 &&
-	       sscanf(filter->text, "%4x:%4x%n", &filter->vendor, &filter->device, &end) == 2 &&
-	       end == 9;
+	if (strspn(text, digits) != 4 || text[4] != ':' || strspn(text + 5, digits) != 4 || text[9])
+		return false;
+	filter->vendor = (unsigned)strtoul(text, NULL, 16);
+	filter->device = (unsigned)strtoul(text + 5, NULL, 16);
+	return true;
 }
 
 static int parse_filter(struct filter *filter)

@@ -53,7 +53,7 @@ static int print_member(const struct udrv_pci_info *member, void *ctx)
 {
 	const struct info *info = ctx;
 
-	if (strcmp(member->name, info->pci.name))
+	if (strcmp(member->name, info->pci.name) != 0)
 		printf(LABEL "with %s, driver %s\n", "", member->name,
 		       member->driver[0] ? member->driver : "none");
 	return 0;

@@ -152,7 +152,7 @@ static void add_process(struct inuse *inuse, const char *pid, const char *node)
 	(void)snprintf(brief, sizeof(brief), "pid %s (%s)", pid, comm);
 	add(inuse, INUSE_OPEN, brief, "process %s (%s) has %s open", pid, comm, node);
 	if (inuse->count > count)
-		inuse->reason[count].pid = atoi(pid);
+		inuse->reason[count].pid = (int)strtol(pid, NULL, 10);
 }
 
 /* One reason for each process, however many descriptors it has. */
@@ -193,7 +193,8 @@ static void check_processes(struct inuse *inuse, const struct inuse_nodes *nodes
 	if (!dir)
 		return;
 	while ((entry = readdir(dir))) {
-		if (isdigit((unsigned char)entry->d_name[0]) && atoi(entry->d_name) != getpid())
+		if (isdigit((unsigned char)entry->d_name[0]) &&
+		    strtol(entry->d_name, NULL, 10) != getpid())
 			check_process(inuse, nodes, entry->d_name);
 	}
 	closedir(dir);

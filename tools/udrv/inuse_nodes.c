@@ -43,7 +43,7 @@ static bool is_shared_nvme(const struct udrv_pci_info *info, const char *link)
 	while (dir && !found && (entry = readdir(dir))) {
 		char controller[PATH_MAX + sizeof(entry->d_name)];
 
-		if (entry->d_type != DT_LNK || strncmp(entry->d_name, "nvme", 4))
+		if (entry->d_type != DT_LNK || strncmp(entry->d_name, "nvme", 4) != 0)
 			continue;
 		(void)snprintf(controller, sizeof(controller), "%s/%s", path, entry->d_name);
 		found = leads_below(info, controller);
@@ -156,7 +156,7 @@ void inuse_nodes_free(struct inuse_nodes *nodes)
 
 static const struct inuse_node *find_path(const struct inuse_nodes *nodes, const char *path)
 {
-	if (strncmp(path, "/dev/", 5))
+	if (strncmp(path, "/dev/", 5) != 0)
 		return NULL;
 	for (size_t i = 0; i < nodes->count; i++) {
 		if (!strcmp(path + 5, nodes->node[i].name))

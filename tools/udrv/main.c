@@ -53,7 +53,7 @@ static int run_verb(int argc, char **argv)
 	char full_name[64];
 
 	for (size_t i = 0; i < VERB_COUNT; i++) {
-		if (strcmp(argv[0], verbs[i].name))
+		if (strcmp(argv[0], verbs[i].name) != 0)
 			continue;
 		(void)snprintf(full_name, sizeof(full_name), "udrv %s", verbs[i].name);
 		argv[0] = full_name;

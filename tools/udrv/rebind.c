@@ -164,9 +164,9 @@ int rebind(const char *name, const char *driver, const char *override, char why[
 
 	if (!ret)
 		ret = set_override(name, during, why);
-	if (!ret && strcmp(from, driver))
+	if (!ret && strcmp(from, driver) != 0)
 		ret = change_driver(name, from, driver, why);
-	if (!ret && strcmp(during, override))
+	if (!ret && strcmp(during, override) != 0)
 		ret = set_override(name, override, why);
 	return ret;
 }

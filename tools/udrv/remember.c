@@ -23,32 +23,39 @@ static int make_folders(void)
 	return ret ? ret : make_folder(path);
 }
 
-static int write_file(const char *path, const struct remembered *r)
+static void format_id(char id[64], const struct udrv_pci_info *info)
+{
+	(void)snprintf(id, 64, "%04x:%04x", info->vendor, info->device);
+}
+
+static int write_file(const char *path, const char *id, const struct remembered *r)
 {
 	FILE *f = fopen(path, "we");
 	int ret = 0;
 
 	if (!f)
 		return -errno;
-	if (fprintf(f, "id=%04x:%04x\ndriver=%s\noverride=%s\nbound=%s\n", r->vendor, r->device,
-		    r->driver, r->override, r->bound) < 0)
+	if (fprintf(f, "id=%s\ndriver=%s\noverride=%s\nbound=%s\n", id, r->driver, r->override,
+		    r->bound) < 0)
 		ret = -EIO;
 	if (fclose(f))
 		ret = -errno;
 	return ret;
 }
 
-int remember_save(const char *name, const struct remembered *r)
+int remember_save(const struct udrv_pci_info *info, const struct remembered *r)
 {
+	char id[64];
 	char path[PATH_MAX];
 	char temporary[PATH_MAX + 16];
 	int ret = make_folders();
 
 	if (ret)
 		return ret;
-	(void)snprintf(path, sizeof(path), "%s/bind/%s", tool_run_root, name);
+	(void)snprintf(path, sizeof(path), "%s/bind/%s", tool_run_root, info->name);
 	(void)snprintf(temporary, sizeof(temporary), "%s.%d", path, (int)getpid());
-	ret = write_file(temporary, r);
+	format_id(id, info);
+	ret = write_file(temporary, id, r);
 	if (!ret && rename(temporary, path))
 		ret = -errno;
 	if (ret)
@@ -61,16 +68,14 @@ static bool take_value(const char *line, const char *key, char field[64])
 {
 	size_t len = strlen(key);
 
-	if (strncmp(line, key, len) || line[len] != '=' || strlen(line + len + 1) >= 64)
+	if (strncmp(line, key, len) != 0 || line[len] != '=' || strlen(line + len + 1) >= 64)
 		return false;
-	strcpy(field, line + len + 1);
+	(void)snprintf(field, 64, "%s", line + len + 1);
 	return true;
 }
 
 static int read_file(const char *path, struct remembered *r)
 {
-	unsigned vendor;
-	unsigned device;
 	char line[128];
 	unsigned seen = 0;
 	FILE *f = fopen(path, "re");
@@ -79,9 +84,7 @@ static int read_file(const char *path, struct remembered *r)
 		return -errno;
 	while (fgets(line, sizeof(line), f)) {
 		line[strcspn(line, "\n")] = 0;
-		if (sscanf(line, "id=%4x:%4x", &vendor, &device) == 2) {
-			r->vendor = (uint16_t)vendor;
-			r->device = (uint16_t)device;
+		if (take_value(line, "id", r->id)) {
 			seen |= 1;
 		} else if (take_value(line, "driver", r->driver)) {
 			seen |= 2;
@@ -99,16 +102,19 @@ int remember_load(const struct udrv_pci_info *info, struct remembered *out)
 {
 	struct remembered r = {0};
 	char path[PATH_MAX];
+	char id[64];
 	int ret;
 
 	(void)snprintf(path, sizeof(path), "%s/bind/%s", tool_run_root, info->name);
 	ret = read_file(path, &r);
 	if (ret)
 		return ret;
-	if (r.vendor != info->vendor || r.device != info->device)
+	format_id(id, info);
+	if (strcmp(r.id, id) != 0)
 		return -ENOENT;
 	/* Its former driver may still have it, or again, when binding stopped half-way. */
-	if (info->driver[0] && strcmp(info->driver, r.bound) && strcmp(info->driver, r.driver))
+	if (info->driver[0] && strcmp(info->driver, r.bound) != 0 &&
+	    strcmp(info->driver, r.driver) != 0)
 		return -ENOENT;
 	*out = r;
 	return 0;

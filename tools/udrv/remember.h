@@ -9,12 +9,11 @@ struct remembered {
 	char driver[64];   /* before, or "" */
 	char override[64]; /* before, or "" */
 	char bound[64];	   /* what udrv bound it to */
-	uint16_t vendor;
-	uint16_t device;
+	char id[64];	   /* "8086:10d3": another device may come to the same address */
 };
 
-/* Written completely or not at all. 0 or a negative errno. */
-int remember_save(const char *name, const struct remembered *r);
+/* Written completely or not at all; the id is @info's. 0 or a negative errno. */
+int remember_save(const struct udrv_pci_info *info, const struct remembered *r);
 
 /*
  * 0, or -ENOENT when udrv did not bind this function: also when what is remembered is about

@@ -35,12 +35,25 @@ static uint32_t resource_flags(uint64_t kernel)
 	return flags;
 }
 
+/* A hexadecimal number at *@text, which moves behind it. */
+static int take_number(const char **text, uint64_t *val)
+{
+	char *end;
+
+	errno = 0;
+	*val = strtoull(*text, &end, 16);
+	if (errno || end == *text)
+		return -EIO;
+	*text = end;
+	return 0;
+}
+
 /* A line per resource: first and last address and flags; all zeroes where there is none. */
 static int read_resources(struct udrv_pci_info *info)
 {
-	char text[4096];
-	const char *line = text;
-	int ret = udrv__sysfs_read(text, sizeof(text), DEVICES "/%s/resource", info->name);
+	char attr[4096];
+	const char *text = attr;
+	int ret = udrv__sysfs_read(attr, sizeof(attr), DEVICES "/%s/resource", info->name);
 
 	if (ret < 0)
 		return ret;
@@ -50,14 +63,12 @@ static int read_resources(struct udrv_pci_info *info)
 		uint64_t end;
 		uint64_t flags;
 
-		if (!line ||
-		    sscanf(line, "%" SCNx64 " %" SCNx64 " %" SCNx64, &start, &end, &flags) != 3)
+		if (take_number(&text, &start) || take_number(&text, &end) ||
+		    take_number(&text, &flags))
 			return -EIO;
 		res->start = start;
 		res->flags = resource_flags(flags);
 		res->len = res->flags && end >= start ? end - start + 1 : 0;
-		line = strchr(line, '\n');
-		line = line ? line + 1 : NULL;
 	}
 	return 0;
 }
@@ -151,7 +162,7 @@ static int read_info(const char *name, struct udrv_pci_info *out)
 	struct udrv_pci_info info = {.iommu_group = -1, .numa_node = -1};
 	int ret;
 
-	strcpy(info.name, name);
+	(void)snprintf(info.name, sizeof(info.name), "%s", name);
 	ret = read_ids(&info);
 	if (!ret)
 		ret = read_resources(&info);
@@ -185,6 +196,8 @@ int udrv_pci_info_read(const char *text, struct udrv_pci_info *info)
 		udrv_pr_err("%s: sysfs describes this device in a way udrv does not understand; "
 			    "look at /sys/bus/pci/devices/%s",
 			    name, name);
+	else if (ret)
+		udrv_pr_err("%s: cannot be read from sysfs: %s", name, strerror(-ret));
 	return ret;
 }
 

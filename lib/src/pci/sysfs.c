@@ -87,6 +87,7 @@ int udrv__sysfs_read_u64(uint64_t *val, uint64_t max, const char *fmt, ...)
 	char *end;
 	int ret;
 
+	text[0] = 0;
 	PATH_FROM_ARGS(path, fmt, ret);
 	if (!ret)
 		ret = read_file(path, text);
@@ -119,8 +120,7 @@ int udrv__sysfs_readlink(char *buf, size_t size, const char *fmt, ...)
 	base = base ? base + 1 : target;
 	if (strlen(base) >= size)
 		return -E2BIG;
-	strcpy(buf, base);
-	return (int)strlen(base);
+	return snprintf(buf, size, "%s", base);
 }
 
 int udrv__sysfs_write(const char *text, const char *fmt, ...)
