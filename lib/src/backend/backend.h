@@ -69,7 +69,10 @@ struct udrv__backend_ops {
 	int (*bar_write)(struct udrv_device *dev, unsigned int index, uint64_t offset,
 			 unsigned int size, uint64_t val);
 
-	/* Signal fds[i] for vector i from now on. All vectors of a type at once. */
+	/*
+	 * Signal fds[i] for vector i from now on. All vectors of a type at once. 0, negative errno,
+	 * or how many vectors are to be had if that is less than count: then none is on.
+	 */
 	int (*irq_enable)(struct udrv_device *dev, enum udrv__irq_type type, const int *fds,
 			  unsigned int count);
 	int (*irq_disable)(struct udrv_device *dev, enum udrv__irq_type type);

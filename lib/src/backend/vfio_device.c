@@ -16,6 +16,9 @@
 #include "backend/vfio_group.h"
 #include "pci/device.h"
 
+/* MSI-X has no more (PCI 3.0, 6.8.2.3); memory is allocated by this number. */
+#define VECTORS_MAX 2048u
+
 struct vfio_device {
 	struct udrv__vfio_group *group;
 	int fd;
@@ -217,7 +220,10 @@ static int vfio_config_write(struct udrv_device *dev, unsigned int where, unsign
 	return region_write(vdev, vdev->config_offset + where, size, val);
 }
 
-/* VFIO_DEVICE_SET_IRQS with eventfds, or with none to switch an index off. */
+/*
+ * VFIO_DEVICE_SET_IRQS with eventfds, or with none to switch an index off. A positive result is
+ * the number of vectors that the kernel has left; then nothing changed.
+ */
 static int set_irqs(int fd, uint32_t index, uint32_t flags, const int *fds, unsigned int count)
 {
 	size_t size = sizeof(struct vfio_irq_set) + count * sizeof(int);
@@ -235,8 +241,6 @@ static int set_irqs(int fd, uint32_t index, uint32_t flags, const int *fds, unsi
 	ret = ioctl(fd, VFIO_DEVICE_SET_IRQS, set);
 	if (ret < 0)
 		ret = -errno;
-	else if (ret > 0)
-		ret = -ENOSPC; /* only that many vectors are to be had */
 	free(set);
 	return ret;
 }
@@ -278,17 +282,19 @@ static unsigned int irq_count(int fd, uint32_t index)
 	/* An index that the kernel does not know or the device does not have: no vectors. */
 	if (ioctl(fd, VFIO_DEVICE_GET_IRQ_INFO, &info) || !(info.flags & VFIO_IRQ_INFO_EVENTFD))
 		return 0;
-	return info.count;
+	return info.count < VECTORS_MAX ? info.count : VECTORS_MAX;
 }
 
 static int vfio_event_enable(struct udrv_device *dev, enum udrv_device_event event, int fd)
 {
 	const struct vfio_device *vdev = dev->backend;
+	int ret;
 
 	if (!irq_count(vdev->fd, event_index[event]))
 		return -EOPNOTSUPP;
-	return set_irqs(vdev->fd, event_index[event],
-			VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, &fd, 1);
+	ret = set_irqs(vdev->fd, event_index[event],
+		       VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, &fd, 1);
+	return ret > 0 ? -EIO : ret;
 }
 
 static int vfio_iova_ranges(struct udrv_device *dev, struct udrv__iova_range *ranges,
@@ -336,8 +342,12 @@ static int read_device_info(struct vfio_device *vdev, const char *name)
 {
 	struct vfio_device_info info = { .argsz = sizeof(info) };
 
-	if (ioctl(vdev->fd, VFIO_DEVICE_GET_INFO, &info))
-		return -errno;
+	if (ioctl(vdev->fd, VFIO_DEVICE_GET_INFO, &info)) {
+		int err = errno;
+
+		udrv_pr_err("%s: VFIO does not describe it: %s", name, strerror(err));
+		return -err;
+	}
 	if (!(info.flags & VFIO_DEVICE_FLAGS_PCI) ||
 	    info.num_regions <= VFIO_PCI_CONFIG_REGION_INDEX) {
 		udrv_pr_err("%s: VFIO does not offer it as a PCI device", name);
@@ -371,6 +381,9 @@ static int read_regions(struct udrv_device *dev)
 				  &dev->bars[i].len);
 		dev->bars[i].flags = dev->bars[i].len ? dev->info.resource[i].flags : 0;
 	}
+	if (ret)
+		udrv_pr_err("%s: VFIO does not describe its regions: %s", dev->name,
+			    strerror(-ret));
 	return ret;
 }
 
@@ -390,8 +403,10 @@ static int vfio_open(struct udrv_device *dev)
 	struct vfio_device *vdev = calloc(1, sizeof(*vdev));
 	int ret;
 
-	if (!vdev)
+	if (!vdev) {
+		udrv_pr_err("%s: out of memory", dev->name);
 		return -ENOMEM;
+	}
 	ret = udrv__vfio_group_get(&dev->info, &vdev->group);
 	if (ret)
 		goto err_free;

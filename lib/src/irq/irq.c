@@ -73,6 +73,7 @@ static int enable_vectors(struct udrv_device *dev, enum udrv__irq_type type,
 	return ret;
 }
 
+/* 0, negative errno, or the number of vectors that are to be had. */
 static int alloc_type(struct udrv_device *dev, enum udrv__irq_type type, unsigned int count)
 {
 	struct udrv__irqs *irqs = dev->irqs;
@@ -89,7 +90,7 @@ static int alloc_type(struct udrv_device *dev, enum udrv__irq_type type, unsigne
 	irqs->type = type;
 	irqs->vectors = vectors;
 	irqs->count = count;
-	return (int)count;
+	return 0;
 }
 
 /* As many vectors of a type as can be had: fewer if the kernel is short of them. */
@@ -97,11 +98,16 @@ static int alloc_most(struct udrv_device *dev, enum udrv__irq_type type, unsigne
 		      unsigned int max)
 {
 	unsigned int count = dev->irq_counts[type] < max ? dev->irq_counts[type] : max;
-	int ret = -ENOSPC;
 
-	for (; count >= min && ret == -ENOSPC; count /= 2)
-		ret = alloc_type(dev, type, count);
-	return ret;
+	while (count >= min) {
+		int ret = alloc_type(dev, type, count);
+
+		if (ret <= 0)
+			return ret ? ret : (int)count;
+		/* Never the same number again, whatever the kernel says. */
+		count = (unsigned int)ret < count ? (unsigned int)ret : count - 1;
+	}
+	return -ENOSPC;
 }
 
 static int alloc_locked(struct udrv_device *dev, unsigned int min, unsigned int max,
@@ -225,8 +231,13 @@ static int add_first(struct udrv__vector *v, struct udrv__action *action)
 		return ret;
 	}
 	if (v->level)
-		(void)v->dev->ops->irq_unmask_intx(v->dev);
-	return 0;
+		ret = v->dev->ops->irq_unmask_intx(v->dev);
+	if (ret) {
+		udrv_dev_err(v->dev, "irq %u cannot be unmasked: %s", v->nr, strerror(-ret));
+		__atomic_store_n(&v->actions, NULL, __ATOMIC_SEQ_CST);
+		udrv__worker_stop(v);
+	}
+	return ret;
 }
 
 static int add_action(struct udrv__vector *v, struct udrv__action *action)
