@@ -15,14 +15,14 @@
 
 static int read_config(struct udrv_device *dev, int where, unsigned int size, uint32_t *val)
 {
-	if (where < 0 || where + (int)size > PCI_CFG_SPACE_EXP_SIZE || where % (int)size)
+	if (where < 0 || where > PCI_CFG_SPACE_EXP_SIZE - (int)size || where % (int)size)
 		return -EINVAL;
 	return dev->ops->config_read(dev, (unsigned int)where, size, val);
 }
 
 static int write_config(struct udrv_device *dev, int where, unsigned int size, uint32_t val)
 {
-	if (where < 0 || where + (int)size > PCI_CFG_SPACE_EXP_SIZE || where % (int)size)
+	if (where < 0 || where > PCI_CFG_SPACE_EXP_SIZE - (int)size || where % (int)size)
 		return -EINVAL;
 	return dev->ops->config_write(dev, (unsigned int)where, size, val);
 }
