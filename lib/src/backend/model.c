@@ -87,8 +87,10 @@ static int model_open(struct udrv_device *dev)
 		return -ENODEV;
 	}
 	m = calloc(1, sizeof(*m));
-	if (!m)
+	if (!m) {
+		udrv_pr_err("%s: out of memory", dev->name);
 		return -ENOMEM;
+	}
 	m->type = type;
 	m->dev = dev;
 	m->irq_type = UDRV__IRQ_TYPES;

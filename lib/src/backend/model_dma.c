@@ -64,8 +64,10 @@ int udrv__model_dma_map(struct udrv_device *dev, void *va, size_t len, udrv_iova
 	if (ret || !(device_reads || device_writes))
 		return -EINVAL;
 	map = malloc(sizeof(*map));
-	if (!map)
+	if (!map) {
+		udrv_dev_err(dev, "cannot map %zu bytes for DMA: out of memory", len);
 		return -ENOMEM;
+	}
 	*map = (struct udrv__model_mapping){
 		.iova = iova,
 		.len = len,
@@ -83,6 +85,8 @@ int udrv__model_dma_map(struct udrv_device *dev, void *va, size_t len, udrv_iova
 	}
 	pthread_mutex_unlock(&m->lock);
 	free(map);
+	if (ret)
+		udrv_dev_err(dev, "device address 0x%" PRIx64 " is mapped already", iova);
 	return ret;
 }
 

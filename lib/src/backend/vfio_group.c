@@ -59,12 +59,14 @@ static int open_container(const char *device)
 	return fd;
 }
 
+/* Drivers that do no DMA of their own leave a group viable: bridges' and pci-stub. */
 static int name_member(const struct udrv_pci_info *info, void *ctx)
 {
 	bool bridge = info->class_code >> 8 == 0x0604;
+	bool harmless = !info->driver[0] || !strcmp(info->driver, "pci-stub");
 
 	(void)ctx;
-	if (!bridge && info->driver[0] && !strstr(info->driver, "vfio"))
+	if (!bridge && !harmless && !strstr(info->driver, "vfio"))
 		udrv_pr_err("%s: in the same IOMMU group, bound to %s; run: udrv bind %s",
 			    info->name, info->driver, info->name);
 	return 0;
@@ -74,8 +76,13 @@ static int check_viable(int fd, const struct udrv_pci_info *info)
 {
 	struct vfio_group_status status = { .argsz = sizeof(status) };
 
-	if (ioctl(fd, VFIO_GROUP_GET_STATUS, &status))
-		return -errno;
+	if (ioctl(fd, VFIO_GROUP_GET_STATUS, &status)) {
+		int err = errno;
+
+		udrv_pr_err("%s: VFIO does not describe group %d: %s", info->name,
+			    info->iommu_group, strerror(err));
+		return -err;
+	}
 	if (status.flags & VFIO_GROUP_FLAGS_VIABLE)
 		return 0;
 	udrv_pr_err("%s: IOMMU group %d is not viable: every device of it must be bound to "
@@ -132,8 +139,10 @@ static int group_open(const struct udrv_pci_info *info, struct udrv__vfio_group 
 	struct udrv__vfio_group *group = calloc(1, sizeof(*group));
 	int ret;
 
-	if (!group)
+	if (!group) {
+		udrv_pr_err("%s: out of memory", info->name);
 		return -ENOMEM;
+	}
 	group->id = info->iommu_group;
 	group->users = 1;
 	group->container = ret = open_container(info->name);

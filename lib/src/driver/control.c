@@ -172,12 +172,16 @@ static int listen_on(const char *path)
 	}
 	strcpy(addr.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
+	if (fd < 0) {
+		ret = -errno;
+		udrv_pr_err("%s: no socket for it: %s", path, strerror(-ret));
+		return ret;
+	}
 	(void)unlink(path);
 	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, LISTEN_BACKLOG)) {
 		ret = -errno;
 		udrv_pr_err("%s: cannot listen: %s", path, strerror(-ret));
+		(void)unlink(path);
 		close(fd);
 		return ret;
 	}
@@ -210,17 +214,25 @@ int udrv__control_start(struct udrv__control *c, const struct udrv_driver *drv,
 	clock_gettime(CLOCK_MONOTONIC, &c->started);
 	(void)snprintf(name, sizeof(name), "%s@%s", drv->name, udrv_device_name(dev));
 	ret = udrv__rundir_path(c->path, sizeof(c->path), name, ".sock");
-	if (ret)
+	if (ret) {
+		udrv_pr_err("%s: its control socket's name is too long; set UDRV_RUNTIME_DIR",
+			    name);
 		return ret;
+	}
 	c->stop_fd = eventfd(0, EFD_CLOEXEC);
-	if (c->stop_fd < 0)
-		return -errno;
+	if (c->stop_fd < 0) {
+		ret = -errno;
+		udrv_pr_err("%s: cannot serve verbs: %s", c->path, strerror(-ret));
+		return ret;
+	}
 	c->listen_fd = ret = listen_on(c->path);
 	if (ret < 0)
 		goto err_stop_fd;
 	ret = start_thread(c);
-	if (ret)
+	if (ret) {
+		udrv_pr_err("%s: no thread to serve verbs: %s", c->path, strerror(-ret));
 		goto err_listen;
+	}
 	return 0;
 
 err_listen:

@@ -147,8 +147,10 @@ static int resolve(const char *text, char *name, size_t size)
 		return -EINVAL;
 	}
 	ret = udrv_pci_for_each(match_identity, &id);
-	if (ret < 0)
+	if (ret < 0) {
+		udrv_pr_err("%s: cannot look for it: %s", text, strerror(-ret));
 		return ret;
+	}
 	if (id.found != 1) {
 		udrv_pr_err("%s: %d devices have these ids; see 'udrv list'", text, id.found);
 		return -ENODEV;
@@ -333,8 +335,10 @@ static int run_here(struct daemon *d, const char *name, const struct options *o)
 	if (ret)
 		return ret;
 	d->signal_fd = ret = block_signals();
-	if (ret < 0)
+	if (ret < 0) {
+		udrv_pr_err("%s: cannot listen for signals: %s", name, strerror(-ret));
 		goto out_lock;
+	}
 	d->watchdog_fd = open_watchdog();
 	ret = drive(d, name, o->backend);
 	if (d->watchdog_fd >= 0)
@@ -404,8 +408,11 @@ int udrv__run(const struct udrv_driver *drv, int argc, char **argv)
 	if (o.verbose)
 		udrv__log_to_stderr(drv, UDRV_LOG_DEBUG);
 	ret = canonical(o.device, name, sizeof(name));
-	if (!ret && o.detach)
+	if (!ret && o.detach) {
 		ret = detach(&d, &status);
+		if (ret < 0)
+			udrv_pr_err("%s: cannot go to the background: %s", name, strerror(-ret));
+	}
 	if (!ret)
 		ret = run_here(&d, name, &o);
 	else if (ret > 0)

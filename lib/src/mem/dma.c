@@ -38,8 +38,10 @@ int udrv__dma_init(struct udrv_device *dev)
 	struct udrv__dma *dma = calloc(1, sizeof(*dma));
 	int ret;
 
-	if (!dma)
+	if (!dma) {
+		udrv_dev_err(dev, "cannot prepare DMA: out of memory");
 		return -ENOMEM;
+	}
 	ret = dev->ops->iova_ranges(dev, dma->ranges, RANGES_MAX);
 	if (ret < 0) {
 		udrv_dev_err(dev, "cannot learn which addresses the IOMMU translates: %s",
@@ -126,12 +128,15 @@ static int map_pages(struct udrv_device *dev, void *va, size_t len,
 	uint64_t mask = get_mask(dma);
 	int ret;
 
-	if (!m)
+	if (!m) {
+		udrv_dev_err(dev, "cannot map %zu bytes for DMA: out of memory", len);
 		return -ENOMEM;
+	}
 	ret = udrv__iova_alloc(dma->space, dma->ranges, dma->range_count, len, mask, &m->iova);
 	if (ret) {
-		udrv_dev_err(dev, "no free device address for %zu bytes below the DMA mask 0x%llx",
-			     len, (unsigned long long)mask);
+		udrv_dev_err(dev,
+			     "no free device address for %zu bytes below the DMA mask 0x%llx: %s",
+			     len, (unsigned long long)mask, strerror(-ret));
 		goto err_free;
 	}
 	ret = dev->ops->dma_map(dev, va, len, m->iova, dir != UDRV_DMA_FROM_DEVICE,

@@ -77,6 +77,11 @@ static int choose_backend(struct udrv_device *dev, const char *wanted)
 	}
 	if (!info)
 		udrv_pr_err("%s: there is no such model", dev->name);
+	else if (!info->driver[0] && info->iommu_group < 0)
+		udrv_pr_err("%s: bound to no driver and in no IOMMU group; run: udrv bind %s, with "
+			    "the IOMMU on (firmware: VT-d, AMD-Vi; kernel: intel_iommu=on or "
+			    "amd_iommu=on)",
+			    dev->name, dev->name);
 	else
 		udrv_pr_err("%s: bound to %s%s, which no backend drives; run: udrv bind %s",
 			    dev->name, info->driver[0] ? "driver " : "no driver", info->driver,
@@ -115,19 +120,26 @@ static int open_event_fds(struct udrv_device *dev)
 	return ret;
 }
 
+static int explain(const struct udrv_device *dev, const char *what, int ret)
+{
+	if (ret)
+		udrv_dev_err(dev, "cannot %s: %s", what, strerror(-ret));
+	return ret;
+}
+
 static int open_steps(struct udrv_device *dev)
 {
 	int ret = dev->ops->open(dev);
 
 	if (ret)
 		return ret;
-	ret = udrv__irqs_init(dev);
+	ret = explain(dev, "prepare its interrupts", udrv__irqs_init(dev));
 	if (ret)
 		goto err_close;
 	ret = udrv__dma_init(dev);
 	if (ret)
 		goto err_irqs;
-	ret = open_event_fds(dev);
+	ret = explain(dev, "listen for its events", open_event_fds(dev));
 	if (ret)
 		goto err_dma;
 	return 0;
@@ -147,8 +159,10 @@ int udrv_device_open(const char *name, const char *backend, struct udrv_device *
 	struct udrv_device *dev = calloc(1, sizeof(*dev));
 	int ret;
 
-	if (!dev)
+	if (!dev) {
+		udrv_pr_err("%s: out of memory", name);
 		return -ENOMEM;
+	}
 	pthread_mutex_init(&dev->bar_lock, NULL);
 	for (int i = 0; i < UDRV_EVENT_COUNT; i++)
 		dev->event_fds[i] = -1;
