@@ -2,7 +2,6 @@
 /* The control socket: a thread that takes one request at a time and runs the driver's verb. */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include <udrv/log.h>
 
 #include "driver/daemon.h"
+#include "sched/thread.h"
 
 #define ARGS_MAX       32
 #define CLIENT_WAIT_S  5 /* for a client that connects and then says nothing, or does not read */
@@ -188,21 +188,6 @@ static int listen_on(const char *path)
 	return fd;
 }
 
-static int start_thread(struct udrv__control *c)
-{
-	sigset_t all;
-	sigset_t old;
-	int ret;
-
-	sigfillset(&all);
-	sigdelset(&all, SIGBUS);
-	sigdelset(&all, SIGSEGV);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	ret = -pthread_create(&c->thread, NULL, control_thread, c);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return ret;
-}
-
 int udrv__control_start(struct udrv__control *c, const struct udrv_driver *drv,
 			struct udrv_device *dev)
 {
@@ -228,7 +213,7 @@ int udrv__control_start(struct udrv__control *c, const struct udrv_driver *drv,
 	c->listen_fd = ret = listen_on(c->path);
 	if (ret < 0)
 		goto err_stop_fd;
-	ret = start_thread(c);
+	ret = udrv__thread_create(&c->thread, control_thread, c);
 	if (ret) {
 		udrv_pr_err("%s: no thread to serve verbs: %s", c->path, strerror(-ret));
 		goto err_listen;

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * A vector's chain of actions. The worker walks it without a lock. free_irq() unlinks an action,
- * then waits until the worker is outside: `running` is odd while it is inside, its upper bits count
- * the runs, so that a waiter can tell the run it waits for from later ones.
+ * A vector's chain of actions. The worker walks it without a lock. Whoever must know that the
+ * worker has seen a change, or handled what was signalled, kicks it: a kick is a wake-up without an
+ * interrupt. Kicks have numbers. The worker learns from each wait how many kicks it consumed, runs
+ * the chain if the interrupt was signalled, too, and then counts the kicks as answered. Kick n is
+ * sent after kick n-1 got its number, so n consumed kicks answer the first n.
  */
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <udrv/device.h>
 
 #include "irq/irq.h"
 
@@ -40,37 +45,103 @@ static void run_threads(struct udrv__vector *v)
 	}
 }
 
+/* Linux, note_interrupt(): of so many interrupts in a row ... */
+#define UNHANDLED_WINDOW 100000
+/* ... so many that nobody handled are too many. */
+#define UNHANDLED_MAX 99900
+
+/* A line that no handler knows would keep the CPU busy for ever: shut it off. */
+static void look_for_storm(struct udrv__vector *v)
+{
+	if (v->window_unhandled > UNHANDLED_MAX) {
+		__atomic_store_n(&v->shut, true, __ATOMIC_RELAXED);
+		udrv_dev_err(v->dev, "irq %u: nobody cared: %u of %u interrupts were not handled; "
+				     "it is shut off until it is requested anew",
+			     v->nr, v->window_unhandled, UNHANDLED_WINDOW);
+	}
+	v->window_runs = 0;
+	v->window_unhandled = 0;
+}
+
 static void count_run(struct udrv__vector *v, unsigned int result)
 {
 	__atomic_store_n(&v->count, v->count + 1, __ATOMIC_RELAXED);
-	if (result == UDRV_IRQ_NONE)
+	if (result == UDRV_IRQ_NONE) {
 		__atomic_store_n(&v->unhandled, v->unhandled + 1, __ATOMIC_RELAXED);
+		v->window_unhandled++;
+	}
+	if (++v->window_runs == UNHANDLED_WINDOW)
+		look_for_storm(v);
+}
+
+static void unmask(const struct udrv__vector *v)
+{
+	int ret = v->dev->ops->irq_unmask_intx(v->dev);
+
+	if (ret && !udrv_device_gone(v->dev))
+		udrv_dev_err(v->dev, "irq %u cannot be unmasked: %s; no more interrupts", v->nr,
+			     strerror(-ret));
 }
 
 void udrv__chain_run(struct udrv__vector *v)
 {
 	unsigned int result;
 
-	/* Full barrier: either free_irq() sees us inside, or we see its chain. */
-	__atomic_fetch_add(&v->running, 1, __ATOMIC_SEQ_CST);
+	if (v->shut)
+		return;
 	result = run_handlers(v);
 	if (result & UDRV_IRQ_WAKE_THREAD)
 		run_threads(v);
 	count_run(v, result);
-	__atomic_fetch_add(&v->running, 1, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&v->sync_waiters, __ATOMIC_SEQ_CST))
-		syscall(SYS_futex, &v->running, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
-	if (v->level)
-		(void)v->dev->ops->irq_unmask_intx(v->dev);
+	if (v->level && !v->shut)
+		unmask(v);
 }
 
-void udrv__chain_synchronize(struct udrv__vector *v)
+static void set_answered(struct udrv__vector *v, uint32_t answered)
 {
-	uint32_t seen;
+	__atomic_store_n(&v->kicks_answered, answered, __ATOMIC_RELEASE);
+	syscall(SYS_futex, &v->kicks_answered, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
 
-	__atomic_fetch_add(&v->sync_waiters, 1, __ATOMIC_SEQ_CST);
-	seen = __atomic_load_n(&v->running, __ATOMIC_SEQ_CST);
-	while (seen & 1 && __atomic_load_n(&v->running, __ATOMIC_SEQ_CST) == seen)
-		syscall(SYS_futex, &v->running, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
-	__atomic_fetch_sub(&v->sync_waiters, 1, __ATOMIC_SEQ_CST);
+void udrv__chain_answer(struct udrv__vector *v)
+{
+	set_answered(v, v->kicks_answered + v->kicks_taken);
+}
+
+void udrv__chain_begin(struct udrv__vector *v)
+{
+	v->window_runs = 0;
+	v->window_unhandled = 0;
+	__atomic_store_n(&v->shut, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&v->kicks_answered, v->kicks, __ATOMIC_RELAXED);
+	__atomic_store_n(&v->ended, 0, __ATOMIC_RELEASE);
+}
+
+/* No run is under way, whatever anybody waits for. */
+void udrv__chain_end(struct udrv__vector *v)
+{
+	__atomic_store_n(&v->ended, 1, __ATOMIC_RELEASE);
+	set_answered(v, __atomic_load_n(&v->kicks, __ATOMIC_ACQUIRE));
+}
+
+uint32_t udrv__chain_kick(struct udrv__vector *v)
+{
+	uint32_t number = __atomic_add_fetch(&v->kicks, 1, __ATOMIC_SEQ_CST);
+	uint64_t add = v->kick_fd < 0 ? UDRV__KICK : 1;
+
+	/* Cannot fail: the counter would have to be at its maximum. */
+	(void)!write(v->kick_fd < 0 ? v->efd : v->kick_fd, &add, sizeof(add));
+	return number;
+}
+
+void udrv__chain_await(struct udrv__vector *v, uint32_t kick)
+{
+	for (;;) {
+		uint32_t answered = __atomic_load_n(&v->kicks_answered, __ATOMIC_ACQUIRE);
+
+		/* The difference, since the counts may wrap. */
+		if ((int32_t)(answered - kick) >= 0 || __atomic_load_n(&v->ended, __ATOMIC_ACQUIRE))
+			return;
+		syscall(SYS_futex, &v->kicks_answered, FUTEX_WAIT_PRIVATE, answered, NULL, NULL, 0);
+	}
 }

@@ -244,6 +244,10 @@ static int add_action(struct udrv__vector *v, struct udrv__action *action)
 {
 	struct udrv__action **link = &v->actions;
 
+	if (v->stopping) {
+		udrv_dev_err(v->dev, "irq %u is being freed by another thread", v->nr);
+		return -EBUSY;
+	}
 	if (!v->actions)
 		return add_first(v, action);
 	for (; *link; link = &(*link)->next) {
@@ -302,38 +306,87 @@ static struct udrv__action **find_action(struct udrv__vector *v, const void *dev
 	return link;
 }
 
-int udrv_free_irq(struct udrv_device *dev, int irq, void *dev_id)
+/* Take the action off the chain. With the last one the vector begins to stop; else *kick. */
+static struct udrv__action *unlink_action(struct udrv__vector *v, const void *dev_id, bool *last,
+					  uint32_t *kick)
 {
-	struct udrv__action *action = NULL;
-	struct udrv__vector *v;
+	struct udrv__action **link = find_action(v, dev_id);
+	struct udrv__action *action = *link;
 
-	pthread_mutex_lock(&dev->irqs->lock);
-	v = get_vector(dev, irq);
-	if (v) {
-		struct udrv__action **link = find_action(v, dev_id);
-
-		action = *link;
-		if (action)
-			__atomic_store_n(link, action->next, __ATOMIC_SEQ_CST);
-		if (action && !v->actions)
-			udrv__worker_stop(v);
-		else if (action)
-			udrv__chain_synchronize(v);
-	}
-	pthread_mutex_unlock(&dev->irqs->lock);
-	free(action);
-	return action ? 0 : -EINVAL;
+	if (!action)
+		return NULL;
+	__atomic_store_n(link, action->next, __ATOMIC_SEQ_CST);
+	*last = !v->actions;
+	v->stopping = *last;
+	if (!*last)
+		*kick = udrv__chain_kick(v);
+	return action;
 }
 
-void udrv_synchronize_irq(struct udrv_device *dev, int irq)
+/* The lock is not held while a handler may run: other vectors' handlers may need it. */
+static void wait_for_worker(struct udrv__vector *v, bool last, uint32_t kick)
 {
-	struct udrv__vector *v;
+	if (!last) {
+		udrv__chain_await(v, kick);
+		return;
+	}
+	udrv__worker_stop(v);
+	pthread_mutex_lock(&v->dev->irqs->lock);
+	v->stopping = false;
+	pthread_mutex_unlock(&v->dev->irqs->lock);
+}
 
+static bool is_own_worker(const struct udrv__vector *v)
+{
+	return (v->actions || v->stopping) && pthread_equal(v->thread, pthread_self());
+}
+
+int udrv_free_irq(struct udrv_device *dev, int irq, void *dev_id)
+{
+	struct udrv__vector *v = get_vector(dev, irq);
+	struct udrv__action *action = NULL;
+	bool last = false;
+	uint32_t kick = 0;
+	bool own;
+
+	if (!v)
+		return -EINVAL;
 	pthread_mutex_lock(&dev->irqs->lock);
-	v = get_vector(dev, irq);
-	if (v)
-		udrv__chain_synchronize(v);
+	own = is_own_worker(v);
+	if (!own)
+		action = unlink_action(v, dev_id, &last, &kick);
 	pthread_mutex_unlock(&dev->irqs->lock);
+	if (own) {
+		udrv_dev_err(dev, "irq %d freed by its own handler, which would wait for itself",
+			     irq);
+		return -EDEADLK;
+	}
+	if (!action)
+		return -EINVAL;
+	wait_for_worker(v, last, kick);
+	free(action);
+	return 0;
+}
+
+int udrv_synchronize_irq(struct udrv_device *dev, int irq)
+{
+	struct udrv__vector *v = get_vector(dev, irq);
+	uint32_t kick = 0;
+	int ret = 0;
+	bool runs;
+
+	if (!v)
+		return -EINVAL;
+	pthread_mutex_lock(&dev->irqs->lock);
+	runs = v->actions;
+	if (is_own_worker(v))
+		ret = -EDEADLK;
+	else if (runs)
+		kick = udrv__chain_kick(v);
+	pthread_mutex_unlock(&dev->irqs->lock);
+	if (runs && !ret)
+		udrv__chain_await(v, kick);
+	return ret;
 }
 
 int udrv_irq_get_stats(struct udrv_device *dev, int irq, struct udrv_irq_stats *stats)
@@ -344,6 +397,7 @@ int udrv_irq_get_stats(struct udrv_device *dev, int irq, struct udrv_irq_stats *
 		return -EINVAL;
 	stats->count = __atomic_load_n(&v->count, __ATOMIC_RELAXED);
 	stats->unhandled = __atomic_load_n(&v->unhandled, __ATOMIC_RELAXED);
+	stats->shut = __atomic_load_n(&v->shut, __ATOMIC_RELAXED);
 	stats->fifo_priority = __atomic_load_n(&v->fifo_priority, __ATOMIC_RELAXED);
 	return 0;
 }

@@ -11,11 +11,22 @@
 
 struct udrv__vector;
 
+/* What ended a wait. */
+#define UDRV__WOKEN_SIGNAL 0x1 /* the interrupt was signalled since the last wait */
+#define UDRV__WOKEN_KICK   0x2 /* v->kicks_taken kicks came; every signal before them is reported, too */
+
+/*
+ * A kick to a vector without a kick_fd: it goes to the eventfd of the interrupt, above all signals
+ * that can come between two reads.
+ */
+#define UDRV__KICK (1ull << 32)
+
 /* A wait strategy. init, wait and exit run in the worker. */
 struct udrv__wait_ops {
 	const char *name;
+	bool wants_kick_fd; /* the strategy does not read the eventfd of the interrupt */
 	int (*init)(struct udrv__vector *v);
-	/* 0 when the eventfd was signalled at least once since the last call, else negative errno. */
+	/* UDRV__WOKEN_* or negative errno. */
 	int (*wait)(struct udrv__vector *v);
 	void (*exit)(struct udrv__vector *v);
 };
@@ -35,11 +46,16 @@ struct udrv__vector {
 	/* What the worker touches for each interrupt comes first. */
 	const struct udrv__wait_ops *wait;
 	struct udrv__action *actions; /* changed under irqs.lock, read by the worker without */
-	uint32_t running;	      /* see chain.c */
-	uint32_t sync_waiters;
-	uint32_t stop;
-	uint64_t count, unhandled; /* written by the worker only */
+	uint32_t kicks;		      /* see chain.c */
+	uint32_t kicks_answered;
+	uint32_t kicks_taken; /* by the last wait */
+	uint32_t stop;	/* the worker is asked to end */
+	uint32_t ended; /* it does not run the chain any more */
+	uint32_t window_runs, window_unhandled; /* of the last UNHANDLED_WINDOW */
+	bool shut;				/* nobody handled it: the chain is not run any more */
+	uint64_t count, unhandled;		/* written by the worker only */
 	int efd;
+	int kick_fd; /* or -1 */
 	bool level; /* INTx: masked by the kernel until unmasked */
 	unsigned int nr;
 	struct udrv_device *dev;
@@ -54,6 +70,7 @@ struct udrv__vector {
 	struct udrv_irq_options options;
 	int fifo_priority;
 	pthread_t thread;
+	bool stopping; /* the last action is being freed */
 	sem_t started;
 	int start_result;
 };
@@ -73,7 +90,20 @@ void udrv__worker_stop(struct udrv__vector *v);
 
 /* chain.c: run every action; called by the worker. */
 void udrv__chain_run(struct udrv__vector *v);
-/* chain.c: wait until the worker is not inside udrv__chain_run() as of now. */
-void udrv__chain_synchronize(struct udrv__vector *v);
+/* chain.c: all that was asked for by the last wait's kicks is done; called by the worker. */
+void udrv__chain_answer(struct udrv__vector *v);
+/*
+ * chain.c: the number of a kick. With irqs.lock held, while the worker runs: no kick is left over
+ * when it ends.
+ */
+uint32_t udrv__chain_kick(struct udrv__vector *v);
+/*
+ * chain.c: wait until the worker has handled every signal from before that kick, and walks the
+ * chain as it was then or later. Without the lock; not from the worker.
+ */
+void udrv__chain_await(struct udrv__vector *v, uint32_t kick);
+/* chain.c: before a worker starts, and when it ends: no run is under way. */
+void udrv__chain_begin(struct udrv__vector *v);
+void udrv__chain_end(struct udrv__vector *v);
 
 #endif

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * How a worker waits for its eventfd. The strategies that do not read it leave the counter
- * standing: they are woken by each signal, not by the counter's value.
+ * How a worker waits. Strategies that read the eventfd tell kicks from signals by the counter's
+ * upper half. The others leave the counter standing, are woken by each signal and not by the
+ * counter's value, and take kicks from a descriptor of their own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,41 +27,75 @@ static void exit_nothing(struct udrv__vector *v)
 	(void)v;
 }
 
+/* What a counter that was read says. */
+static int woken_by(struct udrv__vector *v, uint64_t counter)
+{
+	int woken = (uint32_t)counter ? UDRV__WOKEN_SIGNAL : 0;
+
+	if (__builtin_expect(counter < UDRV__KICK, 1))
+		return woken;
+	v->kicks_taken = (uint32_t)(counter / UDRV__KICK);
+	return woken | UDRV__WOKEN_KICK;
+}
+
 static int wait_read(struct udrv__vector *v)
 {
-	uint64_t signals;
+	uint64_t counter;
 	ssize_t n;
 
 	do {
-		n = read(v->efd, &signals, sizeof(signals));
+		n = read(v->efd, &counter, sizeof(counter));
 	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
+	return n < 0 ? -errno : woken_by(v, counter);
+}
+
+/* The kick_fd was reported. */
+static int take_kicks(struct udrv__vector *v)
+{
+	uint64_t counter;
+
+	if (read(v->kick_fd, &counter, sizeof(counter)) < 0)
+		return 0; /* taken by an earlier wait already */
+	v->kicks_taken = (uint32_t)counter;
+	return UDRV__WOKEN_KICK;
+}
+
+static int epoll_add(struct udrv__vector *v, int fd)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.fd = fd };
+
+	return epoll_ctl(v->w.epfd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
 static int init_epoll(struct udrv__vector *v)
 {
-	struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
-	int err;
+	int ret;
 
 	v->w.epfd = epoll_create1(EPOLL_CLOEXEC);
 	if (v->w.epfd < 0)
 		return -errno;
-	if (!epoll_ctl(v->w.epfd, EPOLL_CTL_ADD, v->efd, &ev))
-		return 0;
-	err = errno;
-	close(v->w.epfd);
-	return -err;
+	ret = epoll_add(v, v->efd);
+	if (!ret)
+		ret = epoll_add(v, v->kick_fd);
+	if (ret)
+		close(v->w.epfd);
+	return ret;
 }
 
 static int wait_epoll(struct udrv__vector *v)
 {
-	struct epoll_event ev;
+	struct epoll_event ev[2];
+	int woken = 0;
 	int n;
 
 	do {
-		n = epoll_wait(v->w.epfd, &ev, 1, -1);
+		n = epoll_wait(v->w.epfd, ev, 2, -1);
 	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
+	if (n < 0)
+		return -errno;
+	while (n--)
+		woken |= ev[n].data.fd == v->efd ? UDRV__WOKEN_SIGNAL : take_kicks(v);
+	return woken;
 }
 
 static void exit_epoll(struct udrv__vector *v)
@@ -94,14 +129,26 @@ static void exit_ring(struct udrv__vector *v)
 	io_uring_queue_exit(&v->w.ring);
 }
 
-static int arm_poll(struct udrv__vector *v)
+/* Arm the polls that @woken names; each is known by its bit. */
+static int arm_polls(struct udrv__vector *v, unsigned int woken)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&v->w.ring);
+	const struct {
+		unsigned int bit;
+		int fd;
+	} polls[] = { { UDRV__WOKEN_SIGNAL, v->efd }, { UDRV__WOKEN_KICK, v->kick_fd } };
 	int ret;
 
-	if (!sqe)
-		return -EBUSY;
-	io_uring_prep_poll_multishot(sqe, v->efd, POLLIN);
+	for (size_t i = 0; i < sizeof(polls) / sizeof(polls[0]); i++) {
+		struct io_uring_sqe *sqe;
+
+		if (!(woken & polls[i].bit))
+			continue;
+		sqe = io_uring_get_sqe(&v->w.ring);
+		if (!sqe)
+			return -EBUSY;
+		io_uring_prep_poll_multishot(sqe, polls[i].fd, POLLIN);
+		io_uring_sqe_set_data64(sqe, polls[i].bit);
+	}
 	ret = io_uring_submit(&v->w.ring);
 	return ret < 0 ? ret : 0;
 }
@@ -112,30 +159,39 @@ static int init_uring(struct udrv__vector *v)
 
 	if (ret)
 		return ret;
-	ret = arm_poll(v);
+	ret = arm_polls(v, UDRV__WOKEN_SIGNAL | UDRV__WOKEN_KICK);
 	if (ret)
 		exit_ring(v);
 	return ret;
 }
 
-/* Take all completions: they stand for one "signalled since", however many they are. */
-static int reap_polls(struct udrv__vector *v)
+/* Several completions of one poll stand for one "signalled since". */
+static int take_polls(struct udrv__vector *v)
 {
 	struct io_uring_cqe *cqe;
-	unsigned int head;
+	unsigned int woken = 0;
+	unsigned int ended = 0;
 	unsigned int seen = 0;
-	bool ended = false;
+	unsigned int head;
 	int ret = 0;
 
 	io_uring_for_each_cqe(&v->w.ring, head, cqe) {
 		seen++;
+		woken |= (unsigned int)cqe->user_data;
+		if (!(cqe->flags & IORING_CQE_F_MORE))
+			ended |= (unsigned int)cqe->user_data;
 		if (cqe->res < 0 && cqe->res != -ECANCELED)
 			ret = cqe->res;
-		ended |= !(cqe->flags & IORING_CQE_F_MORE);
 	}
 	io_uring_cq_advance(&v->w.ring, seen);
-	/* The kernel may end a multishot poll at any time; signals meanwhile show on re-arming. */
-	return ret || !ended ? ret : arm_poll(v);
+	/* The kernel may end a multishot poll at any time; signals meanwhile show on arming. */
+	if (ended && !ret)
+		ret = arm_polls(v, ended);
+	if (ret)
+		return ret;
+	if (woken & UDRV__WOKEN_KICK)
+		return (int)(woken & UDRV__WOKEN_SIGNAL) | take_kicks(v);
+	return (int)woken;
 }
 
 /* io_uring_wait_cqe() does the same in about 100 instructions more. */
@@ -148,19 +204,19 @@ static int wait_uring(struct udrv__vector *v)
 		if (ret < 0 && ret != -EINTR)
 			return ret;
 	}
-	return reap_polls(v);
+	return take_polls(v);
 }
 
 static int wait_uring_read(struct udrv__vector *v)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&v->w.ring);
 	struct io_uring_cqe *cqe;
-	uint64_t signals;
+	uint64_t counter;
 	int ret;
 
 	if (!sqe)
 		return -EBUSY;
-	io_uring_prep_read(sqe, v->efd, &signals, sizeof(signals), 0);
+	io_uring_prep_read(sqe, v->efd, &counter, sizeof(counter), 0);
 	ret = io_uring_submit_and_wait(&v->w.ring, 1);
 	while (ret == -EINTR || (ret >= 0 && io_uring_peek_cqe(&v->w.ring, &cqe)))
 		ret = io_uring_wait_cqe(&v->w.ring, &cqe);
@@ -168,7 +224,7 @@ static int wait_uring_read(struct udrv__vector *v)
 		return ret;
 	ret = cqe->res;
 	io_uring_cqe_seen(&v->w.ring, cqe);
-	return ret < 0 ? ret : 0;
+	return ret < 0 ? ret : woken_by(v, counter);
 }
 
 static int set_nonblocking(int fd, bool on)
@@ -188,13 +244,13 @@ static int init_spin(struct udrv__vector *v)
 
 static int wait_spin(struct udrv__vector *v)
 {
-	uint64_t signals;
+	uint64_t counter;
 	ssize_t n;
 
 	for (;;) {
-		n = read(v->efd, &signals, sizeof(signals));
+		n = read(v->efd, &counter, sizeof(counter));
 		if (n > 0)
-			return 0;
+			return woken_by(v, counter);
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
 		udrv_cpu_relax();
@@ -207,11 +263,11 @@ static void exit_spin(struct udrv__vector *v)
 }
 
 const struct udrv__wait_ops udrv__wait_strategies[UDRV_WAIT_COUNT] = {
-	[UDRV_WAIT_READ] = { "read", init_nothing, wait_read, exit_nothing },
-	[UDRV_WAIT_EPOLL] = { "epoll", init_epoll, wait_epoll, exit_epoll },
-	[UDRV_WAIT_URING] = { "uring", init_uring, wait_uring, exit_ring },
-	[UDRV_WAIT_URING_READ] = { "uring-read", init_ring, wait_uring_read, exit_ring },
-	[UDRV_WAIT_SPIN] = { "spin", init_spin, wait_spin, exit_spin },
+	[UDRV_WAIT_READ] = { "read", false, init_nothing, wait_read, exit_nothing },
+	[UDRV_WAIT_EPOLL] = { "epoll", true, init_epoll, wait_epoll, exit_epoll },
+	[UDRV_WAIT_URING] = { "uring", true, init_uring, wait_uring, exit_ring },
+	[UDRV_WAIT_URING_READ] = { "uring-read", false, init_ring, wait_uring_read, exit_ring },
+	[UDRV_WAIT_SPIN] = { "spin", false, init_spin, wait_spin, exit_spin },
 };
 
 const char *udrv_wait_name(enum udrv_wait wait)

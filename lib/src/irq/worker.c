@@ -2,14 +2,15 @@
 /* A vector's worker: wait, run the chain, until told to stop. */
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <udrv/device.h>
 
 #include "irq/irq.h"
+#include "sched/thread.h"
 
 static void set_name(const struct udrv__vector *v)
 {
@@ -73,39 +74,33 @@ static void *worker(void *arg)
 	struct udrv__vector *v = arg;
 	int ret = prepare(v);
 
+	if (ret)
+		udrv__chain_end(v);
 	v->start_result = ret;
 	sem_post(&v->started);
 	if (ret)
 		return NULL;
 	for (;;) {
 		ret = v->wait->wait(v);
-		if (__atomic_load_n(&v->stop, __ATOMIC_ACQUIRE))
-			break;
-		if (ret) {
+		if (ret < 0) {
 			udrv_dev_err(v->dev, "irq %u: waiting by %s failed: %s; no more interrupts",
 				     v->nr, v->wait->name, strerror(-ret));
 			udrv_device_set_gone(v->dev);
 			break;
 		}
-		udrv__chain_run(v);
+		if (ret & UDRV__WOKEN_KICK && __atomic_load_n(&v->stop, __ATOMIC_ACQUIRE))
+			break;
+		if (ret & UDRV__WOKEN_SIGNAL)
+			udrv__chain_run(v);
+		if (ret & UDRV__WOKEN_KICK)
+			udrv__chain_answer(v);
 	}
+	udrv__chain_end(v);
 	v->wait->exit(v);
 	return NULL;
 }
 
-/* Asynchronous signals are the program's own business; faults belong to the thread they hit. */
-static void mask_signals(sigset_t *old)
-{
-	static const int faults[] = { SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGSYS };
-	sigset_t mask;
-
-	sigfillset(&mask);
-	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
-		sigdelset(&mask, faults[i]);
-	pthread_sigmask(SIG_SETMASK, &mask, old);
-}
-
-/* Signals from before there was a handler are nobody's. */
+/* What is left when the last handler went must not greet the next one. */
 static void drain(int efd)
 {
 	uint64_t signals;
@@ -114,18 +109,13 @@ static void drain(int efd)
 	(void)preadv2(efd, &iov, 1, -1, RWF_NOWAIT);
 }
 
-int udrv__worker_start(struct udrv__vector *v)
+/* The worker's thread, once it waits or says why it cannot. */
+static int start_thread(struct udrv__vector *v)
 {
-	sigset_t old;
 	int ret;
 
-	v->wait = &udrv__wait_strategies[v->options.wait];
-	v->stop = 0;
-	drain(v->efd);
 	sem_init(&v->started, 0, 0);
-	mask_signals(&old);
-	ret = -pthread_create(&v->thread, NULL, worker, v);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	ret = udrv__thread_create(&v->thread, worker, v);
 	if (!ret) {
 		while (sem_wait(&v->started))
 			;
@@ -137,12 +127,37 @@ int udrv__worker_start(struct udrv__vector *v)
 	return ret;
 }
 
+static void close_kick_fd(struct udrv__vector *v)
+{
+	if (v->kick_fd >= 0)
+		close(v->kick_fd);
+	v->kick_fd = -1;
+}
+
+int udrv__worker_start(struct udrv__vector *v)
+{
+	int ret;
+
+	v->wait = &udrv__wait_strategies[v->options.wait];
+	v->kick_fd = -1;
+	if (v->wait->wants_kick_fd) {
+		v->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (v->kick_fd < 0)
+			return -errno;
+	}
+	v->stop = 0;
+	udrv__chain_begin(v);
+	ret = start_thread(v);
+	if (ret)
+		close_kick_fd(v);
+	return ret;
+}
+
 void udrv__worker_stop(struct udrv__vector *v)
 {
-	uint64_t one = 1;
-
 	__atomic_store_n(&v->stop, 1, __ATOMIC_RELEASE);
-	/* Cannot fail: the counter would have to be at its maximum. */
-	(void)!write(v->efd, &one, sizeof(one));
+	(void)udrv__chain_kick(v);
 	pthread_join(v->thread, NULL);
+	close_kick_fd(v);
+	drain(v->efd);
 }
