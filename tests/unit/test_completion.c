@@ -18,6 +18,7 @@ static struct udrv_completion done;
 static void setup(void)
 {
 	memset(&dev, 0, sizeof(dev));
+	dev.event_fds[UDRV_EVENT_GONE] = -1;
 	udrv_init_completion(&dev, &done);
 }
 

@@ -22,8 +22,8 @@ UDRV_BEGIN_DECLS
  * @backend: "vfio" or "model"; NULL chooses from what the device is bound to
  * @dev_out: the device; untouched on failure
  *
- * The device is reset, with bus mastering off and no interrupts. It stays this process's
- * until udrv_device_close(). Any thread.
+ * The device is reset if it can be, with bus mastering off and no interrupts. It stays this
+ * process's until udrv_device_close(). Any thread.
  *
  * Return: 0, or
  * -EINVAL malformed name or unknown backend, -ENODEV no such device or not bound to a driver
@@ -74,6 +74,8 @@ enum udrv_device_event {
 	UDRV_EVENT_REQUEST,
 	/** An uncorrectable error was reported by the device (PCIe AER). */
 	UDRV_EVENT_ERROR,
+	/** The device was declared gone: udrv_device_gone() is true. Every backend has it. */
+	UDRV_EVENT_GONE,
 	UDRV_EVENT_COUNT,
 };
 

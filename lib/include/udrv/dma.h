@@ -7,6 +7,8 @@
 #ifndef UDRV_DMA_H
 #define UDRV_DMA_H
 
+#include <errno.h>
+
 #include <udrv/types.h>
 
 UDRV_BEGIN_DECLS
@@ -68,7 +70,7 @@ UDRV_API void udrv_dma_unmap_single(struct udrv_device *dev, udrv_iova_t addr, s
 static inline int udrv_dma_mapping_error(struct udrv_device *dev, udrv_iova_t addr)
 {
 	(void)dev;
-	return addr == UDRV_DMA_MAPPING_ERROR ? -12 : 0;
+	return addr == UDRV_DMA_MAPPING_ERROR ? -ENOMEM : 0;
 }
 
 UDRV_END_DECLS

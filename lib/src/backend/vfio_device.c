@@ -21,7 +21,7 @@
 
 struct vfio_device {
 	struct udrv__vfio_group *group;
-	int fd;
+	struct udrv__vfio_member member;
 	bool can_reset;
 	uint64_t config_offset;
 	uint64_t config_len;
@@ -49,29 +49,10 @@ static bool vfio_match(const char *name, const struct udrv_pci_info *info)
 /* A region's info with its capabilities; the caller frees it. */
 static int get_region_info(int fd, uint32_t index, struct vfio_region_info **info_out)
 {
-	struct vfio_region_info *info;
-	uint32_t size = sizeof(*info);
+	const struct vfio_region_info ask = { .argsz = sizeof(ask), .index = index };
 
-	for (int tries = 0; tries < 2; tries++) {
-		info = calloc(1, size);
-		if (!info)
-			return -ENOMEM;
-		info->argsz = size;
-		info->index = index;
-		if (ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, info)) {
-			int err = errno;
-
-			free(info);
-			return -err;
-		}
-		if (info->argsz <= size) {
-			*info_out = info;
-			return 0;
-		}
-		size = info->argsz;
-		free(info);
-	}
-	return -EAGAIN;
+	return udrv__vfio_get_info(fd, VFIO_DEVICE_GET_REGION_INFO, &ask, sizeof(ask),
+				   (void **)info_out);
 }
 
 static void add_area(struct udrv__bar *bar, uint64_t offset, uint64_t len)
@@ -115,7 +96,7 @@ static int map_areas(const struct vfio_device *vdev, struct udrv__bar *bar, uint
 {
 	for (unsigned int i = 0; i < bar->area_count; i++) {
 		struct udrv__area *area = &bar->areas[i];
-		void *map = mmap(NULL, area->len, PROT_READ | PROT_WRITE, MAP_SHARED, vdev->fd,
+		void *map = mmap(NULL, area->len, PROT_READ | PROT_WRITE, MAP_SHARED, vdev->member.fd,
 				 (off_t)(offset + area->offset));
 
 		if (map == MAP_FAILED) {
@@ -135,7 +116,7 @@ static int vfio_bar_map(struct udrv_device *dev, unsigned int index)
 {
 	struct vfio_device *vdev = dev->backend;
 	struct vfio_region_info *info = NULL;
-	int ret = get_region_info(vdev->fd, VFIO_PCI_BAR0_REGION_INDEX + index, &info);
+	int ret = get_region_info(vdev->member.fd, VFIO_PCI_BAR0_REGION_INDEX + index, &info);
 
 	if (ret)
 		return ret;
@@ -160,7 +141,7 @@ static int region_read(const struct vfio_device *vdev, uint64_t offset, unsigned
 		       uint64_t *val)
 {
 	uint64_t le = 0;
-	ssize_t n = pread(vdev->fd, &le, size, (off_t)offset);
+	ssize_t n = pread(vdev->member.fd, &le, size, (off_t)offset);
 
 	if (n != (ssize_t)size)
 		return n < 0 ? -errno : -EIO;
@@ -172,7 +153,7 @@ static int region_write(const struct vfio_device *vdev, uint64_t offset, unsigne
 			uint64_t val)
 {
 	uint64_t le = htole64(val);
-	ssize_t n = pwrite(vdev->fd, &le, size, (off_t)offset);
+	ssize_t n = pwrite(vdev->member.fd, &le, size, (off_t)offset);
 
 	if (n != (ssize_t)size)
 		return n < 0 ? -errno : -EIO;
@@ -250,7 +231,7 @@ static int vfio_irq_enable(struct udrv_device *dev, enum udrv__irq_type type, co
 {
 	const struct vfio_device *vdev = dev->backend;
 
-	return set_irqs(vdev->fd, irq_index[type],
+	return set_irqs(vdev->member.fd, irq_index[type],
 			VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, fds, count);
 }
 
@@ -258,7 +239,7 @@ static int vfio_irq_disable(struct udrv_device *dev, enum udrv__irq_type type)
 {
 	const struct vfio_device *vdev = dev->backend;
 
-	return set_irqs(vdev->fd, irq_index[type],
+	return set_irqs(vdev->member.fd, irq_index[type],
 			VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, NULL, 0);
 }
 
@@ -272,7 +253,7 @@ static int vfio_irq_unmask_intx(struct udrv_device *dev)
 		.count = 1,
 	};
 
-	return ioctl(vdev->fd, VFIO_DEVICE_SET_IRQS, &set) ? -errno : 0;
+	return ioctl(vdev->member.fd, VFIO_DEVICE_SET_IRQS, &set) ? -errno : 0;
 }
 
 static unsigned int irq_count(int fd, uint32_t index)
@@ -290,9 +271,9 @@ static int vfio_event_enable(struct udrv_device *dev, enum udrv_device_event eve
 	const struct vfio_device *vdev = dev->backend;
 	int ret;
 
-	if (!irq_count(vdev->fd, event_index[event]))
+	if (!irq_count(vdev->member.fd, event_index[event]))
 		return -EOPNOTSUPP;
-	ret = set_irqs(vdev->fd, event_index[event],
+	ret = set_irqs(vdev->member.fd, event_index[event],
 		       VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, &fd, 1);
 	return ret > 0 ? -EIO : ret;
 }
@@ -335,14 +316,14 @@ static int vfio_reset(struct udrv_device *dev)
 
 	if (!vdev->can_reset)
 		return -ENOTTY;
-	return ioctl(vdev->fd, VFIO_DEVICE_RESET) ? -errno : 0;
+	return ioctl(vdev->member.fd, VFIO_DEVICE_RESET) ? -errno : 0;
 }
 
 static int read_device_info(struct vfio_device *vdev, const char *name)
 {
 	struct vfio_device_info info = { .argsz = sizeof(info) };
 
-	if (ioctl(vdev->fd, VFIO_DEVICE_GET_INFO, &info)) {
+	if (ioctl(vdev->member.fd, VFIO_DEVICE_GET_INFO, &info)) {
 		int err = errno;
 
 		udrv_pr_err("%s: VFIO does not describe it: %s", name, strerror(err));
@@ -360,7 +341,7 @@ static int read_device_info(struct vfio_device *vdev, const char *name)
 static int read_region(struct vfio_device *vdev, uint32_t index, uint64_t *offset, uint64_t *len)
 {
 	struct vfio_region_info *info = NULL;
-	int ret = get_region_info(vdev->fd, index, &info);
+	int ret = get_region_info(vdev->member.fd, index, &info);
 
 	if (ret)
 		return ret;
@@ -391,7 +372,7 @@ static void vfio_close(struct udrv_device *dev)
 {
 	struct vfio_device *vdev = dev->backend;
 
-	close(vdev->fd);
+	udrv__vfio_member_close(vdev->group, &vdev->member);
 	udrv__vfio_group_put(vdev->group);
 	free(vdev);
 	dev->backend = NULL;
@@ -410,8 +391,9 @@ static int vfio_open(struct udrv_device *dev)
 	ret = udrv__vfio_group_get(&dev->info, &vdev->group);
 	if (ret)
 		goto err_free;
-	vdev->fd = ret = udrv__vfio_group_open_device(vdev->group, dev->name);
-	if (ret < 0)
+	vdev->member.name = dev->name;
+	ret = udrv__vfio_member_open(vdev->group, &vdev->member);
+	if (ret)
 		goto err_group;
 	dev->backend = vdev;
 	ret = read_device_info(vdev, dev->name);
@@ -420,11 +402,11 @@ static int vfio_open(struct udrv_device *dev)
 	if (ret)
 		goto err_close;
 	for (int i = 0; i < UDRV__IRQ_TYPES; i++)
-		dev->irq_counts[i] = irq_count(vdev->fd, irq_index[i]);
+		dev->irq_counts[i] = irq_count(vdev->member.fd, irq_index[i]);
 	return 0;
 
 err_close:
-	close(vdev->fd);
+	udrv__vfio_member_close(vdev->group, &vdev->member);
 	dev->backend = NULL;
 err_group:
 	udrv__vfio_group_put(vdev->group);

@@ -25,7 +25,7 @@ static int explain_open(const char *device, const char *path, int err)
 	switch (err) {
 	case ENOENT:
 	case ENODEV:
-		udrv_pr_err("%s: %s does not exist; run: modprobe vfio-pci vfio_iommu_type1",
+		udrv_pr_err("%s: %s does not exist; run: modprobe -a vfio-pci vfio_iommu_type1",
 			    device, path);
 		break;
 	case EACCES:
@@ -222,16 +222,52 @@ void udrv__vfio_group_put(struct udrv__vfio_group *group)
 	free(group);
 }
 
-int udrv__vfio_group_open_device(const struct udrv__vfio_group *group, const char *name)
+static bool is_open(const struct udrv__vfio_group *group, const char *name)
 {
-	int fd = ioctl(group->fd, VFIO_GROUP_GET_DEVICE_FD, name);
-	int err = errno;
+	for (const struct udrv__vfio_member *m = group->members; m; m = m->next)
+		if (!strcmp(m->name, name))
+			return true;
+	return false;
+}
 
-	if (fd >= 0)
-		return fd;
-	if (err == EBUSY)
-		udrv_pr_err("%s: already open in this process", name);
-	else
-		udrv_pr_err("%s: VFIO does not hand out the device: %s", name, strerror(err));
-	return -err;
+static int open_locked(struct udrv__vfio_group *group, struct udrv__vfio_member *member)
+{
+	int err;
+
+	if (is_open(group, member->name)) {
+		udrv_pr_err("%s: already open in this process", member->name);
+		return -EBUSY;
+	}
+	member->fd = ioctl(group->fd, VFIO_GROUP_GET_DEVICE_FD, member->name);
+	if (member->fd < 0) {
+		err = errno;
+		udrv_pr_err("%s: VFIO does not hand out the device: %s", member->name,
+			    strerror(err));
+		return -err;
+	}
+	member->next = group->members;
+	group->members = member;
+	return 0;
+}
+
+int udrv__vfio_member_open(struct udrv__vfio_group *group, struct udrv__vfio_member *member)
+{
+	int ret;
+
+	pthread_mutex_lock(&groups_lock);
+	ret = open_locked(group, member);
+	pthread_mutex_unlock(&groups_lock);
+	return ret;
+}
+
+void udrv__vfio_member_close(struct udrv__vfio_group *group, struct udrv__vfio_member *member)
+{
+	struct udrv__vfio_member **link;
+
+	pthread_mutex_lock(&groups_lock);
+	for (link = &group->members; *link != member; link = &(*link)->next)
+		;
+	*link = member->next;
+	close(member->fd);
+	pthread_mutex_unlock(&groups_lock);
 }

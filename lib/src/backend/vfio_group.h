@@ -6,6 +6,13 @@
 #include "backend/backend.h"
 #include "mem/iova.h"
 
+/* A device of a group that is open. */
+struct udrv__vfio_member {
+	struct udrv__vfio_member *next;
+	const char *name;
+	int fd;
+};
+
 /* A group that this process holds. Functions of one group share it, and its container. */
 struct udrv__vfio_group {
 	struct udrv__vfio_group *next;
@@ -13,6 +20,7 @@ struct udrv__vfio_group {
 	int fd;
 	int container;
 	unsigned int users;
+	struct udrv__vfio_member *members;
 	struct udrv__iova_space iova;
 };
 
@@ -23,8 +31,19 @@ struct udrv__vfio_group {
 int udrv__vfio_group_get(const struct udrv_pci_info *info, struct udrv__vfio_group **group_out);
 void udrv__vfio_group_put(struct udrv__vfio_group *group);
 
-/* Descriptor of a device in the group, or negative errno. */
-int udrv__vfio_group_open_device(const struct udrv__vfio_group *group, const char *name);
+/*
+ * Open a device of the group: member->name is set, member->fd is the result. -EBUSY if it is open
+ * already: the kernel would hand out a second descriptor, whose end disarms the first.
+ */
+int udrv__vfio_member_open(struct udrv__vfio_group *group, struct udrv__vfio_member *member);
+void udrv__vfio_member_close(struct udrv__vfio_group *group, struct udrv__vfio_member *member);
+
+/*
+ * Ask for an info struct of @size bytes that may have capabilities behind it; @ask is what the
+ * kernel is given. The caller frees it. 0 or negative errno.
+ */
+int udrv__vfio_get_info(int fd, unsigned long request, const void *ask, size_t size,
+			void **info_out);
 
 /* The backend's iova_ranges, dma_map and dma_unmap, on a container. */
 int udrv__vfio_iova_ranges(int container, struct udrv__iova_range *ranges, unsigned int max);

@@ -12,33 +12,6 @@
 #include "backend/vfio_caps.h"
 #include "backend/vfio_group.h"
 
-/* The info with its capabilities; the kernel says in argsz how large it is. */
-static int get_info(int container, struct vfio_iommu_type1_info **info_out)
-{
-	struct vfio_iommu_type1_info *info;
-	uint32_t size = sizeof(*info);
-
-	for (int tries = 0; tries < 2; tries++) {
-		info = calloc(1, size);
-		if (!info)
-			return -ENOMEM;
-		info->argsz = size;
-		if (ioctl(container, VFIO_IOMMU_GET_INFO, info)) {
-			int err = errno;
-
-			free(info);
-			return -err;
-		}
-		if (info->argsz <= size) {
-			*info_out = info;
-			return 0;
-		}
-		size = info->argsz;
-		free(info);
-	}
-	return -EAGAIN;
-}
-
 static int copy_ranges(const struct vfio_iommu_type1_info_cap_iova_range *cap, size_t room,
 		       struct udrv__iova_range *ranges, unsigned int max)
 {
@@ -55,12 +28,43 @@ static int copy_ranges(const struct vfio_iommu_type1_info_cap_iova_range *cap, s
 	return (int)n;
 }
 
+/* Every info struct begins with argsz, in which the kernel says how large it would be. */
+int udrv__vfio_get_info(int fd, unsigned long request, const void *ask, size_t size,
+			void **info_out)
+{
+	size_t room = size;
+
+	for (int tries = 0; tries < 2; tries++) {
+		uint32_t *argsz = calloc(1, room);
+
+		if (!argsz)
+			return -ENOMEM;
+		memcpy(argsz, ask, size);
+		*argsz = (uint32_t)room;
+		if (ioctl(fd, request, argsz)) {
+			int err = errno;
+
+			free(argsz);
+			return -err;
+		}
+		if (*argsz <= room) {
+			*info_out = argsz;
+			return 0;
+		}
+		room = *argsz;
+		free(argsz);
+	}
+	return -EAGAIN;
+}
+
 int udrv__vfio_iova_ranges(int container, struct udrv__iova_range *ranges, unsigned int max)
 {
 	const struct vfio_info_cap_header *cap;
+	const struct vfio_iommu_type1_info ask = { .argsz = sizeof(ask) };
 	struct vfio_iommu_type1_info *info = NULL;
 	size_t room;
-	int ret = get_info(container, &info);
+	int ret = udrv__vfio_get_info(container, VFIO_IOMMU_GET_INFO, &ask, sizeof(ask),
+				      (void **)&info);
 
 	if (ret)
 		return ret;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -15,11 +16,13 @@
 
 #include "driver/daemon.h"
 
-#define SUFFIX ".sock"
+#define SUFFIX	       ".sock"
+#define CONNECT_WAIT_S 5
 
 /* Connected socket, or -ECONNREFUSED / -ENOENT when no daemon is there. */
 static int connect_to(const char *path)
 {
+	const struct timeval wait = { .tv_sec = CONNECT_WAIT_S };
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd;
 	int ret;
@@ -30,6 +33,8 @@ static int connect_to(const char *path)
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
+	/* A daemon that does not take connections must not hold us. The answer may take its time. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
 	if (!connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
 		return fd;
 	ret = -errno;
@@ -52,18 +57,15 @@ static const char *socket_device(const char *file, const char *driver, char *dev
 }
 
 /* Daemons of this driver that answer; the last one's connection. */
-static int find_daemons(const char *driver, int *fd_out, char *list, size_t size)
+static int find_daemons(const char *dir_path, const char *driver, int *fd_out, char *list,
+			size_t size)
 {
-	char dir_path[UDRV__PATH_MAX];
 	char path[UDRV__PATH_MAX * 2];
 	char device[UDRV_DEVICE_NAME_MAX];
 	struct dirent *entry;
 	int found = 0;
-	DIR *dir;
+	DIR *dir = opendir(dir_path);
 
-	if (udrv__rundir(dir_path, sizeof(dir_path)))
-		return 0;
-	dir = opendir(dir_path);
 	while (dir && (entry = readdir(dir))) {
 		int fd;
 
@@ -84,17 +86,18 @@ static int find_daemons(const char *driver, int *fd_out, char *list, size_t size
 	return found;
 }
 
-static int connect_any(const char *driver)
+static int connect_any(const char *dir, const char *driver)
 {
 	char list[512] = "";
 	int fd = -1;
-	int found = find_daemons(driver, &fd, list, sizeof(list));
+	int found = find_daemons(dir, driver, &fd, list, sizeof(list));
 
 	if (found == 1)
 		return fd;
 	if (!found) {
-		udrv_pr_err("no daemon of this driver is running; start one: udrv run %s DEVICE",
-			    driver);
+		udrv_pr_err("no daemon of this driver is running (%s was looked through); start "
+			    "one: udrv run %s DEVICE",
+			    dir, driver);
 		return -ENOENT;
 	}
 	close(fd);
@@ -102,19 +105,16 @@ static int connect_any(const char *driver)
 	return -EINVAL;
 }
 
-static int connect_device(const char *driver, const char *device)
+static int connect_device(const char *dir, const char *driver, const char *text)
 {
-	char bdf[UDRV_PCI_NAME_MAX];
-	char name[UDRV__PATH_MAX];
-	char path[UDRV__PATH_MAX];
-	int fd;
+	char device[UDRV_DEVICE_NAME_MAX];
+	char path[UDRV__PATH_MAX * 2];
+	int fd = udrv__device_name(text, device, sizeof(device));
 
-	if (!udrv_pci_parse_name(device, bdf))
-		device = bdf;
-	(void)snprintf(name, sizeof(name), "%s@%s", driver, device);
-	fd = udrv__rundir_path(path, sizeof(path), name, SUFFIX);
-	if (!fd)
-		fd = connect_to(path);
+	if (fd)
+		return fd;
+	(void)snprintf(path, sizeof(path), "%s/%s@%s%s", dir, driver, device, SUFFIX);
+	fd = connect_to(path);
 	if (fd == -EACCES)
 		udrv_pr_err("%s: no permission for %s; run as the daemon's user", device, path);
 	else if (fd < 0)
@@ -176,9 +176,25 @@ static int receive_answer(int fd, int *status)
 	}
 }
 
+/* Connected to the daemon that is meant; explains failures. */
+static int connect_daemon(const char *driver, const char *device)
+{
+	char dir[UDRV__PATH_MAX];
+	int ret = udrv__rundir(dir, sizeof(dir));
+
+	if (ret)
+		return ret;
+	/* Who made the directory could answer in the daemon's place. */
+	if (geteuid() && !access(dir, F_OK))
+		ret = udrv__rundir_check(dir);
+	if (ret)
+		return ret;
+	return device ? connect_device(dir, driver, device) : connect_any(dir, driver);
+}
+
 int udrv__client_call(const struct udrv_driver *drv, const char *device, int argc, char **argv)
 {
-	int fd = device ? connect_device(drv->name, device) : connect_any(drv->name);
+	int fd = connect_daemon(drv->name, device);
 	int status = 0;
 	int ret;
 

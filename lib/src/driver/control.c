@@ -18,7 +18,8 @@
 #include "sched/thread.h"
 
 #define ARGS_MAX       32
-#define CLIENT_WAIT_S  5 /* for a client that connects and then says nothing, or does not read */
+#define CLIENT_WAIT_MS 1000 /* for a client that connects and says nothing, or does not read */
+#define ACCEPT_WAIT_MS 100  /* before the next try when there is no descriptor to be had */
 #define LISTEN_BACKLOG 8
 
 static int send_answer(int fd, uint32_t kind, int32_t status, const char *text, size_t len)
@@ -112,24 +113,53 @@ static int answer(const struct udrv__control *c, int fd, int argc, char **argv)
 	return ret;
 }
 
+/* Did the client say something in time, and nobody tell us to stop? */
+static bool has_request(const struct udrv__control *c, int fd)
+{
+	struct pollfd fds[2] = {
+		{ .fd = c->stop_fd, .events = POLLIN },
+		{ .fd = fd, .events = POLLIN },
+	};
+	int n;
+
+	do {
+		n = poll(fds, 2, CLIENT_WAIT_MS);
+	} while (n < 0 && errno == EINTR);
+	return n > 0 && !fds[0].revents;
+}
+
 static void serve(const struct udrv__control *c, int fd)
 {
-	struct timeval wait = { .tv_sec = CLIENT_WAIT_S };
+	const struct timeval wait = { .tv_sec = CLIENT_WAIT_MS / 1000 };
 	char request[UDRV__REQUEST_MAX];
 	char *argv[ARGS_MAX + 1];
 	ssize_t n;
 	int argc;
 
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
-	n = recv(fd, request, sizeof(request), 0);
+	if (!has_request(c, fd))
+		return;
+	n = recv(fd, request, sizeof(request), MSG_DONTWAIT | MSG_TRUNC);
 	if (n <= 0)
 		return;
-	argc = split(request, (size_t)n, argv);
+	argc = (size_t)n > sizeof(request) ? -E2BIG : split(request, (size_t)n, argv);
 	if (argc < 0)
 		(void)send_answer(fd, UDRV__ANSWER_STATUS, argc, "", 0);
 	else
 		(void)answer(c, fd, argc, argv);
+}
+
+static void serve_next(const struct udrv__control *c)
+{
+	struct pollfd stop = { .fd = c->stop_fd, .events = POLLIN };
+	int fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd >= 0) {
+		serve(c, fd);
+		close(fd);
+	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+		(void)poll(&stop, 1, ACCEPT_WAIT_MS);
+	}
 }
 
 static void *control_thread(void *arg)
@@ -142,19 +172,15 @@ static void *control_thread(void *arg)
 
 	(void)pthread_setname_np(pthread_self(), "control");
 	for (;;) {
-		int fd;
-
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		if (poll(fds, 2, -1) < 0) {
+			if (errno == EINTR)
+				continue;
 			break;
+		}
 		if (fds[0].revents)
 			break;
-		if (!(fds[1].revents & POLLIN))
-			continue;
-		fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-		if (fd < 0)
-			continue;
-		serve(c, fd);
-		close(fd);
+		if (fds[1].revents & POLLIN)
+			serve_next(c);
 	}
 	return NULL;
 }
@@ -235,9 +261,9 @@ void udrv__control_stop(struct udrv__control *c, int grace_ms)
 
 	(void)unlink(c->path);
 	(void)!write(c->stop_fd, &one, sizeof(one));
-	clock_gettime(CLOCK_REALTIME, &deadline);
+	clock_gettime(CLOCK_MONOTONIC, &deadline);
 	deadline.tv_sec += grace_ms / 1000;
-	if (pthread_timedjoin_np(c->thread, NULL, &deadline)) {
+	if (pthread_clockjoin_np(c->thread, NULL, CLOCK_MONOTONIC, &deadline)) {
 		udrv_dev_notice(c->dev, "a verb is still running: its waits are cut");
 		udrv_device_set_gone(c->dev);
 		pthread_join(c->thread, NULL);

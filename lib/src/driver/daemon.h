@@ -12,12 +12,20 @@
 /* Room for a path below the run-time directory. */
 #define UDRV__PATH_MAX 256
 
+/*
+ * name.c: the canonical name of a device that a user named by address, by "vendor:device" if there
+ * is one such, or as a model. Explains failures.
+ */
+int udrv__device_name(const char *text, char *name, size_t size);
+
 /* rundir.c: /run/udrv for root, else $XDG_RUNTIME_DIR/udrv; $UDRV_RUNTIME_DIR before both. */
 int udrv__rundir(char *path, size_t size);
 /* "<rundir>/<name><suffix>", or -ENAMETOOLONG. */
 int udrv__rundir_path(char *path, size_t size, const char *name, const char *suffix);
 /* Make the directory if it is missing. Explains failures. */
 int udrv__rundir_make(void);
+/* In /tmp anybody could have made the directory first: it must be ours or root's. Explains failures. */
+int udrv__rundir_check(const char *dir);
 
 /*
  * rundir.c: one daemon per device, whatever the driver. The lock goes with the process, so

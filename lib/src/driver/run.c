@@ -115,70 +115,18 @@ static int parse(const struct udrv_driver *drv, int argc, char **argv, struct op
 	return 0;
 }
 
-struct identity {
-	unsigned int vendor, device;
-	int found;
-	char name[UDRV_PCI_NAME_MAX];
-};
-
-static int match_identity(const struct udrv_pci_info *info, void *ctx)
-{
-	struct identity *id = ctx;
-
-	if (info->vendor != id->vendor || info->device != id->device)
-		return 0;
-	if (!id->found++)
-		strcpy(id->name, info->name);
-	return 0;
-}
-
-/* "1234:11e8" stands for the one device with these ids. Other names pass as they are. */
-static int resolve(const char *text, char *name, size_t size)
-{
-	struct identity id = { 0 };
-	int end = 0;
-	int ret;
-
-	if (strlen(text) != 9 || sscanf(text, "%4x:%4x%n", &id.vendor, &id.device, &end) != 2 ||
-	    end != 9) {
-		if ((size_t)snprintf(name, size, "%s", text) < size)
-			return 0;
-		udrv_pr_err("%.40s...: the name is too long", text);
-		return -EINVAL;
-	}
-	ret = udrv_pci_for_each(match_identity, &id);
-	if (ret < 0) {
-		udrv_pr_err("%s: cannot look for it: %s", text, strerror(-ret));
-		return ret;
-	}
-	if (id.found != 1) {
-		udrv_pr_err("%s: %d devices have these ids; see 'udrv list'", text, id.found);
-		return -ENODEV;
-	}
-	(void)snprintf(name, size, "%s", id.name);
-	return 0;
-}
-
-/* The canonical name, so that a second daemon finds the same lock. */
-static int canonical(const char *text, char *name, size_t size)
-{
-	char bdf[UDRV_PCI_NAME_MAX];
-	int ret = resolve(text, name, size);
-
-	if (!ret && !udrv_pci_parse_name(name, bdf))
-		(void)snprintf(name, size, "%s", bdf);
-	return ret;
-}
-
+/* A descriptor for the signals that end the daemon. Those that it was started to ignore do not. */
 static int block_signals(void)
 {
+	static const int stops[] = {SIGTERM, SIGINT, SIGHUP};
+	struct sigaction old;
 	sigset_t set;
 	int fd;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
+	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
+		if (!sigaction(stops[i], NULL, &old) && old.sa_handler != SIG_IGN)
+			sigaddset(&set, stops[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -189,7 +137,9 @@ static int block_signals(void)
 static int open_watchdog(void)
 {
 	const char *text = getenv("WATCHDOG_USEC");
-	unsigned long long usec = text ? strtoull(text, NULL, 10) / 2 : 0;
+	const char *pid = getenv("WATCHDOG_PID");
+	bool ours = !pid || strtol(pid, NULL, 10) == (long)getpid();
+	unsigned long long usec = text && ours ? strtoull(text, NULL, 10) / 2 : 0;
 	struct itimerspec every = {
 		.it_interval = { (time_t)(usec / 1000000), (long)(usec % 1000000) * 1000 },
 	};
@@ -269,6 +219,7 @@ static int serve(const struct daemon *d)
 		{ .fd = udrv_device_event_fd(d->dev, UDRV_EVENT_REQUEST), .events = POLLIN },
 		{ .fd = udrv_device_event_fd(d->dev, UDRV_EVENT_ERROR), .events = POLLIN },
 		{ .fd = d->watchdog_fd, .events = POLLIN },
+		{ .fd = udrv_device_event_fd(d->dev, UDRV_EVENT_GONE), .events = POLLIN },
 	};
 
 	for (;;) {
@@ -289,6 +240,10 @@ static int serve(const struct daemon *d)
 		}
 		if (fds[2].revents && on_error(d, fds[2].fd))
 			return -EIO;
+		if (fds[4].revents) {
+			udrv_dev_err(d->dev, "the device is gone: stopping");
+			return -ENODEV;
+		}
 		if (fds[3].revents && read(d->watchdog_fd, &ticks, sizeof(ticks)) > 0)
 			udrv__notify("WATCHDOG=1");
 	}
@@ -407,7 +362,7 @@ int udrv__run(const struct udrv_driver *drv, int argc, char **argv)
 		return ret > 0 ? EXIT_SUCCESS : UDRV__EXIT_USAGE;
 	if (o.verbose)
 		udrv__log_to_stderr(drv, UDRV_LOG_DEBUG);
-	ret = canonical(o.device, name, sizeof(name));
+	ret = udrv__device_name(o.device, name, sizeof(name));
 	if (!ret && o.detach) {
 		ret = detach(&d, &status);
 		if (ret < 0)

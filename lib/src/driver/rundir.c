@@ -23,6 +23,10 @@ int udrv__rundir(char *path, size_t size)
 	const char *own = getenv("UDRV_RUNTIME_DIR");
 	const char *xdg = getenv("XDG_RUNTIME_DIR");
 
+	if (own && own[0] != '/') {
+		udrv_pr_err("UDRV_RUNTIME_DIR=%s: must be an absolute path", own);
+		return -EINVAL;
+	}
 	if (own)
 		return fits(snprintf(path, size, "%s", own), size);
 	if (!geteuid())
@@ -40,16 +44,15 @@ int udrv__rundir_path(char *path, size_t size, const char *name, const char *suf
 	return ret ? ret : fits(snprintf(path, size, "%s/%s%s", dir, name, suffix), size);
 }
 
-/* In /tmp anybody could have made the directory first: it must be ours. */
-static int check_owner(const char *dir)
+int udrv__rundir_check(const char *dir)
 {
 	struct stat st;
 
 	if (lstat(dir, &st))
 		return -errno;
-	if (S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022))
+	if (S_ISDIR(st.st_mode) && (st.st_uid == geteuid() || !st.st_uid) && !(st.st_mode & 022))
 		return 0;
-	udrv_pr_err("%s: not a directory that only this user can write; remove it, or set "
+	udrv_pr_err("%s: not a directory that only this user or root can write; remove it, or set "
 		    "UDRV_RUNTIME_DIR",
 		    dir);
 	return -EPERM;
@@ -67,7 +70,7 @@ int udrv__rundir_make(void)
 		udrv_pr_err("%s: cannot be made: %s; set UDRV_RUNTIME_DIR", dir, strerror(-ret));
 		return ret;
 	}
-	return check_owner(dir);
+	return udrv__rundir_check(dir);
 }
 
 static void name_holder(int fd, const char *device)

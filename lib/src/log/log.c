@@ -2,8 +2,10 @@
 /* Log lines: formatted once, handed to one sink. */
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <udrv/log.h>
@@ -39,6 +41,18 @@ void udrv_log(int level, const char *fmt, ...)
 	errno = saved_errno;
 }
 
+/* Is stderr what the service manager connected to the journal? (sd-daemon(3), $JOURNAL_STREAM) */
+static bool is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device;
+	unsigned long long inode;
+	struct stat st;
+
+	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+	       !fstat(STDERR_FILENO, &st) && st.st_dev == device && st.st_ino == inode;
+}
+
 void udrv_log_stderr(void *ctx, int level, const char *line)
 {
 	const char *name = ctx;
@@ -46,7 +60,7 @@ void udrv_log_stderr(void *ctx, int level, const char *line)
 	char severity[8] = "";
 	int len;
 
-	if (getenv("JOURNAL_STREAM"))
+	if (is_journal())
 		(void)snprintf(severity, sizeof(severity), "<%d>", level & 7);
 	len = snprintf(out, sizeof(out), "%s%s%s%s\n", severity, name ? name : "",
 		       name ? ": " : "", line);

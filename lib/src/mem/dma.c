@@ -97,7 +97,10 @@ int udrv_dma_set_mask_and_coherent(struct udrv_device *dev, uint64_t mask)
 	struct udrv__dma *dma = dev->dma;
 
 	for (size_t i = 0; i < dma->range_count; i++) {
-		if (dma->ranges[i].first + 2 * dma->page_size - 1 > mask)
+		udrv_iova_t first = dma->ranges[i].first;
+
+		/* The null page is never given out. */
+		if ((first ? first : dma->page_size) + dma->page_size - 1 > mask)
 			continue;
 		pthread_mutex_lock(&dma->lock);
 		dma->mask = mask;

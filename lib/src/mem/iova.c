@@ -3,14 +3,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "mem/iova.h"
-
-#define NULL_PAGE_END 4096
 
 void udrv__iova_space_init(struct udrv__iova_space *space)
 {
 	memset(space, 0, sizeof(*space));
+	space->page_size = (udrv_iova_t)sysconf(_SC_PAGESIZE);
 	pthread_mutex_init(&space->lock, NULL);
 }
 
@@ -59,6 +59,14 @@ static bool fit(const struct udrv__iova_space *space, udrv_iova_t start, udrv_io
 	return true;
 }
 
+/* Where allocations may begin in a range: at a page, and not at the null page. */
+static udrv_iova_t first_page(const struct udrv__iova_space *space, udrv_iova_t first)
+{
+	if (first < space->page_size)
+		return space->page_size;
+	return (first + space->page_size - 1) & ~(space->page_size - 1);
+}
+
 static int alloc_locked(struct udrv__iova_space *space, const struct udrv__iova_range *ranges,
 			size_t range_count, uint64_t len, udrv_iova_t limit, udrv_iova_t *iova_out)
 {
@@ -67,8 +75,7 @@ static int alloc_locked(struct udrv__iova_space *space, const struct udrv__iova_
 	if (ret)
 		return ret;
 	for (size_t r = 0; r < range_count; r++) {
-		udrv_iova_t first = ranges[r].first < NULL_PAGE_END ? NULL_PAGE_END
-								    : ranges[r].first;
+		udrv_iova_t first = first_page(space, ranges[r].first);
 		udrv_iova_t last = ranges[r].last < limit ? ranges[r].last : limit;
 		udrv_iova_t iova;
 		size_t slot;

@@ -12,6 +12,7 @@ struct udrv__iova_space {
 	pthread_mutex_t lock;
 	struct udrv__iova_range *used;
 	size_t count, room;
+	udrv_iova_t page_size;
 };
 
 void udrv__iova_space_init(struct udrv__iova_space *space);

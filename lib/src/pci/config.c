@@ -120,8 +120,7 @@ uint16_t udrv_pci_find_ext_capability(struct udrv_device *dev, int cap)
 	return 0;
 }
 
-/* Set and clear bits of COMMAND; no write if nothing changes. */
-static int update_command(struct udrv_device *dev, uint16_t set, uint16_t clear)
+static int update_command_locked(struct udrv_device *dev, uint16_t set, uint16_t clear)
 {
 	uint16_t old;
 	uint16_t cmd;
@@ -131,6 +130,17 @@ static int update_command(struct udrv_device *dev, uint16_t set, uint16_t clear)
 		return ret;
 	cmd = (uint16_t)((old | set) & ~clear);
 	return cmd == old ? 0 : udrv_pci_write_config_word(dev, PCI_COMMAND, cmd);
+}
+
+/* Set and clear bits of COMMAND; no write if nothing changes. */
+static int update_command(struct udrv_device *dev, uint16_t set, uint16_t clear)
+{
+	int ret;
+
+	pthread_mutex_lock(&dev->command_lock);
+	ret = update_command_locked(dev, set, clear);
+	pthread_mutex_unlock(&dev->command_lock);
+	return ret;
 }
 
 int udrv_pci_enable_device(struct udrv_device *dev)

@@ -108,7 +108,9 @@ static int open_event_fds(struct udrv_device *dev)
 			ret = -errno;
 			break;
 		}
-		ret = dev->ops->event_enable(dev, (enum udrv_device_event)i, fd);
+		/* Not the backend's: udrv_device_set_gone() signals it. */
+		if (i != UDRV_EVENT_GONE)
+			ret = dev->ops->event_enable(dev, (enum udrv_device_event)i, fd);
 		if (ret) {
 			close(fd);
 			if (ret == -EOPNOTSUPP)
@@ -163,6 +165,7 @@ int udrv_device_open(const char *name, const char *backend, struct udrv_device *
 		udrv_pr_err("%s: out of memory", name);
 		return -ENOMEM;
 	}
+	pthread_mutex_init(&dev->command_lock, NULL);
 	pthread_mutex_init(&dev->bar_lock, NULL);
 	for (int i = 0; i < UDRV_EVENT_COUNT; i++)
 		dev->event_fds[i] = -1;
@@ -174,6 +177,7 @@ int udrv_device_open(const char *name, const char *backend, struct udrv_device *
 		ret = open_steps(dev);
 	if (ret) {
 		pthread_mutex_destroy(&dev->bar_lock);
+		pthread_mutex_destroy(&dev->command_lock);
 		free(dev);
 		return ret;
 	}
@@ -193,6 +197,7 @@ void udrv_device_close(struct udrv_device *dev)
 	dev->ops->close(dev);
 	close_event_fds(dev);
 	pthread_mutex_destroy(&dev->bar_lock);
+	pthread_mutex_destroy(&dev->command_lock);
 	free(dev);
 }
 
@@ -219,9 +224,13 @@ bool udrv_device_gone(const struct udrv_device *dev)
 void udrv_device_set_gone(struct udrv_device *dev)
 {
 	int saved_errno = errno;
+	uint64_t one = 1;
 
-	if (!__atomic_exchange_n(&dev->gone, 1, __ATOMIC_SEQ_CST))
+	if (!__atomic_exchange_n(&dev->gone, 1, __ATOMIC_SEQ_CST)) {
 		syscall(SYS_futex, &dev->gone, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+		/* Cannot fail: it is the first write to it. */
+		(void)!write(dev->event_fds[UDRV_EVENT_GONE], &one, sizeof(one));
+	}
 	errno = saved_errno;
 }
 

@@ -26,7 +26,8 @@ struct udrv_device {
 	uint32_t gone;
 
 	struct udrv__bar bars[UDRV_PCI_STD_NUM_BARS];
-	pthread_mutex_t bar_lock; /* bars[].areas, bars[].cookie, claims */
+	pthread_mutex_t command_lock; /* read-modify-write of COMMAND */
+	pthread_mutex_t bar_lock;     /* bars[].areas, bars[].cookie, claims */
 	struct udrv__claim *claims;
 
 	unsigned int irq_counts[UDRV__IRQ_TYPES];
