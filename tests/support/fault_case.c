@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +96,19 @@ void fault_held(struct fault_held *held)
 	held->threads = count_entries("/proc/self/task");
 	held->blocks = fault_blocks_count();
 	held->mapped = SANITIZED ? 0 : count_mapped();
+}
+
+static void *no_work(void *arg)
+{
+	return arg;
+}
+
+void fault_start_thread_once(void)
+{
+	pthread_t thread;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, no_work, NULL), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
 }
 
 bool fault_held_again(const struct fault_held *before, struct fault_held *now)

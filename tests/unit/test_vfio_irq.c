@@ -36,6 +36,7 @@ static void setup(void)
 	fake_vfio_start();
 	fake = fake_vfio_add(NAME, 3);
 	fake->irqs[VFIO_PCI_MSI_IRQ_INDEX] = 4;
+	fault_start_thread_once();
 	fault_held(&before);
 	before.mapped = 0;
 	ck_assert_int_eq(udrv_device_open(NAME, NULL, &dev), 0);

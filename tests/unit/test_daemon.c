@@ -1,0 +1,598 @@
+// SPDX-License-Identifier: MIT
+/* A driver's program on the model: the daemon in a process of its own, clients good and bad. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include <udrv/completion.h>
+#include <udrv/device.h>
+
+#include "backend/model.h"
+#include "driver/daemon.h"
+
+#include "support/fake_tree.h"
+#include "support/suite.h"
+
+#define DEVICE	   "model:edu"
+#define WAIT_MS	   10000
+#define ARGV_MAX   8
+#define LONG_LINES 200000
+
+/* A driver whose verbs do what a test needs. */
+
+static const char *mood = "good";
+static const struct udrv_param params[] = {{"mood", &mood, "good or bad"}, {0}};
+
+static int probe(struct udrv_device *dev, const struct udrv_pci_device_id *id)
+{
+	(void)dev;
+	(void)id;
+	return strcmp(mood, "bad") ? 0 : -EIO;
+}
+
+static void remove_device(struct udrv_device *dev)
+{
+	(void)fprintf(stderr, "removed, %s\n", udrv_device_gone(dev) ? "gone" : "present");
+}
+
+static int on_error(struct udrv_device *dev)
+{
+	(void)dev;
+	(void)fprintf(stderr, "error seen\n");
+	return strcmp(mood, "brave") ? -EIO : 0;
+}
+
+static int verb_echo(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
+{
+	(void)dev;
+	for (int i = 0; i < argc; i++)
+		(void)fprintf(out, "[%s]", argv[i]);
+	(void)fprintf(err, "and that is all\n");
+	return argc > 3 ? -E2BIG : 0;
+}
+
+/* Many packets of answer, and more than a socket holds. */
+static int verb_long(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
+{
+	(void)dev;
+	(void)argc;
+	(void)argv;
+	(void)err;
+	for (int i = 0; i < LONG_LINES; i++)
+		(void)fprintf(out, "%07d\n", i);
+	return 0;
+}
+
+/* Until the device goes. */
+static int verb_wait(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
+{
+	struct udrv_completion never;
+
+	(void)argc;
+	(void)argv;
+	(void)out;
+	udrv_init_completion(dev, &never);
+	(void)fprintf(stderr, "waiting\n");
+	(void)fprintf(err, "waited\n");
+	return udrv_wait_for_completion(&never);
+}
+
+static int verb_event(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
+{
+	(void)out;
+	(void)err;
+	udrv__model_raise_event(dev, argc == 2 && !strcmp(argv[1], "error") ? UDRV_EVENT_ERROR
+									    : UDRV_EVENT_REQUEST);
+	return 0;
+}
+
+static const struct udrv_verb verbs[] = {
+	{"echo", "WORD...", "say it again", verb_echo},
+	{"long", NULL, "say a lot", verb_long},
+	{"wait", NULL, "wait for nothing", verb_wait},
+	{"event", "NAME", "let it happen", verb_event},
+	{0},
+};
+
+static const struct udrv_pci_device_id ids[] = {{UDRV_PCI_DEVICE(0x1234, 0x11e8)}, {0}};
+
+static const struct udrv_driver driver = {
+	.name = "test",
+	.description = "for tests",
+	.id_table = ids,
+	.probe = probe,
+	.remove = remove_device,
+	.error = on_error,
+	.verbs = verbs,
+	.params = params,
+};
+
+/* Processes. */
+
+static pid_t daemon_pid;
+
+static void setup(void)
+{
+	fake_tree_make();
+	ck_assert_int_eq(setenv("UDRV_RUNTIME_DIR", fake_root, 1), 0);
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("WATCHDOG_USEC");
+	daemon_pid = 0;
+}
+
+static void redirect(const char *file, int fd)
+{
+	char path[PATH_MAX];
+	int to;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", fake_root, file);
+	to = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	if (to < 0 || dup2(to, fd) < 0)
+		_exit(99);
+	close(to);
+}
+
+/* udrv-test with these words, in a process of its own, its output in two files. */
+static pid_t spawn(const char *out, const char *err, const char *const *words)
+{
+	char *argv[ARGV_MAX + 2] = {(char *)(uintptr_t) "udrv-test"};
+	int argc = 1;
+	pid_t pid;
+
+	for (; words[argc - 1]; argc++)
+		argv[argc] = (char *)(uintptr_t)words[argc - 1];
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (!pid) {
+		redirect(out, STDOUT_FILENO);
+		redirect(err, STDERR_FILENO);
+		exit(udrv_driver_main(&driver, argc, argv));
+	}
+	return pid;
+}
+
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void pause_ms(long ms)
+{
+	const struct timespec t = {.tv_nsec = ms * 1000000};
+
+	nanosleep(&t, NULL);
+}
+
+/* The exit status of a process, or minus its signal; it has WAIT_MS. */
+static int end_of(pid_t pid)
+{
+	int status;
+
+	for (int waited = 0; waited < WAIT_MS; waited += 5) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+		pause_ms(5);
+	}
+	kill(pid, SIGKILL);
+	ck_abort_msg("process %d does not end", pid);
+	return -1;
+}
+
+static int client(const char *const *words)
+{
+	return end_of(spawn("out", "err", words));
+}
+
+/* Is it in the file? The rest of the time it is not yet. */
+static bool appears(const char *file, const char *part)
+{
+	for (int waited = 0; waited < WAIT_MS; waited += 5) {
+		if (strstr(fake_text("%s", file), part))
+			return true;
+		pause_ms(5);
+	}
+	return false;
+}
+
+static void start(const char *const *words)
+{
+	char path[PATH_MAX];
+
+	/* What an earlier one said must not be taken for this one's. */
+	(void)snprintf(path, sizeof(path), "%s/daemon.err", fake_root);
+	(void)unlink(path);
+	daemon_pid = spawn("daemon.out", "daemon.err", words);
+	ck_assert_msg(appears("daemon.err", "is ready"), "%s", fake_text("daemon.err"));
+}
+
+static int stop(int sig)
+{
+	pid_t pid = daemon_pid;
+
+	daemon_pid = 0;
+	ck_assert_int_eq(kill(pid, sig), 0);
+	return end_of(pid);
+}
+
+static void teardown(void)
+{
+	if (daemon_pid)
+		(void)stop(SIGKILL);
+	fake_tree_remove();
+}
+
+static void said(const char *file, const char *part)
+{
+	ck_assert_msg(strstr(fake_text("%s", file), part), "'%s' is not in %s: %s", part, file,
+		      fake_text("%s", file));
+}
+
+static bool socket_exists(void)
+{
+	char path[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/test@" DEVICE ".sock", fake_root);
+	return !access(path, F_OK);
+}
+
+START_TEST(verbs_run_in_the_daemon)
+{
+	start(WORDS("run", DEVICE));
+	ck_assert_int_eq(client(WORDS("echo", "a b", "")), 0);
+	ck_assert_str_eq(fake_text("out"), "[echo][a b][]");
+	ck_assert_str_eq(fake_text("err"), "and that is all\n");
+	ck_assert_int_eq(client(WORDS("echo", "1", "2", "3")), 1);
+	ck_assert_int_eq(client(WORDS("--device", DEVICE, "status")), 0);
+	said("out", "driver test\ndevice " DEVICE "\nbackend model\n");
+	ck_assert_int_eq(client(WORDS("sing")), UDRV__EXIT_USAGE);
+	said("err", "'sing' is not a verb");
+	ck_assert_int_eq(stop(SIGTERM), 0);
+	said("daemon.err", "removed, present");
+	ck_assert(!socket_exists());
+}
+END_TEST
+
+START_TEST(a_long_answer_arrives_whole)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	start(WORDS("run", DEVICE));
+	ck_assert_int_eq(client(WORDS("long")), 0);
+	(void)snprintf(path, sizeof(path), "%s/out", fake_root);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(st.st_size, LONG_LINES * 8);
+}
+END_TEST
+
+START_TEST(nobody_is_there)
+{
+	ck_assert_int_eq(client(WORDS("echo")), 1);
+	said("err", "start one: udrv run test DEVICE");
+	ck_assert_int_eq(client(WORDS("--device", "00:05.0", "echo")), 1);
+	said("err", "0000:00:05.0: no daemon of driver test is running");
+	ck_assert_int_eq(client(WORDS("--device", DEVICE, "echo")), 1);
+}
+END_TEST
+
+START_TEST(a_second_daemon_is_told_who_has_it)
+{
+	char pid[32];
+
+	start(WORDS("run", DEVICE));
+	ck_assert_int_eq(client(WORDS("run", DEVICE)), 1);
+	(void)snprintf(pid, sizeof(pid), "(pid %d)", daemon_pid);
+	said("err", DEVICE ": already driven by udrv-test");
+	said("err", pid);
+	ck_assert_int_eq(client(WORDS("echo")), 0);
+	ck_assert(socket_exists());
+}
+END_TEST
+
+START_TEST(a_killed_daemon_leaves_nothing_in_the_way)
+{
+	for (int i = 0; i < 3; i++) {
+		start(WORDS("run", DEVICE));
+		ck_assert_int_eq(client(WORDS("echo")), 0);
+		ck_assert_int_eq(stop(SIGKILL), -SIGKILL);
+		/* Its socket's file is there, and nobody behind it. */
+		ck_assert(socket_exists());
+		ck_assert_int_eq(client(WORDS("echo")), 1);
+		said("err", "no daemon of this driver is running");
+	}
+}
+END_TEST
+
+START_TEST(a_client_of_a_daemon_that_dies)
+{
+	pid_t waiting;
+
+	start(WORDS("run", DEVICE));
+	waiting = spawn("out", "err", WORDS("wait"));
+	ck_assert(appears("daemon.err", "waiting"));
+	ck_assert_int_eq(stop(SIGKILL), -SIGKILL);
+	ck_assert_int_eq(end_of(waiting), 1);
+	said("err", "the daemon went away before it answered");
+}
+END_TEST
+
+START_TEST(stopping_cuts_a_verb_that_waits)
+{
+	struct timespec from, to;
+	pid_t waiting;
+
+	start(WORDS("run", DEVICE));
+	waiting = spawn("out", "err", WORDS("wait"));
+	ck_assert(appears("daemon.err", "waiting"));
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	ck_assert_int_eq(stop(SIGTERM), 0);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	ck_assert_int_lt(to.tv_sec - from.tv_sec, 6);
+	ck_assert_int_eq(end_of(waiting), 1);
+	said("err", "waited");
+	said("daemon.err", "a verb is still running: its waits are cut");
+	said("daemon.err", "removed, gone");
+}
+END_TEST
+
+START_TEST(the_kernel_wants_the_device_back)
+{
+	int pid;
+
+	start(WORDS("run", DEVICE));
+	ck_assert_int_eq(client(WORDS("event", "request")), 0);
+	pid = daemon_pid;
+	daemon_pid = 0;
+	ck_assert_int_eq(end_of(pid), 1);
+	said("daemon.err", "the kernel takes the device away");
+	said("daemon.err", "removed, gone");
+	ck_assert(!socket_exists());
+}
+END_TEST
+
+START_TEST(an_error_ends_the_daemon)
+{
+	int pid;
+
+	start(WORDS("run", DEVICE));
+	ck_assert_int_eq(client(WORDS("event", "error")), 0);
+	pid = daemon_pid;
+	daemon_pid = 0;
+	ck_assert_int_eq(end_of(pid), 1);
+	said("daemon.err", "the device reported an uncorrectable error");
+	said("daemon.err", "error seen");
+}
+END_TEST
+
+START_TEST(an_error_that_the_driver_handles)
+{
+	start(WORDS("run", DEVICE, "mood=brave"));
+	ck_assert_int_eq(client(WORDS("event", "error")), 0);
+	ck_assert(appears("daemon.err", "error seen"));
+	ck_assert_int_eq(client(WORDS("echo")), 0);
+	ck_assert_int_eq(stop(SIGINT), 0);
+}
+END_TEST
+
+START_TEST(a_probe_that_fails)
+{
+	ck_assert_int_eq(client(WORDS("run", DEVICE, "mood=bad")), 1);
+	said("err", DEVICE ": driver test cannot drive it: Input/output error");
+	ck_assert(!socket_exists());
+	start(WORDS("run", DEVICE));
+}
+END_TEST
+
+START_TEST(words_that_make_no_sense)
+{
+	ck_assert_int_eq(client(WORDS("run")), UDRV__EXIT_USAGE);
+	said("err", "which device?");
+	ck_assert_int_eq(client(WORDS("run", DEVICE, "colour=red")), UDRV__EXIT_USAGE);
+	said("err", "colour=red: not a parameter of driver test");
+	ck_assert_int_eq(client(WORDS("run", DEVICE, "mood")), UDRV__EXIT_USAGE);
+	ck_assert_int_eq(client(WORDS("run", DEVICE, "--fast")), UDRV__EXIT_USAGE);
+	ck_assert_int_eq(client(WORDS("run", "model:modem")), 1);
+	said("err", "model:modem: there is no such model");
+	ck_assert_int_eq(client(WORDS("run", DEVICE, "-b", "vfio")), 1);
+	ck_assert_int_eq(client(WORDS("run", "a name that is much longer than any device's name")),
+			 1);
+	said("err", "not a PCI address");
+	ck_assert_int_eq(client(WORDS("run", "--help")), 0);
+	said("out", "mood");
+}
+END_TEST
+
+START_TEST(in_the_background_it_says_whether_it_works)
+{
+	ck_assert_int_eq(client(WORDS("run", DEVICE, "mood=bad", "--detach")), 1);
+	said("err", "cannot drive it");
+	ck_assert_int_eq(client(WORDS("run", DEVICE, "--detach")), 0);
+	daemon_pid = atoi(fake_text(DEVICE ".lock"));
+	ck_assert_int_gt(daemon_pid, 0);
+	ck_assert_int_eq(client(WORDS("echo")), 0);
+	ck_assert_int_eq(kill(daemon_pid, SIGTERM), 0);
+	daemon_pid = 0; /* not our child */
+	ck_assert(appears("test@" DEVICE ".log", "removed, present"));
+}
+END_TEST
+
+/* Directories that are not fit to hold a socket. */
+START_TEST(a_run_time_directory_of_somebody_else)
+{
+	ck_assert_int_eq(chmod(fake_root, 0777), 0);
+	ck_assert_int_eq(client(WORDS("run", DEVICE)), 1);
+	said("err", "not a directory that only this user");
+	ck_assert_int_eq(setenv("UDRV_RUNTIME_DIR", "/proc/nothing/here", 1), 0);
+	ck_assert_int_eq(client(WORDS("run", DEVICE)), 1);
+	said("err", "/proc/nothing/here: cannot be made");
+}
+END_TEST
+
+/* Clients that do not keep to the protocol. */
+
+static int connect_raw(void)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/test@" DEVICE ".sock", fake_root);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	return fd;
+}
+
+/* The status that answers a packet. */
+static int status_of(const void *packet, size_t len)
+{
+	union {
+		struct udrv__answer head;
+		char bytes[sizeof(struct udrv__answer) + UDRV__ANSWER_MAX];
+	} answer = {0};
+	struct pollfd p = {.events = POLLIN};
+	int fd = connect_raw();
+
+	p.fd = fd;
+	ck_assert_int_eq(send(fd, packet, len, 0), (ssize_t)len);
+	do {
+		ck_assert_int_eq(poll(&p, 1, WAIT_MS), 1);
+		ck_assert_int_ge(recv(fd, &answer, sizeof(answer), 0),
+				 (ssize_t)sizeof(answer.head));
+	} while (answer.head.kind != UDRV__ANSWER_STATUS);
+	close(fd);
+	return answer.head.status;
+}
+
+START_TEST(requests_that_are_none)
+{
+	char words[128];
+
+	start(WORDS("run", DEVICE));
+	ck_assert_int_eq(status_of("echo", 4), -EPROTO);
+	ck_assert_int_eq(status_of("sing", 5), -EINVAL);
+	ck_assert_int_eq(status_of("", 1), -EINVAL);
+	memset(words, 0, sizeof(words));
+	ck_assert_int_eq(status_of(words, sizeof(words)), -E2BIG);
+	ck_assert_int_eq(status_of("echo", 5), 0);
+	/* Gone before it is answered, and gone without a word. */
+	for (int i = 0; i < 50; i++) {
+		int fd = connect_raw();
+
+		if (i & 1)
+			ck_assert_int_eq(send(fd, "long", 5, 0), 5);
+		close(fd);
+	}
+	ck_assert_int_eq(client(WORDS("echo")), 0);
+}
+END_TEST
+
+START_TEST(a_client_that_says_nothing_delays_others_only_so_long)
+{
+	int silent;
+
+	start(WORDS("run", DEVICE));
+	silent = connect_raw();
+	ck_assert_int_eq(client(WORDS("echo")), 0);
+	close(silent);
+}
+END_TEST
+
+START_TEST(a_client_that_does_not_read_delays_others_only_so_long)
+{
+	int deaf;
+
+	start(WORDS("run", DEVICE));
+	deaf = connect_raw();
+	ck_assert_int_eq(send(deaf, "long", 5, 0), 5);
+	ck_assert_int_eq(client(WORDS("echo")), 0);
+	close(deaf);
+}
+END_TEST
+
+/* sd_notify(3). */
+
+static int notify_socket(void)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/notify", fake_root);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	ck_assert_int_eq(setenv("NOTIFY_SOCKET", addr.sun_path, 1), 0);
+	return fd;
+}
+
+static void notified(int fd, const char *start_of_it)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	char text[256];
+	ssize_t n;
+
+	ck_assert_int_eq(poll(&p, 1, WAIT_MS), 1);
+	n = recv(fd, text, sizeof(text) - 1, 0);
+	ck_assert_int_gt(n, 0);
+	text[n] = 0;
+	ck_assert_msg(!strncmp(text, start_of_it, strlen(start_of_it)), "%s", text);
+}
+
+START_TEST(the_service_manager_is_told)
+{
+	int fd = notify_socket();
+	char text[256];
+
+	ck_assert_int_eq(setenv("WATCHDOG_USEC", "100000", 1), 0);
+	start(WORDS("run", DEVICE));
+	notified(fd, "READY=1\nSTATUS=driving " DEVICE);
+	for (int i = 0; i < 3; i++)
+		notified(fd, "WATCHDOG=1");
+	ck_assert_int_eq(stop(SIGTERM), 0);
+	do {
+		ssize_t n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+
+		ck_assert_int_gt(n, 0);
+		text[n] = 0;
+	} while (!strcmp(text, "WATCHDOG=1"));
+	ck_assert_str_eq(text, "STOPPING=1");
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_service_manager_that_is_gone)
+{
+	close(notify_socket());
+	start(WORDS("run", DEVICE));
+	ck_assert_int_eq(client(WORDS("echo")), 0);
+	ck_assert_int_eq(stop(SIGTERM), 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("daemon");
+	TCase *tc = tcase_create("daemon");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, verbs_run_in_the_daemon);
+	tcase_add_test(tc, a_long_answer_arrives_whole);
+	tcase_add_test(tc, nobody_is_there);
+	tcase_add_test(tc, a_second_daemon_is_told_who_has_it);
+	tcase_add_test(tc, a_killed_daemon_leaves_nothing_in_the_way);
+	tcase_add_test(tc, a_client_of_a_daemon_that_dies);
+	tcase_add_test(tc, stopping_cuts_a_verb_that_waits);
+	tcase_add_test(tc, the_kernel_wants_the_device_back);
+	tcase_add_test(tc, an_error_ends_the_daemon);
+	tcase_add_test(tc, an_error_that_the_driver_handles);
+	tcase_add_test(tc, a_probe_that_fails);
+	tcase_add_test(tc, words_that_make_no_sense);
+	tcase_add_test(tc, in_the_background_it_says_whether_it_works);
+	tcase_add_test(tc, a_run_time_directory_of_somebody_else);
+	tcase_add_test(tc, requests_that_are_none);
+	tcase_add_test(tc, a_client_that_says_nothing_delays_others_only_so_long);
+	tcase_add_test(tc, a_client_that_does_not_read_delays_others_only_so_long);
+	tcase_add_test(tc, the_service_manager_is_told);
+	tcase_add_test(tc, a_service_manager_that_is_gone);
+	suite_add_tcase(s, tc);
+	return run_suite(s);
+}
