@@ -182,6 +182,7 @@ static void *control_thread(void *arg)
 		if (fds[1].revents & POLLIN)
 			serve_next(c);
 	}
+	(void)eventfd_write(c->ended_fd, 1);
 	return NULL;
 }
 
@@ -214,6 +215,28 @@ static int listen_on(const char *path)
 	return fd;
 }
 
+static void close_events(const struct udrv__control *c)
+{
+	if (c->stop_fd >= 0)
+		close(c->stop_fd);
+	if (c->ended_fd >= 0)
+		close(c->ended_fd);
+}
+
+static int open_events(struct udrv__control *c)
+{
+	int ret;
+
+	c->stop_fd = eventfd(0, EFD_CLOEXEC);
+	c->ended_fd = c->stop_fd < 0 ? -1 : eventfd(0, EFD_CLOEXEC);
+	if (c->ended_fd >= 0)
+		return 0;
+	ret = -errno;
+	udrv_pr_err("%s: cannot serve verbs: %s", c->path, strerror(-ret));
+	close_events(c);
+	return ret;
+}
+
 int udrv__control_start(struct udrv__control *c, const struct udrv_driver *drv,
 			struct udrv_device *dev)
 {
@@ -230,15 +253,12 @@ int udrv__control_start(struct udrv__control *c, const struct udrv_driver *drv,
 			    name);
 		return ret;
 	}
-	c->stop_fd = eventfd(0, EFD_CLOEXEC);
-	if (c->stop_fd < 0) {
-		ret = -errno;
-		udrv_pr_err("%s: cannot serve verbs: %s", c->path, strerror(-ret));
+	ret = open_events(c);
+	if (ret)
 		return ret;
-	}
 	c->listen_fd = ret = listen_on(c->path);
 	if (ret < 0)
-		goto err_stop_fd;
+		goto err_events;
 	ret = udrv__thread_create(&c->thread, control_thread, c);
 	if (ret) {
 		udrv_pr_err("%s: no thread to serve verbs: %s", c->path, strerror(-ret));
@@ -249,25 +269,23 @@ int udrv__control_start(struct udrv__control *c, const struct udrv_driver *drv,
 err_listen:
 	(void)unlink(c->path);
 	close(c->listen_fd);
-err_stop_fd:
-	close(c->stop_fd);
+err_events:
+	close_events(c);
 	return ret;
 }
 
 void udrv__control_stop(struct udrv__control *c, int grace_ms)
 {
-	uint64_t one = 1;
-	struct timespec deadline;
+	struct pollfd ended = { .fd = c->ended_fd, .events = POLLIN };
 
 	(void)unlink(c->path);
-	(void)!write(c->stop_fd, &one, sizeof(one));
-	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	deadline.tv_sec += grace_ms / 1000;
-	if (pthread_clockjoin_np(c->thread, NULL, CLOCK_MONOTONIC, &deadline)) {
+	(void)eventfd_write(c->stop_fd, 1);
+	/* The signals that have a handler or a descriptor are blocked in this thread. */
+	if (poll(&ended, 1, grace_ms) != 1) {
 		udrv_dev_notice(c->dev, "a verb is still running: its waits are cut");
 		udrv_device_set_gone(c->dev);
-		pthread_join(c->thread, NULL);
 	}
+	pthread_join(c->thread, NULL);
 	close(c->listen_fd);
-	close(c->stop_fd);
+	close_events(c);
 }

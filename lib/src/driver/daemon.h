@@ -39,7 +39,8 @@ struct udrv__control {
 	struct udrv_device *dev;
 	char path[UDRV__PATH_MAX];
 	int listen_fd;
-	int stop_fd;
+	int stop_fd;  /* tells the thread to end */
+	int ended_fd; /* it has */
 	pthread_t thread;
 	struct timespec started;
 };
