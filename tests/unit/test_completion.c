@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include <udrv/completion.h>
 #include <udrv/device.h>
+#include <udrv/sched.h>
 
 #include "pci/device.h"
 
 #include "support/suite.h"
+#include "support/threads.h"
 
 /* Only the word that waiters watch matters here. */
 static struct udrv_device dev;
@@ -132,6 +136,112 @@ START_TEST(no_wakeup_is_lost)
 }
 END_TEST
 
+START_TEST(try_takes_what_is_there_and_never_sleeps)
+{
+	ck_assert(!udrv_completion_done(&done));
+	ck_assert(!udrv_try_wait_for_completion(&done));
+	udrv_complete(&done);
+	ck_assert(udrv_completion_done(&done));
+	ck_assert(udrv_try_wait_for_completion(&done));
+	ck_assert(!udrv_try_wait_for_completion(&done));
+	udrv_complete_all(&done);
+	ck_assert(udrv_try_wait_for_completion(&done) && udrv_try_wait_for_completion(&done));
+}
+END_TEST
+
+START_TEST(interruption_ends_one_wait_and_done_wins)
+{
+	udrv_task_interrupt(udrv_current);
+	udrv_complete(&done);
+	ck_assert_int_eq(udrv_wait_for_completion_interruptible(&done), 0);
+	ck_assert_int_eq(udrv_wait_for_completion_timeout(&done, 1), 0);
+	ck_assert_int_eq(udrv_wait_for_completion_interruptible(&done), -UDRV_ERESTARTSYS);
+	ck_assert_int_eq(udrv_wait_for_completion_interruptible_timeout(&done, 1), 0);
+	udrv_task_interrupt(udrv_current);
+	ck_assert_int_eq(udrv_wait_for_completion_killable(&done), -UDRV_ERESTARTSYS);
+	udrv_complete(&done);
+	ck_assert_int_gt(udrv_wait_for_completion_killable_timeout(&done, 100), 0);
+	ck_assert_uint_eq(done.waiters, 0);
+}
+END_TEST
+
+static int over;
+
+static void *wait_interruptibly(void *arg)
+{
+	*(int *)arg = udrv_wait_for_completion_interruptible(&done);
+	set(over, 1);
+	return NULL;
+}
+
+static void on_signal(int sig)
+{
+	(void)sig;
+}
+
+START_TEST(signal_ends_an_interruptible_wait)
+{
+	struct sigaction sa = {.sa_handler = on_signal};
+	int result = 0;
+	pthread_t t;
+
+	ck_assert_int_eq(sigaction(SIGUSR1, &sa, NULL), 0);
+	t = start(wait_interruptibly, &result);
+	until(get(done.waiters));
+	while (!get(over)) {
+		pthread_kill(t, SIGUSR1);
+		sched_yield();
+	}
+	finish(t);
+	ck_assert_int_eq(result, -UDRV_ERESTARTSYS);
+	ck_assert_uint_eq(done.waiters, 0);
+}
+END_TEST
+
+/*
+ * The completion is alone in a page that becomes inaccessible as soon as the wait returned: a
+ * udrv_complete() that looked at it afterwards would fault.
+ */
+static struct udrv_completion *on_page;
+
+static void *complete_posted(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < ROUNDS; i++) {
+		struct udrv_completion *x;
+
+		until((x = get(on_page)));
+		set(on_page, NULL);
+		udrv_complete(x);
+	}
+	return NULL;
+}
+
+START_TEST(completion_may_vanish_when_its_wait_returned)
+{
+	enum { PAGES = 64, PAGE = 4096 };
+	char *pages = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			   -1, 0);
+	pthread_t t;
+
+	ck_assert_ptr_ne(pages, MAP_FAILED);
+	t = start(complete_posted, NULL);
+	for (int i = 0; i < ROUNDS; i++) {
+		char *page = pages + (ptrdiff_t)(i % PAGES) * PAGE;
+		struct udrv_completion *x = (struct udrv_completion *)page;
+
+		ck_assert_int_eq(mprotect(page, PAGE, PROT_READ | PROT_WRITE), 0);
+		udrv_init_completion(&dev, x);
+		set(on_page, x);
+		if (i % 3)
+			until(!get(on_page));
+		ck_assert_int_eq(udrv_wait_for_completion(x), 0);
+		ck_assert_int_eq(mprotect(page, PAGE, PROT_NONE), 0);
+	}
+	finish(t);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("completion");
@@ -147,6 +257,10 @@ int main(void)
 	tcase_add_test(tc, done_wins_over_gone);
 	tcase_add_test(tc, removal_wakes_a_sleeper);
 	tcase_add_test(tc, no_wakeup_is_lost);
+	tcase_add_test(tc, try_takes_what_is_there_and_never_sleeps);
+	tcase_add_test(tc, interruption_ends_one_wait_and_done_wins);
+	tcase_add_test(tc, signal_ends_an_interruptible_wait);
+	tcase_add_test(tc, completion_may_vanish_when_its_wait_returned);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

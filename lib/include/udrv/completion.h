@@ -3,18 +3,28 @@
  * @file
  * Completions: one thread waits until another says that something is done.
  * Source: Linux Documentation/scheduler/completion.rst.
+ *
+ * A completion may be on the waiter's stack: when a wait returned, the call that completed it no
+ * longer touches it. If the wait ended for another reason the caller must first make sure that
+ * nobody is going to complete it. A completion that is done wins over every other end of a wait.
  */
 #ifndef UDRV_COMPLETION_H
 #define UDRV_COMPLETION_H
 
+#include <udrv/err.h>
 #include <udrv/types.h>
 
 UDRV_BEGIN_DECLS
 
 /** struct udrv_completion - how often complete() ran and nobody took it; fields are private. */
 struct udrv_completion {
-	uint32_t done;
-	uint32_t waiters;
+	union {
+		struct {
+			uint32_t done;	  /* UINT32_MAX: complete_all() */
+			uint32_t waiters; /* threads inside a wait */
+		};
+		uint64_t both; /* they change together: see completion.c */
+	};
 	struct udrv_device *dev;
 };
 
@@ -28,11 +38,20 @@ UDRV_API void udrv_init_completion(struct udrv_device *dev, struct udrv_completi
 /** udrv_reinit_completion() - forget completions that nobody waited for. */
 UDRV_API void udrv_reinit_completion(struct udrv_completion *x);
 
-/** udrv_complete() - let one waiter go on. Any thread, also handlers. */
+/** udrv_complete() - let one waiter go on. Any thread, also handlers; async-signal-safe. */
 UDRV_API void udrv_complete(struct udrv_completion *x);
 
 /** udrv_complete_all() - let all waiters go on, now and until udrv_reinit_completion(). */
 UDRV_API void udrv_complete_all(struct udrv_completion *x);
+
+/** udrv_completion_done() - would a wait return at once? */
+UDRV_API bool udrv_completion_done(const struct udrv_completion *x);
+
+/** udrv_try_wait_for_completion() - take a completion if there is one. Never sleeps. */
+UDRV_API bool udrv_try_wait_for_completion(struct udrv_completion *x);
+
+/** udrv_wait_for_completion() - wait without a deadline. 0, or -ENODEV when the device is gone. */
+UDRV_API int udrv_wait_for_completion(struct udrv_completion *x);
 
 /**
  * udrv_wait_for_completion_timeout() - wait until it is complete
@@ -40,12 +59,32 @@ UDRV_API void udrv_complete_all(struct udrv_completion *x);
  * @timeout: jiffies (milliseconds)
  *
  * Return: jiffies left, at least 1; 0 when the time is up; -ENODEV when the device is gone.
- * A completion that is done wins over both.
  */
 UDRV_API long udrv_wait_for_completion_timeout(struct udrv_completion *x, unsigned long timeout);
 
-/** udrv_wait_for_completion() - wait without a deadline. 0, or -ENODEV when the device is gone. */
-UDRV_API int udrv_wait_for_completion(struct udrv_completion *x);
+/**
+ * udrv_wait_for_completion_interruptible() - wait until it is complete or a signal arrives
+ * @x: the completion
+ *
+ * Return: 0, -ENODEV, or -UDRV_ERESTARTSYS when a signal handler ran in this thread (one that was
+ * installed with SA_RESTART lets the wait go on) or udrv_task_interrupt() was called.
+ */
+UDRV_API int udrv_wait_for_completion_interruptible(struct udrv_completion *x);
+
+/** udrv_wait_for_completion_interruptible_timeout() - both: 0 is the timeout, 1 or more success. */
+UDRV_API long udrv_wait_for_completion_interruptible_timeout(struct udrv_completion *x,
+							     unsigned long timeout);
+
+/**
+ * udrv_wait_for_completion_killable() - as udrv_wait_for_completion_interruptible()
+ *
+ * A deadly signal ends the process before any wait could return, so the two are the same.
+ */
+UDRV_API int udrv_wait_for_completion_killable(struct udrv_completion *x);
+
+/** udrv_wait_for_completion_killable_timeout() - both: 0 is the timeout, 1 or more success. */
+UDRV_API long udrv_wait_for_completion_killable_timeout(struct udrv_completion *x,
+							unsigned long timeout);
 
 UDRV_END_DECLS
 

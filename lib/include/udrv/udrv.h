@@ -8,16 +8,23 @@
 
 #include <udrv/barrier.h>
 #include <udrv/completion.h>
+#include <udrv/container_of.h>
 #include <udrv/cycles.h>
 #include <udrv/device.h>
 #include <udrv/dma.h>
 #include <udrv/driver.h>
+#include <udrv/err.h>
 #include <udrv/io.h>
 #include <udrv/irq.h>
+#include <udrv/kthread.h>
+#include <udrv/list.h>
 #include <udrv/log.h>
 #include <udrv/pci.h>
 #include <udrv/pci_info.h>
 #include <udrv/poll.h>
+#include <udrv/sched.h>
+#include <udrv/spinlock.h>
 #include <udrv/types.h>
+#include <udrv/wait.h>
 
 #endif

@@ -1,164 +1,166 @@
 // SPDX-License-Identifier: MIT
 /*
- * Completions on futexes. A waiter sleeps on two words at once (futex_waitv(2), Linux 5.16): the
- * completion's count and the device's "gone" word, so that removal ends the wait at once.
+ * Completions. The count and the number of waiters are one 64-bit word, so that completing is one
+ * atomic operation which tells at once whether somebody must be woken: afterwards the completion
+ * may be gone, and only its address is used, for a system call that does not follow it.
  */
 #include <errno.h>
 #include <limits.h>
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <udrv/completion.h>
 #include <udrv/device.h>
+#include <udrv/sched.h>
 
-#include "pci/device.h"
+#include "sched/clock.h"
+#include "sched/sleep.h"
+#include "sched/task.h"
 
 /* complete_all(): as many as there will ever be waiters. */
 #define DONE_ALL UINT32_MAX
 
-#define NSEC_PER_SEC 1000000000L
-
 void udrv_init_completion(struct udrv_device *dev, struct udrv_completion *x)
 {
-	x->done = 0;
-	x->waiters = 0;
+	x->both = 0;
 	x->dev = dev;
+}
+
+/* Every change is one of the whole word: machines promise nothing of mixed sizes. */
+static bool change(struct udrv_completion *x, struct udrv_completion *old,
+		   const struct udrv_completion *new, int order)
+{
+	return __atomic_compare_exchange_n(&x->both, &old->both, new->both, false, order,
+					   __ATOMIC_ACQUIRE);
 }
 
 void udrv_reinit_completion(struct udrv_completion *x)
 {
-	__atomic_store_n(&x->done, 0, __ATOMIC_RELEASE);
+	struct udrv_completion old;
+	struct udrv_completion new;
+
+	old.both = __atomic_load_n(&x->both, __ATOMIC_RELAXED);
+	do {
+		new.both = old.both;
+		new.done = 0;
+	} while (!change(x, &old, &new, __ATOMIC_ACQ_REL));
 }
 
-static void wake(struct udrv_completion *x, int count)
+/* Set the count to one more, or to "all"; wake as many. */
+static void complete(struct udrv_completion *x, bool all)
 {
-	if (__atomic_load_n(&x->waiters, __ATOMIC_SEQ_CST))
-		syscall(SYS_futex, &x->done, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
+	struct udrv_completion old;
+	struct udrv_completion new;
+
+	old.both = __atomic_load_n(&x->both, __ATOMIC_RELAXED);
+	do {
+		new.both = old.both;
+		if (all)
+			new.done = DONE_ALL;
+		else if (old.done < DONE_ALL)
+			new.done++;
+	} while (!change(x, &old, &new, __ATOMIC_RELEASE));
+	if (old.waiters)
+		udrv__wake_word(&x->done, all ? INT_MAX : 1);
 }
 
 void udrv_complete(struct udrv_completion *x)
 {
-	uint32_t done = __atomic_load_n(&x->done, __ATOMIC_RELAXED);
-
-	do {
-		if (done == DONE_ALL)
-			return;
-	} while (!__atomic_compare_exchange_n(&x->done, &done, done + 1, false, __ATOMIC_SEQ_CST,
-					      __ATOMIC_RELAXED));
-	wake(x, 1);
+	complete(x, false);
 }
 
 void udrv_complete_all(struct udrv_completion *x)
 {
-	__atomic_store_n(&x->done, DONE_ALL, __ATOMIC_SEQ_CST);
-	wake(x, INT_MAX);
+	complete(x, true);
 }
 
-static bool take(struct udrv_completion *x)
+bool udrv_completion_done(const struct udrv_completion *x)
 {
-	uint32_t done = __atomic_load_n(&x->done, __ATOMIC_ACQUIRE);
+	struct udrv_completion now;
 
+	now.both = __atomic_load_n(&x->both, __ATOMIC_ACQUIRE);
+	return now.done;
+}
+
+/* Take one if there is one, and count the waiters up or down by what is said for either case. */
+static bool take(struct udrv_completion *x, int if_taken, int if_not)
+{
+	struct udrv_completion old;
+	struct udrv_completion new;
+
+	old.both = __atomic_load_n(&x->both, __ATOMIC_ACQUIRE);
 	do {
-		if (!done)
+		if (!old.done && !if_not)
 			return false;
-		if (done == DONE_ALL)
-			return true;
-	} while (!__atomic_compare_exchange_n(&x->done, &done, done - 1, false, __ATOMIC_ACQUIRE,
-					      __ATOMIC_ACQUIRE));
-	return true;
+		new.both = old.both;
+		if (old.done && old.done < DONE_ALL)
+			new.done--;
+		new.waiters += (uint32_t)(old.done ? if_taken : if_not);
+	} while (!change(x, &old, &new, __ATOMIC_ACQUIRE));
+	return old.done;
 }
 
-static void add_word(struct futex_waitv *w, const uint32_t *word)
+bool udrv_try_wait_for_completion(struct udrv_completion *x)
 {
-	w->uaddr = (uintptr_t)word;
-	w->val = 0;
-	w->flags = FUTEX_32 | FUTEX_PRIVATE_FLAG;
-	w->__reserved = 0;
+	return take(x, 0, 0);
 }
 
-/* Sleep until done or gone is not 0, or until the deadline. */
-static void sleep_on(const struct udrv_completion *x, const struct timespec *deadline)
+/* 0 when taken, -ETIMEDOUT, -ENODEV, -UDRV_ERESTARTSYS. */
+static int wait_until(struct udrv_completion *x, struct udrv_task *interruptible,
+		      uint64_t deadline_ns)
 {
-	struct futex_waitv words[2];
-	unsigned int count = 1;
+	int ret;
 
-	add_word(&words[0], &x->done);
-	if (x->dev)
-		add_word(&words[count++], &x->dev->gone);
-	/* Whatever ends the sleep, the caller looks again. */
-	syscall(SYS_futex_waitv, words, count, 0, deadline, CLOCK_MONOTONIC);
-}
-
-static struct timespec deadline_after(unsigned long jiffies)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += (time_t)(jiffies / UDRV_HZ);
-	t.tv_nsec += (long)(jiffies % UDRV_HZ) * (NSEC_PER_SEC / UDRV_HZ);
-	if (t.tv_nsec >= NSEC_PER_SEC) {
-		t.tv_sec++;
-		t.tv_nsec -= NSEC_PER_SEC;
-	}
-	return t;
-}
-
-/* Whole jiffies until the deadline; 0 or less when it has passed. */
-static long jiffies_left(const struct timespec *deadline)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (deadline->tv_sec - now.tv_sec) * UDRV_HZ +
-	       (deadline->tv_nsec - now.tv_nsec) / (NSEC_PER_SEC / UDRV_HZ);
-}
-
-static bool expired(const struct timespec *deadline)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec > deadline->tv_sec ||
-	       (now.tv_sec == deadline->tv_sec && now.tv_nsec >= deadline->tv_nsec);
-}
-
-/* 0 when taken, -ETIMEDOUT, -ENODEV. */
-static int wait_until(struct udrv_completion *x, const struct timespec *deadline)
-{
-	int ret = 0;
-
-	__atomic_fetch_add(&x->waiters, 1, __ATOMIC_SEQ_CST);
-	while (!take(x)) {
-		if (x->dev && udrv_device_gone(x->dev))
-			ret = -ENODEV;
-		else if (deadline && expired(deadline))
-			ret = -ETIMEDOUT;
-		if (ret) {
-			if (take(x))
-				ret = 0;
-			break;
-		}
-		sleep_on(x, deadline);
-	}
-	__atomic_fetch_sub(&x->waiters, 1, __ATOMIC_SEQ_CST);
+	if (take(x, 0, 1))
+		return 0;
+	do {
+		ret = udrv__sleep(&x->done, 0, x->dev, interruptible, deadline_ns);
+		if (take(x, -1, ret ? -1 : 0))
+			return 0;
+	} while (!ret);
+	if (ret == -UDRV_ERESTARTSYS)
+		udrv__task_forget_signal(interruptible);
 	return ret;
 }
 
-long udrv_wait_for_completion_timeout(struct udrv_completion *x, unsigned long timeout)
+static long wait_timeout(struct udrv_completion *x, struct udrv_task *interruptible,
+			 unsigned long timeout)
 {
-	struct timespec deadline = deadline_after(timeout);
+	uint64_t deadline = udrv__after_ns(udrv__now_ns(), udrv__jiffies_ns(timeout));
+	int ret = wait_until(x, interruptible, deadline);
 	long left;
-	int ret = wait_until(x, &deadline);
 
 	if (ret)
 		return ret == -ETIMEDOUT ? 0 : ret;
-	left = jiffies_left(&deadline);
+	left = udrv__jiffies_left(deadline);
 	return left > 0 ? left : 1;
 }
 
 int udrv_wait_for_completion(struct udrv_completion *x)
 {
-	return wait_until(x, NULL);
+	return wait_until(x, NULL, UDRV__NEVER);
+}
+
+long udrv_wait_for_completion_timeout(struct udrv_completion *x, unsigned long timeout)
+{
+	return wait_timeout(x, NULL, timeout);
+}
+
+int udrv_wait_for_completion_interruptible(struct udrv_completion *x)
+{
+	return wait_until(x, udrv_current, UDRV__NEVER);
+}
+
+long udrv_wait_for_completion_interruptible_timeout(struct udrv_completion *x,
+						    unsigned long timeout)
+{
+	return wait_timeout(x, udrv_current, timeout);
+}
+
+int udrv_wait_for_completion_killable(struct udrv_completion *x)
+{
+	return udrv_wait_for_completion_interruptible(x);
+}
+
+long udrv_wait_for_completion_killable_timeout(struct udrv_completion *x, unsigned long timeout)
+{
+	return udrv_wait_for_completion_interruptible_timeout(x, timeout);
 }
