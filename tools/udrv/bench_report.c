@@ -81,7 +81,11 @@ static void print_waiter(const struct bench_result *result)
 	for (size_t i = 0; i < result->row_count; i++)
 		if (result->rows[i].summary.count && result->rows[i].fifo == 0)
 			other = true;
-	print_cpu("waiter", result->settings.cpu);
+	/* udrv's default; the kernel's threads and the reader go where the scheduler puts them. */
+	if (result->settings.cpu < 0)
+		printf("waiter of udrv rows on the CPU of the interrupt");
+	else
+		print_cpu("waiter", result->settings.cpu);
 	if (!result->settings.fifo)
 		printf(", SCHED_OTHER");
 	else if (other)

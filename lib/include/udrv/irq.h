@@ -76,29 +76,76 @@ UDRV_API const char *udrv_wait_name(enum udrv_wait wait);
 /** udrv_wait_parse() - the strategy of that name, or -EINVAL. */
 UDRV_API int udrv_wait_parse(const char *name);
 
+/** UDRV_CPU_HOME - the CPU that takes the interrupt, if the kernel tells which. */
+#define UDRV_CPU_HOME (-1)
+/** UDRV_CPU_ANY - no CPU in particular. */
+#define UDRV_CPU_ANY (-2)
+
 /** struct udrv_irq_options - how a vector's worker runs. */
 struct udrv_irq_options {
 	enum udrv_wait wait;
 	int fifo_priority; /* SCHED_FIFO 1-99; 0 is SCHED_OTHER; not permitted: noted, runs as OTHER */
-	int cpu;	   /* run on this CPU only; -1 is anywhere */
+	int cpu;	   /* a CPU's number, UDRV_CPU_HOME or UDRV_CPU_ANY */
 };
 
-/** UDRV_IRQ_OPTIONS_DEFAULT - blocking read, SCHED_FIFO 50 as the kernel's irq threads, any CPU. */
+/**
+ * UDRV_IRQ_OPTIONS_DEFAULT - blocking read, SCHED_FIFO 50 as the kernel's irq threads, on the CPU
+ * that takes the interrupt: a wake-up across CPUs costs many times more.
+ */
 #define UDRV_IRQ_OPTIONS_DEFAULT \
 	{                        \
-		UDRV_WAIT_READ, 50, -1 \
+		UDRV_WAIT_READ, 50, UDRV_CPU_HOME \
 	}
 
 /**
- * udrv_irq_set_options() - choose how the worker of a vector will run
+ * udrv_irq_set_options() - choose how the worker of a vector runs
  * @dev: the device
  * @irq: from udrv_pci_irq_vector()
  * @options: copied
  *
- * Return: 0, -EINVAL, -EBUSY if a handler is installed: the worker is running.
+ * Before a handler is requested, or while it is at work: then the worker changes over between
+ * two runs of the chain, no interrupt is lost, and the chain may run once without one.
+ * Any thread but the vector's own worker.
+ *
+ * Return: 0, -EINVAL, -EDEADLK from a handler of this vector, -EBUSY if another thread changes or
+ * frees it, other negative errno if the worker cannot run so (it then goes on as before).
  */
 UDRV_API int udrv_irq_set_options(struct udrv_device *dev, int irq,
 				  const struct udrv_irq_options *options);
+
+/** udrv_irq_get_options() - how the worker runs, or will. Any thread. 0 or -EINVAL. */
+UDRV_API int udrv_irq_get_options(struct udrv_device *dev, int irq,
+				  struct udrv_irq_options *options);
+
+/**
+ * udrv_disable_irq_nosync() - run no handlers from now on
+ * @dev: the device
+ * @irq: the vector
+ *
+ * Calls nest: as many udrv_enable_irq() undo them. A handler may still be running. An interrupt that
+ * comes meanwhile is remembered, a level-triggered line stays masked. Any thread, also handlers.
+ * Return: 0 or -EINVAL.
+ */
+UDRV_API int udrv_disable_irq_nosync(struct udrv_device *dev, int irq);
+
+/**
+ * udrv_disable_irq() - udrv_disable_irq_nosync(), and wait until no handler is running
+ * @dev: the device
+ * @irq: the vector
+ *
+ * Return: 0, -EINVAL, -EDEADLK from a handler of this vector: then nothing was disabled.
+ */
+UDRV_API int udrv_disable_irq(struct udrv_device *dev, int irq);
+
+/**
+ * udrv_enable_irq() - undo one udrv_disable_irq()
+ * @dev: the device
+ * @irq: the vector
+ *
+ * The last one makes the handlers run for what came meanwhile. Any thread, also handlers.
+ * Return: 0, or -EINVAL also if the vector is not disabled.
+ */
+UDRV_API int udrv_enable_irq(struct udrv_device *dev, int irq);
 
 /**
  * udrv_request_threaded_irq() - install a handler
@@ -155,6 +202,7 @@ struct udrv_irq_stats {
 	uint64_t unhandled; /* times every handler returned UDRV_IRQ_NONE */
 	bool shut;	    /* off, because nobody handled it */
 	int fifo_priority;  /* what the worker got: 0 if SCHED_FIFO was not permitted */
+	int cpu;	    /* where it is bound to, or -1 */
 };
 
 /** udrv_irq_get_stats() - read the counters. Any thread while vectors are allocated. 0 or -EINVAL. */

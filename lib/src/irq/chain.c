@@ -105,7 +105,10 @@ static void set_answered(struct udrv__vector *v, uint32_t answered)
 
 void udrv__chain_answer(struct udrv__vector *v)
 {
-	set_answered(v, v->kicks_answered + v->kicks_taken);
+	uint32_t taken = v->kicks_taken;
+
+	v->kicks_taken = 0;
+	set_answered(v, v->kicks_answered + taken);
 }
 
 void udrv__chain_begin(struct udrv__vector *v)
@@ -114,6 +117,7 @@ void udrv__chain_begin(struct udrv__vector *v)
 	v->window_unhandled = 0;
 	__atomic_store_n(&v->shut, false, __ATOMIC_RELAXED);
 	__atomic_store_n(&v->kicks_answered, v->kicks, __ATOMIC_RELAXED);
+	v->kicks_taken = 0;
 	__atomic_store_n(&v->ended, 0, __ATOMIC_RELEASE);
 }
 
@@ -127,10 +131,11 @@ void udrv__chain_end(struct udrv__vector *v)
 uint32_t udrv__chain_kick(struct udrv__vector *v)
 {
 	uint32_t number = __atomic_add_fetch(&v->kicks, 1, __ATOMIC_SEQ_CST);
-	uint64_t add = v->kick_fd < 0 ? UDRV__KICK : 1;
+	bool own_fd = udrv__wait_strategies[v->options.wait].wants_kick_fd;
+	uint64_t add = own_fd ? 1 : UDRV__KICK;
 
 	/* Cannot fail: the counter would have to be at its maximum. */
-	(void)!write(v->kick_fd < 0 ? v->efd : v->kick_fd, &add, sizeof(add));
+	(void)!write(own_fd ? v->kick_fd : v->efd, &add, sizeof(add));
 	return number;
 }
 

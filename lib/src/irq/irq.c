@@ -53,6 +53,7 @@ static int make_vectors(struct udrv_device *dev, enum udrv__irq_type type, unsig
 		v->nr = i;
 		v->level = type == UDRV__IRQ_INTX;
 		v->options = default_options;
+		v->cpu = -1;
 	}
 	*vectors_out = vectors;
 	return 0;
@@ -196,27 +197,61 @@ static struct udrv__vector *get_vector(struct udrv_device *dev, int irq)
 static bool options_valid(const struct udrv_irq_options *o)
 {
 	return (unsigned int)o->wait < UDRV_WAIT_COUNT && o->fifo_priority >= 0 &&
-	       o->fifo_priority <= sched_get_priority_max(SCHED_FIFO) && o->cpu >= -1 &&
+	       o->fifo_priority <= sched_get_priority_max(SCHED_FIFO) && o->cpu >= UDRV_CPU_ANY &&
 	       o->cpu < CPU_SETSIZE;
+}
+
+static bool is_own_worker(const struct udrv__vector *v)
+{
+	return (v->actions || v->stopping) && pthread_equal(v->thread, pthread_self());
+}
+
+/* With the lock, which is given up while the worker changes over. */
+static int change_options(struct udrv__vector *v, const struct udrv_irq_options *options)
+{
+	uint32_t kick;
+
+	if (is_own_worker(v))
+		return -EDEADLK;
+	if (v->stopping || v->wanted_options)
+		return -EBUSY;
+	if (!v->actions) {
+		v->options = *options;
+		return 0;
+	}
+	v->wanted_options = options;
+	v->options_result = -ENODEV;
+	kick = udrv__chain_kick(v);
+	pthread_mutex_unlock(&v->dev->irqs->lock);
+	udrv__chain_await(v, kick);
+	pthread_mutex_lock(&v->dev->irqs->lock);
+	v->wanted_options = NULL;
+	return v->options_result;
 }
 
 int udrv_irq_set_options(struct udrv_device *dev, int irq, const struct udrv_irq_options *options)
 {
-	struct udrv__vector *v;
-	int ret = 0;
+	struct udrv__vector *v = get_vector(dev, irq);
+	int ret;
 
-	if (!options_valid(options))
+	if (!v || !options_valid(options))
 		return -EINVAL;
 	pthread_mutex_lock(&dev->irqs->lock);
-	v = get_vector(dev, irq);
-	if (!v)
-		ret = -EINVAL;
-	else if (v->actions)
-		ret = -EBUSY;
-	else
-		v->options = *options;
+	ret = change_options(v, options);
 	pthread_mutex_unlock(&dev->irqs->lock);
 	return ret;
+}
+
+int udrv_irq_get_options(struct udrv_device *dev, int irq, struct udrv_irq_options *options)
+{
+	struct udrv__vector *v = get_vector(dev, irq);
+
+	if (!v)
+		return -EINVAL;
+	pthread_mutex_lock(&dev->irqs->lock);
+	*options = v->options;
+	pthread_mutex_unlock(&dev->irqs->lock);
+	return 0;
 }
 
 /* The first action starts the worker; a line that was left masked is opened. */
@@ -336,11 +371,6 @@ static void wait_for_worker(struct udrv__vector *v, bool last, uint32_t kick)
 	pthread_mutex_unlock(&v->dev->irqs->lock);
 }
 
-static bool is_own_worker(const struct udrv__vector *v)
-{
-	return (v->actions || v->stopping) && pthread_equal(v->thread, pthread_self());
-}
-
 int udrv_free_irq(struct udrv_device *dev, int irq, void *dev_id)
 {
 	struct udrv__vector *v = get_vector(dev, irq);
@@ -389,6 +419,46 @@ int udrv_synchronize_irq(struct udrv_device *dev, int irq)
 	return ret;
 }
 
+int udrv_disable_irq_nosync(struct udrv_device *dev, int irq)
+{
+	struct udrv__vector *v = get_vector(dev, irq);
+
+	if (!v)
+		return -EINVAL;
+	__atomic_add_fetch(&v->disabled, 1, __ATOMIC_SEQ_CST);
+	return 0;
+}
+
+int udrv_disable_irq(struct udrv_device *dev, int irq)
+{
+	int ret = udrv_disable_irq_nosync(dev, irq);
+
+	if (ret)
+		return ret;
+	ret = udrv_synchronize_irq(dev, irq);
+	if (ret)
+		__atomic_sub_fetch(&get_vector(dev, irq)->disabled, 1, __ATOMIC_SEQ_CST);
+	return ret;
+}
+
+int udrv_enable_irq(struct udrv_device *dev, int irq)
+{
+	struct udrv__vector *v = get_vector(dev, irq);
+	int ret = 0;
+
+	if (!v)
+		return -EINVAL;
+	pthread_mutex_lock(&dev->irqs->lock);
+	if (!__atomic_load_n(&v->disabled, __ATOMIC_RELAXED))
+		ret = -EINVAL;
+	else if (!__atomic_sub_fetch(&v->disabled, 1, __ATOMIC_SEQ_CST) && v->actions)
+		(void)udrv__chain_kick(v); /* for what came meanwhile; nobody waits */
+	pthread_mutex_unlock(&dev->irqs->lock);
+	if (ret)
+		udrv_dev_err(dev, "irq %d enabled, but not disabled", irq);
+	return ret;
+}
+
 int udrv_irq_get_stats(struct udrv_device *dev, int irq, struct udrv_irq_stats *stats)
 {
 	const struct udrv__vector *v = get_vector(dev, irq);
@@ -399,6 +469,7 @@ int udrv_irq_get_stats(struct udrv_device *dev, int irq, struct udrv_irq_stats *
 	stats->unhandled = __atomic_load_n(&v->unhandled, __ATOMIC_RELAXED);
 	stats->shut = __atomic_load_n(&v->shut, __ATOMIC_RELAXED);
 	stats->fifo_priority = __atomic_load_n(&v->fifo_priority, __ATOMIC_RELAXED);
+	stats->cpu = __atomic_load_n(&v->cpu, __ATOMIC_RELAXED);
 	return 0;
 }
 

@@ -49,13 +49,15 @@ struct udrv__vector {
 	uint32_t kicks;		      /* see chain.c */
 	uint32_t kicks_answered;
 	uint32_t kicks_taken; /* by the last wait */
-	uint32_t stop;	/* the worker is asked to end */
-	uint32_t ended; /* it does not run the chain any more */
+	uint32_t disabled;    /* depth of udrv_disable_irq(), changed under irqs.lock */
+	bool pending;	      /* the worker's: signalled, and the chain did not run yet */
+	uint32_t stop;	      /* the worker is asked to end */
+	uint32_t ended;	      /* it does not run the chain any more */
 	uint32_t window_runs, window_unhandled; /* of the last UNHANDLED_WINDOW */
 	bool shut;				/* nobody handled it: the chain is not run any more */
 	uint64_t count, unhandled;		/* written by the worker only */
 	int efd;
-	int kick_fd; /* or -1 */
+	int kick_fd; /* while the worker runs */
 	bool level; /* INTx: masked by the kernel until unmasked */
 	unsigned int nr;
 	struct udrv_device *dev;
@@ -68,7 +70,11 @@ struct udrv__vector {
 	} w;
 
 	struct udrv_irq_options options;
-	int fifo_priority;
+	/* Under irqs.lock: options that the worker is to take over, and what became of it. */
+	const struct udrv_irq_options *wanted_options;
+	int options_result;
+	int fifo_priority; /* what the worker got */
+	int cpu;	   /* where it is bound to, or -1 */
 	pthread_t thread;
 	bool stopping; /* the last action is being freed */
 	sem_t started;
@@ -81,6 +87,9 @@ struct udrv__irqs {
 	unsigned int count; /* vectors that are on, 0: none */
 	struct udrv__vector *vectors;
 };
+
+/* sysfs-like look-ups of affinity.c: the CPU that takes a vector's interrupt, or -1. */
+int udrv__irq_home_cpu(struct udrv_device *dev, enum udrv__irq_type type, unsigned int nr);
 
 extern const struct udrv__wait_ops udrv__wait_strategies[UDRV_WAIT_COUNT];
 

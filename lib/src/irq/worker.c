@@ -24,44 +24,56 @@ static void set_name(const struct udrv__vector *v)
 static void set_priority(struct udrv__vector *v)
 {
 	struct sched_param param = { .sched_priority = v->options.fifo_priority };
-	int err;
+	int policy = v->options.fifo_priority ? SCHED_FIFO : SCHED_OTHER;
+	int err = pthread_setschedparam(pthread_self(), policy, &param);
 
-	__atomic_store_n(&v->fifo_priority, 0, __ATOMIC_RELAXED);
-	if (!v->options.fifo_priority)
-		return;
-	err = pthread_setschedparam(pthread_self(), SCHED_FIFO, &param);
-	if (!err)
-		__atomic_store_n(&v->fifo_priority, v->options.fifo_priority, __ATOMIC_RELAXED);
-	else if (!v->nr)
+	__atomic_store_n(&v->fifo_priority, err ? 0 : v->options.fifo_priority, __ATOMIC_RELAXED);
+	if (err && !v->nr)
 		udrv_dev_info(v->dev,
 			      "no SCHED_FIFO for interrupt workers (%s): latency will vary; "
 			      "allow it by CAP_SYS_NICE or LimitRTPRIO=",
 			      strerror(err));
 }
 
-static int set_cpu(const struct udrv__vector *v)
+/* Bind to one CPU, or to all that the process may use. */
+static int bind_to(int cpu)
 {
 	cpu_set_t cpus;
 
-	if (v->options.cpu < 0)
-		return 0;
 	CPU_ZERO(&cpus);
-	CPU_SET((size_t)v->options.cpu, &cpus);
+	if (cpu >= 0)
+		CPU_SET((size_t)cpu, &cpus);
+	else if (sched_getaffinity(getpid(), sizeof(cpus), &cpus))
+		return -errno;
 	return -pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
 }
 
-static int prepare(struct udrv__vector *v)
+static int set_cpu(struct udrv__vector *v)
+{
+	int cpu = v->options.cpu;
+	int ret;
+
+	if (cpu == UDRV_CPU_HOME)
+		cpu = udrv__irq_home_cpu(v->dev, v->dev->irqs->type, v->nr);
+	ret = bind_to(cpu);
+	if (ret && v->options.cpu == UDRV_CPU_HOME) {
+		/* Not ours to run on (cpusets): as good as unknown. */
+		cpu = -1;
+		ret = 0;
+	}
+	if (ret)
+		udrv_dev_err(v->dev, "irq %u: cannot run on CPU %d: %s", v->nr, v->options.cpu,
+			     strerror(-ret));
+	else
+		__atomic_store_n(&v->cpu, cpu < 0 ? -1 : cpu, __ATOMIC_RELAXED);
+	return ret;
+}
+
+static int start_waiting(struct udrv__vector *v)
 {
 	int ret;
 
-	set_name(v);
-	set_priority(v);
-	ret = set_cpu(v);
-	if (ret) {
-		udrv_dev_err(v->dev, "irq %u: cannot run on CPU %d: %s", v->nr, v->options.cpu,
-			     strerror(-ret));
-		return ret;
-	}
+	v->wait = &udrv__wait_strategies[v->options.wait];
 	ret = v->wait->init(v);
 	if (ret)
 		udrv_dev_err(v->dev, "irq %u: cannot wait by %s: %s", v->nr, v->wait->name,
@@ -69,34 +81,127 @@ static int prepare(struct udrv__vector *v)
 	return ret;
 }
 
+/* Run as v->options say. */
+static int prepare(struct udrv__vector *v)
+{
+	int ret;
+
+	set_priority(v);
+	ret = set_cpu(v);
+	return ret ? ret : start_waiting(v);
+}
+
+/*
+ * What the eventfds hold when a strategy ends. One that does not read its eventfd leaves signals
+ * standing that were handled: they look new, so the chain may run without need.
+ */
+static int take_leftovers(struct udrv__vector *v)
+{
+	uint64_t counter = 0;
+	uint64_t kicks = 0;
+	struct iovec iov = { &counter, sizeof(counter) };
+
+	if (preadv2(v->efd, &iov, 1, -1, RWF_NOWAIT) < 0)
+		counter = 0;
+	if (read(v->kick_fd, &kicks, sizeof(kicks)) < 0)
+		kicks = 0;
+	v->kicks_taken += (uint32_t)(counter / UDRV__KICK + kicks);
+	return (uint32_t)counter ? UDRV__WOKEN_SIGNAL : 0;
+}
+
+/* Change over to the wanted options; no kick is sent meanwhile. What was left to do. */
+static int change_over(struct udrv__vector *v)
+{
+	const struct udrv_irq_options old = v->options;
+	int woken;
+	int ret;
+
+	v->wait->exit(v);
+	woken = take_leftovers(v);
+	v->options = *v->wanted_options;
+	ret = prepare(v);
+	if (ret) {
+		v->options = old;
+		if (prepare(v)) {
+			/* Cannot even go on as before. */
+			v->wait = NULL;
+			udrv_device_set_gone(v->dev);
+		}
+	}
+	v->options_result = ret;
+	v->wanted_options = NULL;
+	return woken;
+}
+
+static int change_over_if_wanted(struct udrv__vector *v)
+{
+	int woken = 0;
+
+	pthread_mutex_lock(&v->dev->irqs->lock);
+	if (v->wanted_options)
+		woken = change_over(v);
+	pthread_mutex_unlock(&v->dev->irqs->lock);
+	return woken;
+}
+
+/* Whoever disables the interrupt sees the chain not run, or waits for the kick to be answered. */
+static void run_if_enabled(struct udrv__vector *v)
+{
+	if (__atomic_load_n(&v->disabled, __ATOMIC_ACQUIRE)) {
+		v->pending = true;
+		return;
+	}
+	v->pending = false;
+	udrv__chain_run(v);
+}
+
+/* Kicks came: orders, or somebody who waits for all that was signalled. False: the end. */
+static bool obey(struct udrv__vector *v, int woken)
+{
+	if (__atomic_load_n(&v->stop, __ATOMIC_ACQUIRE))
+		return false;
+	woken |= change_over_if_wanted(v);
+	if (woken & UDRV__WOKEN_SIGNAL || v->pending)
+		run_if_enabled(v);
+	udrv__chain_answer(v);
+	return v->wait;
+}
+
+static void serve(struct udrv__vector *v)
+{
+	for (;;) {
+		int woken = v->wait->wait(v);
+
+		if (__builtin_expect(woken == UDRV__WOKEN_SIGNAL, 1)) {
+			run_if_enabled(v);
+		} else if (woken < 0) {
+			udrv_dev_err(v->dev, "irq %u: waiting by %s failed: %s; no more interrupts",
+				     v->nr, v->wait->name, strerror(-woken));
+			udrv_device_set_gone(v->dev);
+			return;
+		} else if (woken & UDRV__WOKEN_KICK && !obey(v, woken)) {
+			return;
+		}
+	}
+}
+
 static void *worker(void *arg)
 {
 	struct udrv__vector *v = arg;
-	int ret = prepare(v);
+	int ret;
 
+	set_name(v);
+	ret = prepare(v);
 	if (ret)
 		udrv__chain_end(v);
 	v->start_result = ret;
 	sem_post(&v->started);
 	if (ret)
 		return NULL;
-	for (;;) {
-		ret = v->wait->wait(v);
-		if (ret < 0) {
-			udrv_dev_err(v->dev, "irq %u: waiting by %s failed: %s; no more interrupts",
-				     v->nr, v->wait->name, strerror(-ret));
-			udrv_device_set_gone(v->dev);
-			break;
-		}
-		if (ret & UDRV__WOKEN_KICK && __atomic_load_n(&v->stop, __ATOMIC_ACQUIRE))
-			break;
-		if (ret & UDRV__WOKEN_SIGNAL)
-			udrv__chain_run(v);
-		if (ret & UDRV__WOKEN_KICK)
-			udrv__chain_answer(v);
-	}
+	serve(v);
 	udrv__chain_end(v);
-	v->wait->exit(v);
+	if (v->wait)
+		v->wait->exit(v);
 	return NULL;
 }
 
@@ -127,29 +232,20 @@ static int start_thread(struct udrv__vector *v)
 	return ret;
 }
 
-static void close_kick_fd(struct udrv__vector *v)
-{
-	if (v->kick_fd >= 0)
-		close(v->kick_fd);
-	v->kick_fd = -1;
-}
-
 int udrv__worker_start(struct udrv__vector *v)
 {
 	int ret;
 
-	v->wait = &udrv__wait_strategies[v->options.wait];
-	v->kick_fd = -1;
-	if (v->wait->wants_kick_fd) {
-		v->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		if (v->kick_fd < 0)
-			return -errno;
-	}
+	v->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (v->kick_fd < 0)
+		return -errno;
 	v->stop = 0;
+	v->disabled = 0;
+	v->pending = false;
 	udrv__chain_begin(v);
 	ret = start_thread(v);
 	if (ret)
-		close_kick_fd(v);
+		close(v->kick_fd);
 	return ret;
 }
 
@@ -158,6 +254,6 @@ void udrv__worker_stop(struct udrv__vector *v)
 	__atomic_store_n(&v->stop, 1, __ATOMIC_RELEASE);
 	(void)udrv__chain_kick(v);
 	pthread_join(v->thread, NULL);
-	close_kick_fd(v);
+	close(v->kick_fd);
 	drain(v->efd);
 }

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+/* Which CPU takes an interrupt: /proc/interrupts names it, /proc/irq/N says where it goes. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "irq/irq.h"
+
+/* What vfio-pci calls the interrupt of a vector (vfio_pci_intrs.c). */
+static void vfio_name(char *name, size_t size, const char *device, enum udrv__irq_type type,
+		      unsigned int nr)
+{
+	if (type == UDRV__IRQ_INTX)
+		(void)snprintf(name, size, "vfio-intx(%s)", device);
+	else
+		(void)snprintf(name, size, "vfio-msi%s[%u](%s)", type == UDRV__IRQ_MSIX ? "x" : "",
+			       nr, device);
+}
+
+/* The number of the interrupt with that name, or -1. */
+static int find_irq(const char *name)
+{
+	FILE *f = fopen("/proc/interrupts", "re");
+	char *line = NULL;
+	size_t room = 0;
+	int irq = -1;
+
+	while (f && irq < 0 && getline(&line, &room, f) > 0)
+		if (strstr(line, name))
+			irq = atoi(line);
+	free(line);
+	if (f)
+		(void)fclose(f);
+	return irq;
+}
+
+/* The first CPU of the interrupt's effective affinity, or -1. */
+static int first_cpu(int irq)
+{
+	char path[64];
+	int cpu = -1;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/irq/%d/effective_affinity_list", irq);
+	f = fopen(path, "re");
+	if (f && fscanf(f, "%d", &cpu) != 1)
+		cpu = -1;
+	if (f)
+		(void)fclose(f);
+	return cpu;
+}
+
+int udrv__irq_home_cpu(struct udrv_device *dev, enum udrv__irq_type type, unsigned int nr)
+{
+	char name[64];
+	int irq;
+
+	vfio_name(name, sizeof(name), dev->name, type, nr);
+	irq = find_irq(name);
+	return irq < 0 ? -1 : first_cpu(irq);
+}

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: MIT
+/* Disabling, enabling, and changing how a worker waits, while interrupts come. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <udrv/udrv.h>
+
+#include "support/suite.h"
+
+/* docs/specs/edu of QEMU: interrupt status, raise, acknowledge. */
+#define IRQ_STATUS 0x24
+#define IRQ_RAISE  0x60
+#define IRQ_ACK	   0x64
+
+#define SOON_MS	 20
+#define LATER_MS 10000
+
+static struct udrv_device *dev;
+static void __udrv_iomem *regs;
+static struct udrv_completion done;
+static atomic_int runs;
+
+static udrv_irqreturn_t handler(int irq, void *ctx)
+{
+	uint32_t status = udrv_ioread32(regs + IRQ_STATUS);
+
+	(void)irq;
+	(void)ctx;
+	if (!status)
+		return UDRV_IRQ_NONE;
+	udrv_iowrite32(status, regs + IRQ_ACK);
+	runs++;
+	udrv_complete(&done);
+	return UDRV_IRQ_HANDLED;
+}
+
+static void open_edu(unsigned int type)
+{
+	runs = 0;
+	ck_assert_int_eq(udrv_device_open("model:edu", NULL, &dev), 0);
+	ck_assert_int_eq(udrv_pci_enable_device(dev), 0);
+	ck_assert_int_eq(udrv_pci_set_master(dev), 0);
+	regs = udrv_pci_iomap(dev, 0, 0);
+	ck_assert_ptr_nonnull((void *)regs);
+	udrv_init_completion(dev, &done);
+	ck_assert_int_eq(udrv_pci_alloc_irq_vectors(dev, 1, 1, type), 1);
+}
+
+static void setup_msi(void)
+{
+	open_edu(UDRV_PCI_IRQ_MSI);
+	ck_assert_int_eq(udrv_request_irq(dev, 0, handler, 0, "test", &done), 0);
+}
+
+static void setup_intx(void)
+{
+	open_edu(UDRV_PCI_IRQ_INTX);
+	ck_assert_int_eq(udrv_request_irq(dev, 0, handler, 0, "test", &done), 0);
+}
+
+static void teardown(void)
+{
+	udrv_device_close(dev);
+}
+
+static void raise_bit(uint32_t bit)
+{
+	udrv_iowrite32(bit, regs + IRQ_RAISE);
+}
+
+static bool comes_within(unsigned long ms)
+{
+	return udrv_wait_for_completion_timeout(&done, ms) > 0;
+}
+
+START_TEST(disabled_interrupts_wait_for_enable)
+{
+	ck_assert_int_eq(udrv_disable_irq(dev, 0), 0);
+	raise_bit(1);
+	ck_assert(!comes_within(SOON_MS));
+	ck_assert_int_eq(runs, 0);
+	ck_assert_int_eq(udrv_enable_irq(dev, 0), 0);
+	ck_assert(comes_within(LATER_MS));
+	ck_assert_int_eq(udrv_synchronize_irq(dev, 0), 0);
+	ck_assert_int_eq(runs, 1);
+}
+END_TEST
+
+START_TEST(disabling_nests)
+{
+	ck_assert_int_eq(udrv_disable_irq(dev, 0), 0);
+	ck_assert_int_eq(udrv_disable_irq_nosync(dev, 0), 0);
+	raise_bit(1);
+	ck_assert_int_eq(udrv_enable_irq(dev, 0), 0);
+	ck_assert(!comes_within(SOON_MS));
+	ck_assert_int_eq(udrv_enable_irq(dev, 0), 0);
+	ck_assert(comes_within(LATER_MS));
+	ck_assert_int_eq(udrv_enable_irq(dev, 0), -EINVAL);
+}
+END_TEST
+
+START_TEST(nothing_runs_for_nothing)
+{
+	struct udrv_irq_stats stats;
+
+	for (int i = 0; i < 100; i++) {
+		ck_assert_int_eq(udrv_disable_irq(dev, 0), 0);
+		ck_assert_int_eq(udrv_enable_irq(dev, 0), 0);
+		ck_assert_int_eq(udrv_synchronize_irq(dev, 0), 0);
+	}
+	ck_assert_int_eq(udrv_irq_get_stats(dev, 0, &stats), 0);
+	ck_assert_uint_eq(stats.count, 0);
+}
+END_TEST
+
+START_TEST(synchronize_covers_what_was_signalled)
+{
+	for (int i = 1; i <= 2000; i++) {
+		raise_bit(1);
+		ck_assert_int_eq(udrv_synchronize_irq(dev, 0), 0);
+		ck_assert_int_eq(runs, i);
+	}
+}
+END_TEST
+
+START_TEST(a_request_after_free_begins_enabled)
+{
+	ck_assert_int_eq(udrv_disable_irq(dev, 0), 0);
+	ck_assert_int_eq(udrv_free_irq(dev, 0, &done), 0);
+	ck_assert_int_eq(udrv_request_irq(dev, 0, handler, 0, "test", &done), 0);
+	raise_bit(1);
+	ck_assert(comes_within(LATER_MS));
+}
+END_TEST
+
+START_TEST(the_way_to_wait_changes_while_at_work)
+{
+	struct udrv_irq_options options = UDRV_IRQ_OPTIONS_DEFAULT;
+
+	for (int from = 0; from < UDRV_WAIT_COUNT; from++) {
+		for (int to = 0; to < UDRV_WAIT_COUNT; to++) {
+			struct udrv_irq_options now;
+
+			options.wait = (enum udrv_wait)from;
+			ck_assert_int_eq(udrv_irq_set_options(dev, 0, &options), 0);
+			raise_bit(1);
+			ck_assert(comes_within(LATER_MS));
+			options.wait = (enum udrv_wait)to;
+			ck_assert_int_eq(udrv_irq_set_options(dev, 0, &options), 0);
+			ck_assert_int_eq(udrv_irq_get_options(dev, 0, &now), 0);
+			ck_assert_int_eq(now.wait, to);
+			raise_bit(1);
+			ck_assert(comes_within(LATER_MS));
+		}
+	}
+}
+END_TEST
+
+START_TEST(what_cannot_be_leaves_it_as_it_was)
+{
+	struct udrv_irq_options options = UDRV_IRQ_OPTIONS_DEFAULT;
+	struct udrv_irq_options now;
+
+	options.cpu = 1000;
+	options.wait = UDRV_WAIT_EPOLL;
+	ck_assert_int_lt(udrv_irq_set_options(dev, 0, &options), 0);
+	ck_assert_int_eq(udrv_irq_get_options(dev, 0, &now), 0);
+	ck_assert_int_eq(now.wait, UDRV_WAIT_READ);
+	raise_bit(1);
+	ck_assert(comes_within(LATER_MS));
+}
+END_TEST
+
+static int from_handler[4];
+
+static udrv_irqreturn_t self_service(int irq, void *ctx)
+{
+	const struct udrv_irq_options options = UDRV_IRQ_OPTIONS_DEFAULT;
+
+	udrv_iowrite32(UINT32_MAX, regs + IRQ_ACK);
+	from_handler[0] = udrv_free_irq(dev, irq, ctx);
+	from_handler[1] = udrv_synchronize_irq(dev, irq);
+	from_handler[2] = udrv_disable_irq(dev, irq);
+	from_handler[3] = udrv_irq_set_options(dev, irq, &options);
+	udrv_complete(&done);
+	return UDRV_IRQ_HANDLED;
+}
+
+START_TEST(a_handler_cannot_wait_for_itself)
+{
+	ck_assert_int_eq(udrv_free_irq(dev, 0, &done), 0);
+	ck_assert_int_eq(udrv_request_irq(dev, 0, self_service, 0, "self", &done), 0);
+	for (int i = 0; i < 2; i++) {
+		raise_bit(1);
+		ck_assert(comes_within(LATER_MS));
+		for (int call = 0; call < 4; call++)
+			ck_assert_int_eq(from_handler[call], -EDEADLK);
+	}
+}
+END_TEST
+
+static udrv_irqreturn_t nobody(int irq, void *ctx)
+{
+	(void)irq;
+	(void)ctx;
+	return UDRV_IRQ_NONE;
+}
+
+START_TEST(a_line_that_nobody_handles_is_shut_off)
+{
+	struct udrv_irq_stats stats = { 0 };
+	struct timespec pause = { .tv_nsec = 1000000 };
+
+	ck_assert_int_eq(udrv_free_irq(dev, 0, &done), 0);
+	ck_assert_int_eq(udrv_request_irq(dev, 0, nobody, 0, "nobody", &done), 0);
+	raise_bit(1); /* stays asserted: fires again at each unmask */
+	for (int i = 0; i < LATER_MS && !stats.shut; i++) {
+		nanosleep(&pause, NULL);
+		ck_assert_int_eq(udrv_irq_get_stats(dev, 0, &stats), 0);
+	}
+	ck_assert(stats.shut);
+	ck_assert_uint_eq(stats.count, 100000);
+	ck_assert_uint_eq(stats.unhandled, 100000);
+	ck_assert_int_eq(udrv_free_irq(dev, 0, &done), 0);
+	ck_assert_int_eq(udrv_request_irq(dev, 0, handler, 0, "test", &done), 0);
+	ck_assert(comes_within(LATER_MS));
+}
+END_TEST
+
+/*
+ * The stress: each bit of the status register is an interrupt of its own. The raiser takes a bit
+ * that is free; the handler acknowledges the bits it sees and frees them. A bit that is never seen
+ * is lost; a bit that is seen while free came twice.
+ */
+static atomic_uint free_bits;
+static atomic_ulong handled, doubled;
+static atomic_bool stop;
+
+static udrv_irqreturn_t count_bits(int irq, void *ctx)
+{
+	uint32_t status = udrv_ioread32(regs + IRQ_STATUS);
+
+	(void)irq;
+	(void)ctx;
+	if (!status)
+		return UDRV_IRQ_NONE;
+	if (free_bits & status)
+		doubled++;
+	udrv_iowrite32(status, regs + IRQ_ACK);
+	handled += (unsigned long)__builtin_popcount(status);
+	free_bits |= status;
+	return UDRV_IRQ_HANDLED;
+}
+
+static void *disturb(void *arg)
+{
+	struct udrv_irq_options options = UDRV_IRQ_OPTIONS_DEFAULT;
+	unsigned int seed = 42;
+
+	(void)arg;
+	options.fifo_priority = 0;
+	while (!stop) {
+		unsigned int dice = (unsigned int)rand_r(&seed);
+
+		options.wait = (enum udrv_wait)(dice % UDRV_WAIT_COUNT);
+		switch (dice / 16 % 4) {
+		case 0:
+			ck_assert_int_eq(udrv_disable_irq(dev, 0), 0);
+			ck_assert_int_eq(udrv_enable_irq(dev, 0), 0);
+			break;
+		case 1:
+			ck_assert_int_eq(udrv_synchronize_irq(dev, 0), 0);
+			break;
+		default:
+			ck_assert_int_eq(udrv_irq_set_options(dev, 0, &options), 0);
+		}
+	}
+	return NULL;
+}
+
+/* Raise @count interrupts; false if no bit becomes free: one was lost. */
+static bool raise_many(unsigned long count)
+{
+	struct timespec start;
+	struct timespec now;
+
+	for (unsigned long i = 0; i < count; i++) {
+		uint32_t bits;
+		uint32_t bit;
+
+		clock_gettime(CLOCK_MONOTONIC, &start);
+		while (!(bits = free_bits)) {
+			clock_gettime(CLOCK_MONOTONIC, &now);
+			if (now.tv_sec - start.tv_sec > LATER_MS / 1000)
+				return false;
+		}
+		bit = bits & -bits;
+		free_bits &= ~bit;
+		raise_bit(bit);
+	}
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	do {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (handled != count && now.tv_sec - start.tv_sec <= LATER_MS / 1000);
+	return handled == count;
+}
+
+/* UDRV_STRESS=10000000 for the long run. */
+static unsigned long stress_count(void)
+{
+	const char *text = getenv("UDRV_STRESS");
+
+	return text ? strtoul(text, NULL, 10) : 200000;
+}
+
+START_TEST(none_is_lost_and_none_comes_twice)
+{
+	struct udrv_irq_options options = UDRV_IRQ_OPTIONS_DEFAULT;
+	unsigned long count = stress_count();
+	pthread_t thread;
+	bool all;
+
+	free_bits = UINT32_MAX;
+	handled = 0;
+	doubled = 0;
+	stop = false;
+	ck_assert_int_eq(udrv_free_irq(dev, 0, &done), 0);
+	options.fifo_priority = 0;
+	ck_assert_int_eq(udrv_irq_set_options(dev, 0, &options), 0);
+	ck_assert_int_eq(udrv_request_irq(dev, 0, count_bits, 0, "stress", &done), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, disturb, NULL), 0);
+	all = raise_many(count);
+	stop = true;
+	pthread_join(thread, NULL);
+	ck_assert_msg(all, "%lu of %lu interrupts were lost", count - handled, count);
+	ck_assert_uint_eq(doubled, 0);
+}
+END_TEST
+
+static void add_common(TCase *tc)
+{
+	tcase_set_timeout(tc, 3000);
+	tcase_add_test(tc, disabled_interrupts_wait_for_enable);
+	tcase_add_test(tc, disabling_nests);
+	tcase_add_test(tc, nothing_runs_for_nothing);
+	tcase_add_test(tc, synchronize_covers_what_was_signalled);
+	tcase_add_test(tc, a_request_after_free_begins_enabled);
+	tcase_add_test(tc, the_way_to_wait_changes_while_at_work);
+	tcase_add_test(tc, what_cannot_be_leaves_it_as_it_was);
+	tcase_add_test(tc, a_handler_cannot_wait_for_itself);
+	tcase_add_test(tc, none_is_lost_and_none_comes_twice);
+}
+
+int main(void)
+{
+	Suite *s = suite_create("irq_control");
+	TCase *msi = tcase_create("msi");
+	TCase *intx = tcase_create("intx");
+
+	tcase_add_checked_fixture(msi, setup_msi, teardown);
+	tcase_add_checked_fixture(intx, setup_intx, teardown);
+	add_common(msi);
+	add_common(intx);
+	tcase_add_test(intx, a_line_that_nobody_handles_is_shut_off);
+	suite_add_tcase(s, msi);
+	suite_add_tcase(s, intx);
+	return run_suite(s);
+}
