@@ -26,7 +26,7 @@ static const char *wait_param = "read";
 static const struct udrv_param edu_params[] = {
 	{"irq", &irq_param, "interrupt type: auto, msi or intx (default auto)"},
 	{"wait", &wait_param,
-	 "worker waits by: read, epoll, uring, uring-read or spin (default read)"},
+	 "worker waits by: read, epoll, uring, uring-read, spin or adaptive (default read)"},
 	{NULL, NULL, NULL},
 };
 

@@ -8,6 +8,8 @@
 
 #include <udrv/udrv.h>
 
+#include "irq/irq.h"
+
 #include "support/suite.h"
 
 /* docs/specs/edu of QEMU: interrupt status, raise, acknowledge. */
@@ -230,6 +232,40 @@ START_TEST(a_line_that_nobody_handles_is_shut_off)
 }
 END_TEST
 
+static long worker_cpu_ns(void)
+{
+	struct timespec t;
+	clockid_t clock;
+
+	ck_assert_int_eq(pthread_getcpuclockid(dev->irqs->vectors[0].thread, &clock), 0);
+	ck_assert_int_eq(clock_gettime(clock, &t), 0);
+	return t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* After a busy time, so that it has learned to spin. */
+START_TEST(adaptive_leaves_the_cpu_alone_on_a_quiet_device)
+{
+	struct udrv_irq_options options = UDRV_IRQ_OPTIONS_DEFAULT;
+	const struct timespec pause = { .tv_nsec = 100000000 };
+	long used;
+
+	options.wait = UDRV_WAIT_ADAPTIVE;
+	ck_assert_int_eq(udrv_irq_set_options(dev, 0, &options), 0);
+	for (int i = 0; i < 5000; i++) {
+		raise_bit(1);
+		ck_assert(comes_within(LATER_MS));
+	}
+	used = worker_cpu_ns();
+	for (int i = 0; i < 10; i++) {
+		nanosleep(&pause, NULL);
+		raise_bit(1);
+		ck_assert(comes_within(LATER_MS));
+	}
+	used = worker_cpu_ns() - used;
+	ck_assert_msg(used < 10000000, "%ld us of CPU in a second with 10 interrupts", used / 1000);
+}
+END_TEST
+
 /*
  * The stress: each bit of the status register is an interrupt of its own. The raiser takes a bit
  * that is free; the handler acknowledges the bits it sees and frees them. A bit that is never seen
@@ -351,6 +387,7 @@ static void add_common(TCase *tc)
 	tcase_add_test(tc, the_way_to_wait_changes_while_at_work);
 	tcase_add_test(tc, what_cannot_be_leaves_it_as_it_was);
 	tcase_add_test(tc, a_handler_cannot_wait_for_itself);
+	tcase_add_test(tc, adaptive_leaves_the_cpu_alone_on_a_quiet_device);
 	tcase_add_test(tc, none_is_lost_and_none_comes_twice);
 }
 

@@ -16,9 +16,10 @@
 #define EDU_DEVICE 0x11e8
 
 static const char *const row_names[] = {
-	"kernel-hard", "kernel-thread",	  "kernel-read",      "vfio-read",    "vfio-epoll",
-	"vfio-uring",  "vfio-uring-read", "vfio-spin",	      "bare-eventfd", "model-read",
-	"model-epoll", "model-uring",	  "model-uring-read", "model-spin",
+	"kernel-hard",	 "kernel-thread",    "kernel-read",	"vfio-read",
+	"vfio-epoll",	 "vfio-uring",	     "vfio-uring-read", "vfio-spin",
+	"vfio-adaptive", "bare-eventfd",     "model-read",	"model-epoll",
+	"model-uring",	 "model-uring-read", "model-spin",	"model-adaptive",
 };
 #define ROW_NAMES (sizeof(row_names) / sizeof(row_names[0]))
 

@@ -121,12 +121,12 @@ static int edu_row(struct bench_result *result, struct bench_row *row, struct ed
 static const char *const vfio_names[UDRV_WAIT_COUNT] = {
 	[UDRV_WAIT_READ] = "vfio-read",	  [UDRV_WAIT_EPOLL] = "vfio-epoll",
 	[UDRV_WAIT_URING] = "vfio-uring", [UDRV_WAIT_URING_READ] = "vfio-uring-read",
-	[UDRV_WAIT_SPIN] = "vfio-spin",
+	[UDRV_WAIT_SPIN] = "vfio-spin",	  [UDRV_WAIT_ADAPTIVE] = "vfio-adaptive",
 };
 static const char *const model_names[UDRV_WAIT_COUNT] = {
 	[UDRV_WAIT_READ] = "model-read",   [UDRV_WAIT_EPOLL] = "model-epoll",
 	[UDRV_WAIT_URING] = "model-uring", [UDRV_WAIT_URING_READ] = "model-uring-read",
-	[UDRV_WAIT_SPIN] = "model-spin",
+	[UDRV_WAIT_SPIN] = "model-spin",   [UDRV_WAIT_ADAPTIVE] = "model-adaptive",
 };
 
 static int wait_rows(struct bench_result *result, struct edu *edu, const char *const *names)

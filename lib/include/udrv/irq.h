@@ -67,10 +67,11 @@ enum udrv_wait {
 	UDRV_WAIT_URING,      /* io_uring multishot poll, deferred task running, no read */
 	UDRV_WAIT_URING_READ, /* io_uring, one read per interrupt */
 	UDRV_WAIT_SPIN,	      /* non-blocking read in a loop: takes a CPU */
+	UDRV_WAIT_ADAPTIVE,   /* spins as long as pays at the rate that it sees, then blocks */
 	UDRV_WAIT_COUNT,
 };
 
-/** udrv_wait_name() - "read", "epoll", "uring", "uring-read", "spin", or NULL. */
+/** udrv_wait_name() - "read", "epoll", "uring", "uring-read", "spin", "adaptive", or NULL. */
 UDRV_API const char *udrv_wait_name(enum udrv_wait wait);
 
 /** udrv_wait_parse() - the strategy of that name, or -EINVAL. */

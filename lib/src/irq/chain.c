@@ -55,8 +55,9 @@ static void look_for_storm(struct udrv__vector *v)
 {
 	if (v->window_unhandled > UNHANDLED_MAX) {
 		__atomic_store_n(&v->shut, true, __ATOMIC_RELAXED);
-		udrv_dev_err(v->dev, "irq %u: nobody cared: %u of %u interrupts were not handled; "
-				     "it is shut off until it is requested anew",
+		udrv_dev_err(v->dev,
+			     "irq %u: nobody cared: %u of %u interrupts were not handled; "
+			     "it is shut off until it is requested anew",
 			     v->nr, v->window_unhandled, UNHANDLED_WINDOW);
 	}
 	v->window_runs = 0;

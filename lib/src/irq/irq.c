@@ -118,9 +118,9 @@ static int alloc_locked(struct udrv_device *dev, unsigned int min, unsigned int 
 		unsigned int flag;
 		enum udrv__irq_type type;
 	} order[] = {
-		{ UDRV_PCI_IRQ_MSIX, UDRV__IRQ_MSIX },
-		{ UDRV_PCI_IRQ_MSI, UDRV__IRQ_MSI },
-		{ UDRV_PCI_IRQ_INTX, UDRV__IRQ_INTX },
+		{UDRV_PCI_IRQ_MSIX, UDRV__IRQ_MSIX},
+		{UDRV_PCI_IRQ_MSI, UDRV__IRQ_MSI},
+		{UDRV_PCI_IRQ_INTX, UDRV__IRQ_INTX},
 	};
 	int ret = -ENOSPC;
 

@@ -64,6 +64,10 @@ struct udrv__vector {
 	union {
 		int epfd;
 		struct {
+			uint64_t expected_ns; /* how long waits are, on average */
+			bool may_spin;
+		};
+		struct {
 			struct io_uring ring;
 			unsigned int enter_flags;
 		};
@@ -90,6 +94,14 @@ struct udrv__irqs {
 
 /* sysfs-like look-ups of affinity.c: the CPU that takes a vector's interrupt, or -1. */
 int udrv__irq_home_cpu(struct udrv_device *dev, enum udrv__irq_type type, unsigned int nr);
+
+/* wait.c: what a counter that was read says: UDRV__WOKEN_*. */
+int udrv__woken_by(struct udrv__vector *v, uint64_t counter);
+/* wait.c: the blocking read. */
+int udrv__wait_read(struct udrv__vector *v);
+/* wait_adaptive.c */
+int udrv__adaptive_init(struct udrv__vector *v);
+int udrv__adaptive_wait(struct udrv__vector *v);
 
 extern const struct udrv__wait_ops udrv__wait_strategies[UDRV_WAIT_COUNT];
 

@@ -27,8 +27,7 @@ static void exit_nothing(struct udrv__vector *v)
 	(void)v;
 }
 
-/* What a counter that was read says. */
-static int woken_by(struct udrv__vector *v, uint64_t counter)
+int udrv__woken_by(struct udrv__vector *v, uint64_t counter)
 {
 	int woken = (uint32_t)counter ? UDRV__WOKEN_SIGNAL : 0;
 
@@ -38,7 +37,7 @@ static int woken_by(struct udrv__vector *v, uint64_t counter)
 	return woken | UDRV__WOKEN_KICK;
 }
 
-static int wait_read(struct udrv__vector *v)
+int udrv__wait_read(struct udrv__vector *v)
 {
 	uint64_t counter;
 	ssize_t n;
@@ -46,7 +45,7 @@ static int wait_read(struct udrv__vector *v)
 	do {
 		n = read(v->efd, &counter, sizeof(counter));
 	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : woken_by(v, counter);
+	return n < 0 ? -errno : udrv__woken_by(v, counter);
 }
 
 /* The kick_fd was reported. */
@@ -62,7 +61,7 @@ static int take_kicks(struct udrv__vector *v)
 
 static int epoll_add(struct udrv__vector *v, int fd)
 {
-	struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.fd = fd };
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.fd = fd};
 
 	return epoll_ctl(v->w.epfd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
@@ -135,7 +134,7 @@ static int arm_polls(struct udrv__vector *v, unsigned int woken)
 	const struct {
 		unsigned int bit;
 		int fd;
-	} polls[] = { { UDRV__WOKEN_SIGNAL, v->efd }, { UDRV__WOKEN_KICK, v->kick_fd } };
+	} polls[] = {{UDRV__WOKEN_SIGNAL, v->efd}, {UDRV__WOKEN_KICK, v->kick_fd}};
 	int ret;
 
 	for (size_t i = 0; i < sizeof(polls) / sizeof(polls[0]); i++) {
@@ -175,7 +174,8 @@ static int take_polls(struct udrv__vector *v)
 	unsigned int head;
 	int ret = 0;
 
-	io_uring_for_each_cqe(&v->w.ring, head, cqe) {
+	io_uring_for_each_cqe(&v->w.ring, head, cqe)
+	{
 		seen++;
 		woken |= (unsigned int)cqe->user_data;
 		if (!(cqe->flags & IORING_CQE_F_MORE))
@@ -224,7 +224,7 @@ static int wait_uring_read(struct udrv__vector *v)
 		return ret;
 	ret = cqe->res;
 	io_uring_cqe_seen(&v->w.ring, cqe);
-	return ret < 0 ? ret : woken_by(v, counter);
+	return ret < 0 ? ret : udrv__woken_by(v, counter);
 }
 
 static int set_nonblocking(int fd, bool on)
@@ -250,7 +250,7 @@ static int wait_spin(struct udrv__vector *v)
 	for (;;) {
 		n = read(v->efd, &counter, sizeof(counter));
 		if (n > 0)
-			return woken_by(v, counter);
+			return udrv__woken_by(v, counter);
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
 		udrv_cpu_relax();
@@ -263,11 +263,13 @@ static void exit_spin(struct udrv__vector *v)
 }
 
 const struct udrv__wait_ops udrv__wait_strategies[UDRV_WAIT_COUNT] = {
-	[UDRV_WAIT_READ] = { "read", false, init_nothing, wait_read, exit_nothing },
-	[UDRV_WAIT_EPOLL] = { "epoll", true, init_epoll, wait_epoll, exit_epoll },
-	[UDRV_WAIT_URING] = { "uring", true, init_uring, wait_uring, exit_ring },
-	[UDRV_WAIT_URING_READ] = { "uring-read", false, init_ring, wait_uring_read, exit_ring },
-	[UDRV_WAIT_SPIN] = { "spin", false, init_spin, wait_spin, exit_spin },
+	[UDRV_WAIT_READ] = {"read", false, init_nothing, udrv__wait_read, exit_nothing},
+	[UDRV_WAIT_EPOLL] = {"epoll", true, init_epoll, wait_epoll, exit_epoll},
+	[UDRV_WAIT_URING] = {"uring", true, init_uring, wait_uring, exit_ring},
+	[UDRV_WAIT_URING_READ] = {"uring-read", false, init_ring, wait_uring_read, exit_ring},
+	[UDRV_WAIT_ADAPTIVE] = {"adaptive", false, udrv__adaptive_init, udrv__adaptive_wait,
+				exit_nothing},
+	[UDRV_WAIT_SPIN] = {"spin", false, init_spin, wait_spin, exit_spin},
 };
 
 const char *udrv_wait_name(enum udrv_wait wait)

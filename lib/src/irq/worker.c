@@ -23,7 +23,7 @@ static void set_name(const struct udrv__vector *v)
 /* Without permission the worker runs at normal priority: said once, and shown in the stats. */
 static void set_priority(struct udrv__vector *v)
 {
-	struct sched_param param = { .sched_priority = v->options.fifo_priority };
+	struct sched_param param = {.sched_priority = v->options.fifo_priority};
 	int policy = v->options.fifo_priority ? SCHED_FIFO : SCHED_OTHER;
 	int err = pthread_setschedparam(pthread_self(), policy, &param);
 
@@ -99,7 +99,7 @@ static int take_leftovers(struct udrv__vector *v)
 {
 	uint64_t counter = 0;
 	uint64_t kicks = 0;
-	struct iovec iov = { &counter, sizeof(counter) };
+	struct iovec iov = {&counter, sizeof(counter)};
 
 	if (preadv2(v->efd, &iov, 1, -1, RWF_NOWAIT) < 0)
 		counter = 0;
@@ -209,7 +209,7 @@ static void *worker(void *arg)
 static void drain(int efd)
 {
 	uint64_t signals;
-	struct iovec iov = { &signals, sizeof(signals) };
+	struct iovec iov = {&signals, sizeof(signals)};
 
 	(void)preadv2(efd, &iov, 1, -1, RWF_NOWAIT);
 }
