@@ -171,6 +171,9 @@ typedef udrv_wait_queue_func_t wait_queue_func_t;
 #define request_irq udrv_request_irq
 #define free_irq udrv_free_irq
 #define synchronize_irq udrv_synchronize_irq
+#define disable_irq udrv_disable_irq
+#define disable_irq_nosync udrv_disable_irq_nosync
+#define enable_irq udrv_enable_irq
 #define pci_name udrv_pci_name
 #define pci_set_drvdata udrv_pci_set_drvdata
 #define pci_get_drvdata udrv_pci_get_drvdata
