@@ -10,13 +10,16 @@
 #include <udrv/completion.h>
 #include <udrv/container_of.h>
 #include <udrv/cycles.h>
+#include <udrv/delay.h>
 #include <udrv/device.h>
 #include <udrv/dma.h>
 #include <udrv/driver.h>
 #include <udrv/err.h>
 #include <udrv/io.h>
 #include <udrv/irq.h>
+#include <udrv/jiffies.h>
 #include <udrv/kthread.h>
+#include <udrv/ktime.h>
 #include <udrv/list.h>
 #include <udrv/log.h>
 #include <udrv/pci.h>
@@ -24,6 +27,7 @@
 #include <udrv/poll.h>
 #include <udrv/sched.h>
 #include <udrv/spinlock.h>
+#include <udrv/timer.h>
 #include <udrv/types.h>
 #include <udrv/wait.h>
 

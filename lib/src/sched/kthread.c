@@ -36,7 +36,7 @@ static void *kthread(void *arg)
 	uint32_t phase;
 
 	udrv__task_adopt(&k->task);
-	(void)pthread_setname_np(pthread_self(), k->name);
+	udrv__thread_begin(k->name);
 	while ((phase = __atomic_load_n(&k->phase, __ATOMIC_ACQUIRE)) == CREATED)
 		(void)udrv__sleep(&k->phase, CREATED, NULL, NULL, UDRV__NEVER);
 	k->result = phase == STARTED ? k->fn(k->data) : -EINTR;

@@ -11,4 +11,11 @@
  */
 int udrv__thread_create(pthread_t *thread, void *(*fn)(void *), void *arg);
 
+/*
+ * For the thread itself: its name (15 bytes are shown), normal priority and the CPUs of the
+ * process, whatever the thread has that happened to start it: an interrupt worker's priority and
+ * CPU, say.
+ */
+void udrv__thread_begin(const char *name);
+
 #endif

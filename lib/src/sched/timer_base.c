@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One thread runs all timers: it sleeps until the earliest, or until somebody arms an earlier one
+ * (`kicks` changes). `running` is the timer whose callback runs; a timer may be freed by its
+ * callback, so afterwards only its address is compared. `runs` counts callbacks, for those who wait
+ * until one has returned.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include <udrv/log.h>
+#include <udrv/spinlock.h>
+
+#include "sched/clock.h"
+#include "sched/heap.h"
+#include "sched/sleep.h"
+#include "sched/thread.h"
+#include "sched/timer_base.h"
+
+static struct {
+	struct udrv_spinlock lock;
+	struct udrv__timer *root;
+	struct udrv__timer *running;
+	uint32_t kicks;
+	uint32_t runs;
+	bool started;
+	pthread_t thread;
+} base;
+
+static void set_queued(struct udrv__timer *t, bool queued)
+{
+	__atomic_store_n(&t->queued, queued, __ATOMIC_RELAXED);
+}
+
+static void add(struct udrv__timer *t, uint64_t expires_ns)
+{
+	t->expires_ns = expires_ns;
+	base.root = udrv__heap_add(base.root, t);
+	set_queued(t, true);
+}
+
+static void take_out(struct udrv__timer *t)
+{
+	base.root = udrv__heap_remove(base.root, t);
+	set_queued(t, false);
+}
+
+/* With the lock held, which is released around the callback. */
+static void run(struct udrv__timer *t)
+{
+	take_out(t);
+	base.running = t;
+	udrv_spin_unlock(&base.lock);
+	t->fire(t);
+	udrv_spin_lock(&base.lock);
+	base.running = NULL;
+	__atomic_store_n(&base.runs, base.runs + 1, __ATOMIC_RELEASE);
+	udrv__wake_word(&base.runs, INT_MAX);
+}
+
+static void *timer_thread(void *arg)
+{
+	udrv__thread_begin("udrv-timers");
+	/* The kernel's usual 50 microseconds of slack are too many for hrtimers. */
+	(void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+	udrv_spin_lock(&base.lock);
+	for (;;) {
+		uint64_t next = base.root ? base.root->expires_ns : UDRV__NEVER;
+		uint32_t kicks = base.kicks;
+
+		if (base.root && next <= udrv__now_ns()) {
+			run(base.root);
+			continue;
+		}
+		udrv_spin_unlock(&base.lock);
+		(void)udrv__sleep(&base.kicks, kicks, NULL, NULL, next);
+		udrv_spin_lock(&base.lock);
+	}
+	return arg;
+}
+
+/* With the lock held. */
+static void start_thread(void)
+{
+	int ret = udrv__thread_create(&base.thread, timer_thread, NULL);
+
+	if (ret)
+		udrv_pr_err("the thread for timers cannot be started: %s; they fire late, once a "
+			    "timer is armed and it can",
+			    strerror(-ret));
+	base.started = !ret;
+}
+
+/* With the lock held: the thread is there and knows of the earliest timer. */
+static void kick(void)
+{
+	if (!base.started)
+		start_thread();
+	__atomic_store_n(&base.kicks, base.kicks + 1, __ATOMIC_RELEASE);
+}
+
+static bool may_arm(const struct udrv__timer *t, uint64_t expires_ns, enum udrv__arm how)
+{
+	if (t->shut)
+		return false;
+	if (how == UDRV__ARM_PENDING)
+		return t->queued;
+	return how == UDRV__ARM || !t->queued || expires_ns < t->expires_ns;
+}
+
+bool udrv__timer_arm(struct udrv__timer *t, uint64_t expires_ns, enum udrv__arm how)
+{
+	bool kicked = false;
+	bool was;
+
+	udrv_spin_lock(&base.lock);
+	was = t->queued;
+	if (may_arm(t, expires_ns, how)) {
+		if (was)
+			take_out(t);
+		add(t, expires_ns);
+		kicked = base.root == t || !base.started;
+		if (kicked)
+			kick();
+	}
+	udrv_spin_unlock(&base.lock);
+	if (kicked)
+		udrv__wake_word(&base.kicks, 1);
+	return was;
+}
+
+void udrv__timer_rearm(struct udrv__timer *t, uint64_t expires_ns)
+{
+	udrv_spin_lock(&base.lock);
+	if (!t->queued && !t->shut)
+		add(t, expires_ns);
+	udrv_spin_unlock(&base.lock);
+}
+
+int udrv__timer_disarm(struct udrv__timer *t, bool unless_running)
+{
+	int ret = -1;
+
+	udrv_spin_lock(&base.lock);
+	if (!unless_running || base.running != t) {
+		ret = t->queued;
+		if (ret)
+			take_out(t);
+	}
+	udrv_spin_unlock(&base.lock);
+	return ret;
+}
+
+void udrv__timer_shut(struct udrv__timer *t)
+{
+	udrv_spin_lock(&base.lock);
+	t->shut = true;
+	udrv_spin_unlock(&base.lock);
+}
+
+/* With the lock held, which is released while waiting. */
+static void wait_for_run(void)
+{
+	uint32_t runs = base.runs;
+
+	udrv_spin_unlock(&base.lock);
+	(void)udrv__sleep(&base.runs, runs, NULL, NULL, UDRV__NEVER);
+	udrv_spin_lock(&base.lock);
+}
+
+bool udrv__timer_disarm_sync(struct udrv__timer *t)
+{
+	bool was = false;
+
+	udrv_spin_lock(&base.lock);
+	while (base.running == t && !pthread_equal(base.thread, pthread_self()))
+		wait_for_run();
+	if (t->queued) {
+		was = true;
+		take_out(t);
+	}
+	udrv_spin_unlock(&base.lock);
+	return was;
+}
+
+bool udrv__timer_running(const struct udrv__timer *t)
+{
+	bool running;
+
+	udrv_spin_lock(&base.lock);
+	running = base.running == t;
+	udrv_spin_unlock(&base.lock);
+	return running;
+}
