@@ -9,7 +9,6 @@
 
 #include <limits.h>
 #include <stdint.h>
-#include <time.h>
 
 #include <udrv/types.h>
 
@@ -18,22 +17,11 @@ UDRV_BEGIN_DECLS
 /** UDRV_MAX_JIFFY_OFFSET - the longest time from now that the comparisons below can tell. */
 #define UDRV_MAX_JIFFY_OFFSET ((LONG_MAX >> 1) - 1)
 
-static inline uint64_t udrv__jiffies64(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * UDRV_HZ + (uint64_t)now.tv_nsec / (1000000000u / UDRV_HZ);
-}
-
 /** udrv_get_jiffies_64() - the time now. */
-static inline uint64_t udrv_get_jiffies_64(void)
-{
-	return udrv__jiffies64();
-}
+UDRV_API uint64_t udrv_get_jiffies_64(void);
 
 /** udrv_jiffies - the time now; an expression, read anew each time. */
-#define udrv_jiffies ((unsigned long)udrv__jiffies64())
+#define udrv_jiffies ((unsigned long)udrv_get_jiffies_64())
 
 /*
  * Which of two times is earlier, also when the count has wrapped in between. The arguments are

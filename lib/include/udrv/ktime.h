@@ -26,19 +26,11 @@ typedef int64_t udrv_ktime_t;
 #define UDRV_MSEC_PER_SEC  1000L
 #define UDRV_KTIME_MAX	   INT64_MAX
 
-static inline udrv_ktime_t udrv__clock_get(clockid_t clock)
-{
-	struct timespec now;
-
-	(void)clock_gettime(clock, &now);
-	return (udrv_ktime_t)now.tv_sec * UDRV_NSEC_PER_SEC + now.tv_nsec;
-}
+/* clock: CLOCK_* of <time.h>, which strict C11 does not have. */
+UDRV_API udrv_ktime_t udrv__clock_get(int clock);
 
 /** udrv_ktime_get() - CLOCK_MONOTONIC now. */
-static inline udrv_ktime_t udrv_ktime_get(void)
-{
-	return udrv__clock_get(CLOCK_MONOTONIC);
-}
+UDRV_API udrv_ktime_t udrv_ktime_get(void);
 
 /** udrv_ktime_get_ns() - likewise, unsigned. */
 static inline uint64_t udrv_ktime_get_ns(void)
@@ -47,10 +39,7 @@ static inline uint64_t udrv_ktime_get_ns(void)
 }
 
 /** udrv_ktime_get_real() - the time of day, since 1970. */
-static inline udrv_ktime_t udrv_ktime_get_real(void)
-{
-	return udrv__clock_get(CLOCK_REALTIME);
-}
+UDRV_API udrv_ktime_t udrv_ktime_get_real(void);
 
 /** udrv_ktime_get_real_ns() - likewise, unsigned. */
 static inline uint64_t udrv_ktime_get_real_ns(void)
@@ -58,17 +47,11 @@ static inline uint64_t udrv_ktime_get_real_ns(void)
 	return (uint64_t)udrv_ktime_get_real();
 }
 
-/** udrv_ktime_get_real_ts64() - likewise, in seconds and nanoseconds. */
-static inline void udrv_ktime_get_real_ts64(struct timespec *ts)
-{
-	(void)clock_gettime(CLOCK_REALTIME, ts);
-}
-
 /** udrv_ktime_get_ts64() - CLOCK_MONOTONIC in seconds and nanoseconds. */
-static inline void udrv_ktime_get_ts64(struct timespec *ts)
-{
-	(void)clock_gettime(CLOCK_MONOTONIC, ts);
-}
+UDRV_API void udrv_ktime_get_ts64(struct timespec *ts);
+
+/** udrv_ktime_get_real_ts64() - the time of day in seconds and nanoseconds. */
+UDRV_API void udrv_ktime_get_real_ts64(struct timespec *ts);
 
 static inline udrv_ktime_t udrv_ktime_set(int64_t secs, unsigned long nsecs)
 {

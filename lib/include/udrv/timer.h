@@ -138,7 +138,7 @@ struct udrv_hrtimer {
 	struct udrv__timer node;
 	enum udrv_hrtimer_restart (*function)(struct udrv_hrtimer *timer);
 	udrv_ktime_t expires; /* by its clock */
-	clockid_t clock;
+	int clock;	      /* CLOCK_* of <time.h> */
 };
 
 /**
@@ -148,13 +148,13 @@ struct udrv_hrtimer {
  *            the timer is armed, and steps of the clock after that are not followed
  * @mode: ignored, as the mode counts that the timer is started with
  */
-UDRV_API void udrv_hrtimer_init(struct udrv_hrtimer *timer, clockid_t clock_id,
+UDRV_API void udrv_hrtimer_init(struct udrv_hrtimer *timer, int clock_id,
 				enum udrv_hrtimer_mode mode);
 
 /** udrv_hrtimer_setup() - udrv_hrtimer_init() and the callback. */
 UDRV_API void udrv_hrtimer_setup(struct udrv_hrtimer *timer,
 				 enum udrv_hrtimer_restart (*function)(struct udrv_hrtimer *timer),
-				 clockid_t clock_id, enum udrv_hrtimer_mode mode);
+				 int clock_id, enum udrv_hrtimer_mode mode);
 
 /** udrv_hrtimer_start() - arm it for @time, or change when it fires. */
 UDRV_API void udrv_hrtimer_start(struct udrv_hrtimer *timer, udrv_ktime_t time,

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Timers in nanoseconds. */
+#include <time.h>
+
 #include "sched/timer_base.h"
 
 /* A time of the timer's clock as CLOCK_MONOTONIC has it; what has passed is 0. */
@@ -23,7 +25,7 @@ static void fire(struct udrv__timer *t)
 
 void udrv_hrtimer_setup(struct udrv_hrtimer *timer,
 			enum udrv_hrtimer_restart (*function)(struct udrv_hrtimer *timer),
-			clockid_t clock_id, enum udrv_hrtimer_mode mode)
+			int clock_id, enum udrv_hrtimer_mode mode)
 {
 	(void)mode;
 	*timer = (struct udrv_hrtimer){
@@ -33,7 +35,7 @@ void udrv_hrtimer_setup(struct udrv_hrtimer *timer,
 	};
 }
 
-void udrv_hrtimer_init(struct udrv_hrtimer *timer, clockid_t clock_id, enum udrv_hrtimer_mode mode)
+void udrv_hrtimer_init(struct udrv_hrtimer *timer, int clock_id, enum udrv_hrtimer_mode mode)
 {
 	udrv_hrtimer_setup(timer, NULL, clock_id, mode);
 }
