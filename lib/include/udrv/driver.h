@@ -58,10 +58,10 @@ struct udrv_param {
  * @name: also the program's: udrv-<name>
  * @description: one line for the help
  * @id_table: ends with an entry whose vendor is 0
- * @probe: takes the device into use. Returns 0 or negative errno after undoing what it did.
- *         @id is the entry that matched.
+ * @probe: takes the device into use. Returns 0 or negative errno after undoing what it did, except
+ *         managed resources (udrv/devres.h). @id is the entry that matched.
  * @remove: stops the device, then frees. Called once for each successful probe; the
- *          device may be gone by then.
+ *          device may be gone by then. May be NULL if everything is managed.
  * @error: an uncorrectable error was reported (AER); may be NULL. Non-zero stops the daemon.
  * @verbs: may be NULL
  * @params: may be NULL
@@ -92,9 +92,20 @@ UDRV_API const struct udrv_pci_device_id *udrv_pci_match_id(const struct udrv_pc
  * @drv: the driver
  * @dev: an open device
  *
+ * When probe() failed, its managed resources are released and the driver's data is NULL.
  * Return: 0, -ENODEV if the id table does not match, what probe() returned otherwise.
  */
 UDRV_API int udrv_driver_probe(const struct udrv_driver *drv, struct udrv_device *dev);
+
+/**
+ * udrv_driver_remove() - undo udrv_driver_probe()
+ * @drv: the driver
+ * @dev: the device that it probed; it stays open
+ *
+ * Calls remove(), releases what is managed (udrv/devres.h), newest first, and sets the driver's
+ * data to NULL.
+ */
+UDRV_API void udrv_driver_remove(const struct udrv_driver *drv, struct udrv_device *dev);
 
 /**
  * udrv_driver_main() - the main function of a driver's program

@@ -193,6 +193,15 @@ typedef udrv_ktime_t ktime_t;
 #define request_irq udrv_request_irq
 #define free_irq udrv_free_irq
 #define synchronize_irq udrv_synchronize_irq
+#define devm_add_action udrv_devm_add_action
+#define devm_add_action_or_reset udrv_devm_add_action_or_reset
+#define devm_remove_action udrv_devm_remove_action
+#define devm_kmalloc udrv_devm_kmalloc
+#define devm_kzalloc udrv_devm_kzalloc
+#define devm_kfree udrv_devm_kfree
+#define devm_request_threaded_irq udrv_devm_request_threaded_irq
+#define devm_request_irq udrv_devm_request_irq
+#define devm_free_irq udrv_devm_free_irq
 #define disable_irq udrv_disable_irq
 #define disable_irq_nosync udrv_disable_irq_nosync
 #define enable_irq udrv_enable_irq

@@ -12,6 +12,7 @@
 #include <udrv/cycles.h>
 #include <udrv/delay.h>
 #include <udrv/device.h>
+#include <udrv/devres.h>
 #include <udrv/dma.h>
 #include <udrv/driver.h>
 #include <udrv/err.h>

@@ -27,6 +27,13 @@ const struct udrv_pci_device_id *udrv_pci_match_id(const struct udrv_pci_device_
 	return NULL;
 }
 
+/* Whatever the driver left, the next one starts afresh. */
+static void forget_driver(struct udrv_device *dev)
+{
+	udrv__devres_release(dev);
+	udrv_pci_set_drvdata(dev, NULL);
+}
+
 int udrv_driver_probe(const struct udrv_driver *drv, struct udrv_device *dev)
 {
 	const struct udrv_pci_device_id *id = udrv_pci_match_id(drv->id_table, dev);
@@ -39,5 +46,16 @@ int udrv_driver_probe(const struct udrv_driver *drv, struct udrv_device *dev)
 	}
 	ret = drv->probe(dev, id);
 	/* As in Linux, a positive value is a driver's mistake, not a success. */
-	return ret > 0 ? -EINVAL : ret;
+	if (ret > 0)
+		ret = -EINVAL;
+	if (ret)
+		forget_driver(dev);
+	return ret;
+}
+
+void udrv_driver_remove(const struct udrv_driver *drv, struct udrv_device *dev)
+{
+	if (drv->remove)
+		drv->remove(dev);
+	forget_driver(dev);
 }

@@ -270,7 +270,7 @@ static int drive(struct daemon *d, const char *name, const char *backend)
 	udrv__control_stop(&d->control, STOP_GRACE_MS);
 
 out_remove:
-	d->drv->remove(d->dev);
+	udrv_driver_remove(d->drv, d->dev);
 	if (!ret)
 		udrv_dev_info(d->dev, "stopped");
 out_close:

@@ -167,6 +167,7 @@ int udrv_device_open(const char *name, const char *backend, struct udrv_device *
 	}
 	pthread_mutex_init(&dev->command_lock, NULL);
 	pthread_mutex_init(&dev->bar_lock, NULL);
+	pthread_mutex_init(&dev->devres_lock, NULL);
 	for (int i = 0; i < UDRV_EVENT_COUNT; i++)
 		dev->event_fds[i] = -1;
 
@@ -176,6 +177,7 @@ int udrv_device_open(const char *name, const char *backend, struct udrv_device *
 	if (!ret)
 		ret = open_steps(dev);
 	if (ret) {
+		pthread_mutex_destroy(&dev->devres_lock);
 		pthread_mutex_destroy(&dev->bar_lock);
 		pthread_mutex_destroy(&dev->command_lock);
 		free(dev);
@@ -190,12 +192,14 @@ void udrv_device_close(struct udrv_device *dev)
 {
 	if (!dev)
 		return;
+	udrv__devres_release(dev);
 	udrv__irqs_release(dev);
 	(void)udrv_pci_clear_master(dev);
 	udrv__dma_release(dev);
 	udrv__bars_release(dev);
 	dev->ops->close(dev);
 	close_event_fds(dev);
+	pthread_mutex_destroy(&dev->devres_lock);
 	pthread_mutex_destroy(&dev->bar_lock);
 	pthread_mutex_destroy(&dev->command_lock);
 	free(dev);

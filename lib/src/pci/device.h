@@ -12,6 +12,7 @@
 struct udrv__irqs;
 struct udrv__dma;
 struct udrv__claim;
+struct udrv__devres;
 
 struct udrv_device {
 	const struct udrv__backend_ops *ops;
@@ -29,6 +30,8 @@ struct udrv_device {
 	pthread_mutex_t command_lock; /* read-modify-write of COMMAND */
 	pthread_mutex_t bar_lock;     /* bars[].areas, bars[].cookie, claims */
 	struct udrv__claim *claims;
+	pthread_mutex_t devres_lock;
+	struct udrv__devres *devres;
 
 	unsigned int irq_counts[UDRV__IRQ_TYPES];
 	struct udrv__irqs *irqs; /* src/irq */
@@ -37,6 +40,9 @@ struct udrv_device {
 
 	void *drvdata;
 };
+
+/* Managed resources are released, the newest first: src/pci/devres.c. */
+void udrv__devres_release(struct udrv_device *dev);
 
 /* The BARs' mappings, windows and claims end: src/pci/bar.c. */
 void udrv__bars_release(struct udrv_device *dev);

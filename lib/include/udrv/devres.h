@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * Managed resources: what probe() acquires here is released by the framework, in reverse order,
+ * after remove() returned or probe() failed, at the latest when the device is closed, while its
+ * BARs, interrupts and DMA still work. Any thread may call; the device's list has a lock of its
+ * own, which is not held while something is released.
+ *
+ * Source: Linux Documentation/driver-api/driver-model/devres.rst.
+ */
+#ifndef UDRV_DEVRES_H
+#define UDRV_DEVRES_H
+
+#include <udrv/irq.h>
+#include <udrv/types.h>
+
+UDRV_BEGIN_DECLS
+
+/**
+ * udrv_devm_add_action() - have a function called when the driver lets go of the device
+ * @dev: the device
+ * @action: called once, in the thread that removes or closes; may use managed resources that
+ *          are older than itself
+ * @data: passed to @action; with it identifies the action to udrv_devm_remove_action()
+ *
+ * Return: 0, -EINVAL without @action, -ENOMEM. Source: Linux devm_add_action().
+ */
+UDRV_API int udrv_devm_add_action(struct udrv_device *dev, void (*action)(void *data), void *data);
+
+/** udrv_devm_add_action_or_reset() - udrv_devm_add_action(); if it fails, @action is called now. */
+UDRV_API int udrv_devm_add_action_or_reset(struct udrv_device *dev, void (*action)(void *data),
+					   void *data);
+
+/**
+ * udrv_devm_remove_action() - forget an action without calling it
+ * @dev: the device
+ * @action: as added
+ * @data: as added
+ *
+ * Of several like this the newest goes. Return: 0, -ENOENT if there is none.
+ * Source: Linux devm_remove_action_nowarn().
+ */
+UDRV_API int udrv_devm_remove_action(struct udrv_device *dev, void (*action)(void *data),
+				     void *data);
+
+/**
+ * udrv_devm_kmalloc() - memory that is freed with the driver
+ * @dev: the device
+ * @size: bytes
+ * @gfp: UDRV_GFP_KERNEL; with UDRV_GFP_ATOMIC it fails, as the process may have to get memory first
+ *
+ * Plain memory of the process, aligned for any type: the device cannot reach it. For that there is
+ * udrv_dma_alloc_coherent() or udrv_dma_map_single().
+ * Return: the memory, not zeroed, or NULL. Source: Linux devm_kmalloc().
+ */
+UDRV_API void *udrv_devm_kmalloc(struct udrv_device *dev, size_t size, udrv_gfp_t gfp);
+
+/** udrv_devm_kzalloc() - udrv_devm_kmalloc(), zeroed. */
+UDRV_API void *udrv_devm_kzalloc(struct udrv_device *dev, size_t size, udrv_gfp_t gfp);
+
+/**
+ * udrv_devm_kfree() - free memory of udrv_devm_kmalloc() or udrv_devm_kzalloc() early
+ * @dev: the device
+ * @p: the memory, or NULL
+ *
+ * What is not such memory of @dev is left alone, with a log line.
+ */
+UDRV_API void udrv_devm_kfree(struct udrv_device *dev, const void *p);
+
+/**
+ * udrv_devm_request_threaded_irq() - udrv_request_threaded_irq(), freed with the driver
+ * @dev: the device
+ * @irq: from udrv_pci_irq_vector()
+ * @handler: as for udrv_request_threaded_irq(), like @thread_fn and @flags
+ * @thread_fn: may be NULL
+ * @flags: UDRV_IRQF_*
+ * @name: NULL is the device's
+ * @dev_id: passed to the functions
+ *
+ * Ask for it after everything that the handler uses, so that it is freed before. Vectors that
+ * remove() switches off must be without handlers by then: udrv_devm_free_irq(), or switch them off
+ * in an action that is added before. Return: as udrv_request_threaded_irq(). Source: Linux
+ * devm_request_threaded_irq().
+ */
+UDRV_API int udrv_devm_request_threaded_irq(struct udrv_device *dev, int irq,
+					    udrv_irq_handler_t handler,
+					    udrv_irq_handler_t thread_fn, unsigned int flags,
+					    const char *name, void *dev_id);
+
+/** udrv_devm_request_irq() - udrv_devm_request_threaded_irq() without a thread function. */
+static inline int udrv_devm_request_irq(struct udrv_device *dev, int irq,
+					udrv_irq_handler_t handler, unsigned int flags,
+					const char *name, void *dev_id)
+{
+	return udrv_devm_request_threaded_irq(dev, irq, handler, 0, flags, name, dev_id);
+}
+
+/**
+ * udrv_devm_free_irq() - udrv_free_irq() for what was requested here
+ * @dev: the device
+ * @irq: the vector
+ * @dev_id: as given at request
+ *
+ * Return: 0, -EINVAL if it was not, -EDEADLK from a handler of this vector: then it stays
+ * requested.
+ */
+UDRV_API int udrv_devm_free_irq(struct udrv_device *dev, int irq, void *dev_id);
+
+UDRV_END_DECLS
+
+#endif
