@@ -13,8 +13,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* What is compared with, dashed and grey; the rest in colours that everybody can tell apart. */
 static const char *const greys[] = {"#000000", "#777777", "#aaaaaa"};
 static const char *const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00"};
@@ -176,7 +174,7 @@ static int run_gnuplot(const struct bench_result *result, const char *path)
 	void (*old_pipe)(int) = signal(SIGPIPE, SIG_IGN);
 	int status = 0, ret;
 	FILE *in = NULL;
-	pid_t pid;
+	pid_t pid = -1;
 
 	ret = spawn_gnuplot(&pid, &in);
 	if (!ret) {

@@ -47,12 +47,11 @@ static bool vfio_match(const char *name, const struct udrv_pci_info *info)
 }
 
 /* A region's info with its capabilities; the caller frees it. */
-static int get_region_info(int fd, uint32_t index, struct vfio_region_info **info_out)
+static struct vfio_region_info *get_region_info(int fd, uint32_t index, int *ret)
 {
 	const struct vfio_region_info ask = { .argsz = sizeof(ask), .index = index };
 
-	return udrv__vfio_get_info(fd, VFIO_DEVICE_GET_REGION_INFO, &ask, sizeof(ask),
-				   (void **)info_out);
+	return udrv__vfio_get_info(fd, VFIO_DEVICE_GET_REGION_INFO, &ask, sizeof(ask), ret);
 }
 
 static void add_area(struct udrv__bar *bar, uint64_t offset, uint64_t len)
@@ -115,10 +114,11 @@ static int map_areas(const struct vfio_device *vdev, struct udrv__bar *bar, uint
 static int vfio_bar_map(struct udrv_device *dev, unsigned int index)
 {
 	struct vfio_device *vdev = dev->backend;
-	struct vfio_region_info *info = NULL;
-	int ret = get_region_info(vdev->member.fd, VFIO_PCI_BAR0_REGION_INDEX + index, &info);
+	struct vfio_region_info *info;
+	int ret;
 
-	if (ret)
+	info = get_region_info(vdev->member.fd, VFIO_PCI_BAR0_REGION_INDEX + index, &ret);
+	if (!info)
 		return ret;
 	ret = find_areas(&dev->bars[index], info);
 	free(info);
@@ -340,10 +340,10 @@ static int read_device_info(struct vfio_device *vdev, const char *name)
 
 static int read_region(struct vfio_device *vdev, uint32_t index, uint64_t *offset, uint64_t *len)
 {
-	struct vfio_region_info *info = NULL;
-	int ret = get_region_info(vdev->member.fd, index, &info);
+	int ret;
+	struct vfio_region_info *info = get_region_info(vdev->member.fd, index, &ret);
 
-	if (ret)
+	if (!info)
 		return ret;
 	*offset = info->offset;
 	*len = info->flags & VFIO_REGION_INFO_FLAG_READ ? info->size : 0;

@@ -40,10 +40,9 @@ void udrv__vfio_member_close(struct udrv__vfio_group *group, struct udrv__vfio_m
 
 /*
  * Ask for an info struct of @size bytes that may have capabilities behind it; @ask is what the
- * kernel is given. The caller frees it. 0 or negative errno.
+ * kernel is given. The caller frees it. NULL on failure, with the reason in *ret.
  */
-int udrv__vfio_get_info(int fd, unsigned long request, const void *ask, size_t size,
-			void **info_out);
+void *udrv__vfio_get_info(int fd, unsigned long request, const void *ask, size_t size, int *ret);
 
 /* The backend's iova_ranges, dma_map and dma_unmap, on a container. */
 int udrv__vfio_iova_ranges(int container, struct udrv__iova_range *ranges, unsigned int max);

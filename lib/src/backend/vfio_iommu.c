@@ -29,44 +29,40 @@ static int copy_ranges(const struct vfio_iommu_type1_info_cap_iova_range *cap, s
 }
 
 /* Every info struct begins with argsz, in which the kernel says how large it would be. */
-int udrv__vfio_get_info(int fd, unsigned long request, const void *ask, size_t size,
-			void **info_out)
+void *udrv__vfio_get_info(int fd, unsigned long request, const void *ask, size_t size, int *ret)
 {
 	size_t room = size;
 
 	for (int tries = 0; tries < 2; tries++) {
 		uint32_t *argsz = calloc(1, room);
 
+		*ret = -ENOMEM;
 		if (!argsz)
-			return -ENOMEM;
+			return NULL;
 		memcpy(argsz, ask, size);
 		*argsz = (uint32_t)room;
-		if (ioctl(fd, request, argsz)) {
-			int err = errno;
-
-			free(argsz);
-			return -err;
-		}
-		if (*argsz <= room) {
-			*info_out = argsz;
-			return 0;
-		}
+		*ret = ioctl(fd, request, argsz) ? -errno : 0;
+		if (!*ret && *argsz <= room)
+			return argsz;
 		room = *argsz;
 		free(argsz);
+		if (*ret)
+			return NULL;
 	}
-	return -EAGAIN;
+	*ret = -EAGAIN;
+	return NULL;
 }
 
 int udrv__vfio_iova_ranges(int container, struct udrv__iova_range *ranges, unsigned int max)
 {
 	const struct vfio_info_cap_header *cap;
 	const struct vfio_iommu_type1_info ask = { .argsz = sizeof(ask) };
-	struct vfio_iommu_type1_info *info = NULL;
+	struct vfio_iommu_type1_info *info;
 	size_t room;
-	int ret = udrv__vfio_get_info(container, VFIO_IOMMU_GET_INFO, &ask, sizeof(ask),
-				      (void **)&info);
+	int ret;
 
-	if (ret)
+	info = udrv__vfio_get_info(container, VFIO_IOMMU_GET_INFO, &ask, sizeof(ask), &ret);
+	if (!info)
 		return ret;
 	cap = udrv__vfio_find_cap(info, info->argsz,
 				  info->flags & VFIO_IOMMU_INFO_CAPS ? info->cap_offset : 0,

@@ -28,7 +28,7 @@ static int find_irq(const char *name)
 
 	while (f && irq < 0 && getline(&line, &room, f) > 0)
 		if (strstr(line, name))
-			irq = atoi(line);
+			irq = (int)strtol(line, NULL, 10);
 	free(line);
 	if (f)
 		(void)fclose(f);

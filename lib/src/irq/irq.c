@@ -32,22 +32,21 @@ static void free_vectors(struct udrv__vector *vectors, unsigned int count)
 	free(vectors);
 }
 
-static int make_vectors(struct udrv_device *dev, enum udrv__irq_type type, unsigned int count,
-			struct udrv__vector **vectors_out)
+/* NULL on failure, with the reason in *ret. */
+static struct udrv__vector *make_vectors(struct udrv_device *dev, enum udrv__irq_type type,
+					 unsigned int count, int *ret)
 {
 	struct udrv__vector *vectors = calloc(count, sizeof(*vectors));
 
-	if (!vectors)
-		return -ENOMEM;
-	for (unsigned int i = 0; i < count; i++) {
+	*ret = -ENOMEM;
+	for (unsigned int i = 0; vectors && i < count; i++) {
 		struct udrv__vector *v = &vectors[i];
 
 		v->efd = eventfd(0, EFD_CLOEXEC);
 		if (v->efd < 0) {
-			int err = errno;
-
+			*ret = -errno;
 			free_vectors(vectors, i);
-			return -err;
+			return NULL;
 		}
 		v->dev = dev;
 		v->nr = i;
@@ -55,8 +54,7 @@ static int make_vectors(struct udrv_device *dev, enum udrv__irq_type type, unsig
 		v->options = default_options;
 		v->cpu = -1;
 	}
-	*vectors_out = vectors;
-	return 0;
+	return vectors;
 }
 
 static int enable_vectors(struct udrv_device *dev, enum udrv__irq_type type,
@@ -78,10 +76,10 @@ static int enable_vectors(struct udrv_device *dev, enum udrv__irq_type type,
 static int alloc_type(struct udrv_device *dev, enum udrv__irq_type type, unsigned int count)
 {
 	struct udrv__irqs *irqs = dev->irqs;
-	struct udrv__vector *vectors = NULL;
-	int ret = make_vectors(dev, type, count, &vectors);
+	int ret;
+	struct udrv__vector *vectors = make_vectors(dev, type, count, &ret);
 
-	if (ret)
+	if (!vectors)
 		return ret;
 	ret = enable_vectors(dev, type, vectors, count);
 	if (ret) {
