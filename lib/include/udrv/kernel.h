@@ -31,6 +31,10 @@ typedef udrv_ktime_t ktime_t;
 #define timer_list	   udrv_timer_list
 #define hrtimer		   udrv_hrtimer
 #define hrtimer_mode	   udrv_hrtimer_mode
+typedef udrv_work_func_t work_func_t;
+#define work_struct	   udrv_work_struct
+#define delayed_work	   udrv_delayed_work
+#define workqueue_struct udrv_workqueue_struct
 
 /* Constants. */
 #define IRQ_NONE	  UDRV_IRQ_NONE
@@ -90,6 +94,17 @@ typedef udrv_ktime_t ktime_t;
 #define HRTIMER_MODE_REL UDRV_HRTIMER_MODE_REL
 #define HRTIMER_MODE_ABS_PINNED UDRV_HRTIMER_MODE_ABS_PINNED
 #define HRTIMER_MODE_REL_PINNED UDRV_HRTIMER_MODE_REL_PINNED
+#define DECLARE_WORK UDRV_DECLARE_WORK
+#define DECLARE_DELAYED_WORK UDRV_DECLARE_DELAYED_WORK
+#define WQ_UNBOUND UDRV_WQ_UNBOUND
+#define WQ_FREEZABLE UDRV_WQ_FREEZABLE
+#define WQ_MEM_RECLAIM UDRV_WQ_MEM_RECLAIM
+#define WQ_HIGHPRI UDRV_WQ_HIGHPRI
+#define WQ_CPU_INTENSIVE UDRV_WQ_CPU_INTENSIVE
+#define WQ_MAX_ACTIVE UDRV_WQ_MAX_ACTIVE
+#define WQ_DFL_ACTIVE UDRV_WQ_DFL_ACTIVE
+#define WORK_BUSY_PENDING UDRV_WORK_BUSY_PENDING
+#define WORK_BUSY_RUNNING UDRV_WORK_BUSY_RUNNING
 
 /* Calls. tests/codegen/kernel_names.sh checks that none is missing. */
 #define mb udrv_mb
@@ -437,5 +452,30 @@ typedef udrv_ktime_t ktime_t;
 #define hrtimer_forward_now udrv_hrtimer_forward_now
 #define hrtimer_get_expires udrv_hrtimer_get_expires
 #define hrtimer_get_remaining udrv_hrtimer_get_remaining
+#define INIT_WORK udrv_init_work
+#define INIT_DELAYED_WORK udrv_init_delayed_work
+#define to_delayed_work udrv_to_delayed_work
+#define alloc_workqueue udrv_alloc_workqueue
+#define alloc_ordered_workqueue udrv_alloc_ordered_workqueue
+#define create_singlethread_workqueue udrv_create_singlethread_workqueue
+#define create_workqueue udrv_create_workqueue
+#define destroy_workqueue udrv_destroy_workqueue
+#define system_wq udrv_system_wq
+#define queue_work udrv_queue_work
+#define schedule_work udrv_schedule_work
+#define queue_delayed_work udrv_queue_delayed_work
+#define schedule_delayed_work udrv_schedule_delayed_work
+#define mod_delayed_work udrv_mod_delayed_work
+#define cancel_work udrv_cancel_work
+#define cancel_work_sync udrv_cancel_work_sync
+#define cancel_delayed_work udrv_cancel_delayed_work
+#define cancel_delayed_work_sync udrv_cancel_delayed_work_sync
+#define flush_work udrv_flush_work
+#define flush_delayed_work udrv_flush_delayed_work
+#define flush_workqueue udrv_flush_workqueue
+#define drain_workqueue udrv_drain_workqueue
+#define work_pending udrv_work_pending
+#define delayed_work_pending udrv_delayed_work_pending
+#define work_busy udrv_work_busy
 
 #endif

@@ -31,5 +31,6 @@
 #include <udrv/timer.h>
 #include <udrv/types.h>
 #include <udrv/wait.h>
+#include <udrv/workqueue.h>
 
 #endif

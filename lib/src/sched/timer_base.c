@@ -160,14 +160,23 @@ void udrv__timer_shut(struct udrv__timer *t)
 	udrv_spin_unlock(&base.lock);
 }
 
-/* With the lock held, which is released while waiting. */
-static void wait_for_run(void)
+/* With the lock held, which is released while waiting. Callbacks do not wait. */
+static void wait_while_running(const struct udrv__timer *t)
 {
-	uint32_t runs = base.runs;
+	while (base.running == t && !pthread_equal(base.thread, pthread_self())) {
+		uint32_t runs = base.runs;
 
-	udrv_spin_unlock(&base.lock);
-	(void)udrv__sleep(&base.runs, runs, NULL, NULL, UDRV__NEVER);
+		udrv_spin_unlock(&base.lock);
+		(void)udrv__sleep(&base.runs, runs, NULL, NULL, UDRV__NEVER);
+		udrv_spin_lock(&base.lock);
+	}
+}
+
+void udrv__timer_wait(const struct udrv__timer *t)
+{
 	udrv_spin_lock(&base.lock);
+	wait_while_running(t);
+	udrv_spin_unlock(&base.lock);
 }
 
 bool udrv__timer_disarm_sync(struct udrv__timer *t)
@@ -175,8 +184,7 @@ bool udrv__timer_disarm_sync(struct udrv__timer *t)
 	bool was = false;
 
 	udrv_spin_lock(&base.lock);
-	while (base.running == t && !pthread_equal(base.thread, pthread_self()))
-		wait_for_run();
+	wait_while_running(t);
 	if (t->queued) {
 		was = true;
 		take_out(t);

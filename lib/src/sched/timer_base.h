@@ -27,6 +27,9 @@ void udrv__timer_shut(struct udrv__timer *t);
 /* Disarm it and wait until its callback is not running. */
 bool udrv__timer_disarm_sync(struct udrv__timer *t);
 
+/* Wait until its callback is not running; not in the timer thread. */
+void udrv__timer_wait(const struct udrv__timer *t);
+
 bool udrv__timer_running(const struct udrv__timer *t);
 
 #endif
