@@ -35,6 +35,9 @@ typedef udrv_work_func_t work_func_t;
 #define work_struct	   udrv_work_struct
 #define delayed_work	   udrv_delayed_work
 #define workqueue_struct udrv_workqueue_struct
+#define mutex		   udrv_mutex
+#define semaphore	   udrv_semaphore
+#define rw_semaphore	   udrv_rw_semaphore
 
 /* Constants. */
 #define IRQ_NONE	  UDRV_IRQ_NONE
@@ -105,6 +108,9 @@ typedef udrv_work_func_t work_func_t;
 #define WQ_DFL_ACTIVE UDRV_WQ_DFL_ACTIVE
 #define WORK_BUSY_PENDING UDRV_WORK_BUSY_PENDING
 #define WORK_BUSY_RUNNING UDRV_WORK_BUSY_RUNNING
+#define DEFINE_MUTEX UDRV_DEFINE_MUTEX
+#define DEFINE_SEMAPHORE UDRV_DEFINE_SEMAPHORE
+#define DECLARE_RWSEM UDRV_DECLARE_RWSEM
 
 /* Calls. tests/codegen/kernel_names.sh checks that none is missing. */
 #define mb udrv_mb
@@ -477,5 +483,32 @@ typedef udrv_work_func_t work_func_t;
 #define work_pending udrv_work_pending
 #define delayed_work_pending udrv_delayed_work_pending
 #define work_busy udrv_work_busy
+#define mutex_init udrv_mutex_init
+#define mutex_destroy udrv_mutex_destroy
+#define mutex_lock udrv_mutex_lock
+#define mutex_lock_interruptible udrv_mutex_lock_interruptible
+#define mutex_lock_killable udrv_mutex_lock_killable
+#define mutex_trylock udrv_mutex_trylock
+#define mutex_unlock udrv_mutex_unlock
+#define mutex_is_locked udrv_mutex_is_locked
+#define sema_init udrv_sema_init
+#define down udrv_down
+#define down_interruptible udrv_down_interruptible
+#define down_killable udrv_down_killable
+#define down_trylock udrv_down_trylock
+#define down_timeout udrv_down_timeout
+#define up udrv_up
+#define init_rwsem udrv_init_rwsem
+#define down_read udrv_down_read
+#define down_read_interruptible udrv_down_read_interruptible
+#define down_read_killable udrv_down_read_killable
+#define down_read_trylock udrv_down_read_trylock
+#define up_read udrv_up_read
+#define down_write udrv_down_write
+#define down_write_killable udrv_down_write_killable
+#define down_write_trylock udrv_down_write_trylock
+#define up_write udrv_up_write
+#define downgrade_write udrv_downgrade_write
+#define rwsem_is_locked udrv_rwsem_is_locked
 
 #endif

@@ -23,10 +23,13 @@
 #include <udrv/ktime.h>
 #include <udrv/list.h>
 #include <udrv/log.h>
+#include <udrv/mutex.h>
 #include <udrv/pci.h>
 #include <udrv/pci_info.h>
 #include <udrv/poll.h>
+#include <udrv/rwsem.h>
 #include <udrv/sched.h>
+#include <udrv/semaphore.h>
 #include <udrv/spinlock.h>
 #include <udrv/timer.h>
 #include <udrv/types.h>
