@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "bench_gate.h"
+#include "bench/gate.h"
 #include "support/suite.h"
 
 static _Atomic bool stop;

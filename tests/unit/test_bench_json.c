@@ -8,7 +8,7 @@
 
 #include <json-c/json.h>
 
-#include "bench.h"
+#include "bench/bench.h"
 #include "support/suite.h"
 
 static char folder[] = "/tmp/udrv-bench-XXXXXX";

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "bench_clock.h"
-#include "bench_stats.h"
+#include "bench/clock.h"
+#include "bench/stats.h"
 #include "support/suite.h"
 
 START_TEST(percentiles_are_nearest_rank)

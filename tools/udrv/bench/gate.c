@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "bench_gate.h"
+#include "bench/gate.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bench_clock.h"
+#include "bench/clock.h"
 
 /*
  * Looks at the gate before sleeping. On one CPU a waiter with SCHED_FIFO has opened it by the

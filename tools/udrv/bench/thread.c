@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Threads and interrupts on the processors they are wanted on. */
-#include "bench_rows.h"
+#include "bench/rows.h"
 #include "tool.h"
 
 #include <errno.h>

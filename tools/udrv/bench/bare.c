@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What no framework can be faster than: two threads and an eventfd. */
-#include "bench_rows.h"
+#include "bench/rows.h"
 
 #include <errno.h>
 #include <string.h>

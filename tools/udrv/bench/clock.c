@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "bench_clock.h"
+#include "bench/clock.h"
 
 #include <errno.h>
 #include <stddef.h>

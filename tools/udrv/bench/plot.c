@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The distributions as a picture, drawn by gnuplot. */
-#include "bench.h"
+#include "bench/bench.h"
 #include "tool.h"
 
 #include <errno.h>

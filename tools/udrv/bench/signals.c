@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Signals that ask to stop are seen between samples, never in the middle of moving the device. */
-#include "bench.h"
+#include "bench/bench.h"
 
 #include <pthread.h>
 #include <signal.h>

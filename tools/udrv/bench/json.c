@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Results as JSON: docs/man/udrv-bench.1 describes the file. */
-#include "bench.h"
+#include "bench/bench.h"
 #include "tool.h"
 
 #include <errno.h>

@@ -10,8 +10,8 @@
 #include <sys/mman.h>
 #include <udrv/pci_info.h>
 
-#include "bench.h"
-#include "bench_rows.h"
+#include "bench/bench.h"
+#include "bench/rows.h"
 #include "tool.h"
 
 /* Enough for a stable p99.9 in real time; counted instructions hardly vary. */

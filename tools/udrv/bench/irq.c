@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The order of a benchmark: the device is found, moved from driver to driver, and brought home. */
-#include "bench_rows.h"
+#include "bench/rows.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <udrv/pci_info.h>
 
-#include "bench_home.h"
+#include "bench/home.h"
 #include "rebind.h"
 #include "tool.h"
 

@@ -6,8 +6,8 @@
 #include <pthread.h>
 #include <udrv/compiler.h>
 
-#include "bench.h"
-#include "bench_gate.h"
+#include "bench/bench.h"
+#include "bench/gate.h"
 
 /* QEMU's edu device, docs/specs/edu: all registers are 32 bits wide. */
 #define EDU_IRQ_STATUS 0x24
@@ -38,7 +38,7 @@ void bench_collect_init(struct bench_collect *how, const struct bench_result *re
 			struct bench_gate *gate, int (*fire)(void *ctx), void *ctx);
 int bench_take_collect(void *how, uint64_t *samples, size_t count, unsigned int *lost);
 
-/* bench_thread.c: a waiter thread with the settings' policy and CPU. */
+/* thread.c: a waiter thread with the settings' policy and CPU. */
 struct bench_thread {
 	pthread_t id;
 	void (*run)(void *ctx);
@@ -59,13 +59,13 @@ int bench_pin(int cpu);
  */
 int bench_pin_irq(const char *word, int cpu);
 
-/* bench_kernel.c: the rows of kernel/udrv_irqbench.c; the device is bound to it. */
+/* kernel.c: the rows of kernel/udrv_irqbench.c; the device is bound to it. */
 int bench_kernel_rows(struct bench_result *result);
 
-/* bench_udrv.c: a row for each wait strategy, over the framework; "vfio" or "model". */
+/* udrv.c: a row for each wait strategy, over the framework; "vfio" or "model". */
 int bench_udrv_rows(struct bench_result *result, const char *backend);
 
-/* bench_bare.c: two threads and an eventfd. */
+/* bare.c: two threads and an eventfd. */
 int bench_bare_row(struct bench_result *result);
 
 #endif

@@ -3,7 +3,7 @@
  * The rows over the framework, written as a driver is: map the registers, request the interrupt
  * with a handler that stamps and acknowledges. Only the wait strategy differs.
  */
-#include "bench_rows.h"
+#include "bench/rows.h"
 #include "tool.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What must be known beside a latency figure. */
-#include "bench.h"
+#include "bench/bench.h"
 #include "tool.h"
 
 #include <errno.h>

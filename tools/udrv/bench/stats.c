@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "bench_stats.h"
+#include "bench/stats.h"
 
 #include <errno.h>
 #include <stdlib.h>

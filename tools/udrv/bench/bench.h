@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bench_clock.h"
-#include "bench_stats.h"
+#include "bench/clock.h"
+#include "bench/stats.h"
 
 #define BENCH_ROWS_MAX	  16
 #define BENCH_COUNT_MAX	  1000000u
@@ -60,7 +60,7 @@ struct bench_result {
 	size_t row_count;
 };
 
-/* bench_machine.c: 0, or negative errno with a message on stderr. */
+/* machine.c: 0, or negative errno with a message on stderr. */
 int bench_machine_read(enum bench_clock clock, struct bench_machine *machine);
 
 /* p50 over the baseline's p50, or 0 when there is no such figure. */
@@ -72,10 +72,10 @@ const struct bench_row *bench_find_row(const struct bench_result *result, const 
 /* Frees what the rows hold. */
 void bench_result_free(struct bench_result *result);
 
-/* bench_report.c: the table and what was recorded, to stdout. */
+/* report.c: the table and what was recorded, to stdout. */
 void bench_report(const struct bench_result *result);
 
-/* bench_json.c: 0, or negative errno with a message on stderr. */
+/* json.c: 0, or negative errno with a message on stderr. */
 int bench_json_write(const struct bench_result *result, const char *path);
 
 /* Strings of @result live in *@owner, to be freed after it by bench_json_release(). */
@@ -83,7 +83,7 @@ int bench_json_read(const char *path, struct bench_result *result, void **owner)
 void bench_json_release(void *owner);
 
 /*
- * bench_plot.c: draws the distributions with gnuplot; the picture's kind is the file name's ending.
+ * plot.c: draws the distributions with gnuplot; the picture's kind is the file name's ending.
  * 0, -ENOENT without gnuplot, other negative errno; each with a message on stderr.
  */
 int bench_plot(const struct bench_result *result, const char *path);
@@ -94,7 +94,7 @@ bool bench_have_gnuplot(void);
 int bench_plot_check(const char *path);
 
 /*
- * bench_signals.c: SIGINT, SIGTERM and SIGHUP set bench_stop instead of ending the program, and
+ * signals.c: SIGINT, SIGTERM and SIGHUP set bench_stop instead of ending the program, and
  * are held back except while allowed, so that the device is always given back. Threads
  * started between begin and end never take them. End returns the signal that came, or 0.
  */
@@ -103,7 +103,7 @@ void bench_signals_begin(void);
 void bench_signals_allow(bool allow);
 int bench_signals_end(void);
 
-/* bench_irq.c: all rows of settings.device; 0, or negative errno with a message on stderr. */
+/* irq.c: all rows of settings.device; 0, or negative errno with a message on stderr. */
 int bench_irq(struct bench_result *result);
 
 /* 0, or -EINVAL with a message naming the pattern that is no row's. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The rows that kernel/udrv_irqbench.c measures. */
-#include "bench_rows.h"
+#include "bench/rows.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "../../kernel/uapi/udrv_irqbench.h"
+#include "../../../kernel/uapi/udrv_irqbench.h"
 #include "tool.h"
 
 /* A run is asked for in pieces, so that a signal between two is seen. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* From samples to a row. */
-#include "bench_rows.h"
+#include "bench/rows.h"
 
 #include <errno.h>
 #include <fnmatch.h>

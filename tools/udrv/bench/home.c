@@ -3,7 +3,7 @@
  * Below `udrv bind`, not by it: that one remembers a former driver for `udrv unbind`, and a
  * benchmark must leave alone what it keeps.
  */
-#include "bench_home.h"
+#include "bench/home.h"
 
 #include <errno.h>
 
