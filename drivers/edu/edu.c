@@ -24,9 +24,9 @@ static const char *irq_param = "auto";
 static const char *wait_param = "read";
 
 static const struct udrv_param edu_params[] = {
-	{"irq", &irq_param, "interrupt type: auto, msi or intx (default auto)"},
+	{"irq", &irq_param, "interrupt type: auto, msi or intx"},
 	{"wait", &wait_param,
-	 "worker waits by: read, epoll, uring, uring-read, spin or adaptive (default read)"},
+	 "worker waits by: read, epoll, uring, uring-read, spin or adaptive"},
 	{NULL, NULL, NULL},
 };
 

@@ -103,7 +103,7 @@ static int repeat_factorial(struct edu *edu, uint32_t n, uint32_t count, uint32_
 	*lost = 0;
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t result = 0;
-		int ret = edu_factorial(edu, n, &result);
+		int ret = udrv_verb_cancelled() ? -ECANCELED : edu_factorial(edu, n, &result);
 
 		if (ret == -ETIMEDOUT && ++*lost < LOST_MAX)
 			continue;
@@ -192,7 +192,8 @@ static int verb_dma_test(struct udrv_device *dev, int argc, char **argv, FILE *o
 	if (ret)
 		return ret;
 	for (uint32_t round = 0; round < rounds; round++) {
-		ret = dma_round(edu, bytes, round, err);
+		ret = udrv_verb_cancelled() ? failed(-ECANCELED, "dma-test", err)
+					    : dma_round(edu, bytes, round, err);
 		if (ret)
 			return ret;
 	}

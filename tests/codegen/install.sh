@@ -10,9 +10,8 @@ trap 'rm -rf "$prefix"' EXIT
 cmake --install "$build" --prefix "$prefix" >/dev/null
 PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name udrv.pc)")
 export PKG_CONFIG_PATH
-# The file has the prefix that the build was configured with.
-flags=$(pkg-config --define-variable=prefix="$prefix" --cflags --libs udrv)
-libdir=$(pkg-config --define-variable=prefix="$prefix" --variable=libdir udrv)
+flags=$(pkg-config --cflags --libs udrv)
+libdir=$(pkg-config --variable=libdir udrv)
 # shellcheck disable=SC2086 # flags are words
 gcc "$root/docs/examples/minimal.c" $flags -o "$prefix/minimal"
 LD_LIBRARY_PATH=$libdir "$prefix/minimal" --help | grep -q factorial

@@ -32,7 +32,8 @@ struct udrv_pci_device_id {
  * @help: one line
  * @run: called in the daemon, one call at a time; argv[0] is the name. Text for the
  *       caller goes to @out, an error message to @err (one line). Returns 0 or
- *       negative errno, which becomes the client's exit status 1.
+ *       negative errno, which becomes the client's exit status 1. One that takes long
+ *       asks udrv_verb_cancelled() now and then.
  */
 struct udrv_verb {
 	const char *name;
@@ -56,7 +57,7 @@ struct udrv_param {
 /**
  * struct udrv_driver - a driver
  * @name: also the program's: udrv-<name>
- * @description: one line for the help
+ * @description: one line for the help; may be NULL
  * @id_table: ends with an entry whose vendor is 0
  * @probe: takes the device into use. Returns 0 or negative errno after undoing what it did, except
  *         managed resources (udrv/devres.h). @id is the entry that matched.
@@ -76,6 +77,14 @@ struct udrv_driver {
 	const struct udrv_verb *verbs;
 	const struct udrv_param *params;
 };
+
+/**
+ * udrv_verb_cancelled() - should the verb that is running give up
+ *
+ * For a verb that takes long: true when its caller has gone away, or the daemon is told to stop.
+ * From the thread that runs the verb; false elsewhere. One poll(2).
+ */
+UDRV_API bool udrv_verb_cancelled(void);
 
 /**
  * udrv_pci_match_id() - the first entry of a table that matches a device

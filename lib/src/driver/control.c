@@ -45,6 +45,20 @@ static int send_text(int fd, uint32_t kind, const char *text, size_t len)
 	return ret;
 }
 
+/* The request that this thread is serving. */
+static __thread const struct udrv__control *serving;
+static __thread int serving_fd;
+
+bool udrv_verb_cancelled(void)
+{
+	struct pollfd fds[2] = {
+		{ .fd = serving ? serving->stop_fd : -1, .events = POLLIN },
+		{ .fd = serving ? serving_fd : -1, .events = POLLRDHUP },
+	};
+
+	return poll(fds, 2, 0) > 0;
+}
+
 /* Built in: what every daemon can say of itself. */
 static int show_status(const struct udrv__control *c, FILE *out)
 {
@@ -97,8 +111,11 @@ static int answer(const struct udrv__control *c, int fd, int argc, char **argv)
 	int status = -ENOMEM;
 	int ret;
 
+	serving = c;
+	serving_fd = fd;
 	if (out && err)
 		status = run_verb(c, argc, argv, out, err);
+	serving = NULL;
 	if (out && fclose(out))
 		status = -ENOMEM;
 	if (err && fclose(err))

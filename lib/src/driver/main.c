@@ -20,11 +20,12 @@ void udrv__log_to_stderr(const struct udrv_driver *drv, int max_level)
 static void usage(const struct udrv_driver *drv, FILE *out)
 {
 	(void)fprintf(out,
-		      "%s: %s\n\n"
+		      "%s%s%s\n\n"
 		      "Usage: %s run DEVICE [OPTION...] [NAME=VALUE...]   the daemon (--help for more)\n"
 		      "       %s [--device DEVICE] VERB [ARGUMENT...]     ask the running daemon\n\n"
 		      "Verbs:\n",
-		      program, drv->description, program, program);
+		      program, drv->description ? ": " : "",
+		      drv->description ? drv->description : "", program, program);
 	for (const struct udrv_verb *v = drv->verbs; v && v->name; v++) {
 		char call[64];
 
@@ -71,6 +72,7 @@ int udrv_driver_main(const struct udrv_driver *drv, int argc, char **argv)
 	udrv__log_to_stderr(drv, UDRV_LOG_INFO);
 	if (argc > 1 && !strcmp(argv[1], "run"))
 		return udrv__run(drv, argc - 1, argv + 1);
+	opterr = 0;
 	/* '+': what follows the verb is the verb's. */
 	while ((c = getopt_long(argc, argv, "+D:h", longs, NULL)) != -1) {
 		switch (c) {
@@ -81,6 +83,8 @@ int udrv_driver_main(const struct udrv_driver *drv, int argc, char **argv)
 			usage(drv, stdout);
 			return EXIT_SUCCESS;
 		default:
+			udrv_pr_err("%s: unknown option, or without its value; see '%s --help'",
+				    argv[optind - 1], program);
 			return UDRV__EXIT_USAGE;
 		}
 	}

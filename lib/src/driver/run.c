@@ -85,6 +85,7 @@ static int parse(const struct udrv_driver *drv, int argc, char **argv, struct op
 	int c;
 
 	optind = 1;
+	opterr = 0;
 	while ((c = getopt_long(argc, argv, "b:dvh", longs, NULL)) != -1) {
 		switch (c) {
 		case 'b':
@@ -100,6 +101,9 @@ static int parse(const struct udrv_driver *drv, int argc, char **argv, struct op
 			usage(drv);
 			return 1;
 		default:
+			udrv_pr_err("%s: unknown option, or without its value; see 'udrv-%s run "
+				    "--help'",
+				    argv[optind - 1], drv->name);
 			return -EINVAL;
 		}
 	}
@@ -155,18 +159,12 @@ static int open_watchdog(void)
 }
 
 /* From here on nobody reads our terminal: the log goes to a file. The old one stays on failure. */
-static int to_background(const struct udrv_driver *drv, const char *device)
+static int to_background(const char *path)
 {
-	char name[UDRV__PATH_MAX];
-	char path[UDRV__PATH_MAX];
 	int null;
 	int log;
-	int ret;
+	int ret = 0;
 
-	(void)snprintf(name, sizeof(name), "%s@%s", drv->name, device);
-	ret = udrv__rundir_path(path, sizeof(path), name, ".log");
-	if (ret)
-		return ret;
 	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (log < 0 || null < 0) {
@@ -184,6 +182,29 @@ static int to_background(const struct udrv_driver *drv, const char *device)
 	return ret;
 }
 
+static void log_ready(const struct daemon *d)
+{
+	udrv_dev_info(d->dev, "driver %s is ready (backend %s, pid %d)", d->drv->name,
+		      udrv_device_backend(d->dev), (int)getpid());
+}
+
+/* The terminal hears where the log goes on; the log begins with what the terminal heard last. */
+static void detach_from_parent(struct daemon *d)
+{
+	char name[UDRV__PATH_MAX];
+	char path[UDRV__PATH_MAX];
+
+	(void)snprintf(name, sizeof(name), "%s@%s", d->drv->name, udrv_device_name(d->dev));
+	if (!udrv__rundir_path(path, sizeof(path), name, ".log")) {
+		udrv_dev_info(d->dev, "from now on it logs to %s", path);
+		if (!to_background(path))
+			log_ready(d);
+	}
+	(void)!write(d->ready_fd, "", 1);
+	close(d->ready_fd);
+	d->ready_fd = -1;
+}
+
 /* Tell whoever waits for us: the service manager, and the parent of a detached daemon. */
 static void say_ready(struct daemon *d)
 {
@@ -192,14 +213,9 @@ static void say_ready(struct daemon *d)
 	(void)snprintf(state, sizeof(state), "READY=1\nSTATUS=driving %s",
 		       udrv_device_name(d->dev));
 	udrv__notify(state);
-	udrv_dev_info(d->dev, "driver %s is ready (backend %s, pid %d)", d->drv->name,
-		      udrv_device_backend(d->dev), (int)getpid());
-	if (d->ready_fd >= 0) {
-		(void)to_background(d->drv, udrv_device_name(d->dev));
-		(void)!write(d->ready_fd, "", 1);
-		close(d->ready_fd);
-		d->ready_fd = -1;
-	}
+	log_ready(d);
+	if (d->ready_fd >= 0)
+		detach_from_parent(d);
 }
 
 static int on_error(const struct daemon *d, int fd)

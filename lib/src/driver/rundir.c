@@ -52,8 +52,8 @@ int udrv__rundir_check(const char *dir)
 		return -errno;
 	if (S_ISDIR(st.st_mode) && (st.st_uid == geteuid() || !st.st_uid) && !(st.st_mode & 022))
 		return 0;
-	udrv_pr_err("%s: not a directory that only this user or root can write; remove it, or set "
-		    "UDRV_RUNTIME_DIR",
+	udrv_pr_err("%s: not a directory that only this user or root can write; choose "
+		    "another by UDRV_RUNTIME_DIR",
 		    dir);
 	return -EPERM;
 }

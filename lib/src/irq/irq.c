@@ -12,6 +12,11 @@
 
 #include "irq/irq.h"
 
+static const char *const type_names[UDRV__IRQ_TYPES] = {
+	[UDRV__IRQ_INTX] = "INTx",
+	[UDRV__IRQ_MSI] = "MSI",
+	[UDRV__IRQ_MSIX] = "MSI-X",
+};
 static const struct udrv_irq_options default_options = UDRV_IRQ_OPTIONS_DEFAULT;
 
 int udrv__irqs_init(struct udrv_device *dev)
@@ -89,6 +94,7 @@ static int alloc_type(struct udrv_device *dev, enum udrv__irq_type type, unsigne
 	irqs->type = type;
 	irqs->vectors = vectors;
 	irqs->count = count;
+	udrv_dev_dbg(dev, "%u %s vectors on", count, type_names[type]);
 	return 0;
 }
 

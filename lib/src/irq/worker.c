@@ -194,6 +194,9 @@ static void *worker(void *arg)
 	ret = prepare(v);
 	if (ret)
 		udrv__chain_end(v);
+	if (!ret)
+		udrv_dev_dbg(v->dev, "irq %u: worker waits by %s, SCHED_FIFO %d, CPU %d", v->nr,
+			     v->wait->name, v->fifo_priority, v->cpu);
 	v->start_result = ret;
 	sem_post(&v->started);
 	if (ret)

@@ -56,6 +56,10 @@ int udrv__dma_init(struct udrv_device *dev)
 	udrv__iova_space_init(&dma->own_space);
 	dma->space = dev->ops->iova_space ? dev->ops->iova_space(dev) : &dma->own_space;
 	dev->dma = dma;
+	for (size_t i = 0; i < dma->range_count; i++)
+		udrv_dev_dbg(dev, "device addresses 0x%llx-0x%llx are translated",
+			     (unsigned long long)dma->ranges[i].first,
+			     (unsigned long long)dma->ranges[i].last);
 	return 0;
 }
 
@@ -149,6 +153,7 @@ static int map_pages(struct udrv_device *dev, void *va, size_t len,
 	m->len = len;
 	m->owned = owned;
 	*iova_out = m->iova;
+	udrv_dev_dbg(dev, "mapped %zu bytes at 0x%llx for DMA", len, (unsigned long long)m->iova);
 	pthread_mutex_lock(&dma->lock);
 	m->next = dma->maps;
 	dma->maps = m;

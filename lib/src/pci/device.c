@@ -75,7 +75,11 @@ static int choose_backend(struct udrv_device *dev, const char *wanted)
 		udrv_pr_err("%s: there is no backend named '%s'", dev->name, wanted);
 		return -EINVAL;
 	}
-	if (!info)
+	if (wanted)
+		udrv_pr_err("%s: backend %s does not drive it%s%s", dev->name, wanted,
+			    info ? "; it is bound to " : "",
+			    info ? info->driver[0] ? info->driver : "no driver" : "");
+	else if (!info)
 		udrv_pr_err("%s: there is no such model", dev->name);
 	else if (!info->driver[0] && info->iommu_group < 0)
 		udrv_pr_err("%s: bound to no driver and in no IOMMU group; run: udrv bind %s, with "
@@ -144,6 +148,8 @@ static int open_steps(struct udrv_device *dev)
 	ret = explain(dev, "listen for its events", open_event_fds(dev));
 	if (ret)
 		goto err_dma;
+	udrv_dev_dbg(dev, "open by backend %s, %04x:%04x", dev->ops->name, dev->info.vendor,
+		     dev->info.device);
 	return 0;
 
 err_dma:
