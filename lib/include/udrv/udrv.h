@@ -6,7 +6,9 @@
 #ifndef UDRV_UDRV_H
 #define UDRV_UDRV_H
 
+#include <udrv/atomic.h>
 #include <udrv/barrier.h>
+#include <udrv/bitops.h>
 #include <udrv/completion.h>
 #include <udrv/container_of.h>
 #include <udrv/cycles.h>
@@ -19,6 +21,8 @@
 #include <udrv/io.h>
 #include <udrv/irq.h>
 #include <udrv/jiffies.h>
+#include <udrv/kfifo.h>
+#include <udrv/kref.h>
 #include <udrv/kthread.h>
 #include <udrv/ktime.h>
 #include <udrv/list.h>

@@ -209,7 +209,7 @@ UDRV_API long udrv__wait_left(const struct udrv__wait *w, int ret);
 #define UDRV__WAIT_TIMEOUT(wq, condition, state, flags, timeout)                                   \
 	__extension__({                                                                            \
 		struct udrv__wait udrv__w;                                                         \
-		const long udrv__jiffies = (timeout);                                              \
+		const long udrv__jiffies = (long)(timeout);                                        \
 		(condition) ? (udrv__jiffies > 0 ? udrv__jiffies : 1L)                             \
 			    : udrv__wait_left(                                                     \
 				      &udrv__w,                                                    \
@@ -221,7 +221,7 @@ UDRV_API long udrv__wait_left(const struct udrv__wait *w, int ret);
 #define UDRV__WAIT_HRTIMEOUT(wq, condition, state, timeout)                                        \
 	__extension__({                                                                            \
 		struct udrv__wait udrv__w;                                                         \
-		const int64_t udrv__ns = (timeout);                                                \
+		const int64_t udrv__ns = (int64_t)(timeout);                                       \
 		const int udrv__end =                                                              \
 			(condition) ? 0                                                            \
 				    : UDRV__WAIT_LOOP(udrv__w, wq, condition, state, 0,            \
