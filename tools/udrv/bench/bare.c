@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What no framework can be faster than: two threads and an eventfd. */
+/* What to compare a model's rows with: two threads and an eventfd. */
 #include "bench/rows.h"
 
 #include <errno.h>
@@ -47,6 +47,9 @@ int bench_bare_row(struct bench_result *result)
 
 	if (!row)
 		return 0;
+	ret = bench_pin(result->settings.trigger_cpu);
+	if (ret)
+		return ret;
 	bench_collect_init(&how, result, &bare.gate, bare_fire, &bare);
 	bare.fd = eventfd(0, EFD_CLOEXEC);
 	ret = bare.fd < 0 ? -errno

@@ -24,9 +24,10 @@ struct bench_settings {
 	unsigned int count; /* samples of a pass */
 	unsigned int passes;
 	unsigned int gap_ns;
-	int fifo;	 /* SCHED_FIFO priority of the waiter; 0 is SCHED_OTHER */
-	int cpu;	 /* the waiter's, or -1 */
-	int trigger_cpu; /* or -1 */
+	int fifo;	      /* SCHED_FIFO priority of the waiter; 0 is SCHED_OTHER */
+	int cpu;	      /* the waiter's, or -1 */
+	int trigger_cpu;      /* or -1 */
+	int spin_trigger_cpu; /* the same for rows whose waiter spins */
 	bool mlock;
 	bool intx;
 };

@@ -147,11 +147,28 @@ static int pci_rows(struct bench_result *result)
 	return kernel ? kernel : vfio ? vfio : back;
 }
 
+/*
+ * A wake-up on the own CPU and one of another CPU are different things, and left alone the
+ * scheduler does now this and now that: so who blocks shares the trigger's CPU, and who spins
+ * does not.
+ */
+static void place_model(struct bench_settings *settings)
+{
+	int cpus[2];
+
+	if (settings->cpu >= 0 || settings->trigger_cpu >= 0)
+		return;
+	bench_two_cpus(cpus);
+	settings->cpu = settings->trigger_cpu = cpus[0];
+	settings->spin_trigger_cpu = cpus[1] < 0 ? cpus[0] : cpus[1];
+}
+
 static int model_rows(struct bench_result *result)
 {
 	int bare, model = 0;
 
 	result->baseline = "bare-eventfd";
+	place_model(&result->settings);
 	bare = bench_bare_row(result);
 	if (!atomic_load(&bench_stop) && wants(result, "model-"))
 		model = bench_udrv_rows(result, "model");

@@ -92,6 +92,7 @@ static void put_settings(struct json_object *o, const struct bench_result *resul
 	put(o, "cpus", json_object_new_int64(m->cpus));
 	put(o, "cpu", cpu_or_null(s->cpu));
 	put(o, "trigger_cpu", cpu_or_null(s->trigger_cpu));
+	put(o, "spin_trigger_cpu", cpu_or_null(s->spin_trigger_cpu));
 	put(o, "fifo_priority", json_object_new_int(s->fifo));
 	put(o, "mlock", json_object_new_boolean(s->mlock));
 	put(o, "gap_ns", integer(s->gap_ns));

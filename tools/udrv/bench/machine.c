@@ -68,7 +68,7 @@ int bench_machine_read(enum bench_clock clock, struct bench_machine *machine)
 	machine->cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	machine->tcg = under_tcg();
 	if (bench_clock_khz(clock, &machine->counter_khz)) {
-		tool_err("the CPU's counter does not run; nothing to measure with\n");
+		tool_err("the CPU's counter does not run; nothing to measure with");
 		return -EIO;
 	}
 	return 0;

@@ -107,8 +107,9 @@ static void print_notes(const struct bench_result *result)
 			       ? ""
 			       : ". Wall-clock figures vary with the host's load");
 	if (!strncmp(result->settings.device, "model:", 6))
-		printf("  software model in this process: no device, no kernel driver; %s is two "
-		       "threads and an eventfd, the bound\n",
+		printf("  software model in this process: no device, no kernel driver; %s, two threads "
+		       "and an eventfd, is the reference; spinning can be faster, as it wakes "
+		       "nobody\n",
 		       result->baseline);
 }
 
@@ -124,6 +125,8 @@ void bench_report(const struct bench_result *result)
 	printf(", %s%s\n  ", s->intx ? "INTx" : "MSI", s->mlock ? ", memory locked" : "");
 	print_waiter(result);
 	print_cpu("; trigger", s->trigger_cpu);
+	if (s->spin_trigger_cpu != s->trigger_cpu)
+		printf(" (spin and adaptive rows: CPU %d)", s->spin_trigger_cpu);
 	printf(", SCHED_OTHER; gap %u ns; first pass dropped\n", s->gap_ns);
 	print_notes(result);
 }

@@ -50,6 +50,12 @@ int bench_thread_start(struct bench_thread *thread, const struct bench_settings 
 		       void (*run)(void *ctx), void *ctx);
 void bench_thread_join(struct bench_thread *thread);
 
+/* Two CPUs that the calling thread may use, ascending; -1 where there is none. */
+void bench_two_cpus(int cpus[2]);
+
+/* May the calling thread use the CPU? 0, also for -1, or negative errno with a message. */
+int bench_check_cpu(const char *option, int cpu);
+
 /* Puts the calling thread on a CPU; -1 does nothing. 0 or negative errno with a message. */
 int bench_pin(int cpu);
 

@@ -21,14 +21,48 @@ static int pin_self(int cpu)
 	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
 }
 
+static int explain_cpu(const char *option, int cpu, int err)
+{
+	tool_err("%s %d: cannot run there: %s; see /sys/devices/system/cpu/online", option, cpu,
+		 strerror(-err));
+	return err;
+}
+
 int bench_pin(int cpu)
 {
 	int ret = pin_self(cpu);
 
+	return ret ? explain_cpu("CPU", cpu, ret) : 0;
+}
+
+/* Tried, as a CPU can be offline or beyond what a cpuset allows. */
+int bench_check_cpu(const char *option, int cpu)
+{
+	cpu_set_t before;
+	int ret;
+
+	if (cpu < 0)
+		return 0;
+	if (sched_getaffinity(0, sizeof(before), &before))
+		return explain_cpu(option, cpu, -errno);
+	ret = pin_self(cpu);
 	if (ret)
-		tool_err("cannot run on CPU %d: %s; see /sys/devices/system/cpu/online\n", cpu,
-			 strerror(-ret));
-	return ret;
+		return explain_cpu(option, cpu, ret);
+	(void)sched_setaffinity(0, sizeof(before), &before);
+	return 0;
+}
+
+void bench_two_cpus(int cpus[2])
+{
+	cpu_set_t set;
+	int found = 0;
+
+	cpus[0] = cpus[1] = -1;
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return;
+	for (int cpu = 0; cpu < CPU_SETSIZE && found < 2; cpu++)
+		if (CPU_ISSET((size_t)cpu, &set))
+			cpus[found++] = cpu;
 }
 
 static void *thread_main(void *arg)

@@ -129,6 +129,19 @@ static const char *const model_names[UDRV_WAIT_COUNT] = {
 	[UDRV_WAIT_SPIN] = "model-spin",   [UDRV_WAIT_ADAPTIVE] = "model-adaptive",
 };
 
+static bool spins(int wait)
+{
+	return wait == UDRV_WAIT_SPIN || wait == UDRV_WAIT_ADAPTIVE;
+}
+
+static bool may_spin(const struct bench_result *result)
+{
+	const struct bench_settings *settings = &result->settings;
+
+	return result->machine.cpus > 1 &&
+	       (settings->cpu < 0 || settings->cpu != settings->spin_trigger_cpu);
+}
+
 static int wait_rows(struct bench_result *result, struct edu *edu, const char *const *names)
 {
 	int failed = 0, ret = 0;
@@ -138,12 +151,15 @@ static int wait_rows(struct bench_result *result, struct edu *edu, const char *c
 
 		if (!row)
 			continue;
-		if (wait == UDRV_WAIT_SPIN && result->machine.cpus < 2) {
+		if (wait == UDRV_WAIT_SPIN && !may_spin(result)) {
 			bench_leave_out(
 				row, "on one CPU a spinning waiter keeps the trigger from running");
 			continue;
 		}
-		ret = edu_row(result, row, edu, (enum udrv_wait)wait);
+		ret = bench_pin(spins(wait) ? result->settings.spin_trigger_cpu
+					    : result->settings.trigger_cpu);
+		if (!ret)
+			ret = edu_row(result, row, edu, (enum udrv_wait)wait);
 		if (ret)
 			failed = ret;
 	}
