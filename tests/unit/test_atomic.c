@@ -195,7 +195,8 @@ START_TEST(searches_end_at_the_size)
 	ck_assert_uint_eq(udrv_find_next_bit(bits, 150, 65), 150);
 	ck_assert_uint_eq(udrv_find_next_bit(bits, 120, 65), 120);
 	ck_assert_uint_eq(udrv_find_next_bit(bits, 200, 151), 200);
-	udrv_for_each_set_bit(bit, bits, 200) sum += bit;
+	udrv_for_each_set_bit(bit, bits, 200)
+		sum += bit;
 	ck_assert_uint_eq(sum, 63 + 64 + 150);
 	bits[0] = ~0ul;
 	ck_assert_uint_eq(udrv_find_first_zero_bit(bits, 200), 65);

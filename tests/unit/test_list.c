@@ -31,9 +31,9 @@ static int digits(struct udrv_list_head *list)
 	int backwards = 0;
 	int power = 1;
 
-	udrv_list_for_each_entry(i, list, link) forwards = forwards * 10 + i->value;
-	udrv_list_for_each_entry_reverse(i, list, link)
-	{
+	udrv_list_for_each_entry(i, list, link)
+		forwards = forwards * 10 + i->value;
+	udrv_list_for_each_entry_reverse(i, list, link) {
 		backwards += power * i->value;
 		power *= 10;
 	}
@@ -128,9 +128,12 @@ START_TEST(safe_loops_allow_deletion)
 	struct item *n;
 
 	fill();
-	udrv_list_for_each_entry_safe(i, n, &head, link) if (i->value != 2) udrv_list_del(&i->link);
+	udrv_list_for_each_entry_safe(i, n, &head, link)
+		if (i->value != 2)
+			udrv_list_del(&i->link);
 	ck_assert_int_eq(digits(&head), 2);
-	udrv_list_for_each_entry_safe_reverse(i, n, &head, link) udrv_list_del(&i->link);
+	udrv_list_for_each_entry_safe_reverse(i, n, &head, link)
+		udrv_list_del(&i->link);
 	ck_assert(udrv_list_empty(&head));
 }
 END_TEST
@@ -141,7 +144,8 @@ START_TEST(continue_begins_behind_the_position)
 	int sum = 0;
 
 	fill();
-	udrv_list_for_each_entry_continue(i, &head, link) sum += i->value;
+	udrv_list_for_each_entry_continue(i, &head, link)
+		sum += i->value;
 	ck_assert_int_eq(sum, 5);
 }
 END_TEST

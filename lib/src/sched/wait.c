@@ -163,8 +163,7 @@ void udrv__wake_up(struct udrv_wait_queue_head *wq, unsigned int mode, int nr, v
 
 	b.count = 0;
 	udrv_spin_lock(&wq->lock);
-	udrv_list_for_each_entry_safe(entry, next, &wq->head, entry)
-	{
+	udrv_list_for_each_entry_safe(entry, next, &wq->head, entry) {
 		bool exclusive = entry->flags & UDRV_WQ_FLAG_EXCLUSIVE;
 
 		if (wake_entry(entry, mode, key, &b) && exclusive && !--nr)

@@ -30,8 +30,9 @@ struct udrv__worker *udrv__worker_running(const struct udrv_work_struct *work)
 	struct udrv__worker *w;
 
 	/* Another item may have got the memory of one that freed itself. */
-	udrv_list_for_each_entry(w, &udrv__work.running,
-				 running) if (w->work == work && w->func == work->func) return w;
+	udrv_list_for_each_entry(w, &udrv__work.running, running)
+		if (w->work == work && w->func == work->func)
+			return w;
 	return NULL;
 }
 
@@ -51,8 +52,9 @@ void udrv__flushers_take(const struct udrv_work_struct *work, struct udrv_list_h
 	struct udrv__flusher *f;
 	struct udrv__flusher *next;
 
-	udrv_list_for_each_entry_safe(f, next, &udrv__work.flushers, link) if (f->work == work)
-		udrv_list_move_tail(&f->link, list);
+	udrv_list_for_each_entry_safe(f, next, &udrv__work.flushers, link)
+		if (f->work == work)
+			udrv_list_move_tail(&f->link, list);
 }
 
 void udrv__flushers_release(struct udrv_list_head *list)
@@ -60,8 +62,7 @@ void udrv__flushers_release(struct udrv_list_head *list)
 	struct udrv__flusher *f;
 	struct udrv__flusher *next;
 
-	udrv_list_for_each_entry_safe(f, next, list, link)
-	{
+	udrv_list_for_each_entry_safe(f, next, list, link) {
 		udrv_list_del(&f->link);
 		udrv_complete(&f->done);
 	}
@@ -73,8 +74,7 @@ void udrv__work_account(struct udrv_workqueue_struct *wq, uint64_t serial)
 	struct udrv__flusher *next;
 
 	wq->outstanding--;
-	udrv_list_for_each_entry_safe(f, next, &wq->flushers, link)
-	{
+	udrv_list_for_each_entry_safe(f, next, &wq->flushers, link) {
 		if (serial > f->serial || --f->remaining)
 			continue;
 		udrv_list_del(&f->link);
@@ -83,21 +83,22 @@ void udrv__work_account(struct udrv_workqueue_struct *wq, uint64_t serial)
 }
 
 /* The first item that runs nowhere. An ordered queue waits for its first one. */
-static struct udrv_work_struct *pick(struct udrv_workqueue_struct *wq)
+static bool pick(struct udrv_workqueue_struct *wq, struct udrv_work_struct **work_out)
 {
 	struct udrv_work_struct *work;
 
-	udrv_list_for_each_entry(work, &wq->queued, entry)
-	{
+	udrv_list_for_each_entry(work, &wq->queued, entry) {
 		struct udrv__worker *running = udrv__worker_running(work);
 
-		if (!running)
-			return work;
+		if (!running) {
+			*work_out = work;
+			return true;
+		}
 		running->skipped = wq;
 		if (wq->max_active == 1)
 			break;
 	}
-	return NULL;
+	return false;
 }
 
 static void kick(struct udrv_workqueue_struct *wq)
@@ -190,8 +191,7 @@ static void *worker(void *arg)
 	for (;;) {
 		uint32_t kicks = wq->kicks;
 
-		work = pick(wq);
-		if (work) {
+		if (pick(wq, &work)) {
 			run(w, work);
 			continue;
 		}
@@ -271,8 +271,9 @@ static void forget_queue(const struct udrv_workqueue_struct *wq)
 {
 	struct udrv__worker *w;
 
-	udrv_list_for_each_entry(w, &udrv__work.running, running) if (w->skipped == wq) w->skipped =
-		NULL;
+	udrv_list_for_each_entry(w, &udrv__work.running, running)
+		if (w->skipped == wq)
+			w->skipped = NULL;
 }
 
 void udrv_destroy_workqueue(struct udrv_workqueue_struct *wq)
@@ -289,8 +290,7 @@ void udrv_destroy_workqueue(struct udrv_workqueue_struct *wq)
 	__atomic_store_n(&wq->kicks, wq->kicks + 1, __ATOMIC_RELEASE);
 	udrv_spin_unlock(&udrv__work.lock);
 	udrv__wake_word(&wq->kicks, INT_MAX);
-	udrv_list_for_each_entry_safe(w, next, &wq->workers, link)
-	{
+	udrv_list_for_each_entry_safe(w, next, &wq->workers, link) {
 		pthread_join(w->thread, NULL);
 		free(w);
 	}
