@@ -75,10 +75,8 @@ static int choose_backend(struct udrv_device *dev, const char *wanted)
 		udrv_pr_err("%s: there is no backend named '%s'", dev->name, wanted);
 		return -EINVAL;
 	}
-	if (wanted)
-		udrv_pr_err("%s: backend %s does not drive it%s%s", dev->name, wanted,
-			    info ? "; it is bound to " : "",
-			    info ? info->driver[0] ? info->driver : "no driver" : "");
+	if (!info && wanted && strcmp(wanted, "model") != 0)
+		udrv_pr_err("%s: backend %s does not drive models", dev->name, wanted);
 	else if (!info)
 		udrv_pr_err("%s: there is no such model", dev->name);
 	else if (!info->driver[0] && info->iommu_group < 0)
