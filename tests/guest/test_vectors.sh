@@ -1,0 +1,31 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The interrupt runtime on a real kernel: all that is raised arrives, and once. Devices: edu and
+# pci-serial-2x, which share an interrupt line, and e1000e or not.
+# shellcheck source-path=SCRIPTDIR
+. "${0%/*}/lib.sh"
+
+edu=$(device_by_ids 1234:11e8)
+uarts=$(device_by_ids 1b36:0003)
+e1000e=$(device_by_ids 8086:10d3)
+
+run()
+{
+	what=$1
+	shift
+	check "$what" -m '^0 failed$' -x '^FAIL' test_vectors "$@"
+	sed 's/^/     /' "$check_out"
+}
+
+# shellcheck disable=SC2086 # none or one
+{
+	check "bind" udrv bind "$edu" "$uarts" $e1000e
+	[ -z "$e1000e" ] || run "five MSI-X vectors" msix "$e1000e"
+	run "MSI" msi "$edu"
+	run "INTx" intx "$edu"
+	run "two handlers for one device" chain "$edu"
+	run "one line for two devices" line "$edu" "$uarts"
+	run "an interrupt for nobody" nobody "$edu"
+	check "unbind" udrv unbind "$edu" "$uarts" $e1000e
+}
+finish
