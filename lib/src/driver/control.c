@@ -77,6 +77,8 @@ static int run_verb(const struct udrv__control *c, int argc, char **argv, FILE *
 
 	if (!strcmp(argv[0], UDRV__VERB_STATUS))
 		return show_status(c, out);
+	if (!strcmp(argv[0], UDRV__VERB_IRQ_SET))
+		return udrv__irq_set_verb(c->dev, argc, argv, out, err);
 	for (; v && v->name; v++)
 		if (!strcmp(v->name, argv[0]))
 			return v->run(c->dev, argc, argv, out, err);

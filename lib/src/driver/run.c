@@ -18,6 +18,7 @@
 #include <udrv/pci_info.h>
 
 #include "driver/daemon.h"
+#include "stat/segment.h"
 
 #define STOP_GRACE_MS 3000
 
@@ -32,6 +33,7 @@ struct daemon {
 	const struct udrv_driver *drv;
 	struct udrv_device *dev;
 	struct udrv__control control;
+	struct udrv__stat_segment stats;
 	int lock_fd;
 	int signal_fd;
 	int watchdog_fd; /* timer, or -1 */
@@ -265,12 +267,22 @@ static int serve(const struct daemon *d)
 	}
 }
 
+/* Before the first handler runs. The device is driven without, too. */
+static void show_stats(struct daemon *d)
+{
+	char dir[UDRV__PATH_MAX];
+
+	if (!udrv__rundir(dir, sizeof(dir)))
+		(void)udrv__stat_create(&d->stats, dir, d->drv->name, d->dev);
+}
+
 static int drive(struct daemon *d, const char *name, const char *backend)
 {
 	int ret = udrv_device_open(name, backend, &d->dev);
 
 	if (ret)
 		return ret;
+	show_stats(d);
 	ret = udrv_driver_probe(d->drv, d->dev);
 	if (ret) {
 		udrv_dev_err(d->dev, "driver %s cannot drive it: %s", d->drv->name,
@@ -291,6 +303,7 @@ out_remove:
 		udrv_dev_info(d->dev, "stopped");
 out_close:
 	udrv_device_close(d->dev);
+	udrv__stat_destroy(&d->stats);
 	return ret;
 }
 

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <udrv/cycles.h>
 #include <udrv/device.h>
 
 #include "irq/irq.h"
@@ -50,11 +51,17 @@ static void run_threads(struct udrv__vector *v)
 /* ... so many that nobody handled are too many. */
 #define UNHANDLED_MAX 99900
 
+static void set_shut(struct udrv__vector *v, bool shut)
+{
+	__atomic_store_n(&v->shut, shut, __ATOMIC_RELAXED);
+	__atomic_store_n(&v->stat->shut, shut, __ATOMIC_RELAXED);
+}
+
 /* A line that no handler knows would keep the CPU busy for ever: shut it off. */
 static void look_for_storm(struct udrv__vector *v)
 {
 	if (v->window_unhandled > UNHANDLED_MAX) {
-		__atomic_store_n(&v->shut, true, __ATOMIC_RELAXED);
+		set_shut(v, true);
 		udrv_dev_err(v->dev,
 			     "irq %u: nobody cared: %u of %u interrupts were not handled; "
 			     "it is shut off until it is requested anew",
@@ -64,11 +71,12 @@ static void look_for_storm(struct udrv__vector *v)
 	v->window_unhandled = 0;
 }
 
-static void count_run(struct udrv__vector *v, unsigned int result)
+static void count_run(struct udrv__vector *v, unsigned int result, udrv_cycles_t cycles)
 {
-	__atomic_store_n(&v->count, v->count + 1, __ATOMIC_RELAXED);
+	udrv__stat_add(&v->stat->count, 1);
+	udrv__hist_record(&v->stat->run, cycles);
 	if (result == UDRV_IRQ_NONE) {
-		__atomic_store_n(&v->unhandled, v->unhandled + 1, __ATOMIC_RELAXED);
+		udrv__stat_add(&v->stat->unhandled, 1);
 		v->window_unhandled++;
 	}
 	if (++v->window_runs == UNHANDLED_WINDOW)
@@ -86,6 +94,7 @@ static void unmask(const struct udrv__vector *v)
 
 void udrv__chain_run(struct udrv__vector *v)
 {
+	udrv_cycles_t start = udrv_get_cycles();
 	unsigned int result;
 
 	if (v->shut)
@@ -93,7 +102,7 @@ void udrv__chain_run(struct udrv__vector *v)
 	result = run_handlers(v);
 	if (result & UDRV_IRQ_WAKE_THREAD)
 		run_threads(v);
-	count_run(v, result);
+	count_run(v, result, udrv_get_cycles() - start);
 	if (v->level && !v->shut)
 		unmask(v);
 }
@@ -116,7 +125,7 @@ void udrv__chain_begin(struct udrv__vector *v)
 {
 	v->window_runs = 0;
 	v->window_unhandled = 0;
-	__atomic_store_n(&v->shut, false, __ATOMIC_RELAXED);
+	set_shut(v, false);
 	__atomic_store_n(&v->kicks_answered, v->kicks, __ATOMIC_RELAXED);
 	v->kicks_taken = 0;
 	__atomic_store_n(&v->ended, 0, __ATOMIC_RELEASE);

@@ -34,6 +34,7 @@ static void free_vectors(struct udrv__vector *vectors, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++)
 		close(vectors[i].efd);
+	udrv__irq_stats_free(vectors);
 	free(vectors);
 }
 
@@ -44,6 +45,10 @@ static struct udrv__vector *make_vectors(struct udrv_device *dev, enum udrv__irq
 	struct udrv__vector *vectors = calloc(count, sizeof(*vectors));
 
 	*ret = -ENOMEM;
+	if (vectors && udrv__irq_stats_init(dev, vectors, count)) {
+		free(vectors);
+		return NULL;
+	}
 	for (unsigned int i = 0; vectors && i < count; i++) {
 		struct udrv__vector *v = &vectors[i];
 
@@ -94,6 +99,9 @@ static int alloc_type(struct udrv_device *dev, enum udrv__irq_type type, unsigne
 	irqs->type = type;
 	irqs->vectors = vectors;
 	irqs->count = count;
+	for (unsigned int i = 0; i < count; i++)
+		udrv__irq_describe(&vectors[i]);
+	udrv__irq_stats_show(dev, vectors, count);
 	udrv_dev_dbg(dev, "%u %s vectors on", count, type_names[type]);
 	return 0;
 }
@@ -184,6 +192,7 @@ void udrv_pci_free_irq_vectors(struct udrv_device *dev)
 	}
 	if (irqs->count) {
 		(void)dev->ops->irq_disable(dev, irqs->type);
+		udrv__irq_stats_show(dev, irqs->vectors, 0);
 		free_vectors(irqs->vectors, irqs->count);
 	}
 	irqs->vectors = NULL;
@@ -221,6 +230,7 @@ static int change_options(struct udrv__vector *v, const struct udrv_irq_options 
 		return -EBUSY;
 	if (!v->actions) {
 		v->options = *options;
+		udrv__irq_describe(v);
 		return 0;
 	}
 	v->wanted_options = options;
@@ -275,6 +285,7 @@ static int add_first(struct udrv__vector *v, struct udrv__action *action)
 		udrv_dev_err(v->dev, "irq %u cannot be unmasked: %s", v->nr, strerror(-ret));
 		__atomic_store_n(&v->actions, NULL, __ATOMIC_SEQ_CST);
 		udrv__worker_stop(v);
+		udrv__irq_describe(v);
 	}
 	return ret;
 }
@@ -297,6 +308,7 @@ static int add_action(struct udrv__vector *v, struct udrv__action *action)
 		}
 	}
 	__atomic_store_n(link, action, __ATOMIC_RELEASE);
+	udrv__irq_describe(v);
 	return 0;
 }
 
@@ -355,6 +367,7 @@ static struct udrv__action *unlink_action(struct udrv__vector *v, const void *de
 	if (!action)
 		return NULL;
 	__atomic_store_n(link, action->next, __ATOMIC_SEQ_CST);
+	udrv__irq_describe(v);
 	*last = !v->actions;
 	v->stopping = *last;
 	if (!*last)
@@ -372,6 +385,7 @@ static void wait_for_worker(struct udrv__vector *v, bool last, uint32_t kick)
 	udrv__worker_stop(v);
 	pthread_mutex_lock(&v->dev->irqs->lock);
 	v->stopping = false;
+	udrv__irq_describe(v);
 	pthread_mutex_unlock(&v->dev->irqs->lock);
 }
 
@@ -423,25 +437,35 @@ int udrv_synchronize_irq(struct udrv_device *dev, int irq)
 	return ret;
 }
 
+/* The depth goes down by one; true if nothing disables it any more. */
+static bool enable_once(struct udrv__vector *v)
+{
+	bool enabled = !__atomic_sub_fetch(&v->disabled, 1, __ATOMIC_SEQ_CST);
+
+	udrv__stat_enable(v->stat, enabled);
+	return enabled;
+}
+
 int udrv_disable_irq_nosync(struct udrv_device *dev, int irq)
 {
 	struct udrv__vector *v = get_vector(dev, irq);
 
 	if (!v)
 		return -EINVAL;
-	__atomic_add_fetch(&v->disabled, 1, __ATOMIC_SEQ_CST);
+	udrv__stat_disable(v->stat, __atomic_add_fetch(&v->disabled, 1, __ATOMIC_SEQ_CST) == 1);
 	return 0;
 }
 
 int udrv_disable_irq(struct udrv_device *dev, int irq)
 {
+	struct udrv__vector *v = get_vector(dev, irq);
 	int ret = udrv_disable_irq_nosync(dev, irq);
 
-	if (ret)
-		return ret;
+	if (!v || ret)
+		return -EINVAL;
 	ret = udrv_synchronize_irq(dev, irq);
 	if (ret)
-		__atomic_sub_fetch(&get_vector(dev, irq)->disabled, 1, __ATOMIC_SEQ_CST);
+		(void)enable_once(v);
 	return ret;
 }
 
@@ -455,7 +479,7 @@ int udrv_enable_irq(struct udrv_device *dev, int irq)
 	pthread_mutex_lock(&dev->irqs->lock);
 	if (!__atomic_load_n(&v->disabled, __ATOMIC_RELAXED))
 		ret = -EINVAL;
-	else if (!__atomic_sub_fetch(&v->disabled, 1, __ATOMIC_SEQ_CST) && v->actions)
+	else if (enable_once(v) && v->actions)
 		(void)udrv__chain_kick(v); /* for what came meanwhile; nobody waits */
 	pthread_mutex_unlock(&dev->irqs->lock);
 	if (ret)
@@ -469,8 +493,8 @@ int udrv_irq_get_stats(struct udrv_device *dev, int irq, struct udrv_irq_stats *
 
 	if (!v)
 		return -EINVAL;
-	stats->count = __atomic_load_n(&v->count, __ATOMIC_RELAXED);
-	stats->unhandled = __atomic_load_n(&v->unhandled, __ATOMIC_RELAXED);
+	stats->count = __atomic_load_n(&v->stat->count, __ATOMIC_RELAXED);
+	stats->unhandled = __atomic_load_n(&v->stat->unhandled, __ATOMIC_RELAXED);
 	stats->shut = __atomic_load_n(&v->shut, __ATOMIC_RELAXED);
 	stats->fifo_priority = __atomic_load_n(&v->fifo_priority, __ATOMIC_RELAXED);
 	stats->cpu = __atomic_load_n(&v->cpu, __ATOMIC_RELAXED);

@@ -8,6 +8,7 @@
 #include <semaphore.h>
 
 #include "pci/device.h"
+#include "stat/segment.h"
 
 struct udrv__vector;
 
@@ -55,7 +56,7 @@ struct udrv__vector {
 	uint32_t ended;	      /* it does not run the chain any more */
 	uint32_t window_runs, window_unhandled; /* of the last UNHANDLED_WINDOW */
 	bool shut;				/* nobody handled it: the chain is not run any more */
-	uint64_t count, unhandled;		/* written by the worker only */
+	struct udrv__stat_vector *stat;		/* counters for others to see, never NULL */
 	int efd;
 	int kick_fd; /* while the worker runs */
 	bool level; /* INTx: masked by the kernel until unmasked */
@@ -80,6 +81,8 @@ struct udrv__vector {
 	int fifo_priority; /* what the worker got */
 	int cpu;	   /* where it is bound to, or -1 */
 	pthread_t thread;
+	pid_t tid; /* the same, for the statistics */
+	struct udrv__stat_vector *own_stats; /* of vector 0: all vectors', unless in a segment */
 	bool stopping; /* the last action is being freed */
 	sem_t started;
 	int start_result;
@@ -104,6 +107,18 @@ int udrv__adaptive_init(struct udrv__vector *v);
 int udrv__adaptive_wait(struct udrv__vector *v);
 
 extern const struct udrv__wait_ops udrv__wait_strategies[UDRV_WAIT_COUNT];
+
+/* stat.c: records for vectors that are not at work yet, 0 or -ENOMEM. */
+int udrv__irq_stats_init(struct udrv_device *dev, struct udrv__vector *vectors, unsigned int count);
+void udrv__irq_stats_free(struct udrv__vector *vectors);
+/* stat.c: readers see so many of them from now on. */
+void udrv__irq_stats_show(const struct udrv_device *dev, const struct udrv__vector *vectors,
+			  unsigned int count);
+/*
+ * stat.c: say anew how the vector is served. With irqs.lock, or in a worker for whose start or
+ * change the lock is held.
+ */
+void udrv__irq_describe(struct udrv__vector *v);
 
 /* worker.c: start returns once the worker waits, or says why it cannot. */
 int udrv__worker_start(struct udrv__vector *v);

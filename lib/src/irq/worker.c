@@ -88,7 +88,11 @@ static int prepare(struct udrv__vector *v)
 
 	set_priority(v);
 	ret = set_cpu(v);
-	return ret ? ret : start_waiting(v);
+	if (!ret)
+		ret = start_waiting(v);
+	if (!ret)
+		udrv__irq_describe(v);
+	return ret;
 }
 
 /*
@@ -191,6 +195,7 @@ static void *worker(void *arg)
 	int ret;
 
 	set_name(v);
+	v->tid = gettid();
 	ret = prepare(v);
 	if (ret)
 		udrv__chain_end(v);
@@ -244,6 +249,7 @@ int udrv__worker_start(struct udrv__vector *v)
 		return -errno;
 	v->stop = 0;
 	v->disabled = 0;
+	udrv__stat_enable_all(v->stat);
 	v->pending = false;
 	udrv__chain_begin(v);
 	ret = start_thread(v);

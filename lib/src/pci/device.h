@@ -13,6 +13,7 @@ struct udrv__irqs;
 struct udrv__dma;
 struct udrv__claim;
 struct udrv__devres;
+struct udrv__stat_segment;
 
 struct udrv_device {
 	const struct udrv__backend_ops *ops;
@@ -36,6 +37,7 @@ struct udrv_device {
 	unsigned int irq_counts[UDRV__IRQ_TYPES];
 	struct udrv__irqs *irqs; /* src/irq */
 	struct udrv__dma *dma;	 /* src/mem */
+	struct udrv__stat_segment *stats; /* src/stat: the daemon's, or NULL */
 	int event_fds[UDRV_EVENT_COUNT];
 
 	void *drvdata;

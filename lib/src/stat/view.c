@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+/* A reader's side of the statistics segment: it never waits for the owner, nor the owner for it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <udrv/cycles.h>
+
+#include "stat/segment.h"
+
+/* A sequence that stays odd for longer is its owner's death in the middle of a change. */
+#define TRIES 1000
+
+static bool is_segment(const struct udrv__stat_header *h, size_t size)
+{
+	return size >= sizeof(*h) && !memcmp(h->magic, UDRV__STAT_MAGIC, sizeof(h->magic)) &&
+	       h->version == UDRV__STAT_VERSION && h->header_size == sizeof(*h) &&
+	       h->record_size == sizeof(struct udrv__stat_vector) &&
+	       h->hist_sub_bits == UDRV__HIST_SUB_BITS && h->hist_buckets == UDRV__HIST_BUCKETS &&
+	       h->record_count <= (size - sizeof(*h)) / sizeof(struct udrv__stat_vector) &&
+	       !h->driver[sizeof(h->driver) - 1] && !h->device[sizeof(h->device) - 1] &&
+	       !h->backend[sizeof(h->backend) - 1];
+}
+
+static int map(struct udrv__stat_view *view, int fd)
+{
+	struct stat st;
+	void *addr;
+
+	/* Whoever gets the lock is not the owner, so there is none. */
+	if (!flock(fd, LOCK_SH | LOCK_NB))
+		return -ESTALE;
+	if (errno != EWOULDBLOCK || fstat(fd, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode) || (size_t)st.st_size < sizeof(*view->header))
+		return -EPROTO;
+	addr = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (addr == MAP_FAILED)
+		return -errno;
+	if (!is_segment(addr, (size_t)st.st_size)) {
+		(void)munmap(addr, (size_t)st.st_size);
+		return -EPROTO;
+	}
+	view->header = addr;
+	view->size = (size_t)st.st_size;
+	return 0;
+}
+
+int udrv__stat_open(struct udrv__stat_view *view, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = map(view, fd);
+	close(fd);
+	return ret;
+}
+
+void udrv__stat_close(struct udrv__stat_view *view)
+{
+	(void)munmap((void *)(uintptr_t)view->header, view->size);
+	view->header = NULL;
+}
+
+static void copy_worker(struct udrv__stat_worker *copy, const struct udrv__stat_vector *record)
+{
+	for (int i = 0; i < TRIES; i++) {
+		uint32_t sequence = __atomic_load_n(&record->sequence, __ATOMIC_ACQUIRE);
+
+		*copy = record->worker;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (!(sequence & 1) &&
+		    sequence == __atomic_load_n(&record->sequence, __ATOMIC_RELAXED))
+			break;
+	}
+	copy->wait[sizeof(copy->wait) - 1] = 0;
+	copy->names[sizeof(copy->names) - 1] = 0;
+}
+
+/* The depth and the sum belong together if the depth is the same before and after. */
+static void copy_disabled(struct udrv__stat_vector *copy, const struct udrv__stat_vector *record)
+{
+	uint32_t depth;
+	int64_t cycles;
+	int i = 0;
+
+	do {
+		depth = __atomic_load_n(&record->disabled, __ATOMIC_ACQUIRE);
+		cycles = __atomic_load_n(&record->disabled_cycles, __ATOMIC_ACQUIRE);
+	} while (depth != __atomic_load_n(&record->disabled, __ATOMIC_RELAXED) && ++i < TRIES);
+	if (cycles < 0)
+		cycles = depth ? cycles + (int64_t)udrv_get_cycles() : 0;
+	copy->disabled = depth;
+	copy->disabled_cycles = cycles;
+}
+
+int udrv__stat_read(const struct udrv__stat_view *view, unsigned int nr,
+		    struct udrv__stat_vector *copy)
+{
+	const struct udrv__stat_header *h = view->header;
+	const struct udrv__stat_vector *record;
+
+	if (nr >= __atomic_load_n(&h->vectors, __ATOMIC_ACQUIRE) || nr >= h->record_count)
+		return -ENOENT;
+	record = (const struct udrv__stat_vector *)(const void *)(h + 1) + nr;
+	udrv__hist_copy(&copy->run, &record->run);
+	copy->count = __atomic_load_n(&record->count, __ATOMIC_RELAXED);
+	copy->unhandled = __atomic_load_n(&record->unhandled, __ATOMIC_RELAXED);
+	copy->shut = __atomic_load_n(&record->shut, __ATOMIC_RELAXED);
+	copy->since_ns = record->since_ns;
+	copy_disabled(copy, record);
+	copy_worker(&copy->worker, record);
+	return 0;
+}
+
+double udrv__stat_ns_per_cycle(const struct udrv__stat_view *view)
+{
+	uint64_t ns = 0;
+	uint64_t cycles = 0;
+
+	udrv__stat_clocks(&ns, &cycles);
+	if (ns <= view->header->start_ns || cycles <= view->header->start_cycles)
+		return 0;
+	return (double)(ns - view->header->start_ns) /
+	       (double)(cycles - view->header->start_cycles);
+}
