@@ -13,8 +13,8 @@
 
 #include "stat/segment.h"
 
-/* A sequence that stays odd for longer is its owner's death in the middle of a change. */
-#define TRIES 1000
+/* Changes are seldom: what is in the middle of one for longer has died there. */
+#define TRIES 1000000
 
 static bool is_segment(const struct udrv__stat_header *h, size_t size)
 {
@@ -69,7 +69,8 @@ void udrv__stat_close(struct udrv__stat_view *view)
 	view->header = NULL;
 }
 
-static void copy_worker(struct udrv__stat_worker *copy, const struct udrv__stat_vector *record)
+/* False: it did not hold still. */
+static bool copy_worker(struct udrv__stat_worker *copy, const struct udrv__stat_vector *record)
 {
 	for (int i = 0; i < TRIES; i++) {
 		uint32_t sequence = __atomic_load_n(&record->sequence, __ATOMIC_ACQUIRE);
@@ -78,10 +79,9 @@ static void copy_worker(struct udrv__stat_worker *copy, const struct udrv__stat_
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		if (!(sequence & 1) &&
 		    sequence == __atomic_load_n(&record->sequence, __ATOMIC_RELAXED))
-			break;
+			return true;
 	}
-	copy->wait[sizeof(copy->wait) - 1] = 0;
-	copy->names[sizeof(copy->names) - 1] = 0;
+	return false;
 }
 
 /* The depth and the sum belong together if the depth is the same before and after. */
@@ -116,7 +116,10 @@ int udrv__stat_read(const struct udrv__stat_view *view, unsigned int nr,
 	copy->shut = __atomic_load_n(&record->shut, __ATOMIC_RELAXED);
 	copy->since_ns = record->since_ns;
 	copy_disabled(copy, record);
-	copy_worker(&copy->worker, record);
+	if (!copy_worker(&copy->worker, record))
+		memset(&copy->worker, 0, sizeof(copy->worker));
+	copy->worker.wait[sizeof(copy->worker.wait) - 1] = 0;
+	copy->worker.names[sizeof(copy->worker.names) - 1] = 0;
 	return 0;
 }
 

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* udrv irq set: how a vector's worker runs, changed by the daemon that drives the device. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <udrv/device.h>
+
+#include "driver/daemon.h"
+#include "stats.h"
+#include "tool.h"
+
+static void usage(FILE *out)
+{
+	(void)fprintf(out, "Usage: udrv irq set DEVICE VECTOR OPTION...\n\n"
+			   "Change how the worker of an interrupt vector runs, while it runs; no "
+			   "interrupt is lost.\n\n"
+			   "  wait=NAME       read, epoll, uring, uring-read, spin or adaptive\n"
+			   "  priority=N      SCHED_FIFO 1 to 99, 0 for SCHED_OTHER\n"
+			   "  cpu=N|home|any  a CPU, the one that takes the interrupt, or all\n\n"
+			   "`udrv irqs` shows the vectors.\n");
+}
+
+/* The driver whose daemon has the device. */
+static int find_driver(const char *device, char *driver, size_t size)
+{
+	struct stats stats;
+	int status = TOOL_FAILED;
+
+	if (stats_read(&stats, device))
+		return TOOL_FAILED;
+	if (!stats.count) {
+		tool_err("%s: no daemon drives it; start one: udrv run DRIVER %s", device, device);
+	} else {
+		(void)snprintf(driver, size, "%s", stats.daemon[0].header.driver);
+		status = TOOL_OK;
+	}
+	stats_free(&stats);
+	return status;
+}
+
+/* argv: DEVICE VECTOR OPTION... */
+static int set(int argc, char **argv)
+{
+	static char verb[] = UDRV__VERB_IRQ_SET;
+	char device[UDRV_DEVICE_NAME_MAX];
+	char name[64];
+	struct udrv_driver driver = {.name = name};
+
+	if (udrv__device_name(argv[0], device, sizeof(device)))
+		return TOOL_USAGE;
+	if (find_driver(device, name, sizeof(name)))
+		return TOOL_FAILED;
+	argv[0] = verb;
+	return udrv__client_call(&driver, device, argc, argv) ? TOOL_FAILED : TOOL_OK;
+}
+
+int cmd_irq(int argc, char **argv)
+{
+	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
+		usage(stdout);
+		return TOOL_OK;
+	}
+	if (argc < 5 || strcmp(argv[1], "set") != 0) {
+		tool_err("what should be set? e.g. udrv irq set 0000:00:05.0 0 wait=uring");
+		return TOOL_USAGE;
+	}
+	return set(argc - 2, argv + 2);
+}

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* udrv irqs: a line for each interrupt vector of the daemons that run. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <udrv/device.h>
+
+#include "driver/daemon.h"
+#include "stats.h"
+#include "tool.h"
+
+#define WATCH_DEFAULT_S 2
+#define WATCH_MAX_S	86400
+
+struct irqs {
+	const char *device_arg;
+	const char *device; /* NULL: all */
+	char name[UDRV_DEVICE_NAME_MAX];
+	double watch_s; /* 0: once */
+	bool watch;
+	bool json;
+};
+
+static const char *type_name(unsigned int type)
+{
+	static const char *const names[] = {"intx", "msi", "msix"};
+
+	return type < sizeof(names) / sizeof(names[0]) ? names[type] : "?";
+}
+
+/* The same daemon a moment ago, or NULL. */
+static const struct stats_daemon *daemon_before(const struct stats *before,
+						const struct stats_daemon *d)
+{
+	for (size_t i = 0; i < before->count; i++) {
+		const struct stats_daemon *b = &before->daemon[i];
+
+		if (b->header.pid == d->header.pid &&
+		    b->header.start_cycles == d->header.start_cycles &&
+		    !strcmp(b->header.device, d->header.device))
+			return b;
+	}
+	return NULL;
+}
+
+/* What happened per second, and how busy the worker was, since @before or else since the start. */
+static void measure(const struct stats_daemon *d, const struct stats_daemon *before,
+		    unsigned int nr, double *rate, double *cpu)
+{
+	const struct stats_vector *v = &d->vector[nr];
+	const struct stats_vector *b = before && nr < before->count ? &before->vector[nr] : NULL;
+	bool same = b && b->record.since_ns == v->record.since_ns;
+	unsigned long long from_ns = same ? before->now_ns : v->record.since_ns;
+	unsigned long long cpu_ns = v->cpu_ns;
+	double s = d->now_ns > from_ns ? (double)(d->now_ns - from_ns) / 1e9 : 0;
+
+	/* A worker that was started meanwhile has begun to count anew. */
+	if (same && b->record.worker.tid == v->record.worker.tid && b->cpu_ns <= cpu_ns)
+		cpu_ns -= b->cpu_ns;
+	*rate = s > 0 ? (double)(v->record.count - (same ? b->record.count : 0)) / s : 0;
+	*cpu = s > 0 ? (double)cpu_ns / s / 1e7 : 0;
+}
+
+static unsigned long long to_ns(const struct stats_daemon *d, uint64_t cycles)
+{
+	return (unsigned long long)((double)cycles * d->ns_per_cycle + 0.5);
+}
+
+static unsigned long long handler_ns(const struct stats_daemon *d, unsigned int nr,
+				     unsigned int permille)
+{
+	return to_ns(d, udrv__hist_percentile(&d->vector[nr].record.run, permille));
+}
+
+/* Names, and what keeps handlers from running. */
+static void describe(char *text, size_t size, const struct udrv__stat_vector *r)
+{
+	char disabled[32] = "";
+
+	if (r->disabled)
+		(void)snprintf(disabled, sizeof(disabled), " (disabled %u)", r->disabled);
+	(void)snprintf(text, size, "%s%s%s", r->worker.names[0] ? r->worker.names : "-", disabled,
+		       r->shut ? " (shut: nobody handled it)" : "");
+}
+
+static void print_vector(const struct stats_daemon *d, const struct stats_daemon *before,
+			 unsigned int nr, int device_width)
+{
+	const struct udrv__stat_vector *r = &d->vector[nr].record;
+	char cpu[16] = "any";
+	char text[UDRV__STAT_NAMES + 64];
+	double rate = 0;
+	double busy = 0;
+
+	measure(d, before, nr, &rate, &busy);
+	describe(text, sizeof(text), r);
+	if (r->worker.cpu >= 0)
+		(void)snprintf(cpu, sizeof(cpu), "%d", r->worker.cpu);
+	printf("%-*s %6u %-4s %-10s %4s %4d %12llu %10.1f %9llu %8llu %8llu %9llu %5.1f  %s\n",
+	       device_width, d->header.device, r->worker.nr, type_name(r->worker.type),
+	       r->worker.wait, cpu, r->worker.fifo_priority, (unsigned long long)r->count, rate,
+	       (unsigned long long)r->unhandled, handler_ns(d, nr, 500), handler_ns(d, nr, 990),
+	       handler_ns(d, nr, 1000), busy, text);
+}
+
+static void print_table(const struct stats *now, const struct stats *before)
+{
+	int width = (int)strlen("DEVICE");
+
+	for (size_t i = 0; i < now->count; i++) {
+		int len = (int)strlen(now->daemon[i].header.device);
+
+		width = len > width ? len : width;
+	}
+	printf("%-*s VECTOR TYPE WAIT        CPU PRIO        COUNT     RATE/s UNHANDLED  P50(ns) "
+	       " P99(ns)   MAX(ns)  CPU%%  NAME\n",
+	       width, "DEVICE");
+	for (size_t i = 0; i < now->count; i++) {
+		const struct stats_daemon *d = &now->daemon[i];
+
+		for (unsigned int nr = 0; nr < d->count; nr++)
+			print_vector(d, daemon_before(before, d), nr, width);
+	}
+}
+
+static void add_int(json_object *o, const char *key, unsigned long long val)
+{
+	json_object_object_add(o, key, json_object_new_int64((int64_t)val));
+}
+
+/* Two digits after the point are what is known. */
+static void add_double(json_object *o, const char *key, double val)
+{
+	char text[64];
+
+	(void)snprintf(text, sizeof(text), "%.2f", val);
+	json_object_object_add(o, key, json_object_new_double_s(val, text));
+}
+
+static json_object *json_handler(const struct stats_daemon *d, unsigned int nr)
+{
+	const struct udrv__hist *run = &d->vector[nr].record.run;
+	unsigned long long count = udrv__hist_count(run);
+	json_object *o = json_object_new_object();
+
+	add_int(o, "mean", count ? to_ns(d, run->sum / count) : 0);
+	add_int(o, "p50", handler_ns(d, nr, 500));
+	add_int(o, "p90", handler_ns(d, nr, 900));
+	add_int(o, "p99", handler_ns(d, nr, 990));
+	add_int(o, "p99_9", handler_ns(d, nr, 999));
+	add_int(o, "max", handler_ns(d, nr, 1000));
+	return o;
+}
+
+static json_object *json_vector(const struct stats_daemon *d, const struct stats_daemon *before,
+				unsigned int nr)
+{
+	const struct udrv__stat_vector *r = &d->vector[nr].record;
+	json_object *o = json_object_new_object();
+	double rate = 0;
+	double busy = 0;
+
+	measure(d, before, nr, &rate, &busy);
+	add_int(o, "vector", r->worker.nr);
+	json_object_object_add(o, "type", json_object_new_string(type_name(r->worker.type)));
+	json_object_object_add(o, "wait", json_object_new_string(r->worker.wait));
+	json_object_object_add(o, "cpu", tool_json_number(r->worker.cpu));
+	json_object_object_add(o, "priority", tool_json_number(r->worker.fifo_priority));
+	add_int(o, "count", r->count);
+	add_double(o, "rate", rate);
+	add_int(o, "unhandled", r->unhandled);
+	json_object_object_add(o, "shut", json_object_new_boolean(r->shut != 0));
+	add_int(o, "disabled", r->disabled);
+	add_int(o, "disabled_ns", to_ns(d, (uint64_t)r->disabled_cycles));
+	json_object_object_add(o, "handler_ns", json_handler(d, nr));
+	add_int(o, "worker_cpu_ns", d->vector[nr].cpu_ns);
+	add_double(o, "worker_cpu_percent", busy);
+	json_object_object_add(o, "name", tool_json_text(r->worker.names));
+	return o;
+}
+
+static json_object *json_daemon(const struct stats_daemon *d, const struct stats_daemon *before)
+{
+	json_object *o = json_object_new_object();
+	json_object *vectors = json_object_new_array();
+
+	json_object_object_add(o, "device", json_object_new_string(d->header.device));
+	json_object_object_add(o, "driver", json_object_new_string(d->header.driver));
+	json_object_object_add(o, "backend", json_object_new_string(d->header.backend));
+	add_int(o, "pid", d->header.pid);
+	add_double(o, "uptime_s", (double)(d->now_ns - d->header.start_ns) / 1e9);
+	for (unsigned int nr = 0; nr < d->count; nr++)
+		json_object_array_add(vectors, json_vector(d, before, nr));
+	json_object_object_add(o, "vectors", vectors);
+	return o;
+}
+
+static int print_json(const struct stats *now, const struct stats *before)
+{
+	json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < now->count; i++)
+		json_object_array_add(array, json_daemon(&now->daemon[i],
+							 daemon_before(before, &now->daemon[i])));
+	return tool_print_json(array);
+}
+
+static int print(const struct irqs *irqs, const struct stats *now, const struct stats *before)
+{
+	if (irqs->json)
+		return print_json(now, before);
+	if (irqs->watch && isatty(STDOUT_FILENO))
+		printf("\033[H\033[J");
+	print_table(now, before);
+	if (!fflush(stdout))
+		return TOOL_OK;
+	tool_err("cannot write to standard output: %s", strerror(errno));
+	return TOOL_FAILED;
+}
+
+static int watch(const struct irqs *irqs, struct stats *before)
+{
+	const struct timespec pause = {
+		.tv_sec = (time_t)irqs->watch_s,
+		.tv_nsec = (long)((irqs->watch_s - (double)(time_t)irqs->watch_s) * 1e9),
+	};
+	struct stats now;
+	int status = TOOL_OK;
+
+	while (status == TOOL_OK) {
+		(void)nanosleep(&pause, NULL);
+		if (stats_read(&now, irqs->device))
+			return TOOL_FAILED;
+		status = print(irqs, &now, before);
+		stats_free(before);
+		*before = now;
+	}
+	return status;
+}
+
+static int run(const struct irqs *irqs)
+{
+	const struct stats none = {0};
+	struct stats now;
+	int status;
+
+	if (stats_read(&now, irqs->device))
+		return TOOL_FAILED;
+	if (!now.count && irqs->device && !irqs->watch) {
+		tool_err("%s: no daemon drives it; start one: udrv run DRIVER %s", irqs->device,
+			 irqs->device);
+		return TOOL_FAILED;
+	}
+	if (!now.count && !irqs->json)
+		tool_note("no daemon is running; start one: udrv run DRIVER DEVICE");
+	status = now.count || irqs->json || irqs->watch ? print(irqs, &now, &none) : TOOL_OK;
+	if (irqs->watch && status == TOOL_OK)
+		status = watch(irqs, &now);
+	stats_free(&now);
+	return status;
+}
+
+static bool parse_seconds(struct irqs *irqs, const char *text)
+{
+	char *end;
+
+	irqs->watch_s = strtod(text, &end);
+	return end != text && !*end && irqs->watch_s >= 0.05 && irqs->watch_s <= WATCH_MAX_S;
+}
+
+static bool is_number(const char *text)
+{
+	return !text[strspn(text, "0123456789.")];
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct irqs *irqs = state->input;
+
+	switch (key) {
+	case 'j':
+		irqs->json = true;
+		return 0;
+	case 'w':
+		irqs->watch = true;
+		if (arg && !parse_seconds(irqs, arg))
+			argp_error(state, "%s: not seconds from 0.05 to %d", arg, WATCH_MAX_S);
+		return 0;
+	case ARGP_KEY_ARG:
+		/* No device is called by a mere number. */
+		if (irqs->watch && !irqs->watch_s && is_number(arg)) {
+			if (!parse_seconds(irqs, arg))
+				argp_error(state, "%s: not seconds from 0.05 to %d", arg,
+					   WATCH_MAX_S);
+			return 0;
+		}
+		if (irqs->device_arg)
+			argp_error(state, "only one DEVICE");
+		irqs->device_arg = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option options[] = {
+	{"watch", 'w', "SECONDS", OPTION_ARG_OPTIONAL, "again every SECONDS (2), until ^C", 0},
+	{"json", 'j', NULL, 0, "print an array of objects", 0},
+	{0},
+};
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse_option,
+	.args_doc = "[DEVICE]",
+	.doc = "Show the interrupts of the daemons that run.\v"
+	       "Rates and the workers' CPU time are those since the vectors were allocated, with "
+	       "--watch those since the last time.",
+};
+
+int cmd_irqs(int argc, char **argv)
+{
+	struct irqs irqs = {0};
+
+	if (argp_parse(&argp, argc, argv, 0, NULL, &irqs))
+		return TOOL_USAGE;
+	if (irqs.watch && irqs.watch_s <= 0)
+		irqs.watch_s = WATCH_DEFAULT_S;
+	if (irqs.device_arg) {
+		if (udrv__device_name(irqs.device_arg, irqs.name, sizeof(irqs.name)))
+			return TOOL_USAGE;
+		irqs.device = irqs.name;
+	}
+	return run(&irqs);
+}
