@@ -10,6 +10,7 @@
 #include <udrv/device.h>
 
 #include "driver/daemon.h"
+#include "irqs_json.h"
 #include "stats.h"
 #include "tool.h"
 
@@ -24,57 +25,6 @@ struct irqs {
 	bool watch;
 	bool json;
 };
-
-static const char *type_name(unsigned int type)
-{
-	static const char *const names[] = {"intx", "msi", "msix"};
-
-	return type < sizeof(names) / sizeof(names[0]) ? names[type] : "?";
-}
-
-/* The same daemon a moment ago, or NULL. */
-static const struct stats_daemon *daemon_before(const struct stats *before,
-						const struct stats_daemon *d)
-{
-	for (size_t i = 0; i < before->count; i++) {
-		const struct stats_daemon *b = &before->daemon[i];
-
-		if (b->header.pid == d->header.pid &&
-		    b->header.start_cycles == d->header.start_cycles &&
-		    !strcmp(b->header.device, d->header.device))
-			return b;
-	}
-	return NULL;
-}
-
-/* What happened per second, and how busy the worker was, since @before or else since the start. */
-static void measure(const struct stats_daemon *d, const struct stats_daemon *before,
-		    unsigned int nr, double *rate, double *cpu)
-{
-	const struct stats_vector *v = &d->vector[nr];
-	const struct stats_vector *b = before && nr < before->count ? &before->vector[nr] : NULL;
-	bool same = b && b->record.since_ns == v->record.since_ns;
-	unsigned long long from_ns = same ? before->now_ns : v->record.since_ns;
-	unsigned long long cpu_ns = v->cpu_ns;
-	double s = d->now_ns > from_ns ? (double)(d->now_ns - from_ns) / 1e9 : 0;
-
-	/* A worker that was started meanwhile has begun to count anew. */
-	if (same && b->record.worker.tid == v->record.worker.tid && b->cpu_ns <= cpu_ns)
-		cpu_ns -= b->cpu_ns;
-	*rate = s > 0 ? (double)(v->record.count - (same ? b->record.count : 0)) / s : 0;
-	*cpu = s > 0 ? (double)cpu_ns / s / 1e7 : 0;
-}
-
-static unsigned long long to_ns(const struct stats_daemon *d, uint64_t cycles)
-{
-	return (unsigned long long)((double)cycles * d->ns_per_cycle + 0.5);
-}
-
-static unsigned long long handler_ns(const struct stats_daemon *d, unsigned int nr,
-				     unsigned int permille)
-{
-	return to_ns(d, udrv__hist_percentile(&d->vector[nr].record.run, permille));
-}
 
 /* Names, and what keeps handlers from running. */
 static void describe(char *text, size_t size, const struct udrv__stat_vector *r)
@@ -96,15 +46,15 @@ static void print_vector(const struct stats_daemon *d, const struct stats_daemon
 	double rate = 0;
 	double busy = 0;
 
-	measure(d, before, nr, &rate, &busy);
+	stats_measure(d, before, nr, &rate, &busy);
 	describe(text, sizeof(text), r);
 	if (r->worker.cpu >= 0)
 		(void)snprintf(cpu, sizeof(cpu), "%d", r->worker.cpu);
 	printf("%-*s %6u %-4s %-10s %4s %4d %12llu %10.1f %9llu %8llu %8llu %9llu %5.1f  %s\n",
-	       device_width, d->header.device, r->worker.nr, type_name(r->worker.type),
+	       device_width, d->header.device, r->worker.nr, stats_type(r->worker.type),
 	       r->worker.wait, cpu, r->worker.fifo_priority, (unsigned long long)r->count, rate,
-	       (unsigned long long)r->unhandled, handler_ns(d, nr, 500), handler_ns(d, nr, 990),
-	       handler_ns(d, nr, 1000), busy, text);
+	       (unsigned long long)r->unhandled, stats_handler_ns(d, nr, 500),
+	       stats_handler_ns(d, nr, 990), stats_handler_ns(d, nr, 1000), busy, text);
 }
 
 static void print_table(const struct stats *now, const struct stats *before)
@@ -123,96 +73,14 @@ static void print_table(const struct stats *now, const struct stats *before)
 		const struct stats_daemon *d = &now->daemon[i];
 
 		for (unsigned int nr = 0; nr < d->count; nr++)
-			print_vector(d, daemon_before(before, d), nr, width);
+			print_vector(d, stats_daemon_before(before, d), nr, width);
 	}
-}
-
-static void add_int(json_object *o, const char *key, unsigned long long val)
-{
-	json_object_object_add(o, key, json_object_new_int64((int64_t)val));
-}
-
-/* Two digits after the point are what is known. */
-static void add_double(json_object *o, const char *key, double val)
-{
-	char text[64];
-
-	(void)snprintf(text, sizeof(text), "%.2f", val);
-	json_object_object_add(o, key, json_object_new_double_s(val, text));
-}
-
-static json_object *json_handler(const struct stats_daemon *d, unsigned int nr)
-{
-	const struct udrv__hist *run = &d->vector[nr].record.run;
-	unsigned long long count = udrv__hist_count(run);
-	json_object *o = json_object_new_object();
-
-	add_int(o, "mean", count ? to_ns(d, run->sum / count) : 0);
-	add_int(o, "p50", handler_ns(d, nr, 500));
-	add_int(o, "p90", handler_ns(d, nr, 900));
-	add_int(o, "p99", handler_ns(d, nr, 990));
-	add_int(o, "p99_9", handler_ns(d, nr, 999));
-	add_int(o, "max", handler_ns(d, nr, 1000));
-	return o;
-}
-
-static json_object *json_vector(const struct stats_daemon *d, const struct stats_daemon *before,
-				unsigned int nr)
-{
-	const struct udrv__stat_vector *r = &d->vector[nr].record;
-	json_object *o = json_object_new_object();
-	double rate = 0;
-	double busy = 0;
-
-	measure(d, before, nr, &rate, &busy);
-	add_int(o, "vector", r->worker.nr);
-	json_object_object_add(o, "type", json_object_new_string(type_name(r->worker.type)));
-	json_object_object_add(o, "wait", json_object_new_string(r->worker.wait));
-	json_object_object_add(o, "cpu", tool_json_number(r->worker.cpu));
-	json_object_object_add(o, "priority", tool_json_number(r->worker.fifo_priority));
-	add_int(o, "count", r->count);
-	add_double(o, "rate", rate);
-	add_int(o, "unhandled", r->unhandled);
-	json_object_object_add(o, "shut", json_object_new_boolean(r->shut != 0));
-	add_int(o, "disabled", r->disabled);
-	add_int(o, "disabled_ns", to_ns(d, (uint64_t)r->disabled_cycles));
-	json_object_object_add(o, "handler_ns", json_handler(d, nr));
-	add_int(o, "worker_cpu_ns", d->vector[nr].cpu_ns);
-	add_double(o, "worker_cpu_percent", busy);
-	json_object_object_add(o, "name", tool_json_text(r->worker.names));
-	return o;
-}
-
-static json_object *json_daemon(const struct stats_daemon *d, const struct stats_daemon *before)
-{
-	json_object *o = json_object_new_object();
-	json_object *vectors = json_object_new_array();
-
-	json_object_object_add(o, "device", json_object_new_string(d->header.device));
-	json_object_object_add(o, "driver", json_object_new_string(d->header.driver));
-	json_object_object_add(o, "backend", json_object_new_string(d->header.backend));
-	add_int(o, "pid", d->header.pid);
-	add_double(o, "uptime_s", (double)(d->now_ns - d->header.start_ns) / 1e9);
-	for (unsigned int nr = 0; nr < d->count; nr++)
-		json_object_array_add(vectors, json_vector(d, before, nr));
-	json_object_object_add(o, "vectors", vectors);
-	return o;
-}
-
-static int print_json(const struct stats *now, const struct stats *before)
-{
-	json_object *array = json_object_new_array();
-
-	for (size_t i = 0; i < now->count; i++)
-		json_object_array_add(array, json_daemon(&now->daemon[i],
-							 daemon_before(before, &now->daemon[i])));
-	return tool_print_json(array);
 }
 
 static int print(const struct irqs *irqs, const struct stats *now, const struct stats *before)
 {
 	if (irqs->json)
-		return print_json(now, before);
+		return irqs_print_json(now, before);
 	if (irqs->watch && isatty(STDOUT_FILENO))
 		printf("\033[H\033[J");
 	print_table(now, before);

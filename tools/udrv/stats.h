@@ -34,4 +34,20 @@ struct stats {
 int stats_read(struct stats *stats, const char *device);
 void stats_free(struct stats *stats);
 
+/* "intx", "msi" or "msix". */
+const char *stats_type(unsigned int type);
+/* The same daemon a moment ago, or NULL. */
+const struct stats_daemon *stats_daemon_before(const struct stats *before,
+					       const struct stats_daemon *d);
+/*
+ * What happened per second, and how much of a CPU the worker took in percent, since @before, or
+ * since the vectors were allocated if it is NULL or they were allocated later.
+ */
+void stats_measure(const struct stats_daemon *d, const struct stats_daemon *before, unsigned int nr,
+		   double *rate, double *cpu);
+unsigned long long stats_ns(const struct stats_daemon *d, uint64_t cycles);
+/* A percentile of the time that the handlers of a vector took. */
+unsigned long long stats_handler_ns(const struct stats_daemon *d, unsigned int nr,
+				    unsigned int permille);
+
 #endif
