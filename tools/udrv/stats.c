@@ -16,14 +16,15 @@ static unsigned long long cpu_of(unsigned int pid, unsigned int tid)
 {
 	unsigned long long ns = 0;
 	char path[128];
+	char line[128];
 	FILE *f;
 
 	if (!tid)
 		return 0;
 	(void)snprintf(path, sizeof(path), "%s/%u/task/%u/schedstat", tool_proc_root, pid, tid);
 	f = fopen(path, "re");
-	if (f && fscanf(f, "%llu", &ns) != 1)
-		ns = 0;
+	if (f && fgets(line, sizeof(line), f))
+		ns = strtoull(line, NULL, 10);
 	if (f)
 		(void)fclose(f);
 	return ns;

@@ -80,8 +80,8 @@ struct udrv__vector {
 	int options_result;
 	int fifo_priority; /* what the worker got */
 	int cpu;	   /* where it is bound to, or -1 */
+	pid_t tid;	   /* of the thread */
 	pthread_t thread;
-	pid_t tid; /* the same, for the statistics */
 	struct udrv__stat_vector *own_stats; /* of vector 0: all vectors', unless in a segment */
 	bool stopping; /* the last action is being freed */
 	sem_t started;
