@@ -112,7 +112,7 @@ static void undo_control(void *ctx)
 
 START_TEST(control_start)
 {
-	struct udrv__control control;
+	struct udrv__control control = {0};
 
 	fault_check(&(struct fault_case){
 		.step = step_control, .undo = undo_control, .ctx = &control, .fewest = 5});

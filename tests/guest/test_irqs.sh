@@ -65,6 +65,7 @@ for wait in epoll uring uring-read adaptive read; do
 	check "to $wait at work" udrv irq set "$edu" 0 wait=$wait
 	check "$wait is shown" -m "\"wait\":\"$wait\"" udrv irqs --json
 done
+check "the client is still at it" kill -0 $client
 wait $client
 check "none was lost" -m '^5000 factorials by interrupt, 0 lost, ' cat /tmp/client
 check "priority and CPU" -x . udrv irq set "$edu" 0 priority=10 cpu=any wait=uring

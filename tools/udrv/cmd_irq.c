@@ -45,14 +45,13 @@ static int set(int argc, char **argv)
 	static char verb[] = UDRV__VERB_IRQ_SET;
 	char device[UDRV_DEVICE_NAME_MAX];
 	char name[64];
-	struct udrv_driver driver = {.name = name};
 
 	if (udrv__device_name(argv[0], device, sizeof(device)))
 		return TOOL_USAGE;
 	if (find_driver(device, name, sizeof(name)))
 		return TOOL_FAILED;
 	argv[0] = verb;
-	return udrv__client_call(&driver, device, argc, argv) ? TOOL_FAILED : TOOL_OK;
+	return udrv__client_set(name, device, argc, argv) ? TOOL_FAILED : TOOL_OK;
 }
 
 int cmd_irq(int argc, char **argv)

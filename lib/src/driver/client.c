@@ -16,14 +16,13 @@
 
 #include "driver/daemon.h"
 
-#define SUFFIX	       ".sock"
 #define CONNECT_WAIT_S 5
 
 /* Connected socket, or -ECONNREFUSED / -ENOENT when no daemon is there. */
 static int connect_to(const char *path)
 {
-	const struct timeval wait = { .tv_sec = CONNECT_WAIT_S };
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	const struct timeval wait = {.tv_sec = CONNECT_WAIT_S};
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	int fd;
 	int ret;
 
@@ -33,7 +32,8 @@ static int connect_to(const char *path)
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	/* A daemon that does not take connections must not hold us. The answer may take its time. */
+	/* A daemon that does not take connections must not hold us. The answer may take its time.
+	 */
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
 	if (!connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
 		return fd;
@@ -48,10 +48,11 @@ static const char *socket_device(const char *file, const char *driver, char *dev
 	size_t prefix = strlen(driver);
 	size_t len = strlen(file);
 
-	if (len <= prefix + 1 + strlen(SUFFIX) || strncmp(file, driver, prefix) ||
-	    file[prefix] != '@' || strcmp(file + len - strlen(SUFFIX), SUFFIX) != 0)
+	if (len <= prefix + 1 + strlen(UDRV__CONTROL_SUFFIX) || strncmp(file, driver, prefix) ||
+	    file[prefix] != '@' ||
+	    strcmp(file + len - strlen(UDRV__CONTROL_SUFFIX), UDRV__CONTROL_SUFFIX) != 0)
 		return NULL;
-	(void)snprintf(device, size, "%.*s", (int)(len - prefix - 1 - strlen(SUFFIX)),
+	(void)snprintf(device, size, "%.*s", (int)(len - prefix - 1 - strlen(UDRV__CONTROL_SUFFIX)),
 		       file + prefix + 1);
 	return device;
 }
@@ -105,7 +106,7 @@ static int connect_any(const char *dir, const char *driver)
 	return -EINVAL;
 }
 
-static int connect_device(const char *dir, const char *driver, const char *text)
+static int connect_device(const char *dir, const char *driver, const char *text, const char *suffix)
 {
 	char device[UDRV_DEVICE_NAME_MAX];
 	char path[UDRV__PATH_MAX * 2];
@@ -113,7 +114,7 @@ static int connect_device(const char *dir, const char *driver, const char *text)
 
 	if (fd)
 		return fd;
-	(void)snprintf(path, sizeof(path), "%s/%s@%s%s", dir, driver, device, SUFFIX);
+	(void)snprintf(path, sizeof(path), "%s/%s@%s%s", dir, driver, device, suffix);
 	fd = connect_to(path);
 	if (fd == -EACCES)
 		udrv_pr_err("%s: no permission for %s; run as the daemon's user", device, path);
@@ -177,7 +178,7 @@ static int receive_answer(int fd, int *status)
 }
 
 /* Connected to the daemon that is meant; explains failures. */
-static int connect_daemon(const char *driver, const char *device)
+static int connect_daemon(const char *driver, const char *device, const char *suffix)
 {
 	char dir[UDRV__PATH_MAX];
 	int ret = udrv__rundir(dir, sizeof(dir));
@@ -189,17 +190,15 @@ static int connect_daemon(const char *driver, const char *device)
 		ret = udrv__rundir_check(dir);
 	if (ret)
 		return ret;
-	return device ? connect_device(dir, driver, device) : connect_any(dir, driver);
+	return device ? connect_device(dir, driver, device, suffix) : connect_any(dir, driver);
 }
 
-int udrv__client_call(const struct udrv_driver *drv, const char *device, int argc, char **argv)
+/* Ask, print, close. The exit status. */
+static int ask(int fd, int argc, char **argv)
 {
-	int fd = connect_daemon(drv->name, device);
 	int status = 0;
 	int ret;
 
-	if (fd < 0)
-		return EXIT_FAILURE;
 	ret = send_request(fd, argc, argv);
 	if (!ret)
 		ret = receive_answer(fd, &status);
@@ -214,4 +213,18 @@ int udrv__client_call(const struct udrv_driver *drv, const char *device, int arg
 		return EXIT_FAILURE;
 	}
 	return status ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int udrv__client_call(const struct udrv_driver *drv, const char *device, int argc, char **argv)
+{
+	int fd = connect_daemon(drv->name, device, UDRV__CONTROL_SUFFIX);
+
+	return fd < 0 ? EXIT_FAILURE : ask(fd, argc, argv);
+}
+
+int udrv__client_set(const char *driver, const char *device, int argc, char **argv)
+{
+	int fd = connect_daemon(driver, device, UDRV__SETTINGS_SUFFIX);
+
+	return fd < 0 ? EXIT_FAILURE : ask(fd, argc, argv);
 }

@@ -73,11 +73,11 @@ static int show_status(const struct udrv__control *c, FILE *out)
 
 static int run_verb(const struct udrv__control *c, int argc, char **argv, FILE *out, FILE *err)
 {
-	const struct udrv_verb *v = c->drv->verbs;
+	const struct udrv_verb *v = c->settings ? NULL : c->drv->verbs;
 
 	if (!strcmp(argv[0], UDRV__VERB_STATUS))
 		return show_status(c, out);
-	if (!strcmp(argv[0], UDRV__VERB_IRQ_SET))
+	if (c->settings && !strcmp(argv[0], UDRV__VERB_IRQ_SET))
 		return udrv__irq_set_verb(c->dev, argc, argv, out, err);
 	for (; v && v->name; v++)
 		if (!strcmp(v->name, argv[0]))
@@ -189,7 +189,7 @@ static void *control_thread(void *arg)
 		{ .fd = c->listen_fd, .events = POLLIN },
 	};
 
-	(void)pthread_setname_np(pthread_self(), "control");
+	(void)pthread_setname_np(pthread_self(), c->settings ? "settings" : "control");
 	for (;;) {
 		if (poll(fds, 2, -1) < 0) {
 			if (errno == EINTR)
@@ -266,7 +266,8 @@ int udrv__control_start(struct udrv__control *c, const struct udrv_driver *drv,
 	c->dev = dev;
 	clock_gettime(CLOCK_MONOTONIC, &c->started);
 	(void)snprintf(name, sizeof(name), "%s@%s", drv->name, udrv_device_name(dev));
-	ret = udrv__rundir_path(c->path, sizeof(c->path), name, ".sock");
+	ret = udrv__rundir_path(c->path, sizeof(c->path), name,
+				c->settings ? UDRV__SETTINGS_SUFFIX : UDRV__CONTROL_SUFFIX);
 	if (ret) {
 		udrv_pr_err("%s: its control socket's name is too long; set UDRV_RUNTIME_DIR",
 			    name);

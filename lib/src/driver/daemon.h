@@ -33,8 +33,12 @@ int udrv__rundir_check(const char *dir);
  */
 int udrv__lock_device(const char *device, const char *program, int *fd_out);
 
+#define UDRV__CONTROL_SUFFIX  ".sock"
+#define UDRV__SETTINGS_SUFFIX ".ctl"
+
 /* control.c: serves verbs from a thread of its own, one request at a time. */
 struct udrv__control {
+	bool settings; /* set before the start: not the driver's verbs, but what changes settings */
 	const struct udrv_driver *drv;
 	struct udrv_device *dev;
 	char path[UDRV__PATH_MAX];
@@ -55,6 +59,9 @@ int udrv__irq_set_verb(struct udrv_device *dev, int argc, char **argv, FILE *out
 
 /* client.c: send a verb to the running daemon; prints its answer. The exit status. */
 int udrv__client_call(const struct udrv_driver *drv, const char *device, int argc, char **argv);
+
+/* Likewise, to the daemon's settings, which do not wait behind a verb. */
+int udrv__client_set(const char *driver, const char *device, int argc, char **argv);
 
 /* notify.c: tell systemd, if it asked ($NOTIFY_SOCKET, sd_notify(3)). */
 void udrv__notify(const char *state);

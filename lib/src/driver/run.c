@@ -33,6 +33,7 @@ struct daemon {
 	const struct udrv_driver *drv;
 	struct udrv_device *dev;
 	struct udrv__control control;
+	struct udrv__control settings;
 	struct udrv__stat_segment stats;
 	int lock_fd;
 	int signal_fd;
@@ -292,11 +293,15 @@ static int drive(struct daemon *d, const char *name, const char *backend)
 	ret = udrv__control_start(&d->control, d->drv, d->dev);
 	if (ret)
 		goto out_remove;
+	ret = udrv__control_start(&d->settings, d->drv, d->dev);
+	if (ret)
+		goto out_control;
 	say_ready(d);
 	ret = serve(d);
 	udrv__notify("STOPPING=1");
+	udrv__control_stop(&d->settings, STOP_GRACE_MS);
+out_control:
 	udrv__control_stop(&d->control, STOP_GRACE_MS);
-
 out_remove:
 	udrv_driver_remove(d->drv, d->dev);
 	if (!ret)
@@ -381,7 +386,7 @@ static int detach(struct daemon *d, int *status)
 
 int udrv__run(const struct udrv_driver *drv, int argc, char **argv)
 {
-	struct daemon d = { .drv = drv, .watchdog_fd = -1, .ready_fd = -1 };
+	struct daemon d = { .drv = drv, .watchdog_fd = -1, .ready_fd = -1, .settings.settings = true };
 	struct options o = { 0 };
 	char name[UDRV_DEVICE_NAME_MAX];
 	int status = EXIT_SUCCESS;
