@@ -59,7 +59,7 @@ done
 
 # --- Changes while interrupts come
 check "start" udrv run edu "$edu" --detach
-udrv-edu factorial 5 --count 5000 >/tmp/client 2>&1 &
+udrv-edu factorial 5 --count 100000 >/tmp/client 2>&1 &
 client=$!
 for wait in epoll uring uring-read adaptive read; do
 	check "to $wait at work" udrv irq set "$edu" 0 wait=$wait
@@ -67,7 +67,7 @@ for wait in epoll uring uring-read adaptive read; do
 done
 check "the client is still at it" kill -0 $client
 wait $client
-check "none was lost" -m '^5000 factorials by interrupt, 0 lost, ' cat /tmp/client
+check "none was lost" -m '^100000 factorials by interrupt, 0 lost, ' cat /tmp/client
 check "priority and CPU" -x . udrv irq set "$edu" 0 priority=10 cpu=any wait=uring
 check "they are shown" -m "^$edu +0 +msi +uring +any +10 " udrv irqs
 check "at home again" -x . udrv irq set "$edu" 0 cpu=home
