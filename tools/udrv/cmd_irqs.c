@@ -160,7 +160,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		/* No device is called by a mere number. */
-		if (irqs->watch && !irqs->watch_s && is_number(arg)) {
+		if (irqs->watch && irqs->watch_s <= 0 && is_number(arg)) {
 			if (!parse_seconds(irqs, arg))
 				argp_error(state, "%s: not seconds from 0.05 to %d", arg,
 					   WATCH_MAX_S);

@@ -54,7 +54,7 @@ int udrv__control_start(struct udrv__control *c, const struct udrv_driver *drv,
 /* Removes the socket; a verb that is still running after @grace_ms is cut by declaring the device gone. */
 void udrv__control_stop(struct udrv__control *c, int grace_ms);
 
-/* irq_set.c: the verb irq-set VECTOR NAME=VALUE...: udrv_irq_set_options() from the command line. */
+/* irq_set.c: the verb irq-set VECTOR NAME=VALUE...: udrv_irq_set_options(). */
 int udrv__irq_set_verb(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err);
 
 /* client.c: send a verb to the running daemon; prints its answer. The exit status. */
@@ -78,9 +78,9 @@ int udrv__run(const struct udrv_driver *drv, int argc, char **argv);
  * The protocol, docs/contract/control-socket.md: SOCK_SEQPACKET; one request packet of
  * NUL-terminated words; answer packets that begin with a kind; the last one is STATUS.
  */
-#define UDRV__REQUEST_MAX 4096
-#define UDRV__ANSWER_MAX  16384
-#define UDRV__VERB_STATUS "status"
+#define UDRV__REQUEST_MAX  4096
+#define UDRV__ANSWER_MAX   16384
+#define UDRV__VERB_STATUS  "status"
 #define UDRV__VERB_IRQ_SET "irq-set"
 
 enum udrv__answer_kind { UDRV__ANSWER_OUT = 1, UDRV__ANSWER_ERR = 2, UDRV__ANSWER_STATUS = 3 };

@@ -112,7 +112,7 @@ static int alloc_most(struct udrv_device *dev, enum udrv__irq_type type, unsigne
 {
 	unsigned int count = dev->irq_counts[type] < max ? dev->irq_counts[type] : max;
 
-	while (count >= min) {
+	while (count && count >= min) {
 		int ret = alloc_type(dev, type, count);
 
 		if (ret <= 0)

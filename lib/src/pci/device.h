@@ -35,8 +35,8 @@ struct udrv_device {
 	struct udrv__devres *devres;
 
 	unsigned int irq_counts[UDRV__IRQ_TYPES];
-	struct udrv__irqs *irqs; /* src/irq */
-	struct udrv__dma *dma;	 /* src/mem */
+	struct udrv__irqs *irqs;	  /* src/irq */
+	struct udrv__dma *dma;		  /* src/mem */
 	struct udrv__stat_segment *stats; /* src/stat: the daemon's, or NULL */
 	int event_fds[UDRV_EVENT_COUNT];
 
