@@ -34,6 +34,18 @@ static inline int64_t now_ms(void)
 	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
 }
 
+/* The thread sanitizer runs handlers late: only when the thread next calls into the C library. */
+#if defined(__SANITIZE_THREAD__)
+#define HANDLERS_RUN_AT_ONCE 0
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HANDLERS_RUN_AT_ONCE 0
+#endif
+#endif
+#ifndef HANDLERS_RUN_AT_ONCE
+#define HANDLERS_RUN_AT_ONCE 1
+#endif
+
 /* Let others run until an expression is true; the suite's timeout bounds it. */
 #define until(expression)                                                                          \
 	do {                                                                                       \

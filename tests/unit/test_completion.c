@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <time.h>
 
 #include <udrv/completion.h>
@@ -242,6 +243,54 @@ START_TEST(completion_may_vanish_when_its_wait_returned)
 }
 END_TEST
 
+#if defined(__x86_64__) && HANDLERS_RUN_AT_ONCE
+#define CAN_STEP
+#define TRAP_FLAG 0x100
+
+static int page_is_gone, stop_stepping, steps;
+
+/* As soon as the completion is done, a waiter could be through and its stack frame gone. */
+static void after_each_instruction(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+
+	(void)sig;
+	(void)info;
+	steps++;
+	if (!page_is_gone && get(on_page->done)) {
+		page_is_gone = 1;
+		(void)mprotect(on_page, 4096, PROT_NONE);
+	}
+	if (stop_stepping)
+		uc->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
+}
+
+/* Step by step through udrv_complete(): none touches the completion after it is done. */
+START_TEST(complete_does_not_touch_what_is_done)
+{
+	struct sigaction sa = {.sa_sigaction = after_each_instruction, .sa_flags = SA_SIGINFO};
+
+	on_page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(on_page, MAP_FAILED);
+	udrv_init_completion(&dev, on_page);
+	on_page->waiters = 1;
+	ck_assert_int_eq(sigaction(SIGTRAP, &sa, NULL), 0);
+	__asm__ __volatile__("leaq -128(%%rsp), %%rsp\n\tpushfq\n\torq %0, (%%rsp)\n\tpopfq\n\t"
+			     "leaq 128(%%rsp), %%rsp"
+			     :
+			     : "i"(TRAP_FLAG)
+			     : "memory", "cc");
+	if (_i)
+		udrv_complete_all(on_page);
+	else
+		udrv_complete(on_page);
+	set(stop_stepping, 1);
+	ck_assert_int_eq(page_is_gone, 1);
+	ck_assert_int_gt(steps, 10);
+}
+END_TEST
+#endif
+
 int main(void)
 {
 	Suite *s = suite_create("completion");
@@ -261,6 +310,9 @@ int main(void)
 	tcase_add_test(tc, interruption_ends_one_wait_and_done_wins);
 	tcase_add_test(tc, signal_ends_an_interruptible_wait);
 	tcase_add_test(tc, completion_may_vanish_when_its_wait_returned);
+#ifdef CAN_STEP
+	tcase_add_loop_test(tc, complete_does_not_touch_what_is_done, 0, 2);
+#endif
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

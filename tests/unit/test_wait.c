@@ -143,7 +143,7 @@ START_TEST(wake_up_without_the_condition_changes_nothing)
 	for (int i = 0; i < 100; i++) {
 		until(udrv_waitqueue_active(&queue));
 		udrv_wake_up_all(&queue);
-		(void)udrv_wake_up_process(w.task);
+		(void)udrv_wake_up_process(get(w.task));
 	}
 	ck_assert_int_eq(get(w.done), 0);
 	set(cond, 1);
@@ -207,18 +207,6 @@ START_TEST(signal_does_not_end_other_forms)
 }
 END_TEST
 
-/* The thread sanitizer runs handlers late: only when the thread next calls into the C library. */
-#if defined(__SANITIZE_THREAD__)
-#define HANDLERS_RUN_AT_ONCE 0
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define HANDLERS_RUN_AT_ONCE 0
-#endif
-#endif
-#ifndef HANDLERS_RUN_AT_ONCE
-#define HANDLERS_RUN_AT_ONCE 1
-#endif
-
 static struct udrv_task *to_interrupt;
 
 static void interrupt_from_handler(int sig)
@@ -242,6 +230,23 @@ START_TEST(interruption_from_a_handler_is_never_late)
 			until(udrv_waitqueue_active(&queue));
 		/* Once: wherever the thread is, asleep or before, the wait ends. */
 		pthread_kill(t, SIGUSR1);
+		finish(t);
+		ck_assert_int_eq(w.result, -UDRV_ERESTARTSYS);
+	}
+}
+END_TEST
+
+START_TEST(interruption_wakes_a_sleeper)
+{
+	for (int i = 0; i < 100; i++) {
+		struct waiter w = {.form = i % 2 ? KILLABLE : INTERRUPTIBLE};
+		pthread_t t = start(wait_in_form, &w);
+
+		/* Mostly it sleeps by then; where not, the other half of the race is tested. */
+		until(udrv_waitqueue_active(&queue));
+		for (int k = 0; k < 30; k++)
+			sched_yield();
+		udrv_task_interrupt(get(w.task));
 		finish(t);
 		ck_assert_int_eq(w.result, -UDRV_ERESTARTSYS);
 	}
@@ -620,6 +625,7 @@ static TCase *threaded(void)
 		tcase_add_loop_test(tc, signal_does_not_end_other_forms, 0, 2);
 		tcase_add_test(tc, interruption_from_a_handler_is_never_late);
 	}
+	tcase_add_test(tc, interruption_wakes_a_sleeper);
 	tcase_add_test(tc, lock_is_released_only_while_sleeping);
 	tcase_add_test(tc, batch_of_many_waiters_is_woken);
 	tcase_add_test(tc, no_wakeup_is_lost);

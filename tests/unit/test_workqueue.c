@@ -4,6 +4,7 @@
 
 #include <udrv/workqueue.h>
 
+#include "sched/timer_base.h"
 #include "sched/workqueue.h"
 
 #include "support/suite.h"
@@ -509,6 +510,53 @@ START_TEST(flush_of_a_delayed_work_does_not_wait_for_the_timer)
 }
 END_TEST
 
+/*
+ * The timer's callback has begun and waits for the lock: then somebody else gets the lock first,
+ * most often, since the callback must be woken before.
+ */
+static void lock_out_the_callback(void)
+{
+	init_late();
+	ck_assert(udrv_queue_delayed_work(wq, &late.dwork, 1));
+	udrv_spin_lock(&udrv__work.lock);
+	if (late.dwork.work.place == UDRV__DELAYED)
+		until(udrv__timer_running(&late.dwork.timer.node));
+	udrv_spin_unlock(&udrv__work.lock);
+}
+
+START_TEST(late_callback_does_not_queue_what_was_put_off)
+{
+	int put_off = 0;
+
+	for (int i = 0; i < 100; i++) {
+		lock_out_the_callback();
+		if (udrv_mod_delayed_work(wq, &late.dwork, 100000)) {
+			udrv__timer_wait(&late.dwork.timer.node);
+			ck_assert(udrv_delayed_work_pending(&late.dwork));
+			ck_assert(udrv_timer_pending(&late.dwork.timer));
+			put_off++;
+		}
+		(void)udrv_cancel_delayed_work_sync(&late.dwork);
+	}
+	ck_assert_int_gt(put_off, 0);
+}
+END_TEST
+
+START_TEST(cancel_waits_for_a_late_callback)
+{
+	for (int i = 0; i < 100; i++) {
+		lock_out_the_callback();
+		if (_i)
+			(void)udrv_cancel_delayed_work_sync(&late.dwork);
+		else
+			(void)udrv_cancel_delayed_work(&late.dwork);
+		/* Or else its memory could not be freed now. */
+		ck_assert(!udrv__timer_running(&late.dwork.timer.node));
+		(void)udrv_cancel_delayed_work_sync(&late.dwork);
+	}
+}
+END_TEST
+
 static int declared_runs;
 
 static void declared_func(struct udrv_work_struct *work)
@@ -682,6 +730,8 @@ static TCase *items_of_work(void)
 	tcase_add_test(tc, delayed_work_runs_after_its_delay);
 	tcase_add_test(tc, delayed_work_is_cancelled_before_and_after_its_timer);
 	tcase_add_test(tc, mod_moves_a_delayed_work);
+	tcase_add_test(tc, late_callback_does_not_queue_what_was_put_off);
+	tcase_add_loop_test(tc, cancel_waits_for_a_late_callback, 0, 2);
 	tcase_add_test(tc, flush_of_a_delayed_work_does_not_wait_for_the_timer);
 	return tc;
 }
