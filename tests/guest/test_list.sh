@@ -28,7 +28,7 @@ check "list: malformed filter" -s 2 -m 'udrv: 12:34: neither an address' udrv li
 check "list: empty array where nothing matches" -s 1 -m '^\[$' udrv list --json dead:beef
 
 # --- info
-check "info of edu" -m "Address +$edu" -m 'Class +.*\[00ff00\]' -m 'Driver +none' \
+check "info of edu" -m "Address +$edu" -m 'Class +[A-Za-z ]+ \[00ff00\]$' -m 'Driver +none' \
 	-m 'BAR 0 +1 MiB, memory' -m 'MSI vectors +1' -m 'IOMMU group +[0-9]+' \
 	-m '040: MSI \[05\]' -m 'In use +no' udrv info "$edu"
 check "info of e1000e" -m 'Driver +e1000e' -m 'MSI-X vectors +5' -m 'BAR 2 +32 bytes, I/O ports' \
@@ -45,7 +45,8 @@ check "info: malformed address" -s 2 -m 'udrv: nonsense: not a PCI address' udrv
 check "info: two devices" -s 2 -m 'only one DEVICE' udrv info "$edu" "$nic"
 
 # --- the command
-check "help" -m '^Usage: udrv VERB' -m '^  bind ' udrv --help
+check "help" -m '^Usage: udrv VERB' -m '^  bind ' -m '^Drivers: .*edu' udrv --help
+check "run without a driver lists them" -s 2 -m 'which driver. There are: .*edu' udrv run
 check "help of a verb" -m '^Usage: udrv bind .*DEVICE' udrv help bind
 check "version" -m '^udrv [0-9]+\.[0-9]+' udrv --version
 check "no verb" -s 2 -m '^udrv: no verb' udrv

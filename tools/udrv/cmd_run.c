@@ -8,11 +8,26 @@
 #include "program.h"
 #include "tool.h"
 
-static void usage(FILE *out)
+static void usage(void)
 {
-	(void)fprintf(out, "Usage: udrv run DRIVER DEVICE [OPTION...] [NAME=VALUE...]\n\n"
-			   "Drive DEVICE by the program udrv-DRIVER, beside udrv or on PATH, until SIGTERM.\n"
-			   "`udrv run DRIVER --help` shows the options and the driver's parameters.\n");
+	char drivers[512];
+
+	printf("Usage: udrv run DRIVER DEVICE [OPTION...] [NAME=VALUE...]\n\n"
+	       "Drive DEVICE by the program udrv-DRIVER, beside udrv or on PATH, until SIGTERM.\n"
+	       "`udrv run DRIVER --help` shows the options and the driver's parameters.\n");
+	if (program_list(drivers, sizeof(drivers))[0])
+		printf("\nDrivers: %s.\n", drivers);
+}
+
+static int which_driver(void)
+{
+	char drivers[512];
+
+	if (program_list(drivers, sizeof(drivers))[0])
+		tool_err("which driver? There are: %s; e.g. udrv run edu 0000:00:05.0", drivers);
+	else
+		tool_err("which driver? There is no program udrv-DRIVER beside udrv or on PATH");
+	return TOOL_USAGE;
 }
 
 /* The program's arguments: its name, "run", and what followed the driver. */
@@ -32,7 +47,8 @@ static int become(const char *driver, int argc, char **argv)
 	ret = program_exec(driver, args);
 	free(args);
 	if (ret == -ENOENT)
-		tool_err("no driver '%s': there is no program udrv-%s beside udrv or on PATH",
+		tool_err("no driver '%s': there is no program udrv-%s beside udrv or on PATH; "
+			 "`udrv run --help` lists those there are",
 			 driver, driver);
 	else
 		tool_err("cannot run udrv-%s: %s", driver, strerror(-ret));
@@ -42,12 +58,11 @@ static int become(const char *driver, int argc, char **argv)
 int cmd_run(int argc, char **argv)
 {
 	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
-		usage(stdout);
+		usage();
 		return TOOL_OK;
 	}
 	if (argc < 2 || argv[1][0] == '-') {
-		tool_err("which driver? e.g. udrv run edu 0000:00:05.0");
-		return TOOL_USAGE;
+		return which_driver();
 	}
 	return become(argv[1], argc - 2, argv + 2);
 }

@@ -22,11 +22,15 @@ static const struct verb {
 
 static int print_help(void)
 {
+	char drivers[512];
+
 	printf("Usage: udrv VERB [ARGUMENT...]\n\n"
 	       "Drive PCI devices from user space.\n\n");
 	for (size_t i = 0; i < VERB_COUNT; i++)
 		printf("  %-8s %s\n", verbs[i].name, verbs[i].summary);
 	printf("  %-8s %s\n", "help", "explain a verb, as `udrv VERB --help` does");
+	if (program_list(drivers, sizeof(drivers))[0])
+		printf("\nDrivers: %s.\n", drivers);
 	printf("\nAny other VERB runs the program udrv-VERB, beside udrv or on PATH.\n"
 	       "DEVICE is a PCI address such as 0000:00:05.0 or 00:05.0.\n"
 	       "Exit status: 0 done, 1 failed, 2 wrong usage.\n");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <pci/pci.h>
 
@@ -54,30 +55,62 @@ void names_close(struct names *names)
 	free(names);
 }
 
+/* Numbers stand beside each name already: who has no name gets none. */
+#define LOOKUP (NO_HWDB | PCI_LOOKUP_NO_NUMBERS)
+
+static const char *or_unknown(char *buf, size_t size, const char *name, const char *unknown)
+{
+	if (!name)
+		(void)snprintf(buf, size, "%s", unknown);
+	return buf;
+}
+
 const char *names_vendor(struct names *names, char *buf, size_t size, uint16_t vendor)
 {
-	pci_lookup_name(names->access, buf, (int)size, PCI_LOOKUP_VENDOR | NO_HWDB, vendor);
-	return buf;
+	const char *name =
+		pci_lookup_name(names->access, buf, (int)size, PCI_LOOKUP_VENDOR | LOOKUP, vendor);
+
+	return or_unknown(buf, size, name, "unknown vendor");
 }
 
 const char *names_device(struct names *names, char *buf, size_t size, uint16_t vendor,
 			 uint16_t device)
 {
-	pci_lookup_name(names->access, buf, (int)size, PCI_LOOKUP_DEVICE | NO_HWDB, vendor, device);
-	return buf;
+	const char *name = pci_lookup_name(names->access, buf, (int)size,
+					   PCI_LOOKUP_DEVICE | LOOKUP, vendor, device);
+
+	return or_unknown(buf, size, name, "unknown device");
 }
 
+/* The vendor's name also where the device has none. */
 const char *names_subsystem(struct names *names, char *buf, size_t size,
 			    const struct udrv_pci_info *info)
 {
-	pci_lookup_name(names->access, buf, (int)size,
-			PCI_LOOKUP_SUBSYSTEM | PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE | NO_HWDB,
-			info->vendor, info->device, info->subsystem_vendor, info->subsystem_device);
+	char device[128];
+	const char *name;
+	size_t len;
+
+	name = pci_lookup_name(names->access, device, sizeof(device),
+			       PCI_LOOKUP_SUBSYSTEM | PCI_LOOKUP_DEVICE | LOOKUP, info->vendor,
+			       info->device, info->subsystem_vendor, info->subsystem_device);
+	len = strlen(names_vendor(names, buf, size, info->subsystem_vendor));
+	(void)snprintf(buf + len, size - len, " %s",
+		       or_unknown(device, sizeof(device), name, "unknown device"));
 	return buf;
 }
 
 const char *names_class(struct names *names, char *buf, size_t size, uint32_t class_code)
 {
-	pci_lookup_name(names->access, buf, (int)size, PCI_LOOKUP_CLASS | NO_HWDB, class_code >> 8);
+	const char *name = pci_lookup_name(names->access, buf, (int)size, PCI_LOOKUP_CLASS | LOOKUP,
+					   class_code >> 8);
+	char number[16];
+	size_t len;
+
+	(void)or_unknown(buf, size, name, "unknown class");
+	/* libpci appends the number where it knows the base class only, whatever it is asked. */
+	(void)snprintf(number, sizeof(number), " [%04x]", class_code >> 8 & 0xffff);
+	len = strlen(buf);
+	if (len > strlen(number) && !strcmp(buf + len - strlen(number), number))
+		buf[len - strlen(number)] = 0;
 	return buf;
 }

@@ -10,11 +10,11 @@
 
 struct names;
 
-/* NULL when there is no memory. Without a data base of names each lookup gives the number. */
+/* NULL when there is no memory. What the data base of names lacks is called unknown. */
 struct names *names_open(void);
 void names_close(struct names *names);
 
-/* Each returns @buf. */
+/* Each returns @buf, in which there is no number. */
 const char *names_vendor(struct names *names, char *buf, size_t size, uint16_t vendor);
 const char *names_device(struct names *names, char *buf, size_t size, uint16_t vendor,
 			 uint16_t device);

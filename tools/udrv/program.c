@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -47,4 +49,65 @@ int program_exec(const char *name, char **argv)
 	if (errno == ENOENT || !folder[0])
 		execvp(argv[0], argv);
 	return -errno;
+}
+
+#define PREFIX	  "udrv-"
+#define NAMES_MAX 64
+
+struct found {
+	char name[NAMES_MAX][64];
+	size_t count;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static void add_name(struct found *found, const char *name)
+{
+	for (size_t i = 0; i < found->count; i++)
+		if (!strcmp(found->name[i], name))
+			return;
+	if (found->count < NAMES_MAX && strlen(name) < sizeof(found->name[0]))
+		strcpy(found->name[found->count++], name);
+}
+
+static void look_in(struct found *found, const char *folder)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		const char *name = entry->d_name + strlen(PREFIX);
+
+		if (!strncmp(entry->d_name, PREFIX, strlen(PREFIX)) && is_name(name) &&
+		    !faccessat(dirfd(dir), entry->d_name, X_OK, 0))
+			add_name(found, name);
+	}
+	if (dir)
+		(void)closedir(dir);
+}
+
+const char *program_list(char *buf, size_t size)
+{
+	struct found found = {.count = 0};
+	const char *path = getenv("PATH");
+	char folder[PATH_MAX];
+	size_t len;
+
+	own_folder(folder);
+	look_in(&found, folder);
+	for (; path && *path; path += len + (path[len] == ':')) {
+		len = strcspn(path, ":");
+		if (snprintf(folder, sizeof(folder), "%.*s", (int)len, path) < PATH_MAX)
+			look_in(&found, folder);
+	}
+	qsort(found.name, found.count, sizeof(found.name[0]), by_name);
+	buf[0] = 0;
+	len = 0;
+	for (size_t i = 0; i < found.count && len < size; i++)
+		len += (size_t)snprintf(buf + len, size - len, "%s%s", i ? ", " : "",
+					found.name[i]);
+	return buf;
 }

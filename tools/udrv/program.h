@@ -3,10 +3,18 @@
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
+#include <stddef.h>
+
 /*
  * Become udrv-NAME, from this program's folder or PATH, with argv[0] replaced by its name.
  * Returns only when it cannot: -ENOENT if there is none, other negative errno.
  */
 int program_exec(const char *name, char **argv);
+
+/*
+ * What programs there are: "edu, other", each once, in alphabetical order, as many as fit; ""
+ * if there is none. Returns @buf.
+ */
+const char *program_list(char *buf, size_t size);
 
 #endif
