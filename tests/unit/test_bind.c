@@ -395,12 +395,14 @@ START_TEST(unviable_group_names_members_and_command)
 	fake_pci_device("0000:00:05.2", 0x8086, 0x2935, "pcieport", 2);
 	fake_pci_device("0000:00:05.3", 0x8086, 0x2936, NULL, 2);
 	fake_pci_device("0000:00:05.4", 0x8086, 0x2937, "ahci", 2);
+	fake_pci_device("0000:00:05.5", 0x8086, 0x2938, "shpchp", 2);
 	ck_assert_int_eq(do_bind(EDU, NULL, "vfio-pci"), -EBUSY);
 	ck_assert(has_logged(EDU ": IOMMU group 2 also holds 0000:00:05.1, which is bound to "
 				 "uhci_hcd"));
 	ck_assert(has_logged("holds 0000:00:05.4, which is bound to ahci"));
 	ck_assert(!has_logged("00:05.2"));
 	ck_assert(!has_logged("00:05.3"));
+	ck_assert(!has_logged("00:05.5"));
 	ck_assert(has_logged("`udrv bind " EDU " 0000:00:05.1 0000:00:05.4`"));
 	assert_untouched(EDU, "");
 }

@@ -124,6 +124,8 @@ START_TEST(unviable_group_names_each_member_in_the_way)
 	fake_pci_device("0000:00:05.2", 0x8086, 0x10d3, "snd_hda_intel", 3);
 	fake_pci_device("0000:00:05.3", 0x8086, 0x10d3, NULL, 3);
 	fake_pci_device("0000:00:05.4", 0x8086, 0x10d3, "pci-stub", 3);
+	fake_pci_device("0000:00:05.5", 0x8086, 0x10d3, "pcieport", 3);
+	fake_pci_device("0000:00:05.6", 0x8086, 0x10d3, "mlx5_vfio_pci", 3);
 	fake_vfio.not_viable = true;
 	refused(-EPERM, NAME ": IOMMU group 3 is not viable");
 	ck_assert(fault_logged("0000:00:05.1: in the same IOMMU group, bound to e1000e; run: "
@@ -131,6 +133,8 @@ START_TEST(unviable_group_names_each_member_in_the_way)
 	ck_assert(fault_logged("0000:00:05.2: in the same IOMMU group, bound to snd_hda_intel"));
 	ck_assert(!fault_logged("0000:00:05.3:"));
 	ck_assert(!fault_logged("0000:00:05.4:"));
+	ck_assert(!fault_logged("0000:00:05.5:"));
+	ck_assert(!fault_logged("0000:00:05.6:"));
 	fake_vfio.not_viable = false;
 	opens_again();
 }

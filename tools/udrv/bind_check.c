@@ -8,6 +8,7 @@
 
 #include "bind.h"
 #include "inuse.h"
+#include "pci/group.h"
 #include "pci/sysfs.h"
 #include "rebind.h"
 #include "tool.h"
@@ -93,24 +94,12 @@ static bool is_listed(const struct viability *v, const char *name)
 	return false;
 }
 
-/* Drivers that leave DMA alone do not stand in vfio's way (Linux: driver_managed_dma). */
-static bool is_harmless(const struct udrv_pci_info *member)
-{
-	static const char *const drivers[] = {"", "pci-stub", "pcieport", "shpchp"};
-
-	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
-		if (!strcmp(member->driver, drivers[i]))
-			return true;
-	}
-	return tool_is_vfio_driver(member->driver);
-}
-
 static int check_member(const struct udrv_pci_info *member, void *ctx)
 {
 	struct viability *v = ctx;
 	size_t len = strlen(v->command);
 
-	if (is_listed(v, member->name) || is_harmless(member))
+	if (is_listed(v, member->name) || !udrv__pci_blocks_group(member))
 		return 0;
 	tool_err("%s: IOMMU group %d also holds %s, which is bound to %s", v->info->name,
 		 member->iommu_group, member->name, member->driver);
@@ -163,11 +152,11 @@ static int check_one(const struct bind_job *jobs, size_t count, size_t index,
 
 	if (!strcmp(info->driver, options->driver))
 		return 0;
-	if (tool_is_vfio_driver(options->driver))
+	if (udrv__pci_is_vfio_driver(options->driver))
 		ret = check_vfio(info);
 	if (!ret && !options->force)
 		ret = bind_check_free(info);
-	if (!ret && !options->force && tool_is_vfio_driver(options->driver))
+	if (!ret && !options->force && udrv__pci_is_vfio_driver(options->driver))
 		ret = check_group(jobs, count, index);
 	return ret;
 }

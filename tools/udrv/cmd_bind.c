@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "jobs.h"
+#include "pci/group.h"
 #include "rebind.h"
 
 struct settings {
@@ -48,7 +49,7 @@ static void print_jobs(const struct jobs *jobs, const char *driver)
 {
 	for (size_t i = 0; i < jobs->count; i++)
 		print_job(&jobs->job[i], driver);
-	for (size_t i = 0; i < jobs->count && tool_is_vfio_driver(driver); i++) {
+	for (size_t i = 0; i < jobs->count && udrv__pci_is_vfio_driver(driver); i++) {
 		if (jobs->job[i].outcome == BIND_DONE || jobs->job[i].outcome == BIND_ALREADY)
 			print_next_step(&jobs->job[i]);
 	}

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "inuse_nodes.h"
+#include "pci/group.h"
 #include "pci/sysfs.h"
 #include "tool.h"
 
@@ -109,7 +110,7 @@ static void collect_group(struct collecting *c, const struct udrv_pci_info *info
 {
 	char number[16];
 
-	if (info->iommu_group < 0 || !tool_is_vfio_driver(info->driver))
+	if (info->iommu_group < 0 || !udrv__pci_is_vfio_driver(info->driver))
 		return;
 	(void)snprintf(number, sizeof(number), "%d", info->iommu_group);
 	c->prefix = "vfio/";

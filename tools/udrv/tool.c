@@ -41,11 +41,6 @@ json_object *tool_json_number(int val)
 	return val < 0 ? NULL : json_object_new_int(val);
 }
 
-bool tool_is_vfio_driver(const char *driver)
-{
-	return strstr(driver, "vfio") != NULL;
-}
-
 bool tool_is_bridge(const struct udrv_pci_info *info)
 {
 	return info->class_code >> 16 == BASE_CLASS_BRIDGE;

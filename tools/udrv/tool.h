@@ -41,9 +41,6 @@ json_object *tool_json_hex(unsigned val, int digits);
 /* Null for a negative number. */
 json_object *tool_json_number(int val);
 
-/* vfio-pci, or a variant of it for one kind of device. */
-bool tool_is_vfio_driver(const char *driver);
-
 /* Base class 06. */
 bool tool_is_bridge(const struct udrv_pci_info *info);
 

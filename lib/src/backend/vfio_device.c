@@ -15,6 +15,7 @@
 #include "backend/vfio_caps.h"
 #include "backend/vfio_group.h"
 #include "pci/device.h"
+#include "pci/group.h"
 
 /* MSI-X has no more (PCI 3.0, 6.8.2.3); memory is allocated by this number. */
 #define VECTORS_MAX 2048u
@@ -42,8 +43,7 @@ static const uint32_t event_index[UDRV_EVENT_COUNT] = {
 static bool vfio_match(const char *name, const struct udrv_pci_info *info)
 {
 	(void)name;
-	/* vfio-pci, and the variants that some devices have (mlx5_vfio_pci, ...). */
-	return info && strstr(info->driver, "vfio");
+	return info && udrv__pci_is_vfio_driver(info->driver);
 }
 
 /* A region's info with its capabilities; the caller frees it. */

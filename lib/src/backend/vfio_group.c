@@ -13,6 +13,7 @@
 #include <udrv/log.h>
 
 #include "backend/vfio_group.h"
+#include "pci/group.h"
 
 #define CONTAINER_PATH "/dev/vfio/vfio"
 
@@ -59,14 +60,10 @@ static int open_container(const char *device)
 	return fd;
 }
 
-/* Drivers that do no DMA of their own leave a group viable: bridges' and pci-stub. */
 static int name_member(const struct udrv_pci_info *info, void *ctx)
 {
-	bool bridge = info->class_code >> 8 == 0x0604;
-	bool harmless = !info->driver[0] || !strcmp(info->driver, "pci-stub");
-
 	(void)ctx;
-	if (!bridge && !harmless && !strstr(info->driver, "vfio"))
+	if (udrv__pci_blocks_group(info))
 		udrv_pr_err("%s: in the same IOMMU group, bound to %s; run: udrv bind %s",
 			    info->name, info->driver, info->name);
 	return 0;
