@@ -40,7 +40,7 @@ static int remember(struct bind_job *job, const char *driver)
 	ret = remember_save(info, &r);
 	if (ret)
 		tool_err("%s: cannot remember its driver in %s/bind: %s; nothing was changed",
-			 info->name, tool_run_root, strerror(-ret));
+			 info->name, tool_run_root, remember_strerror(ret));
 	return ret;
 }
 
@@ -53,7 +53,7 @@ static void remember_again(const struct bind_job *job)
 
 	if (ret)
 		tool_err("%s: cannot restore what is remembered of it in %s/bind: %s", name,
-			 tool_run_root, strerror(-ret));
+			 tool_run_root, remember_strerror(ret));
 }
 
 /* How the device was found, for messages. */
@@ -157,7 +157,7 @@ static int load_remembered(const struct udrv_pci_info *info, struct remembered *
 			 info->name, tool_run_root, info->name);
 	else if (ret)
 		tool_err("%s: cannot read %s/bind/%s: %s", info->name, tool_run_root, info->name,
-			 strerror(-ret));
+			 remember_strerror(ret));
 	return ret;
 }
 

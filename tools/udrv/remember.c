@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
-#include <limits.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,18 +9,60 @@
 #include "remember.h"
 #include "tool.h"
 
-static int make_folder(const char *path)
+/* What is remembered decides what root binds: only who root trusts may have written it. */
+static int check_owner(int fd, mode_t kind)
 {
-	return mkdir(path, 0755) && errno != EEXIST ? -errno : 0;
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if ((st.st_mode & S_IFMT) != kind || (st.st_uid && st.st_uid != geteuid()) ||
+	    st.st_mode & (S_IWGRP | S_IWOTH))
+		return -EPERM;
+	return 0;
 }
 
-static int make_folders(void)
+static int open_checked(int dir, const char *name, int flags, mode_t kind)
 {
-	char path[PATH_MAX];
-	int ret = make_folder(tool_run_root);
+	/* A pipe must not make this wait. */
+	int fd = openat(dir, name, flags | O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	int ret;
 
-	(void)snprintf(path, sizeof(path), "%s/bind", tool_run_root);
-	return ret ? ret : make_folder(path);
+	if (fd < 0)
+		return errno == ELOOP || errno == ENOTDIR ? -EPERM : -errno;
+	ret = check_owner(fd, kind);
+	if (ret) {
+		close(fd);
+		return ret;
+	}
+	return fd;
+}
+
+static int open_folder(int dir, const char *name, bool make)
+{
+	if (make && mkdirat(dir, name, 0755) && errno != EEXIST)
+		return -errno;
+	return open_checked(dir, name, O_DIRECTORY, S_IFDIR);
+}
+
+/* A descriptor, or a negative errno. */
+static int open_bind(bool make)
+{
+	int root = open_folder(AT_FDCWD, tool_run_root, make);
+	int fd;
+
+	if (root < 0)
+		return root;
+	fd = open_folder(root, "bind", make);
+	close(root);
+	return fd;
+}
+
+const char *remember_strerror(int err)
+{
+	if (err == -EPERM)
+		return "it is not root's alone; look who made it, and delete it";
+	return strerror(-err);
 }
 
 static void format_id(char id[64], const struct udrv_pci_info *info)
@@ -28,13 +70,18 @@ static void format_id(char id[64], const struct udrv_pci_info *info)
 	(void)snprintf(id, 64, "%04x:%04x", info->vendor, info->device);
 }
 
-static int write_file(const char *path, const char *id, const struct remembered *r)
+static int write_file(int dir, const char *name, const char *id, const struct remembered *r)
 {
-	FILE *f = fopen(path, "we");
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
 	int ret = 0;
 
-	if (!f)
-		return -errno;
+	if (!f) {
+		ret = -errno;
+		if (fd >= 0)
+			close(fd);
+		return ret;
+	}
 	if (fprintf(f, "id=%s\ndriver=%s\noverride=%s\nbound=%s\n", id, r->driver, r->override,
 		    r->bound) < 0)
 		ret = -EIO;
@@ -45,21 +92,23 @@ static int write_file(const char *path, const char *id, const struct remembered 
 
 int remember_save(const struct udrv_pci_info *info, const struct remembered *r)
 {
+	char temporary[sizeof(info->name) + 16];
 	char id[64];
-	char path[PATH_MAX];
-	char temporary[PATH_MAX + 16];
-	int ret = make_folders();
+	int dir = open_bind(true);
+	int ret;
 
-	if (ret)
-		return ret;
-	(void)snprintf(path, sizeof(path), "%s/bind/%s", tool_run_root, info->name);
-	(void)snprintf(temporary, sizeof(temporary), "%s.%d", path, (int)getpid());
+	if (dir < 0)
+		return dir;
+	(void)snprintf(temporary, sizeof(temporary), "%s.%d", info->name, (int)getpid());
 	format_id(id, info);
-	ret = write_file(temporary, id, r);
-	if (!ret && rename(temporary, path))
+	/* Of a process with this number that was killed. */
+	(void)unlinkat(dir, temporary, 0);
+	ret = write_file(dir, temporary, id, r);
+	if (!ret && renameat(dir, temporary, dir, info->name))
 		ret = -errno;
 	if (ret)
-		(void)unlink(temporary);
+		(void)unlinkat(dir, temporary, 0);
+	close(dir);
 	return ret;
 }
 
@@ -74,14 +123,32 @@ static bool take_value(const char *line, const char *key, char field[64])
 	return true;
 }
 
-static int read_file(const char *path, struct remembered *r)
+static int open_file(const char *name)
+{
+	int dir = open_bind(false);
+	int fd;
+
+	if (dir < 0)
+		return dir;
+	fd = open_checked(dir, name, 0, S_IFREG);
+	close(dir);
+	return fd;
+}
+
+static int read_file(const char *name, struct remembered *r)
 {
 	char line[128];
 	unsigned seen = 0;
-	FILE *f = fopen(path, "re");
+	int fd = open_file(name);
+	FILE *f;
 
-	if (!f)
-		return -errno;
+	if (fd < 0)
+		return fd;
+	f = fdopen(fd, "r");
+	if (!f) {
+		close(fd);
+		return -ENOMEM;
+	}
 	while (fgets(line, sizeof(line), f)) {
 		line[strcspn(line, "\n")] = 0;
 		if (take_value(line, "id", r->id)) {
@@ -101,12 +168,9 @@ static int read_file(const char *path, struct remembered *r)
 int remember_load(const struct udrv_pci_info *info, struct remembered *out)
 {
 	struct remembered r = {0};
-	char path[PATH_MAX];
 	char id[64];
-	int ret;
+	int ret = read_file(info->name, &r);
 
-	(void)snprintf(path, sizeof(path), "%s/bind/%s", tool_run_root, info->name);
-	ret = read_file(path, &r);
 	if (ret)
 		return ret;
 	format_id(id, info);
@@ -122,8 +186,12 @@ int remember_load(const struct udrv_pci_info *info, struct remembered *out)
 
 int remember_forget(const char *name)
 {
-	char path[PATH_MAX];
+	int dir = open_bind(false);
+	int ret;
 
-	(void)snprintf(path, sizeof(path), "%s/bind/%s", tool_run_root, name);
-	return unlink(path) && errno != ENOENT ? -errno : 0;
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	ret = unlinkat(dir, name, 0) && errno != ENOENT ? -errno : 0;
+	close(dir);
+	return ret;
 }

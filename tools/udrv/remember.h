@@ -12,6 +12,11 @@ struct remembered {
 	char id[64];	   /* "8086:10d3": another device may come to the same address */
 };
 
+/*
+ * Each call goes only to folders and files that are root's or this user's, and that nobody else may
+ * write: -EPERM otherwise.
+ */
+
 /* Written completely or not at all; the id is @info's. 0 or a negative errno. */
 int remember_save(const struct udrv_pci_info *info, const struct remembered *r);
 
@@ -23,5 +28,8 @@ int remember_load(const struct udrv_pci_info *info, struct remembered *r);
 
 /* 0, also when there is nothing to forget. */
 int remember_forget(const char *name);
+
+/* What to tell the user about a failure of these. */
+const char *remember_strerror(int err);
 
 #endif
