@@ -102,6 +102,21 @@ wait_for()
 	done
 }
 
+# How many interrupts of a device a user-space driver has had, by the kernel's account.
+interrupts_of()
+{
+	awk -v device="($1)" 'index($0, "vfio-") && index($0, device) {
+		for (i = 2; $i ~ /^[0-9]+$/; i++) sum += $i
+	}
+	END { print sum + 0 }' /proc/interrupts
+}
+
+# interrupts_above NUMBER DEVICE: the driver is at work.
+interrupts_above()
+{
+	[ "$(interrupts_of "$2")" -gt "$1" ]
+}
+
 # The address of the first device with these ids.
 device_by_ids()
 {

@@ -10,7 +10,7 @@ edu=$(device_by_ids 1234:11e8)
 
 # --- Names
 for bad in '' 5.0 00:20.0 00:05.8 0000:00:05 ../../etc "$edu " 10000:00:05.0x; do
-	check "malformed address '$bad'" -s 1 -m 'udrv-edu: ' udrv run edu "$bad"
+	check "malformed address '$bad'" -s 1 -m '^udrv-edu: .*not a PCI address' udrv run edu "$bad"
 done
 check "no device at all" -s 2 -m 'which device' udrv run edu
 check "no such device" -s 1 -m '0000:00:13.0: no such device' udrv run edu 00:13.0

@@ -88,10 +88,11 @@ done
 # --- SIGKILL while it computes and while the device does DMA: nothing to clean up
 for work in "factorial 5 --count 1000000" "dma-test --rounds 100"; do
 	check "before SIGKILL: start" udrv run edu "$edu" --detach
+	before=$(interrupts_of "$edu")
 	# shellcheck disable=SC2086
 	udrv-edu $work >/tmp/client 2>&1 &
 	client=$!
-	sleep 0.35
+	check "before SIGKILL: it works" wait_for 100 interrupts_above $((before + 1)) "$edu"
 	check "SIGKILL during $work" kill_daemon
 	wait $client
 	check "the client noticed" test $? -eq 1
@@ -104,9 +105,10 @@ done
 
 # --- SIGTERM while a client waits: it ends, and so does the client
 check "start" udrv run edu "$edu" --detach
+before=$(interrupts_of "$edu")
 udrv-edu dma-test --rounds 1000 >/tmp/client 2>&1 &
 client=$!
-sleep 0.35
+check "it works" wait_for 100 interrupts_above $((before + 1)) "$edu"
 check "stop during a long request" stop_daemon
 wait $client
 check "the client noticed" test $? -eq 1

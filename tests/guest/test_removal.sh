@@ -37,9 +37,10 @@ check "bind" udrv bind "$edu"
 
 # --- Removed; the kernel asks for the device and waits until it gets it
 check "start" start
+before=$(interrupts_of "$edu")
 udrv-edu dma-test --rounds 1000 >/tmp/client 2>&1 &
 client=$!
-sleep 0.35
+check "it works for a client" wait_for 100 interrupts_above $((before + 1)) "$edu"
 echo 1 >"/sys/bus/pci/devices/$edu/remove" &
 remover=$!
 check_taken "removal"

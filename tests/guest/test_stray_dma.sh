@@ -16,6 +16,10 @@ check "the IOMMU stopped it" -m "DMAR: .DMA Write.*${edu#0000:}.*fault addr" dme
 check_untouched "after that" "$edu" vfio-pci
 check "the driver works" udrv run edu "$edu" --detach
 check "both ways" -m 'every byte the same' udrv-edu dma-test
-kill "$(cut -d' ' -f1 "/run/udrv/$edu.lock")"
+pid=$(cut -d' ' -f1 "/run/udrv/$edu.lock")
+kill "$pid"
+check "it stops" wait_for 100 ended "$pid"
+check_untouched "after it" "$edu" vfio-pci
 check "unbind" udrv unbind "$edu"
+check_clean "nothing is left" "$edu"
 finish

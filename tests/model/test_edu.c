@@ -231,9 +231,13 @@ static void *factorials_until_error(void *arg)
 static void wait_for_rounds(struct hammer *h, uint32_t rounds)
 {
 	const struct timespec ms = {0, 1000000};
+	uint32_t done;
+	double start = now();
 
-	while (__atomic_load_n(&h->done, __ATOMIC_ACQUIRE) < rounds)
+	while ((done = __atomic_load_n(&h->done, __ATOMIC_ACQUIRE)) < rounds) {
+		ck_assert_msg(now() - start < 10, "%u of %u rounds in 10 s", done, rounds);
 		nanosleep(&ms, NULL);
+	}
 }
 
 START_TEST(removal_ends_a_wait_that_is_under_way)
