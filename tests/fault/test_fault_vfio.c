@@ -8,10 +8,7 @@
 #include <udrv/irq.h>
 #include <udrv/pci.h>
 
-#include "pci/sysfs.h"
-
-#include "support/fake_tree.h"
-#include "support/fake_vfio.h"
+#include "support/fake_machine.h"
 #include "support/fault.h"
 #include "support/suite.h"
 
@@ -20,26 +17,13 @@
 #define UNTOUCHED ((void *)0x5a5a)
 
 static struct udrv_device *dev;
-static char sysfs[128];
 
 static void setup(void)
 {
 	static const uint64_t hole[] = {0, PAGE, 2 * PAGE, (1 << 20) - 2 * PAGE};
-	struct fake_device *fake;
+	struct fake_device *fake = fake_machine_make(NAME);
 
-	fake_tree_make();
-	(void)snprintf(sysfs, sizeof(sysfs), "%s/sys", fake_root);
-	udrv__sysfs_root = sysfs;
-	fake_pci_device(NAME, 0x1234, 0x11e8, "vfio-pci", 3);
-	fake_vfio_start();
-	fake = fake_vfio_add(NAME, 3);
 	fake_vfio_sparse(&fake->regions[0], hole, 2);
-}
-
-static void teardown(void)
-{
-	fake_vfio_stop();
-	fake_tree_remove();
 }
 
 static void setup_open(void)
@@ -51,7 +35,7 @@ static void setup_open(void)
 static void teardown_open(void)
 {
 	udrv_device_close(dev);
-	teardown();
+	fake_machine_remove();
 }
 
 static int step_open(void *ctx)
@@ -213,7 +197,7 @@ int main(void)
 	TCase *tc = tcase_create("on a device");
 
 	tcase_set_timeout(plain, 60);
-	tcase_add_checked_fixture(plain, setup, teardown);
+	tcase_add_checked_fixture(plain, setup, fake_machine_remove);
 	tcase_add_test(plain, device_open);
 	tcase_add_test(plain, pci_iomap_with_a_hole);
 	tcase_set_timeout(tc, 60);

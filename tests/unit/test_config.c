@@ -8,10 +8,7 @@
 #include <udrv/device.h>
 #include <udrv/pci.h>
 
-#include "pci/sysfs.h"
-
-#include "support/fake_tree.h"
-#include "support/fake_vfio.h"
+#include "support/fake_machine.h"
 #include "support/fault.h"
 #include "support/suite.h"
 
@@ -20,7 +17,6 @@
 
 static struct fake_device *fake;
 static struct udrv_device *dev;
-static char sysfs[128];
 
 static void open_with(uint64_t config_size)
 {
@@ -30,12 +26,7 @@ static void open_with(uint64_t config_size)
 
 static void setup(void)
 {
-	fake_tree_make();
-	(void)snprintf(sysfs, sizeof(sysfs), "%s/sys", fake_root);
-	udrv__sysfs_root = sysfs;
-	fake_pci_device(NAME, 0x1234, 0x11e8, "vfio-pci", 3);
-	fake_vfio_start();
-	fake = fake_vfio_add(NAME, 3);
+	fake = fake_machine_make(NAME);
 }
 
 static void setup_pci(void)
@@ -53,8 +44,7 @@ static void setup_pcie(void)
 static void teardown(void)
 {
 	udrv_device_close(dev);
-	fake_vfio_stop();
-	fake_tree_remove();
+	fake_machine_remove();
 }
 
 static void put(uint64_t offset, uint64_t val, unsigned int size)

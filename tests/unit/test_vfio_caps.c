@@ -13,7 +13,7 @@ static union {
 
 static void put(uint32_t at, uint16_t id, uint32_t next)
 {
-	struct vfio_info_cap_header cap = { .id = id, .version = 1, .next = next };
+	struct vfio_info_cap_header cap = {.id = id, .version = 1, .next = next};
 
 	memcpy(info.bytes + at, &cap, sizeof(cap));
 }

@@ -8,10 +8,7 @@
 #include <udrv/device.h>
 #include <udrv/dma.h>
 
-#include "pci/sysfs.h"
-
-#include "support/fake_tree.h"
-#include "support/fake_vfio.h"
+#include "support/fake_machine.h"
 #include "support/fault.h"
 #include "support/suite.h"
 
@@ -20,16 +17,10 @@
 
 static struct udrv_device *dev;
 static struct fault_held before;
-static char sysfs[128];
 
 static void setup(void)
 {
-	fake_tree_make();
-	(void)snprintf(sysfs, sizeof(sysfs), "%s/sys", fake_root);
-	udrv__sysfs_root = sysfs;
-	fake_pci_device(NAME, 0x1234, 0x11e8, "vfio-pci", 3);
-	fake_vfio_start();
-	(void)fake_vfio_add(NAME, 3);
+	(void)fake_machine_make(NAME);
 	fault_held(&before);
 	dev = NULL;
 }
@@ -47,8 +38,7 @@ static void teardown(void)
 	udrv_device_close(dev);
 	ck_assert_uint_eq(fake_vfio.mapping_count, 0);
 	ck_assert(fault_held_again(&before, &now));
-	fake_vfio_stop();
-	fake_tree_remove();
+	fake_machine_remove();
 }
 
 START_TEST(direction_becomes_the_iommus_permissions)

@@ -11,10 +11,7 @@
 #include <udrv/irq.h>
 #include <udrv/pci.h>
 
-#include "pci/sysfs.h"
-
-#include "support/fake_tree.h"
-#include "support/fake_vfio.h"
+#include "support/fake_machine.h"
 #include "support/fault.h"
 #include "support/suite.h"
 
@@ -25,16 +22,10 @@ static struct fake_device *fake;
 static struct udrv_device *dev;
 static struct fault_held before;
 static struct udrv_completion done;
-static char sysfs[128];
 
 static void setup(void)
 {
-	fake_tree_make();
-	(void)snprintf(sysfs, sizeof(sysfs), "%s/sys", fake_root);
-	udrv__sysfs_root = sysfs;
-	fake_pci_device(NAME, 0x1234, 0x11e8, "vfio-pci", 3);
-	fake_vfio_start();
-	fake = fake_vfio_add(NAME, 3);
+	fake = fake_machine_make(NAME);
 	fake->irqs[VFIO_PCI_MSI_IRQ_INDEX] = 4;
 	fault_start_thread_once();
 	fault_held(&before);
@@ -49,8 +40,7 @@ static void teardown(void)
 
 	udrv_device_close(dev);
 	ck_assert(fault_held_again(&before, &now));
-	fake_vfio_stop();
-	fake_tree_remove();
+	fake_machine_remove();
 }
 
 static udrv_irqreturn_t complete(int irq, void *ctx)

@@ -11,10 +11,7 @@
 #include <udrv/irq.h>
 #include <udrv/pci.h>
 
-#include "pci/sysfs.h"
-
-#include "support/fake_tree.h"
-#include "support/fake_vfio.h"
+#include "support/fake_machine.h"
 #include "support/fault.h"
 #include "support/suite.h"
 
@@ -23,23 +20,11 @@
 
 static struct fake_device *fake;
 static struct fault_held before;
-static char sysfs[128];
 
 static void setup(void)
 {
-	fake_tree_make();
-	(void)snprintf(sysfs, sizeof(sysfs), "%s/sys", fake_root);
-	udrv__sysfs_root = sysfs;
-	fake_pci_device(NAME, 0x1234, 0x11e8, "vfio-pci", 3);
-	fake_vfio_start();
-	fake = fake_vfio_add(NAME, 3);
+	fake = fake_machine_make(NAME);
 	fault_held(&before);
-}
-
-static void teardown(void)
-{
-	fake_vfio_stop();
-	fake_tree_remove();
 }
 
 /* Opening fails with err and says so; dev_out is untouched, nothing is open, and open works later.
@@ -339,7 +324,7 @@ int main(void)
 	Suite *s = suite_create("vfio_open");
 	TCase *tc = tcase_create("open");
 
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, setup, fake_machine_remove);
 	tcase_add_test(tc, opens_and_says_what_it_is);
 	tcase_add_test(tc, no_container_node);
 	tcase_add_test(tc, no_permission_for_the_group);
