@@ -3,15 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "args.h"
 #include "jobs.h"
 #include "pci/group.h"
 #include "rebind.h"
 
 struct settings {
 	struct bind_options bind;
-	bool json;
-	char **devices;
-	size_t count;
+	struct device_args args;
 };
 
 static void print_job(const struct bind_job *job, const char *driver)
@@ -69,18 +68,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'n':
 		settings->bind.dry_run = true;
 		return 0;
-	case 'j':
-		settings->json = true;
-		return 0;
-	case ARGP_KEY_ARGS:
-		settings->devices = state->argv + state->next;
-		settings->count = (size_t)(state->argc - state->next);
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which DEVICE?");
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return device_args_parse(&settings->args, key, state);
 	}
 }
 
@@ -115,11 +104,11 @@ int cmd_bind(int argc, char **argv)
 			 settings.bind.driver);
 		return TOOL_USAGE;
 	}
-	status = jobs_read(&jobs, settings.devices, settings.count);
+	status = jobs_read(&jobs, settings.args.devices, settings.args.count);
 	if (status == TOOL_OK) {
 		if (bind_devices(jobs.job, jobs.count, &settings.bind))
 			status = TOOL_FAILED;
-		if (settings.json)
+		if (settings.args.json)
 			status |= tool_print_json(jobs_json(&jobs, "former_driver"));
 		else
 			print_jobs(&jobs, settings.bind.driver);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "args.h"
 #include "info.h"
 
 static int gather(struct info *info, const char *name)
@@ -24,39 +25,23 @@ static int gather(struct info *info, const char *name)
 	return TOOL_OK;
 }
 
-struct options {
-	const char *device;
-	bool json;
-};
-
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	struct options *options = state->input;
+	struct device_args *args = state->input;
 
-	switch (key) {
-	case 'j':
-		options->json = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (options->device)
-			argp_error(state, "only one DEVICE");
-		options->device = arg;
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which DEVICE?");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	(void)arg;
+	if (key == ARGP_KEY_END && args->count > 1)
+		argp_error(state, "only one DEVICE");
+	return device_args_parse(args, key, state);
 }
 
-static const struct argp_option option_table[] = {
+static const struct argp_option options[] = {
 	{"json", 'j', NULL, 0, "print an object", 0},
 	{0},
 };
 
 static const struct argp argp = {
-	.options = option_table,
+	.options = options,
 	.parser = parse_option,
 	.args_doc = "DEVICE",
 	.doc = "Show everything known about a PCI device.\v"
@@ -65,14 +50,14 @@ static const struct argp argp = {
 
 int cmd_info(int argc, char **argv)
 {
-	struct options options = {0};
+	struct device_args args = {0};
 	struct info info = {0};
 	int status;
 
-	if (argp_parse(&argp, argc, argv, 0, NULL, &options))
+	if (argp_parse(&argp, argc, argv, 0, NULL, &args))
 		return TOOL_USAGE;
-	status = gather(&info, options.device);
-	if (status == TOOL_OK && options.json)
+	status = gather(&info, args.devices[0]);
+	if (status == TOOL_OK && args.json)
 		status = tool_print_json(info_json(&info));
 	else if (status == TOOL_OK)
 		info_print(&info);

@@ -2,13 +2,12 @@
 /* udrv unbind: give devices back to the drivers they had. */
 #include <stdio.h>
 
+#include "args.h"
 #include "jobs.h"
 
 struct settings {
 	bool force;
-	bool json;
-	char **devices;
-	size_t count;
+	struct device_args args;
 };
 
 static void print_jobs(const struct jobs *jobs)
@@ -34,18 +33,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'f':
 		settings->force = true;
 		return 0;
-	case 'j':
-		settings->json = true;
-		return 0;
-	case ARGP_KEY_ARGS:
-		settings->devices = state->argv + state->next;
-		settings->count = (size_t)(state->argc - state->next);
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which DEVICE?");
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return device_args_parse(&settings->args, key, state);
 	}
 }
 
@@ -71,11 +60,11 @@ int cmd_unbind(int argc, char **argv)
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &settings))
 		return TOOL_USAGE;
-	status = jobs_read(&jobs, settings.devices, settings.count);
+	status = jobs_read(&jobs, settings.args.devices, settings.args.count);
 	if (status == TOOL_OK) {
 		if (unbind_devices(jobs.job, jobs.count, settings.force))
 			status = TOOL_FAILED;
-		if (settings.json)
+		if (settings.args.json)
 			status |= tool_print_json(jobs_json(&jobs, "driver"));
 		else
 			print_jobs(&jobs);

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the verbs that take DEVICE... and --json have in common on their command lines. */
+#ifndef ARGS_H
+#define ARGS_H
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct device_args {
+	char **devices; /* at least one */
+	size_t count;
+	bool json; /* option 'j' */
+};
+
+/* For a parser's default case. */
+error_t device_args_parse(struct device_args *args, int key, struct argp_state *state);
+
+#endif
