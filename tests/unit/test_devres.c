@@ -205,6 +205,31 @@ START_TEST(an_action_may_free_what_is_older)
 }
 END_TEST
 
+static void add_another(void *letter)
+{
+	note(letter);
+	ck_assert_int_eq(udrv_devm_add_action(dev, action, "n"), 0);
+}
+
+START_TEST(what_an_action_adds_is_released_next)
+{
+	ck_assert_int_eq(udrv_devm_add_action(dev, action, "a"), 0);
+	ck_assert_int_eq(udrv_devm_add_action(dev, add_another, "b"), 0);
+	udrv_device_close(dev);
+	dev = NULL;
+	ck_assert_str_eq(order, "bna");
+}
+END_TEST
+
+START_TEST(a_device_that_is_gone_is_released_too)
+{
+	add_three();
+	udrv_device_set_gone(dev);
+	teardown();
+	ck_assert_str_eq(order, "cba");
+}
+END_TEST
+
 static int freed_by_handler;
 
 static udrv_irqreturn_t handler(int irq, void *done)
@@ -262,6 +287,15 @@ START_TEST(an_irq_stays_if_its_own_handler_frees_it)
 	ck_assert_int_eq(udrv_devm_free_irq(dev, 0, &done), -EINVAL);
 	udrv_pci_free_irq_vectors(dev);
 	ck_assert_uint_eq(udrv_pci_irq_type(dev), 0);
+}
+END_TEST
+
+START_TEST(vectors_stay_while_a_managed_handler_is_there)
+{
+	ck_assert_int_eq(udrv_pci_alloc_irq_vectors(dev, 1, 1, UDRV_PCI_IRQ_MSI), 1);
+	ck_assert_int_eq(udrv_devm_request_irq(dev, 0, handler, 0, "test", order), 0);
+	udrv_pci_free_irq_vectors(dev);
+	ck_assert_uint_eq(udrv_pci_irq_type(dev), UDRV_PCI_IRQ_MSI);
 }
 END_TEST
 
@@ -327,6 +361,9 @@ int main(void)
 	tcase_add_test(tc, bad_arguments_are_refused);
 	tcase_add_test(tc, memory_is_aligned_and_zeroed_and_can_go_early);
 	tcase_add_test(tc, an_action_may_free_what_is_older);
+	tcase_add_test(tc, what_an_action_adds_is_released_next);
+	tcase_add_test(tc, a_device_that_is_gone_is_released_too);
+	tcase_add_test(tc, vectors_stay_while_a_managed_handler_is_there);
 	tcase_add_test(tc, an_irq_is_freed_before_what_is_older);
 	tcase_add_test(tc, an_irq_stays_if_its_own_handler_frees_it);
 	tcase_add_test(tc, a_refused_irq_is_not_managed);
