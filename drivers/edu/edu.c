@@ -68,16 +68,25 @@ static int wait_until_done(struct edu *edu, struct udrv_completion *done, unsign
 	return -ETIMEDOUT;
 }
 
+/* Can it take a command? All ones is no register's value: nobody answers. */
+static int edu_ready(const struct edu *edu, unsigned long reg, uint32_t busy)
+{
+	uint32_t value = udrv_ioread32(edu->regs + reg);
+
+	if (value == UINT32_MAX || udrv_device_gone(edu->dev))
+		return -ENODEV;
+	return value & busy ? -EBUSY : 0;
+}
+
 int edu_factorial(struct edu *edu, uint32_t n, uint32_t *result)
 {
 	int ret;
 
 	if (n > EDU_FACTORIAL_MAX)
 		return -ERANGE;
-	if (udrv_device_gone(edu->dev))
-		return -ENODEV;
-	if (udrv_ioread32(edu->regs + EDU_STATUS) & EDU_STATUS_COMPUTING)
-		return -EBUSY;
+	ret = edu_ready(edu, EDU_STATUS, EDU_STATUS_COMPUTING);
+	if (ret)
+		return ret;
 	udrv_reinit_completion(&edu->factorial_done);
 	udrv_iowrite32(n, edu->regs + EDU_FACTORIAL);
 	ret = wait_until_done(edu, &edu->factorial_done, EDU_STATUS, EDU_STATUS_COMPUTING);
@@ -107,10 +116,9 @@ int edu_dma(struct edu *edu, enum udrv_dma_data_direction dir, udrv_iova_t addr,
 
 	if (dir == UDRV_DMA_BIDIRECTIONAL || !dma_is_possible(addr, offset, len))
 		return -EINVAL;
-	if (udrv_device_gone(edu->dev))
-		return -ENODEV;
-	if (udrv_ioread32(edu->regs + EDU_DMA_COMMAND) & EDU_DMA_RUN)
-		return -EBUSY;
+	ret = edu_ready(edu, EDU_DMA_COMMAND, EDU_DMA_RUN);
+	if (ret)
+		return ret;
 	udrv_reinit_completion(&edu->dma_done);
 	udrv_iowrite32(to_device ? (uint32_t)addr : inside, edu->regs + EDU_DMA_SRC);
 	udrv_iowrite32(to_device ? inside : (uint32_t)addr, edu->regs + EDU_DMA_DST);
