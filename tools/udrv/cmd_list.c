@@ -79,18 +79,8 @@ static json_object *json_in_use(const struct inuse *inuse)
 static void add_json(struct list *list, const struct udrv_pci_info *info, const struct inuse *inuse)
 {
 	json_object *o = json_object_new_object();
-	char buf[256];
 
-	json_object_object_add(o, "address", json_object_new_string(info->name));
-	json_object_object_add(o, "vendor", tool_json_hex(info->vendor, 4));
-	json_object_object_add(o, "device", tool_json_hex(info->device, 4));
-	json_object_object_add(o, "class", tool_json_hex(info->class_code, 6));
-	names_vendor(list->names, buf, sizeof(buf), info->vendor);
-	json_object_object_add(o, "vendor_name", json_object_new_string(buf));
-	names_device(list->names, buf, sizeof(buf), info->vendor, info->device);
-	json_object_object_add(o, "device_name", json_object_new_string(buf));
-	names_class(list->names, buf, sizeof(buf), info->class_code);
-	json_object_object_add(o, "class_name", json_object_new_string(buf));
+	names_json(list->names, o, info);
 	json_object_object_add(o, "driver", tool_json_text(info->driver));
 	json_object_object_add(o, "iommu_group", tool_json_number(info->iommu_group));
 	json_object_object_add(o, "numa_node", tool_json_number(info->numa_node));

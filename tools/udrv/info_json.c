@@ -7,21 +7,11 @@
 static void add_ids(json_object *o, const struct info *info)
 {
 	const struct udrv_pci_info *pci = &info->pci;
-	char buf[256];
 
-	json_object_object_add(o, "address", json_object_new_string(pci->name));
-	json_object_object_add(o, "vendor", tool_json_hex(pci->vendor, 4));
-	json_object_object_add(o, "device", tool_json_hex(pci->device, 4));
+	names_json(info->names, o, pci);
 	json_object_object_add(o, "subsystem_vendor", tool_json_hex(pci->subsystem_vendor, 4));
 	json_object_object_add(o, "subsystem_device", tool_json_hex(pci->subsystem_device, 4));
 	json_object_object_add(o, "revision", tool_json_hex(pci->revision, 2));
-	json_object_object_add(o, "class", tool_json_hex(pci->class_code, 6));
-	names_vendor(info->names, buf, sizeof(buf), pci->vendor);
-	json_object_object_add(o, "vendor_name", json_object_new_string(buf));
-	names_device(info->names, buf, sizeof(buf), pci->vendor, pci->device);
-	json_object_object_add(o, "device_name", json_object_new_string(buf));
-	names_class(info->names, buf, sizeof(buf), pci->class_code);
-	json_object_object_add(o, "class_name", json_object_new_string(buf));
 }
 
 static void add_driver(json_object *o, const struct info *info)

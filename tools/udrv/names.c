@@ -114,3 +114,19 @@ const char *names_class(struct names *names, char *buf, size_t size, uint32_t cl
 		buf[len - strlen(number)] = 0;
 	return buf;
 }
+
+void names_json(struct names *names, json_object *o, const struct udrv_pci_info *info)
+{
+	char buf[256];
+
+	json_object_object_add(o, "address", json_object_new_string(info->name));
+	json_object_object_add(o, "vendor", tool_json_hex(info->vendor, 4));
+	json_object_object_add(o, "device", tool_json_hex(info->device, 4));
+	json_object_object_add(o, "class", tool_json_hex(info->class_code, 6));
+	names_vendor(names, buf, sizeof(buf), info->vendor);
+	json_object_object_add(o, "vendor_name", json_object_new_string(buf));
+	names_device(names, buf, sizeof(buf), info->vendor, info->device);
+	json_object_object_add(o, "device_name", json_object_new_string(buf));
+	names_class(names, buf, sizeof(buf), info->class_code);
+	json_object_object_add(o, "class_name", json_object_new_string(buf));
+}

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <json-c/json.h>
+
 #include <udrv/pci_info.h>
 
 struct names;
@@ -21,5 +23,8 @@ const char *names_device(struct names *names, char *buf, size_t size, uint16_t v
 const char *names_subsystem(struct names *names, char *buf, size_t size,
 			    const struct udrv_pci_info *info);
 const char *names_class(struct names *names, char *buf, size_t size, uint32_t class_code);
+
+/* Address, ids and their names as members of @o: what list and info have in common. */
+void names_json(struct names *names, json_object *o, const struct udrv_pci_info *info);
 
 #endif
