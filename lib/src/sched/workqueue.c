@@ -238,6 +238,7 @@ struct udrv_workqueue_struct *udrv_alloc_workqueue(const char *fmt, unsigned int
 void udrv_flush_workqueue(struct udrv_workqueue_struct *wq)
 {
 	struct udrv__flusher f;
+	bool wait;
 
 	if (!wq)
 		return;
@@ -246,10 +247,12 @@ void udrv_flush_workqueue(struct udrv_workqueue_struct *wq)
 	f.work = NULL;
 	f.serial = wq->serial;
 	f.remaining = wq->outstanding;
-	if (f.remaining)
+	wait = f.remaining;
+	if (wait)
 		udrv_list_add_tail(&f.link, &wq->flushers);
 	udrv_spin_unlock(&udrv__work.lock);
-	if (f.remaining)
+	/* remaining is the workers' now. */
+	if (wait)
 		(void)udrv_wait_for_completion(&f.done);
 }
 
