@@ -25,8 +25,7 @@ static const char *wait_param = "read";
 
 static const struct udrv_param edu_params[] = {
 	{"irq", &irq_param, "interrupt type: auto, msi or intx"},
-	{"wait", &wait_param,
-	 "worker waits by: read, epoll, uring, uring-read, spin or adaptive"},
+	{"wait", &wait_param, "worker waits by: read, epoll, uring, uring-read, spin or adaptive"},
 	{NULL, NULL, NULL},
 };
 

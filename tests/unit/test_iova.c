@@ -11,8 +11,8 @@
 
 /* What intel-iommu reports: the interrupt window is left out. */
 static const struct udrv__iova_range ranges[] = {
-	{ 0, 0xfedfffff },
-	{ 0xfef00000, 0x7fffffffff },
+	{0, 0xfedfffff},
+	{0xfef00000, 0x7fffffffff},
 };
 
 static struct udrv__iova_space space;
@@ -91,7 +91,7 @@ END_TEST
 
 START_TEST(top_of_the_address_space_does_not_wrap)
 {
-	static const struct udrv__iova_range top = { UINT64_MAX - 2 * PAGE + 1, UINT64_MAX };
+	static const struct udrv__iova_range top = {UINT64_MAX - 2 * PAGE + 1, UINT64_MAX};
 	udrv_iova_t iova;
 
 	ck_assert_int_eq(udrv__iova_alloc(&space, &top, 1, 2 * PAGE, UINT64_MAX, &iova), 0);
@@ -107,9 +107,9 @@ START_TEST(never_overlaps)
 	struct {
 		udrv_iova_t iova;
 		uint64_t len;
-	} live[LIVE] = { 0 };
-	static const struct udrv__iova_range small = { PAGE, PAGE * (PAGES + 1) - 1 };
-	unsigned char used[PAGES + 1] = { 0 };
+	} live[LIVE] = {0};
+	static const struct udrv__iova_range small = {PAGE, PAGE * (PAGES + 1) - 1};
+	unsigned char used[PAGES + 1] = {0};
 	unsigned int seed = 1;
 
 	for (int i = 0; i < 200000; i++) {
@@ -126,7 +126,8 @@ START_TEST(never_overlaps)
 			live[k].len = 0;
 			continue;
 		}
-		for (uint64_t p = live[k].iova / PAGE; p < (live[k].iova + live[k].len) / PAGE; p++) {
+		for (uint64_t p = live[k].iova / PAGE; p < (live[k].iova + live[k].len) / PAGE;
+		     p++) {
 			ck_assert_uint_le(p, PAGES);
 			ck_assert_int_eq(used[p], 0);
 			used[p] = 1;

@@ -213,8 +213,8 @@ static udrv_irqreturn_t nobody(int irq, void *ctx)
 
 START_TEST(a_line_that_nobody_handles_is_shut_off)
 {
-	struct udrv_irq_stats stats = { 0 };
-	struct timespec pause = { .tv_nsec = 1000000 };
+	struct udrv_irq_stats stats = {0};
+	struct timespec pause = {.tv_nsec = 1000000};
 
 	ck_assert_int_eq(udrv_free_irq(dev, 0, &done), 0);
 	ck_assert_int_eq(udrv_request_irq(dev, 0, nobody, 0, "nobody", &done), 0);
@@ -246,7 +246,7 @@ static long worker_cpu_ns(void)
 START_TEST(adaptive_leaves_the_cpu_alone_on_a_quiet_device)
 {
 	struct udrv_irq_options options = UDRV_IRQ_OPTIONS_DEFAULT;
-	const struct timespec pause = { .tv_nsec = 100000000 };
+	const struct timespec pause = {.tv_nsec = 100000000};
 	long used;
 
 	options.wait = UDRV_WAIT_ADAPTIVE;

@@ -8,7 +8,7 @@
 
 #ifdef __cplusplus
 #define UDRV_BEGIN_DECLS extern "C" {
-#define UDRV_END_DECLS }
+#define UDRV_END_DECLS	 }
 #else
 #define UDRV_BEGIN_DECLS
 #define UDRV_END_DECLS
@@ -31,6 +31,6 @@
 #endif
 
 #define UDRV_PRINTF(fmt_index, first_arg) __attribute__((format(printf, fmt_index, first_arg)))
-#define UDRV_WARN_UNUSED __attribute__((warn_unused_result))
+#define UDRV_WARN_UNUSED		  __attribute__((warn_unused_result))
 
 #endif

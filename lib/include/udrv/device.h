@@ -37,8 +37,8 @@ UDRV_API int udrv_device_open(const char *name, const char *backend, struct udrv
  * udrv_device_close() - give the device back
  * @dev: from udrv_device_open(), or NULL
  *
- * Interrupts are freed, bus mastering is switched off, DMA is unmapped, then memory is freed. No other
- * thread may use @dev any more. Pointers from udrv_pci_iomap() and udrv_dma_alloc_coherent()
+ * Interrupts are freed, bus mastering is switched off, DMA is unmapped, then memory is freed. No
+ * other thread may use @dev any more. Pointers from udrv_pci_iomap() and udrv_dma_alloc_coherent()
  * die with it.
  */
 UDRV_API void udrv_device_close(struct udrv_device *dev);
@@ -94,11 +94,11 @@ UDRV_API int udrv_device_event_fd(struct udrv_device *dev, enum udrv_device_even
 UDRV_API void udrv_dev_log(const struct udrv_device *dev, int level, const char *fmt, ...)
 	UDRV_PRINTF(3, 4);
 
-#define udrv_dev_err(dev, ...) udrv_dev_log(dev, 3, __VA_ARGS__)
-#define udrv_dev_warn(dev, ...) udrv_dev_log(dev, 4, __VA_ARGS__)
+#define udrv_dev_err(dev, ...)	  udrv_dev_log(dev, 3, __VA_ARGS__)
+#define udrv_dev_warn(dev, ...)	  udrv_dev_log(dev, 4, __VA_ARGS__)
 #define udrv_dev_notice(dev, ...) udrv_dev_log(dev, 5, __VA_ARGS__)
-#define udrv_dev_info(dev, ...) udrv_dev_log(dev, 6, __VA_ARGS__)
-#define udrv_dev_dbg(dev, ...) udrv_dev_log(dev, 7, __VA_ARGS__)
+#define udrv_dev_info(dev, ...)	  udrv_dev_log(dev, 6, __VA_ARGS__)
+#define udrv_dev_dbg(dev, ...)	  udrv_dev_log(dev, 7, __VA_ARGS__)
 
 UDRV_END_DECLS
 

@@ -130,10 +130,10 @@ UDRV_API void udrv_driver_remove(const struct udrv_driver *drv, struct udrv_devi
 UDRV_API int udrv_driver_main(const struct udrv_driver *drv, int argc, char **argv);
 
 /** UDRV_DRIVER_MAIN() - define main() for a driver. */
-#define UDRV_DRIVER_MAIN(drv)                                \
-	int main(int argc, char **argv)                      \
-	{                                                    \
-		return udrv_driver_main(&(drv), argc, argv); \
+#define UDRV_DRIVER_MAIN(drv)                                                                      \
+	int main(int argc, char **argv)                                                            \
+	{                                                                                          \
+		return udrv_driver_main(&(drv), argc, argv);                                       \
 	}
 
 UDRV_END_DECLS

@@ -85,7 +85,8 @@ UDRV_API int udrv_wait_parse(const char *name);
 /** struct udrv_irq_options - how a vector's worker runs. */
 struct udrv_irq_options {
 	enum udrv_wait wait;
-	int fifo_priority; /* SCHED_FIFO 1-99; 0 is SCHED_OTHER; not permitted: noted, runs as OTHER */
+	int fifo_priority; /* SCHED_FIFO 1-99; 0 is SCHED_OTHER; not permitted: noted, runs as OTHER
+			    */
 	int cpu;	   /* a CPU's number, UDRV_CPU_HOME or UDRV_CPU_ANY */
 };
 
@@ -93,9 +94,9 @@ struct udrv_irq_options {
  * UDRV_IRQ_OPTIONS_DEFAULT - blocking read, SCHED_FIFO 50 as the kernel's irq threads, on the CPU
  * that takes the interrupt: a wake-up across CPUs costs many times more.
  */
-#define UDRV_IRQ_OPTIONS_DEFAULT \
-	{                        \
-		UDRV_WAIT_READ, 50, UDRV_CPU_HOME \
+#define UDRV_IRQ_OPTIONS_DEFAULT                                                                   \
+	{                                                                                          \
+		UDRV_WAIT_READ, 50, UDRV_CPU_HOME                                                  \
 	}
 
 /**
@@ -123,9 +124,9 @@ UDRV_API int udrv_irq_get_options(struct udrv_device *dev, int irq,
  * @dev: the device
  * @irq: the vector
  *
- * Calls nest: as many udrv_enable_irq() undo them. A handler may still be running. An interrupt that
- * comes meanwhile is remembered, a level-triggered line stays masked. Any thread, also handlers.
- * Return: 0 or -EINVAL.
+ * Calls nest: as many udrv_enable_irq() undo them. A handler may still be running. An interrupt
+ * that comes meanwhile is remembered, a level-triggered line stays masked. Any thread, also
+ * handlers. Return: 0 or -EINVAL.
  */
 UDRV_API int udrv_disable_irq_nosync(struct udrv_device *dev, int irq);
 
@@ -206,7 +207,8 @@ struct udrv_irq_stats {
 	int cpu;	    /* where it is bound to, or -1 */
 };
 
-/** udrv_irq_get_stats() - read the counters. Any thread while vectors are allocated. 0 or -EINVAL. */
+/** udrv_irq_get_stats() - read the counters. Any thread while vectors are allocated. 0 or -EINVAL.
+ */
 UDRV_API int udrv_irq_get_stats(struct udrv_device *dev, int irq, struct udrv_irq_stats *stats);
 
 UDRV_END_DECLS

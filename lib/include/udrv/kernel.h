@@ -10,6 +10,9 @@
 
 #include <udrv/udrv.h>
 
+/* One name a line, in no columns: a longer name must not move the others. */
+/* clang-format off */
+
 #define __iomem __udrv_iomem
 
 /* Types. */

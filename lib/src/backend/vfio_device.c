@@ -49,7 +49,7 @@ static bool vfio_match(const char *name, const struct udrv_pci_info *info)
 /* A region's info with its capabilities; the caller frees it. */
 static struct vfio_region_info *get_region_info(int fd, uint32_t index, int *ret)
 {
-	const struct vfio_region_info ask = { .argsz = sizeof(ask), .index = index };
+	const struct vfio_region_info ask = {.argsz = sizeof(ask), .index = index};
 
 	return udrv__vfio_get_info(fd, VFIO_DEVICE_GET_REGION_INFO, &ask, sizeof(ask), ret);
 }
@@ -95,8 +95,8 @@ static int map_areas(const struct vfio_device *vdev, struct udrv__bar *bar, uint
 {
 	for (unsigned int i = 0; i < bar->area_count; i++) {
 		struct udrv__area *area = &bar->areas[i];
-		void *map = mmap(NULL, area->len, PROT_READ | PROT_WRITE, MAP_SHARED, vdev->member.fd,
-				 (off_t)(offset + area->offset));
+		void *map = mmap(NULL, area->len, PROT_READ | PROT_WRITE, MAP_SHARED,
+				 vdev->member.fd, (off_t)(offset + area->offset));
 
 		if (map == MAP_FAILED) {
 			int err = errno;
@@ -258,7 +258,7 @@ static int vfio_irq_unmask_intx(struct udrv_device *dev)
 
 static unsigned int irq_count(int fd, uint32_t index)
 {
-	struct vfio_irq_info info = { .argsz = sizeof(info), .index = index };
+	struct vfio_irq_info info = {.argsz = sizeof(info), .index = index};
 
 	/* An index that the kernel does not know or the device does not have: no vectors. */
 	if (ioctl(fd, VFIO_DEVICE_GET_IRQ_INFO, &info) || !(info.flags & VFIO_IRQ_INFO_EVENTFD))
@@ -321,7 +321,7 @@ static int vfio_reset(struct udrv_device *dev)
 
 static int read_device_info(struct vfio_device *vdev, const char *name)
 {
-	struct vfio_device_info info = { .argsz = sizeof(info) };
+	struct vfio_device_info info = {.argsz = sizeof(info)};
 
 	if (ioctl(vdev->member.fd, VFIO_DEVICE_GET_INFO, &info)) {
 		int err = errno;

@@ -71,7 +71,7 @@ static int name_member(const struct udrv_pci_info *info, void *ctx)
 
 static int check_viable(int fd, const struct udrv_pci_info *info)
 {
-	struct vfio_group_status status = { .argsz = sizeof(status) };
+	struct vfio_group_status status = {.argsz = sizeof(status)};
 
 	if (ioctl(fd, VFIO_GROUP_GET_STATUS, &status)) {
 		int err = errno;

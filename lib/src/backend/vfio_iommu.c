@@ -56,7 +56,7 @@ void *udrv__vfio_get_info(int fd, unsigned long request, const void *ask, size_t
 int udrv__vfio_iova_ranges(int container, struct udrv__iova_range *ranges, unsigned int max)
 {
 	const struct vfio_info_cap_header *cap;
-	const struct vfio_iommu_type1_info ask = { .argsz = sizeof(ask) };
+	const struct vfio_iommu_type1_info ask = {.argsz = sizeof(ask)};
 	struct vfio_iommu_type1_info *info;
 	size_t room;
 	int ret;

@@ -24,9 +24,9 @@
 
 static int send_answer(int fd, uint32_t kind, int32_t status, const char *text, size_t len)
 {
-	struct udrv__answer head = { .kind = kind, .status = status };
-	struct iovec iov[2] = { { &head, sizeof(head) }, { (void *)(uintptr_t)text, len } };
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	struct udrv__answer head = {.kind = kind, .status = status};
+	struct iovec iov[2] = {{&head, sizeof(head)}, {(void *)(uintptr_t)text, len}};
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
 
 	return sendmsg(fd, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
@@ -52,8 +52,8 @@ static __thread int serving_fd;
 bool udrv_verb_cancelled(void)
 {
 	struct pollfd fds[2] = {
-		{ .fd = serving ? serving->stop_fd : -1, .events = POLLIN },
-		{ .fd = serving ? serving_fd : -1, .events = POLLRDHUP },
+		{.fd = serving ? serving->stop_fd : -1, .events = POLLIN},
+		{.fd = serving ? serving_fd : -1, .events = POLLRDHUP},
 	};
 
 	return poll(fds, 2, 0) > 0;
@@ -65,9 +65,9 @@ static int show_status(const struct udrv__control *c, FILE *out)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	(void)fprintf(out, "driver %s\ndevice %s\nbackend %s\npid %d\nuptime_s %ld\n",
-		      c->drv->name, udrv_device_name(c->dev), udrv_device_backend(c->dev),
-		      (int)getpid(), (long)(now.tv_sec - c->started.tv_sec));
+	(void)fprintf(out, "driver %s\ndevice %s\nbackend %s\npid %d\nuptime_s %ld\n", c->drv->name,
+		      udrv_device_name(c->dev), udrv_device_backend(c->dev), (int)getpid(),
+		      (long)(now.tv_sec - c->started.tv_sec));
 	return 0;
 }
 
@@ -136,8 +136,8 @@ static int answer(const struct udrv__control *c, int fd, int argc, char **argv)
 static bool has_request(const struct udrv__control *c, int fd)
 {
 	struct pollfd fds[2] = {
-		{ .fd = c->stop_fd, .events = POLLIN },
-		{ .fd = fd, .events = POLLIN },
+		{.fd = c->stop_fd, .events = POLLIN},
+		{.fd = fd, .events = POLLIN},
 	};
 	int n;
 
@@ -149,7 +149,7 @@ static bool has_request(const struct udrv__control *c, int fd)
 
 static void serve(const struct udrv__control *c, int fd)
 {
-	const struct timeval wait = { .tv_sec = CLIENT_WAIT_MS / 1000 };
+	const struct timeval wait = {.tv_sec = CLIENT_WAIT_MS / 1000};
 	char request[UDRV__REQUEST_MAX];
 	char *argv[ARGS_MAX + 1];
 	ssize_t n;
@@ -170,7 +170,7 @@ static void serve(const struct udrv__control *c, int fd)
 
 static void serve_next(const struct udrv__control *c)
 {
-	struct pollfd stop = { .fd = c->stop_fd, .events = POLLIN };
+	struct pollfd stop = {.fd = c->stop_fd, .events = POLLIN};
 	int fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 
 	if (fd >= 0) {
@@ -185,8 +185,8 @@ static void *control_thread(void *arg)
 {
 	struct udrv__control *c = arg;
 	struct pollfd fds[2] = {
-		{ .fd = c->stop_fd, .events = POLLIN },
-		{ .fd = c->listen_fd, .events = POLLIN },
+		{.fd = c->stop_fd, .events = POLLIN},
+		{.fd = c->listen_fd, .events = POLLIN},
 	};
 
 	(void)pthread_setname_np(pthread_self(), c->settings ? "settings" : "control");
@@ -208,7 +208,7 @@ static void *control_thread(void *arg)
 /* We hold the device's lock: a socket of that name is a dead daemon's. */
 static int listen_on(const char *path)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	int fd;
 	int ret;
 
@@ -296,7 +296,7 @@ err_events:
 
 void udrv__control_stop(struct udrv__control *c, int grace_ms)
 {
-	struct pollfd ended = { .fd = c->ended_fd, .events = POLLIN };
+	struct pollfd ended = {.fd = c->ended_fd, .events = POLLIN};
 
 	(void)unlink(c->path);
 	(void)eventfd_write(c->stop_fd, 1);

@@ -24,7 +24,8 @@ int udrv__rundir(char *path, size_t size);
 int udrv__rundir_path(char *path, size_t size, const char *name, const char *suffix);
 /* Make the directory if it is missing. Explains failures. */
 int udrv__rundir_make(void);
-/* In /tmp anybody could have made the directory first: it must be ours or root's. Explains failures. */
+/* In /tmp anybody could have made the directory first: it must be ours or root's. Explains
+ * failures. */
 int udrv__rundir_check(const char *dir);
 
 /*
@@ -51,7 +52,8 @@ struct udrv__control {
 
 int udrv__control_start(struct udrv__control *c, const struct udrv_driver *drv,
 			struct udrv_device *dev);
-/* Removes the socket; a verb that is still running after @grace_ms is cut by declaring the device gone. */
+/* Removes the socket; a verb that is still running after @grace_ms is cut by declaring the device
+ * gone. */
 void udrv__control_stop(struct udrv__control *c, int grace_ms);
 
 /* irq_set.c: the verb irq-set VECTOR NAME=VALUE...: udrv_irq_set_options(). */

@@ -19,13 +19,14 @@ void udrv__log_to_stderr(const struct udrv_driver *drv, int max_level)
 
 static void usage(const struct udrv_driver *drv, FILE *out)
 {
-	(void)fprintf(out,
-		      "%s%s%s\n\n"
-		      "Usage: %s run DEVICE [OPTION...] [NAME=VALUE...]   the daemon (--help for more)\n"
-		      "       %s [--device DEVICE] VERB [ARGUMENT...]     ask the running daemon\n\n"
-		      "Verbs:\n",
-		      program, drv->description ? ": " : "",
-		      drv->description ? drv->description : "", program, program);
+	(void)fprintf(
+		out,
+		"%s%s%s\n\n"
+		"Usage: %s run DEVICE [OPTION...] [NAME=VALUE...]   the daemon (--help for more)\n"
+		"       %s [--device DEVICE] VERB [ARGUMENT...]     ask the running daemon\n\n"
+		"Verbs:\n",
+		program, drv->description ? ": " : "", drv->description ? drv->description : "",
+		program, program);
 	for (const struct udrv_verb *v = drv->verbs; v && v->name; v++) {
 		char call[64];
 
@@ -62,9 +63,9 @@ static int call(const struct udrv_driver *drv, const char *device, int argc, cha
 int udrv_driver_main(const struct udrv_driver *drv, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "device", required_argument, NULL, 'D' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
+		{"device", required_argument, NULL, 'D'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
 	};
 	const char *device = NULL;
 	int c;

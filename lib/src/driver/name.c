@@ -66,7 +66,7 @@ static bool is_model(const char *text)
 
 int udrv__device_name(const char *text, char *name, size_t size)
 {
-	struct identity id = { 0 };
+	struct identity id = {0};
 	char bdf[UDRV_PCI_NAME_MAX];
 	const char *found = NULL;
 	int ret;

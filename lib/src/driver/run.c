@@ -43,15 +43,16 @@ struct daemon {
 
 static void usage(const struct udrv_driver *drv)
 {
-	(void)printf("Usage: udrv-%s run DEVICE [OPTION...] [NAME=VALUE...]\n\n"
-		     "Take DEVICE (0000:00:05.0, VENDOR:DEVICE if there is one such, or model:NAME)\n"
-		     "and drive it until SIGTERM.\n\n"
-		     "  -b, --backend=NAME  vfio or model; default: what the device is bound to\n"
-		     "  -d, --detach        go to the background once the device works; the log goes\n"
-		     "                      to a file beside the control socket\n"
-		     "  -v, --verbose       log more\n"
-		     "  -h, --help          this text\n",
-		     drv->name);
+	(void)printf(
+		"Usage: udrv-%s run DEVICE [OPTION...] [NAME=VALUE...]\n\n"
+		"Take DEVICE (0000:00:05.0, VENDOR:DEVICE if there is one such, or model:NAME)\n"
+		"and drive it until SIGTERM.\n\n"
+		"  -b, --backend=NAME  vfio or model; default: what the device is bound to\n"
+		"  -d, --detach        go to the background once the device works; the log goes\n"
+		"                      to a file beside the control socket\n"
+		"  -v, --verbose       log more\n"
+		"  -h, --help          this text\n",
+		drv->name);
 	if (drv->params)
 		(void)printf("\nParameters:\n");
 	for (const struct udrv_param *p = drv->params; p && p->name; p++)
@@ -79,11 +80,11 @@ static int set_param(const struct udrv_driver *drv, const char *text)
 static int parse(const struct udrv_driver *drv, int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
-		{ "backend", required_argument, NULL, 'b' },
-		{ "detach", no_argument, NULL, 'd' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
+		{"backend", required_argument, NULL, 'b'},
+		{"detach", no_argument, NULL, 'd'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
 	};
 	int c;
 
@@ -148,7 +149,7 @@ static int open_watchdog(void)
 	bool ours = !pid || strtol(pid, NULL, 10) == (long)getpid();
 	unsigned long long usec = text && ours ? strtoull(text, NULL, 10) / 2 : 0;
 	struct itimerspec every = {
-		.it_interval = { (time_t)(usec / 1000000), (long)(usec % 1000000) * 1000 },
+		.it_interval = {(time_t)(usec / 1000000), (long)(usec % 1000000) * 1000},
 	};
 	int fd;
 
@@ -234,11 +235,11 @@ static int on_error(const struct daemon *d, int fd)
 static int serve(const struct daemon *d)
 {
 	struct pollfd fds[] = {
-		{ .fd = d->signal_fd, .events = POLLIN },
-		{ .fd = udrv_device_event_fd(d->dev, UDRV_EVENT_REQUEST), .events = POLLIN },
-		{ .fd = udrv_device_event_fd(d->dev, UDRV_EVENT_ERROR), .events = POLLIN },
-		{ .fd = d->watchdog_fd, .events = POLLIN },
-		{ .fd = udrv_device_event_fd(d->dev, UDRV_EVENT_GONE), .events = POLLIN },
+		{.fd = d->signal_fd, .events = POLLIN},
+		{.fd = udrv_device_event_fd(d->dev, UDRV_EVENT_REQUEST), .events = POLLIN},
+		{.fd = udrv_device_event_fd(d->dev, UDRV_EVENT_ERROR), .events = POLLIN},
+		{.fd = d->watchdog_fd, .events = POLLIN},
+		{.fd = udrv_device_event_fd(d->dev, UDRV_EVENT_GONE), .events = POLLIN},
 	};
 
 	for (;;) {
@@ -286,8 +287,7 @@ static int drive(struct daemon *d, const char *name, const char *backend)
 	show_stats(d);
 	ret = udrv_driver_probe(d->drv, d->dev);
 	if (ret) {
-		udrv_dev_err(d->dev, "driver %s cannot drive it: %s", d->drv->name,
-			     strerror(-ret));
+		udrv_dev_err(d->dev, "driver %s cannot drive it: %s", d->drv->name, strerror(-ret));
 		goto out_close;
 	}
 	ret = udrv__control_start(&d->control, d->drv, d->dev);
@@ -386,8 +386,9 @@ static int detach(struct daemon *d, int *status)
 
 int udrv__run(const struct udrv_driver *drv, int argc, char **argv)
 {
-	struct daemon d = { .drv = drv, .watchdog_fd = -1, .ready_fd = -1, .settings.settings = true };
-	struct options o = { 0 };
+	struct daemon d = {
+		.drv = drv, .watchdog_fd = -1, .ready_fd = -1, .settings.settings = true};
+	struct options o = {0};
 	char name[UDRV_DEVICE_NAME_MAX];
 	int status = EXIT_SUCCESS;
 	int ret = parse(drv, argc, argv, &o);

@@ -14,7 +14,8 @@ struct udrv__vector;
 
 /* What ended a wait. */
 #define UDRV__WOKEN_SIGNAL 0x1 /* the interrupt was signalled since the last wait */
-#define UDRV__WOKEN_KICK   0x2 /* v->kicks_taken kicks came; every signal before them is reported, too */
+#define UDRV__WOKEN_KICK                                                                           \
+	0x2 /* v->kicks_taken kicks came; every signal before them is reported, too */
 
 /*
  * A kick to a vector without a kick_fd: it goes to the eventfd of the interrupt, above all signals
@@ -55,11 +56,11 @@ struct udrv__vector {
 	uint32_t stop;	      /* the worker is asked to end */
 	uint32_t ended;	      /* it does not run the chain any more */
 	uint32_t window_runs, window_unhandled; /* of the last UNHANDLED_WINDOW */
-	bool shut;				/* nobody handled it: the chain is not run any more */
-	struct udrv__stat_vector *stat;		/* counters for others to see, never NULL */
+	bool shut;			/* nobody handled it: the chain is not run any more */
+	struct udrv__stat_vector *stat; /* counters for others to see, never NULL */
 	int efd;
 	int kick_fd; /* while the worker runs */
-	bool level; /* INTx: masked by the kernel until unmasked */
+	bool level;  /* INTx: masked by the kernel until unmasked */
 	unsigned int nr;
 	struct udrv_device *dev;
 	union {
@@ -83,7 +84,7 @@ struct udrv__vector {
 	pid_t tid;	   /* of the thread */
 	pthread_t thread;
 	struct udrv__stat_vector *own_stats; /* of vector 0: all vectors', unless in a segment */
-	bool stopping; /* the last action is being freed */
+	bool stopping;			     /* the last action is being freed */
 	sem_t started;
 	int start_result;
 };

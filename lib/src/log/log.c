@@ -62,8 +62,8 @@ void udrv_log_stderr(void *ctx, int level, const char *line)
 
 	if (is_journal())
 		(void)snprintf(severity, sizeof(severity), "<%d>", level & 7);
-	len = snprintf(out, sizeof(out), "%s%s%s%s\n", severity, name ? name : "",
-		       name ? ": " : "", line);
+	len = snprintf(out, sizeof(out), "%s%s%s%s\n", severity, name ? name : "", name ? ": " : "",
+		       line);
 	if (len < 0)
 		return;
 	if ((size_t)len >= sizeof(out)) {

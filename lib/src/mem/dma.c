@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Memory that the device reaches: each mapping has an IOVA of its own and a record until unmapped. */
+/* Memory that the device reaches: each mapping has an IOVA of its own and a record until unmapped.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
