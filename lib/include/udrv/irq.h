@@ -85,8 +85,7 @@ UDRV_API int udrv_wait_parse(const char *name);
 /** struct udrv_irq_options - how a vector's worker runs. */
 struct udrv_irq_options {
 	enum udrv_wait wait;
-	int fifo_priority; /* SCHED_FIFO 1-99; 0 is SCHED_OTHER; not permitted: noted, runs as OTHER
-			    */
+	int fifo_priority; /* SCHED_FIFO 1-99, 0: SCHED_OTHER; as well if it is not permitted */
 	int cpu;	   /* a CPU's number, UDRV_CPU_HOME or UDRV_CPU_ANY */
 };
 
@@ -207,8 +206,7 @@ struct udrv_irq_stats {
 	int cpu;	    /* where it is bound to, or -1 */
 };
 
-/** udrv_irq_get_stats() - read the counters. Any thread while vectors are allocated. 0 or -EINVAL.
- */
+/** udrv_irq_get_stats() - read counters. Any thread while vectors are allocated. 0 or -EINVAL. */
 UDRV_API int udrv_irq_get_stats(struct udrv_device *dev, int irq, struct udrv_irq_stats *stats);
 
 UDRV_END_DECLS
