@@ -23,20 +23,13 @@ static int probe(struct udrv_device *dev, const struct udrv_pci_device_id *id)
 	if (udrv_pci_enable_device(dev) || udrv_pci_set_master(dev) ||
 	    !(regs = udrv_pci_iomap(dev, 0, 0)))
 		return -EIO;
-	udrv_iowrite32(42, regs + 0x04); /* liveness: it answers with the inversion */
-	if (udrv_ioread32(regs) != 0x010000ed || udrv_ioread32(regs + 0x04) != ~42u)
+	if (udrv_ioread32(regs) != 0x010000ed) /* identification */
 		return -ENODEV;
 	udrv_init_completion(dev, &done);
 	udrv_iowrite32(0x80, regs + 0x20); /* interrupt when a factorial is done */
 	if (udrv_pci_alloc_irq_vectors(dev, 1, 1, UDRV_PCI_IRQ_ALL_TYPES) < 0)
 		return -ENOSPC;
-	return udrv_request_irq(dev, 0, interrupt, UDRV_IRQF_SHARED, "minimal", &done);
-}
-
-static void stop(struct udrv_device *dev)
-{
-	udrv_iowrite32(0, regs + 0x20);
-	udrv_free_irq(dev, 0, &done);
+	return udrv_devm_request_irq(dev, 0, interrupt, UDRV_IRQF_SHARED, "minimal", &done);
 }
 
 static int factorial(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
@@ -51,5 +44,5 @@ static int factorial(struct udrv_device *dev, int argc, char **argv, FILE *out, 
 static const struct udrv_pci_device_id ids[] = {{UDRV_PCI_DEVICE(0x1234, 0x11e8)}, {0}};
 static const struct udrv_verb verbs[] = {{"factorial", "N", "N! by interrupt", factorial}, {0}};
 static const struct udrv_driver minimal = {
-	.name = "minimal", .id_table = ids, .probe = probe, .remove = stop, .verbs = verbs};
+	.name = "minimal", .id_table = ids, .probe = probe, .verbs = verbs};
 UDRV_DRIVER_MAIN(minimal)
