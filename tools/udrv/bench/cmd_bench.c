@@ -39,7 +39,7 @@ static int run_irq(int argc, char **argv)
 	ret = bench_irq(&result);
 	stopped = bench_signals_end();
 	if (stopped)
-		tool_err("stopped by %s; the device is back with its driver", strsignal(stopped));
+		tool_err("stopped by %s", strsignal(stopped));
 	shown = show(&result);
 	bench_result_free(&result);
 	if (stopped)

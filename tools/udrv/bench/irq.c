@@ -38,18 +38,19 @@ int bench_check_rows(const char *patterns)
 	char pattern[64];
 	size_t len;
 
-	for (; *patterns; patterns += len + (patterns[len] == ',')) {
+	do {
 		bool known = false;
 
 		len = strcspn(patterns, ",");
 		(void)snprintf(pattern, sizeof(pattern), "%.*s", (int)len, patterns);
 		for (size_t i = 0; i < ROW_NAMES; i++)
 			known |= !fnmatch(pattern, row_names[i], 0);
-		if (known)
-			continue;
-		explain_rows(pattern);
-		return -EINVAL;
-	}
+		if (!known) {
+			explain_rows(pattern);
+			return -EINVAL;
+		}
+		patterns += len + (patterns[len] == ',');
+	} while (*patterns);
 	return 0;
 }
 
@@ -69,7 +70,7 @@ static int find_device(struct bench_settings *settings)
 
 	if (!settings->device[0] && udrv_pci_for_each(is_edu, name) != 1) {
 		tool_err("this machine has no edu device (1234:11e8); run in the lab: "
-			 "tools/lab/run --device edu -- udrv bench irq, or measure model:edu\n");
+			 "tools/lab/run --device edu -- udrv bench irq, or measure model:edu");
 		return -ENODEV;
 	}
 	if (!settings->device[0])
@@ -93,6 +94,15 @@ static bool wants(const struct bench_result *result, const char *prefix)
 		if (!strncmp(row_names[i], prefix, strlen(prefix)) &&
 		    bench_wanted(&result->settings, row_names[i]))
 			return true;
+	return false;
+}
+
+static bool wants_any(const struct bench_result *result, const char *one, const char *other)
+{
+	if (wants(result, one) || wants(result, other))
+		return true;
+	tool_err("--rows %s: %s has the rows %s* and %s*", result->settings.rows,
+		 result->settings.device, one, other);
 	return false;
 }
 
@@ -180,7 +190,9 @@ int bench_irq(struct bench_result *result)
 	int ret;
 
 	if (!strncmp(result->settings.device, "model:", 6))
-		return model_rows(result);
+		return wants_any(result, "bare-", "model-") ? model_rows(result) : -EINVAL;
 	ret = find_device(&result->settings);
-	return ret ? ret : pci_rows(result);
+	if (ret)
+		return ret;
+	return wants_any(result, "kernel-", "vfio-") ? pci_rows(result) : -EINVAL;
 }
