@@ -53,7 +53,8 @@ static int lock_slow(struct udrv_mutex *lock, struct udrv_task *interruptible)
 
 	while (__atomic_exchange_n(&lock->word, 2, __ATOMIC_ACQUIRE)) {
 		ret = udrv__sleep(&lock->word, 2, NULL, interruptible, UDRV__NEVER);
-		if (ret) {
+		/* Without a task to interrupt there is nothing that could end the sleep early. */
+		if (ret && interruptible) {
 			udrv__task_forget_signal(interruptible);
 			return -EINTR;
 		}
