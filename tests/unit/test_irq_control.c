@@ -2,9 +2,13 @@
 /* Disabling, enabling, and changing how a worker waits, while interrupts come. */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <udrv/udrv.h>
 
@@ -232,6 +236,200 @@ START_TEST(a_line_that_nobody_handles_is_shut_off)
 }
 END_TEST
 
+/*
+ * Between the report of a kick and its being taken: a signal and another kick. When that is
+ * answered, the signal was handled. Looked at where the worker begins its next wait.
+ */
+static atomic_bool inject, watch;
+static unsigned int second_kick;
+static int runs_when_answered;
+
+static void before_wait(void)
+{
+	const struct udrv__vector *v = &dev->irqs->vectors[0];
+
+	if (!watch || (int32_t)(v->kicks_answered - second_kick) < 0)
+		return;
+	runs_when_answered = runs;
+	watch = false;
+}
+
+static void after_wait(void)
+{
+	struct udrv__vector *v = &dev->irqs->vectors[0];
+
+	/* A wait may also end for nothing, before the first kick. */
+	if (!inject || __atomic_load_n(&v->kicks, __ATOMIC_SEQ_CST) == v->kicks_answered)
+		return;
+	raise_bit(1);
+	second_kick = udrv__chain_kick(v);
+	watch = true;
+	inject = false;
+}
+
+int __real_epoll_wait(int epfd, struct epoll_event *events, int max, int timeout);
+int __wrap_epoll_wait(int epfd, struct epoll_event *events, int max, int timeout);
+int __wrap_epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
+{
+	int ret;
+
+	before_wait();
+	ret = __real_epoll_wait(epfd, events, max, timeout);
+	after_wait();
+	return ret;
+}
+
+int __real_io_uring_enter2(unsigned int fd, unsigned int to_submit, unsigned int min_complete,
+			   unsigned int flags, sigset_t *sig, size_t size);
+int __wrap_io_uring_enter2(unsigned int fd, unsigned int to_submit, unsigned int min_complete,
+			   unsigned int flags, sigset_t *sig, size_t size);
+int __wrap_io_uring_enter2(unsigned int fd, unsigned int to_submit, unsigned int min_complete,
+			   unsigned int flags, sigset_t *sig, size_t size)
+{
+	int ret;
+
+	before_wait();
+	ret = __real_io_uring_enter2(fd, to_submit, min_complete, flags, sig, size);
+	after_wait();
+	return ret;
+}
+
+static void signal_between_two_kicks(enum udrv_wait wait)
+{
+	struct udrv_irq_options options = UDRV_IRQ_OPTIONS_DEFAULT;
+	int before;
+
+	options.wait = wait;
+	ck_assert_int_eq(udrv_irq_set_options(dev, 0, &options), 0);
+	ck_assert_int_eq(udrv_synchronize_irq(dev, 0), 0);
+	before = runs;
+	inject = true;
+	ck_assert_int_eq(udrv_disable_irq_nosync(dev, 0), 0);
+	ck_assert_int_eq(udrv_enable_irq(dev, 0), 0);
+	while (inject || watch)
+		sched_yield();
+	ck_assert_int_eq(runs_when_answered, before + 1);
+	ck_assert_int_eq(udrv_synchronize_irq(dev, 0), 0);
+}
+
+START_TEST(a_kick_is_answered_after_all_signals_before_it)
+{
+	for (int i = 0; i < 100; i++) {
+		signal_between_two_kicks(UDRV_WAIT_EPOLL);
+		signal_between_two_kicks(UDRV_WAIT_URING);
+	}
+}
+END_TEST
+
+/* A counter that is never read passes what a kick adds to one that is, after some hours. */
+START_TEST(many_signals_are_not_taken_for_kicks)
+{
+	struct udrv__vector *v = &dev->irqs->vectors[0];
+	struct udrv_irq_options options = UDRV_IRQ_OPTIONS_DEFAULT;
+	const uint64_t signals = UDRV__KICK + 1;
+
+	options.wait = UDRV_WAIT_EPOLL;
+	ck_assert_int_eq(udrv_irq_set_options(dev, 0, &options), 0);
+	ck_assert_int_eq(write(v->efd, &signals, sizeof(signals)), sizeof(signals));
+	options.wait = UDRV_WAIT_READ;
+	ck_assert_int_eq(udrv_irq_set_options(dev, 0, &options), 0);
+	ck_assert_uint_eq(v->kicks_answered, v->kicks);
+}
+END_TEST
+
+static struct udrv_completion entered, may_leave;
+static atomic_bool left;
+
+static udrv_irqreturn_t stay(int irq, void *ctx)
+{
+	(void)irq;
+	(void)ctx;
+	udrv_iowrite32(UINT32_MAX, regs + IRQ_ACK);
+	udrv_complete(&entered);
+	(void)udrv_wait_for_completion_timeout(&may_leave, LATER_MS);
+	left = true;
+	return UDRV_IRQ_HANDLED;
+}
+
+static void *free_it(void *arg)
+{
+	ck_assert_int_eq(udrv_free_irq(dev, 0, arg), 0);
+	return NULL;
+}
+
+static bool being_freed(void)
+{
+	bool stopping;
+
+	pthread_mutex_lock(&dev->irqs->lock);
+	stopping = dev->irqs->vectors[0].stopping;
+	pthread_mutex_unlock(&dev->irqs->lock);
+	return stopping;
+}
+
+static void *let_it_leave(void *arg)
+{
+	const struct timespec pause = {.tv_nsec = SOON_MS * 1000000};
+
+	nanosleep(&pause, NULL);
+	udrv_complete(&may_leave);
+	return arg;
+}
+
+START_TEST(synchronize_waits_for_a_handler_that_is_being_freed)
+{
+	pthread_t freeing;
+	pthread_t releasing;
+
+	left = false;
+	udrv_init_completion(NULL, &entered);
+	udrv_init_completion(NULL, &may_leave);
+	ck_assert_int_eq(udrv_free_irq(dev, 0, &done), 0);
+	ck_assert_int_eq(udrv_request_irq(dev, 0, stay, 0, "stay", &done), 0);
+	raise_bit(1);
+	ck_assert_int_gt(udrv_wait_for_completion_timeout(&entered, LATER_MS), 0);
+	ck_assert_int_eq(pthread_create(&freeing, NULL, free_it, &done), 0);
+	while (!being_freed())
+		sched_yield();
+	ck_assert_int_eq(pthread_create(&releasing, NULL, let_it_leave, NULL), 0);
+	ck_assert_int_eq(udrv_synchronize_irq(dev, 0), 0);
+	ck_assert(left);
+	pthread_join(freeing, NULL);
+	pthread_join(releasing, NULL);
+}
+END_TEST
+
+static atomic_bool stop;
+
+/* From a strategy that reads the eventfd to one that does not, and back. */
+static void *change_to_and_fro(void *arg)
+{
+	struct udrv_irq_options options = UDRV_IRQ_OPTIONS_DEFAULT;
+
+	options.fifo_priority = 0;
+	options.cpu = UDRV_CPU_ANY;
+	for (unsigned int i = 0; !stop; i++) {
+		options.wait = i % 2 ? UDRV_WAIT_EPOLL : UDRV_WAIT_READ;
+		(void)udrv_irq_set_options(dev, 0, &options);
+	}
+	return arg;
+}
+
+START_TEST(a_worker_that_changes_over_can_be_stopped)
+{
+	pthread_t thread;
+
+	stop = false;
+	ck_assert_int_eq(pthread_create(&thread, NULL, change_to_and_fro, NULL), 0);
+	for (int i = 0; i < 3000; i++) {
+		ck_assert_int_eq(udrv_free_irq(dev, 0, &done), 0);
+		ck_assert_int_eq(udrv_request_irq(dev, 0, handler, 0, "test", &done), 0);
+	}
+	stop = true;
+	pthread_join(thread, NULL);
+}
+END_TEST
+
 static long worker_cpu_ns(void)
 {
 	struct timespec t;
@@ -273,7 +471,6 @@ END_TEST
  */
 static atomic_uint free_bits;
 static atomic_ulong handled, doubled;
-static atomic_bool stop;
 
 static udrv_irqreturn_t count_bits(int irq, void *ctx)
 {
@@ -388,6 +585,10 @@ static void add_common(TCase *tc)
 	tcase_add_test(tc, what_cannot_be_leaves_it_as_it_was);
 	tcase_add_test(tc, a_handler_cannot_wait_for_itself);
 	tcase_add_test(tc, adaptive_leaves_the_cpu_alone_on_a_quiet_device);
+	tcase_add_test(tc, a_kick_is_answered_after_all_signals_before_it);
+	tcase_add_test(tc, many_signals_are_not_taken_for_kicks);
+	tcase_add_test(tc, synchronize_waits_for_a_handler_that_is_being_freed);
+	tcase_add_test(tc, a_worker_that_changes_over_can_be_stopped);
 	tcase_add_test(tc, none_is_lost_and_none_comes_twice);
 }
 

@@ -131,11 +131,14 @@ void udrv__chain_begin(struct udrv__vector *v)
 	__atomic_store_n(&v->ended, 0, __ATOMIC_RELEASE);
 }
 
-/* No run is under way, whatever anybody waits for. */
+/*
+ * No run is under way, whatever anybody waits for. Of this store and load and those of who kicks
+ * and awaits, one side sees the other's: hence the order.
+ */
 void udrv__chain_end(struct udrv__vector *v)
 {
-	__atomic_store_n(&v->ended, 1, __ATOMIC_RELEASE);
-	set_answered(v, __atomic_load_n(&v->kicks, __ATOMIC_ACQUIRE));
+	__atomic_store_n(&v->ended, 1, __ATOMIC_SEQ_CST);
+	set_answered(v, __atomic_load_n(&v->kicks, __ATOMIC_SEQ_CST));
 }
 
 uint32_t udrv__chain_kick(struct udrv__vector *v)
@@ -155,7 +158,7 @@ void udrv__chain_await(struct udrv__vector *v, uint32_t kick)
 		uint32_t answered = __atomic_load_n(&v->kicks_answered, __ATOMIC_ACQUIRE);
 
 		/* The difference, since the counts may wrap. */
-		if ((int32_t)(answered - kick) >= 0 || __atomic_load_n(&v->ended, __ATOMIC_ACQUIRE))
+		if ((int32_t)(answered - kick) >= 0 || __atomic_load_n(&v->ended, __ATOMIC_SEQ_CST))
 			return;
 		syscall(SYS_futex, &v->kicks_answered, FUTEX_WAIT_PRIVATE, answered, NULL, NULL, 0);
 	}

@@ -268,6 +268,16 @@ int udrv_irq_get_options(struct udrv_device *dev, int irq, struct udrv_irq_optio
 	return 0;
 }
 
+/* With the lock, which is given up until the worker, which was ordered to stop, has ended. */
+static void finish_stop(struct udrv__vector *v)
+{
+	pthread_mutex_unlock(&v->dev->irqs->lock);
+	udrv__worker_stop(v);
+	pthread_mutex_lock(&v->dev->irqs->lock);
+	v->stopping = false;
+	udrv__irq_describe(v);
+}
+
 /* The first action starts the worker; a line that was left masked is opened. */
 static int add_first(struct udrv__vector *v, struct udrv__action *action)
 {
@@ -284,8 +294,8 @@ static int add_first(struct udrv__vector *v, struct udrv__action *action)
 	if (ret) {
 		udrv_dev_err(v->dev, "irq %u cannot be unmasked: %s", v->nr, strerror(-ret));
 		__atomic_store_n(&v->actions, NULL, __ATOMIC_SEQ_CST);
-		udrv__worker_stop(v);
-		udrv__irq_describe(v);
+		udrv__worker_order_stop(v);
+		finish_stop(v);
 	}
 	return ret;
 }
@@ -369,8 +379,9 @@ static struct udrv__action *unlink_action(struct udrv__vector *v, const void *de
 	__atomic_store_n(link, action->next, __ATOMIC_SEQ_CST);
 	udrv__irq_describe(v);
 	*last = !v->actions;
-	v->stopping = *last;
-	if (!*last)
+	if (*last)
+		udrv__worker_order_stop(v);
+	else
 		*kick = udrv__chain_kick(v);
 	return action;
 }
@@ -382,10 +393,8 @@ static void wait_for_worker(struct udrv__vector *v, bool last, uint32_t kick)
 		udrv__chain_await(v, kick);
 		return;
 	}
-	udrv__worker_stop(v);
 	pthread_mutex_lock(&v->dev->irqs->lock);
-	v->stopping = false;
-	udrv__irq_describe(v);
+	finish_stop(v);
 	pthread_mutex_unlock(&v->dev->irqs->lock);
 }
 
@@ -426,9 +435,11 @@ int udrv_synchronize_irq(struct udrv_device *dev, int irq)
 	if (!v)
 		return -EINVAL;
 	pthread_mutex_lock(&dev->irqs->lock);
-	runs = v->actions;
+	runs = v->actions || v->stopping;
 	if (is_own_worker(v))
 		ret = -EDEADLK;
+	else if (v->stopping)
+		kick = v->kicks; /* the last one: until it is answered a handler may be at work */
 	else if (runs)
 		kick = udrv__chain_kick(v);
 	pthread_mutex_unlock(&dev->irqs->lock);

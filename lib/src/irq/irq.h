@@ -123,6 +123,11 @@ void udrv__irq_describe(struct udrv__vector *v);
 
 /* worker.c: start returns once the worker waits, or says why it cannot. */
 int udrv__worker_start(struct udrv__vector *v);
+/*
+ * worker.c: the order to end, with irqs.lock held: a worker that changes over must not miss the
+ * kick. Then stop waits for the end, without the lock, which handlers may need.
+ */
+void udrv__worker_order_stop(struct udrv__vector *v);
 void udrv__worker_stop(struct udrv__vector *v);
 
 /* chain.c: run every action; called by the worker. */

@@ -2,7 +2,9 @@
 /*
  * How a worker waits. Strategies that read the eventfd tell kicks from signals by the counter's
  * upper half. The others leave the counter standing, are woken by each signal and not by the
- * counter's value, and take kicks from a descriptor of their own.
+ * counter's value, and take kicks from a descriptor of their own. Taking them takes also those that
+ * came since the worker was woken, so it looks again for signals from before them; a kick that
+ * comes after that is left for the next wait.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -59,9 +61,9 @@ static int take_kicks(struct udrv__vector *v)
 	return UDRV__WOKEN_KICK;
 }
 
-static int epoll_add(struct udrv__vector *v, int fd)
+static int epoll_add(struct udrv__vector *v, int fd, uint32_t events)
 {
-	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.fd = fd};
+	struct epoll_event ev = {.events = events, .data.fd = fd};
 
 	return epoll_ctl(v->w.epfd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
@@ -73,28 +75,42 @@ static int init_epoll(struct udrv__vector *v)
 	v->w.epfd = epoll_create1(EPOLL_CLOEXEC);
 	if (v->w.epfd < 0)
 		return -errno;
-	ret = epoll_add(v, v->efd);
+	ret = epoll_add(v, v->efd, EPOLLIN | EPOLLET);
 	if (!ret)
-		ret = epoll_add(v, v->kick_fd);
+		ret = epoll_add(v, v->kick_fd, EPOLLIN);
 	if (ret)
 		close(v->w.epfd);
 	return ret;
 }
 
-static int wait_epoll(struct udrv__vector *v)
+/* UDRV__WOKEN_*, with the kicks not taken yet, or negative errno. */
+static int look_epoll(struct udrv__vector *v, int timeout)
 {
 	struct epoll_event ev[2];
 	int woken = 0;
 	int n;
 
 	do {
-		n = epoll_wait(v->w.epfd, ev, 2, -1);
+		n = epoll_wait(v->w.epfd, ev, 2, timeout);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
 	while (n--)
-		woken |= ev[n].data.fd == v->efd ? UDRV__WOKEN_SIGNAL : take_kicks(v);
+		woken |= ev[n].data.fd == v->efd ? UDRV__WOKEN_SIGNAL : UDRV__WOKEN_KICK;
 	return woken;
+}
+
+static int wait_epoll(struct udrv__vector *v)
+{
+	int woken = look_epoll(v, -1);
+	int kicks;
+	int again;
+
+	if (woken < 0 || !(woken & UDRV__WOKEN_KICK))
+		return woken;
+	kicks = take_kicks(v);
+	again = look_epoll(v, 0);
+	return again < 0 ? again : ((woken | again) & UDRV__WOKEN_SIGNAL) | kicks;
 }
 
 static void exit_epoll(struct udrv__vector *v)
@@ -128,7 +144,10 @@ static void exit_ring(struct udrv__vector *v)
 	io_uring_queue_exit(&v->w.ring);
 }
 
-/* Arm the polls that @woken names; each is known by its bit. */
+/*
+ * Arm the polls that @woken names; each is known by its bit. That of the kicks is armed for one
+ * report: there is none while the worker looks again for signals.
+ */
 static int arm_polls(struct udrv__vector *v, unsigned int woken)
 {
 	const struct {
@@ -145,7 +164,10 @@ static int arm_polls(struct udrv__vector *v, unsigned int woken)
 		sqe = io_uring_get_sqe(&v->w.ring);
 		if (!sqe)
 			return -EBUSY;
-		io_uring_prep_poll_multishot(sqe, polls[i].fd, POLLIN);
+		if (polls[i].bit == UDRV__WOKEN_KICK)
+			io_uring_prep_poll_add(sqe, polls[i].fd, POLLIN);
+		else
+			io_uring_prep_poll_multishot(sqe, polls[i].fd, POLLIN);
 		io_uring_sqe_set_data64(sqe, polls[i].bit);
 	}
 	ret = io_uring_submit(&v->w.ring);
@@ -164,12 +186,10 @@ static int init_uring(struct udrv__vector *v)
 	return ret;
 }
 
-/* Several completions of one poll stand for one "signalled since". */
-static int take_polls(struct udrv__vector *v)
+/* Several completions of one poll stand for one "signalled since". 0 or negative errno. */
+static int take_polls(struct udrv__vector *v, unsigned int *woken, unsigned int *ended)
 {
 	struct io_uring_cqe *cqe;
-	unsigned int woken = 0;
-	unsigned int ended = 0;
 	unsigned int seen = 0;
 	unsigned int head;
 	int ret = 0;
@@ -177,34 +197,52 @@ static int take_polls(struct udrv__vector *v)
 	io_uring_for_each_cqe(&v->w.ring, head, cqe)
 	{
 		seen++;
-		woken |= (unsigned int)cqe->user_data;
+		*woken |= (unsigned int)cqe->user_data;
 		if (!(cqe->flags & IORING_CQE_F_MORE))
-			ended |= (unsigned int)cqe->user_data;
+			*ended |= (unsigned int)cqe->user_data;
 		if (cqe->res < 0 && cqe->res != -ECANCELED)
 			ret = cqe->res;
 	}
 	io_uring_cq_advance(&v->w.ring, seen);
-	/* The kernel may end a multishot poll at any time; signals meanwhile show on arming. */
-	if (ended && !ret)
-		ret = arm_polls(v, ended);
-	if (ret)
-		return ret;
-	if (woken & UDRV__WOKEN_KICK)
-		return (int)(woken & UDRV__WOKEN_SIGNAL) | take_kicks(v);
-	return (int)woken;
+	return ret;
+}
+
+static int enter_ring(struct udrv__vector *v, unsigned int wait_for)
+{
+	int ret = io_uring_enter2((unsigned int)v->w.ring.enter_ring_fd, 0, wait_for,
+				  v->w.enter_flags, NULL, _NSIG / 8);
+
+	return ret < 0 && ret != -EINTR ? ret : 0;
+}
+
+/* Take the kicks, and look again: signals are reported once the kernel is entered. */
+static int take_kicks_of_ring(struct udrv__vector *v, unsigned int *woken, unsigned int *ended)
+{
+	int ret;
+
+	if (!take_kicks(v))
+		*woken &= ~(unsigned int)UDRV__WOKEN_KICK;
+	ret = enter_ring(v, 0);
+	return ret ? ret : take_polls(v, woken, ended);
 }
 
 /* io_uring_wait_cqe() does the same in about 100 instructions more. */
 static int wait_uring(struct udrv__vector *v)
 {
-	while (!io_uring_cq_ready(&v->w.ring)) {
-		int ret = io_uring_enter2((unsigned int)v->w.ring.enter_ring_fd, 0, 1,
-					  v->w.enter_flags, NULL, _NSIG / 8);
+	unsigned int woken = 0;
+	unsigned int ended = 0;
+	int ret = 0;
 
-		if (ret < 0 && ret != -EINTR)
-			return ret;
-	}
-	return take_polls(v);
+	while (!ret && !io_uring_cq_ready(&v->w.ring))
+		ret = enter_ring(v, 1);
+	if (!ret)
+		ret = take_polls(v, &woken, &ended);
+	if (!ret && woken & UDRV__WOKEN_KICK)
+		ret = take_kicks_of_ring(v, &woken, &ended);
+	/* The kernel may end a multishot poll at any time; signals meanwhile show on arming. */
+	if (!ret && ended)
+		ret = arm_polls(v, ended);
+	return ret ? ret : (int)woken;
 }
 
 static int wait_uring_read(struct udrv__vector *v)

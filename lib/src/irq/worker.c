@@ -109,8 +109,13 @@ static int take_leftovers(struct udrv__vector *v)
 		counter = 0;
 	if (read(v->kick_fd, &kicks, sizeof(kicks)) < 0)
 		kicks = 0;
-	v->kicks_taken += (uint32_t)(counter / UDRV__KICK + kicks);
-	return (uint32_t)counter ? UDRV__WOKEN_SIGNAL : 0;
+	/* What was never read holds no kicks, but may hold very many signals. */
+	if (!v->wait->wants_kick_fd) {
+		kicks += counter / UDRV__KICK;
+		counter %= UDRV__KICK;
+	}
+	v->kicks_taken += (uint32_t)kicks;
+	return counter ? UDRV__WOKEN_SIGNAL : 0;
 }
 
 /* Change over to the wanted options; no kick is sent meanwhile. What was left to do. */
@@ -142,7 +147,7 @@ static int change_over_if_wanted(struct udrv__vector *v)
 	int woken = 0;
 
 	pthread_mutex_lock(&v->dev->irqs->lock);
-	if (v->wanted_options)
+	if (v->wanted_options && !v->stop)
 		woken = change_over(v);
 	pthread_mutex_unlock(&v->dev->irqs->lock);
 	return woken;
@@ -162,9 +167,10 @@ static void run_if_enabled(struct udrv__vector *v)
 /* Kicks came: orders, or somebody who waits for all that was signalled. False: the end. */
 static bool obey(struct udrv__vector *v, int woken)
 {
+	woken |= change_over_if_wanted(v);
+	/* After that, since it takes the kicks of all who had the lock before. */
 	if (__atomic_load_n(&v->stop, __ATOMIC_ACQUIRE))
 		return false;
-	woken |= change_over_if_wanted(v);
 	if (woken & UDRV__WOKEN_SIGNAL || v->pending)
 		run_if_enabled(v);
 	udrv__chain_answer(v);
@@ -258,10 +264,15 @@ int udrv__worker_start(struct udrv__vector *v)
 	return ret;
 }
 
-void udrv__worker_stop(struct udrv__vector *v)
+void udrv__worker_order_stop(struct udrv__vector *v)
 {
+	v->stopping = true;
 	__atomic_store_n(&v->stop, 1, __ATOMIC_RELEASE);
 	(void)udrv__chain_kick(v);
+}
+
+void udrv__worker_stop(struct udrv__vector *v)
+{
 	pthread_join(v->thread, NULL);
 	close(v->kick_fd);
 	drain(v->efd);
