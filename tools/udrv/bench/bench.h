@@ -27,7 +27,7 @@ struct bench_settings {
 	int fifo;	      /* SCHED_FIFO priority of the waiter; 0 is SCHED_OTHER */
 	int cpu;	      /* the waiter's, or -1 */
 	int trigger_cpu;      /* or -1 */
-	int spin_trigger_cpu; /* the same for rows whose waiter spins */
+	int spin_trigger_cpu; /* for rows whose waiter spins: the trigger's and the interrupt's */
 	bool mlock;
 	bool intx;
 };

@@ -138,31 +138,12 @@ static int vfio_rows(struct bench_result *result, struct bench_home *home)
 	return ret ? ret : bench_udrv_rows(result, "vfio");
 }
 
-/* The first failure counts, but neither keeps the device from going home. */
-static int pci_rows(struct bench_result *result)
-{
-	struct bench_home home;
-	int kernel, vfio = 0, back;
-
-	result->baseline = "kernel-thread";
-	kernel = bench_home_find(&home, result->settings.device);
-	if (!kernel)
-		kernel = check_edu(&home.was);
-	if (kernel)
-		return kernel;
-	kernel = kernel_rows(result, &home);
-	if (!atomic_load(&bench_stop))
-		vfio = vfio_rows(result, &home);
-	back = bench_home_restore(&home);
-	return kernel ? kernel : vfio ? vfio : back;
-}
-
 /*
  * A wake-up on the own CPU and one of another CPU are different things, and left alone the
  * scheduler does now this and now that: so who blocks shares the trigger's CPU, and who spins
  * does not.
  */
-static void place_model(struct bench_settings *settings)
+static void place(struct bench_settings *settings)
 {
 	int cpus[2];
 
@@ -173,12 +154,35 @@ static void place_model(struct bench_settings *settings)
 	settings->spin_trigger_cpu = cpus[1] < 0 ? cpus[0] : cpus[1];
 }
 
+/* The first failure counts, but neither keeps the device from going home. */
+static int pci_rows(struct bench_result *result)
+{
+	struct bench_home home;
+	int kernel, vfio = 0, back;
+
+	result->baseline = "kernel-thread";
+	kernel = bench_home_find(&home, result->settings.device);
+	if (!kernel)
+		kernel = check_edu(&home.was);
+	if (!kernel && result->machine.cpus > 1)
+		place(&result->settings);
+	if (!kernel)
+		kernel = bench_pin(result->settings.trigger_cpu);
+	if (kernel)
+		return kernel;
+	kernel = kernel_rows(result, &home);
+	if (!atomic_load(&bench_stop))
+		vfio = vfio_rows(result, &home);
+	back = bench_home_restore(&home);
+	return kernel ? kernel : vfio ? vfio : back;
+}
+
 static int model_rows(struct bench_result *result)
 {
 	int bare, model = 0;
 
 	result->baseline = "bare-eventfd";
-	place_model(&result->settings);
+	place(&result->settings);
 	bare = bench_bare_row(result);
 	if (!atomic_load(&bench_stop) && wants(result, "model-"))
 		model = bench_udrv_rows(result, "model");

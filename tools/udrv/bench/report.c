@@ -126,7 +126,8 @@ void bench_report(const struct bench_result *result)
 	print_waiter(result);
 	print_cpu("; trigger", s->trigger_cpu);
 	if (s->spin_trigger_cpu != s->trigger_cpu)
-		printf(" (spin and adaptive rows: CPU %d)", s->spin_trigger_cpu);
+		printf(" (spin and adaptive rows: with the interrupt on CPU %d)",
+		       s->spin_trigger_cpu);
 	printf(", SCHED_OTHER; gap %u ns; first pass dropped\n", s->gap_ns);
 	print_notes(result);
 }

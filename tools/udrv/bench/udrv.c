@@ -91,6 +91,19 @@ static int edu_request(struct edu *edu, const struct bench_settings *settings, e
 	return udrv_request_irq(edu->dev, edu->irq, edu_handler, 0, "bench", edu);
 }
 
+static bool spins(int wait)
+{
+	return wait == UDRV_WAIT_SPIN || wait == UDRV_WAIT_ADAPTIVE;
+}
+
+/* Placed by default, a CPU that spins is not the one that is interrupted. */
+static int irq_cpu(const struct bench_settings *settings, enum udrv_wait wait)
+{
+	bool placed = settings->spin_trigger_cpu != settings->trigger_cpu;
+
+	return placed && spins(wait) ? settings->spin_trigger_cpu : settings->cpu;
+}
+
 static int edu_row(struct bench_result *result, struct bench_row *row, struct edu *edu,
 		   enum udrv_wait wait)
 {
@@ -105,10 +118,11 @@ static int edu_row(struct bench_result *result, struct bench_row *row, struct ed
 		bench_leave_out(row, "request_irq: %s", strerror(-ret));
 		return ret;
 	}
-	if (settings->cpu >= 0 && !strcmp(udrv_device_backend(edu->dev), "vfio"))
-		ret = bench_pin_irq(settings->device, settings->cpu);
+	if (!strcmp(udrv_device_backend(edu->dev), "vfio"))
+		ret = bench_pin_irq(settings->device, irq_cpu(settings, wait));
 	if (ret)
-		bench_leave_out(row, "the interrupt could not be moved to CPU %d", settings->cpu);
+		bench_leave_out(row, "the interrupt could not be moved to CPU %d",
+				irq_cpu(settings, wait));
 	else
 		ret = bench_measure(result, row, bench_take_collect, &how);
 	if (!udrv_irq_get_stats(edu->dev, edu->irq, &stats))
@@ -128,11 +142,6 @@ static const char *const model_names[UDRV_WAIT_COUNT] = {
 	[UDRV_WAIT_URING] = "model-uring", [UDRV_WAIT_URING_READ] = "model-uring-read",
 	[UDRV_WAIT_SPIN] = "model-spin",   [UDRV_WAIT_ADAPTIVE] = "model-adaptive",
 };
-
-static bool spins(int wait)
-{
-	return wait == UDRV_WAIT_SPIN || wait == UDRV_WAIT_ADAPTIVE;
-}
 
 static bool may_spin(const struct bench_result *result)
 {
