@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <ucontext.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <ucontext.h>
 
 #include <udrv/completion.h>
 #include <udrv/device.h>
@@ -291,6 +296,34 @@ START_TEST(complete_does_not_touch_what_is_done)
 END_TEST
 #endif
 
+/* As service managers do it for what they do not know. */
+static void forbid_futex_waitv(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_futex_waitv, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
+
+	ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+/* In this test's own process. */
+START_TEST(a_filter_of_system_calls_does_not_make_waits_busy)
+{
+	struct timespec used;
+
+	forbid_futex_waitv();
+	ck_assert_int_eq(udrv_wait_for_completion_timeout(&done, 500), 0);
+	ck_assert_int_eq(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used), 0);
+	ck_assert_int_eq(used.tv_sec, 0);
+	ck_assert_int_lt(used.tv_nsec, 250000000);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("completion");
@@ -309,6 +342,7 @@ int main(void)
 	tcase_add_test(tc, try_takes_what_is_there_and_never_sleeps);
 	tcase_add_test(tc, interruption_ends_one_wait_and_done_wins);
 	tcase_add_test(tc, signal_ends_an_interruptible_wait);
+	tcase_add_test(tc, a_filter_of_system_calls_does_not_make_waits_busy);
 	tcase_add_test(tc, completion_may_vanish_when_its_wait_returned);
 #ifdef CAN_STEP
 	tcase_add_loop_test(tc, complete_does_not_touch_what_is_done, 0, 2);

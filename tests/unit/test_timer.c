@@ -157,6 +157,30 @@ START_TEST(delete_sync_stops_a_timer_that_arms_itself)
 }
 END_TEST
 
+static int always_due_runs;
+
+static void on_always_due(struct udrv_timer_list *timer)
+{
+	inc(always_due_runs);
+	(void)udrv_mod_timer(timer, udrv_jiffies);
+}
+
+START_TEST(delete_sync_stops_a_timer_that_is_always_due)
+{
+	struct udrv_timer_list timer;
+	int so_far;
+
+	udrv_timer_setup(&timer, on_always_due, 0);
+	for (int i = 0; i < 100; i++) {
+		so_far = get(always_due_runs);
+		(void)udrv_mod_timer(&timer, udrv_jiffies);
+		until(get(always_due_runs) > so_far);
+		(void)udrv_timer_delete_sync(&timer);
+		ck_assert(!udrv_timer_pending(&timer));
+	}
+}
+END_TEST
+
 START_TEST(shut_down_timer_cannot_be_armed)
 {
 	(void)udrv_mod_timer(&a.timer, udrv_jiffies + 100000);
@@ -346,6 +370,7 @@ int main(void)
 	tcase_add_test(tc, deleted_timer_does_not_fire);
 	tcase_add_test(tc, conditional_arming_keeps_its_conditions);
 	tcase_add_test(tc, delete_sync_stops_a_timer_that_arms_itself);
+	tcase_add_test(tc, delete_sync_stops_a_timer_that_is_always_due);
 	tcase_add_test(tc, shut_down_timer_cannot_be_armed);
 	tcase_add_test(tc, delete_sync_waits_for_the_callback);
 	tcase_add_test(tc, callback_may_delete_and_free_its_timer);

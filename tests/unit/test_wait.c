@@ -381,6 +381,20 @@ START_TEST(schedule_returns_when_the_device_of_the_queue_is_gone)
 }
 END_TEST
 
+/* 0 means that the time is up, so part of a jiffy counts as one. */
+START_TEST(schedule_timeout_rounds_up_what_is_left)
+{
+	long most = 0;
+
+	for (int i = 0; i < 1000 && !most; i++) {
+		udrv_set_current_state(UDRV_TASK_UNINTERRUPTIBLE);
+		udrv_wake_up_process(udrv_current);
+		most = udrv_schedule_timeout(1);
+	}
+	ck_assert_int_eq(most, 1);
+}
+END_TEST
+
 START_TEST(schedule_timeout_gives_back_what_is_left)
 {
 	struct udrv_task *self = udrv_current;
@@ -607,6 +621,7 @@ static TCase *deterministic(void)
 	tcase_add_test(tc, wake_up_before_schedule_ends_the_sleep);
 	tcase_add_loop_test(tc, thread_in_two_queues_is_woken_by_either, 0, 2);
 	tcase_add_test(tc, schedule_returns_when_the_device_of_the_queue_is_gone);
+	tcase_add_test(tc, schedule_timeout_rounds_up_what_is_left);
 	tcase_add_test(tc, schedule_timeout_gives_back_what_is_left);
 	return tc;
 }

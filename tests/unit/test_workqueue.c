@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <udrv/delay.h>
 #include <udrv/workqueue.h>
 
 #include "sched/timer_base.h"
@@ -693,6 +694,74 @@ START_TEST(burst_of_quick_items_does_not_need_many_threads)
 }
 END_TEST
 
+/* y waits behind x, which runs elsewhere; without x, nothing is before y. */
+START_TEST(cancelled_work_does_not_hold_up_its_ordered_queue)
+{
+	struct udrv_workqueue_struct *in_order = udrv_alloc_ordered_workqueue("ordered", 0);
+	struct item x;
+	struct item y;
+
+	ck_assert_ptr_nonnull(in_order);
+	init_item(&x);
+	init_item(&y);
+	x.hold = 1;
+	ck_assert(udrv_queue_work(wq, &x.work));
+	until(get(x.inside));
+	ck_assert(udrv_queue_work(in_order, &x.work));
+	ck_assert(udrv_queue_work(in_order, &y.work));
+	udrv_msleep(20); /* the ordered queue's worker has looked, and sleeps */
+	ck_assert_int_eq(get(y.runs), 0);
+	ck_assert(udrv_cancel_work(&x.work));
+	until(get(y.runs));
+	set(x.hold, 0);
+	udrv_flush_workqueue(wq);
+	udrv_destroy_workqueue(in_order);
+}
+END_TEST
+
+static int firing, let_fire, delayed_runs;
+
+/* The timer thread loses its CPU between taking the timer out and calling back. */
+static void fire_slowly(struct udrv__timer *t)
+{
+	set(firing, 1);
+	until(get(let_fire));
+	udrv__timer_fire(t);
+}
+
+static void free_delayed(struct udrv_work_struct *work)
+{
+	free(udrv_to_delayed_work(work));
+	inc(delayed_runs);
+}
+
+static void *mod_to_now(void *dwork)
+{
+	(void)udrv_mod_delayed_work(wq, dwork, 0);
+	return NULL;
+}
+
+/* The timer's callback must not find memory that the function has freed. */
+START_TEST(work_that_is_moved_while_its_timer_fires_may_free_itself)
+{
+	struct udrv_delayed_work *dwork = malloc(sizeof(*dwork));
+	pthread_t moving;
+
+	ck_assert_ptr_nonnull(dwork);
+	udrv_init_delayed_work(dwork, free_delayed);
+	dwork->timer.node.fire = fire_slowly;
+	ck_assert(udrv_queue_delayed_work(wq, dwork, 1));
+	until(get(firing));
+	moving = start(mod_to_now, dwork);
+	udrv_msleep(20);
+	ck_assert_int_eq(get(delayed_runs), 0);
+	set(let_fire, 1);
+	finish(moving);
+	udrv_flush_workqueue(wq);
+	ck_assert_int_eq(delayed_runs, 1);
+}
+END_TEST
+
 static TCase *queues(void)
 {
 	TCase *tc = tcase_create("queues");
@@ -707,6 +776,7 @@ static TCase *queues(void)
 	tcase_add_test(tc, ordered_queue_keeps_order_and_runs_one);
 	tcase_add_test(tc, max_active_bounds_the_threads);
 	tcase_add_test(tc, system_queue_is_there_on_first_use);
+	tcase_add_test(tc, cancelled_work_does_not_hold_up_its_ordered_queue);
 	tcase_add_test(tc, draining_queue_takes_only_its_own_items);
 	tcase_add_test(tc, every_queued_item_runs_or_is_cancelled_once);
 	tcase_add_test(tc, burst_of_quick_items_does_not_need_many_threads);
@@ -732,6 +802,7 @@ static TCase *items_of_work(void)
 	tcase_add_test(tc, mod_moves_a_delayed_work);
 	tcase_add_test(tc, late_callback_does_not_queue_what_was_put_off);
 	tcase_add_loop_test(tc, cancel_waits_for_a_late_callback, 0, 2);
+	tcase_add_test(tc, work_that_is_moved_while_its_timer_fires_may_free_itself);
 	tcase_add_test(tc, flush_of_a_delayed_work_does_not_wait_for_the_timer);
 	return tc;
 }

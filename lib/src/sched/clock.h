@@ -46,12 +46,12 @@ static inline uint64_t udrv__jiffies_ns(uint64_t jiffies)
 	return __builtin_mul_overflow(jiffies, UDRV__NSEC_PER_JIFFY, &ns) ? UDRV__NEVER : ns;
 }
 
-/* Whole jiffies until a deadline, 0 when it has passed. */
+/* Jiffies until a deadline, rounded up: 0 only when it has passed. */
 static inline long udrv__jiffies_left(uint64_t deadline_ns)
 {
 	uint64_t now = udrv__now_ns();
 
-	return now < deadline_ns ? (long)((deadline_ns - now) / UDRV__NSEC_PER_JIFFY) : 0;
+	return now < deadline_ns ? (long)((deadline_ns - now - 1) / UDRV__NSEC_PER_JIFFY) + 1 : 0;
 }
 
 #endif

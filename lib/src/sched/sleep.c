@@ -18,7 +18,8 @@
 #include "sched/sleep.h"
 #include "sched/task.h"
 
-/* Without futex_waitv() (valgrind), how long until gone and interrupted are looked at again. */
+/* Without futex_waitv() (valgrind, seccomp filters), how long until gone and interrupted are looked
+ * at again. */
 #define POLL_NS (10 * 1000 * 1000)
 
 static bool no_waitv;
@@ -77,7 +78,8 @@ static int wait_for(const uint32_t *word, uint32_t value, const struct udrv_devi
 	if (interruptible)
 		add_word(&words[count++], &interruptible->interrupted, 0);
 	ret = wait_many(words, count, deadline_ns);
-	if (ret == -ENOSYS)
+	/* Filters of system calls often answer -EPERM to what they do not know. */
+	if (ret == -ENOSYS || ret == -EPERM)
 		__atomic_store_n(&no_waitv, true, __ATOMIC_RELAXED);
 	return ret;
 }

@@ -3,7 +3,8 @@
  * One thread runs all timers: it sleeps until the earliest, or until somebody arms an earlier one
  * (`kicks` changes). `running` is the timer whose callback runs; a timer may be freed by its
  * callback, so afterwards only its address is compared. `runs` counts callbacks, for those who wait
- * until one has returned.
+ * until one has returned; the thread lets all `waiters` go before it runs the next, which may be
+ * the same timer again.
  */
 #include <errno.h>
 #include <limits.h>
@@ -25,6 +26,7 @@ static struct {
 	struct udrv__timer *running;
 	uint32_t kicks;
 	uint32_t runs;
+	uint32_t waiters;
 	bool started;
 	pthread_t thread;
 } base;
@@ -47,6 +49,20 @@ static void take_out(struct udrv__timer *t)
 	set_queued(t, false);
 }
 
+/* With the lock held, which is released meanwhile. They wait for the callback that returned. */
+static void let_waiters_go(void)
+{
+	if (base.waiters)
+		udrv__wake_word(&base.runs, INT_MAX);
+	while (base.waiters) {
+		uint32_t waiters = base.waiters;
+
+		udrv_spin_unlock(&base.lock);
+		(void)udrv__sleep(&base.waiters, waiters, NULL, NULL, UDRV__NEVER);
+		udrv_spin_lock(&base.lock);
+	}
+}
+
 /* With the lock held, which is released around the callback. */
 static void run(struct udrv__timer *t)
 {
@@ -57,7 +73,7 @@ static void run(struct udrv__timer *t)
 	udrv_spin_lock(&base.lock);
 	base.running = NULL;
 	__atomic_store_n(&base.runs, base.runs + 1, __ATOMIC_RELEASE);
-	udrv__wake_word(&base.runs, INT_MAX);
+	let_waiters_go();
 }
 
 static void *timer_thread(void *arg)
@@ -166,9 +182,12 @@ static void wait_while_running(const struct udrv__timer *t)
 	while (base.running == t && !pthread_equal(base.thread, pthread_self())) {
 		uint32_t runs = base.runs;
 
+		base.waiters++;
 		udrv_spin_unlock(&base.lock);
 		(void)udrv__sleep(&base.runs, runs, NULL, NULL, UDRV__NEVER);
 		udrv_spin_lock(&base.lock);
+		if (!--base.waiters)
+			udrv__wake_word(&base.waiters, 1);
 	}
 }
 

@@ -132,11 +132,31 @@ static bool take_back(struct udrv_work_struct *work, struct udrv_timer_list *tim
 		udrv__work_account(work->queue, work->serial);
 		udrv__flushers_take(work, &flushers);
 		udrv__flushers_release(&flushers);
+		/* If it ran elsewhere, those behind it in an ordered queue waited for it. */
+		if (!udrv_list_empty(&work->queue->queued))
+			udrv__work_kick(work->queue);
 	} else if (timer) {
 		(void)udrv_timer_delete(timer);
 	}
 	__atomic_store_n(&work->place, UDRV__NOT_PENDING, __ATOMIC_RELAXED);
 	return true;
+}
+
+/*
+ * With the lock held, which is released while waiting: a pending item is no longer pending, and its
+ * timer's callback is not running, which would still look at it when its function has freed it.
+ */
+static bool take_back_delayed(struct udrv_delayed_work *dwork)
+{
+	bool was = take_back(&dwork->work, &dwork->timer);
+
+	while (udrv__timer_running(&dwork->timer.node)) {
+		udrv_spin_unlock(&udrv__work.lock);
+		udrv__timer_wait(&dwork->timer.node);
+		udrv_spin_lock(&udrv__work.lock);
+		was |= take_back(&dwork->work, &dwork->timer);
+	}
+	return was;
 }
 
 bool udrv_mod_delayed_work(struct udrv_workqueue_struct *wq, struct udrv_delayed_work *dwork,
@@ -149,8 +169,10 @@ bool udrv_mod_delayed_work(struct udrv_workqueue_struct *wq, struct udrv_delayed
 	if (!wq)
 		return false;
 	udrv_spin_lock(&udrv__work.lock);
+	if (!dwork->work.disabled)
+		was = take_back_delayed(dwork);
+	/* Looked at again: it may have been cancelled meanwhile. */
 	if (!dwork->work.disabled) {
-		was = take_back(&dwork->work, &dwork->timer);
 		refused = !jiffies && closed(wq);
 		if (!refused)
 			wake = delay(wq, dwork, jiffies);
@@ -254,8 +276,9 @@ bool udrv_flush_delayed_work(struct udrv_delayed_work *dwork)
 	udrv_spin_lock(&udrv__work.lock);
 	wq = work->queue;
 	if (work->place == UDRV__DELAYED) {
-		(void)udrv_timer_delete(&dwork->timer);
-		wake = udrv__work_insert(wq, work);
+		(void)take_back_delayed(dwork);
+		if (may_queue(work))
+			wake = udrv__work_insert(wq, work);
 	}
 	udrv_spin_unlock(&udrv__work.lock);
 	if (wake)

@@ -101,7 +101,7 @@ static bool pick(struct udrv_workqueue_struct *wq, struct udrv_work_struct **wor
 	return false;
 }
 
-static void kick(struct udrv_workqueue_struct *wq)
+void udrv__work_kick(struct udrv_workqueue_struct *wq)
 {
 	__atomic_store_n(&wq->kicks, wq->kicks + 1, __ATOMIC_RELEASE);
 	udrv__wake_word(&wq->kicks, 1);
@@ -174,7 +174,7 @@ static void run(struct udrv__worker *w, struct udrv_work_struct *work)
 	udrv__flushers_release(&w->flushers);
 	udrv__work_account(wq, w->serial);
 	if (w->skipped)
-		kick(w->skipped);
+		udrv__work_kick(w->skipped);
 	w->skipped = NULL;
 }
 

@@ -71,6 +71,9 @@ struct udrv__worker *udrv__worker_running(const struct udrv_work_struct *work);
 /* Put an item at the end; true: the caller must wake a worker when it has released the lock. */
 bool udrv__work_insert(struct udrv_workqueue_struct *wq, struct udrv_work_struct *work);
 
+/* Let an idle worker look at the queue again. */
+void udrv__work_kick(struct udrv_workqueue_struct *wq);
+
 /* An item of this serial is finished, or was taken out. */
 void udrv__work_account(struct udrv_workqueue_struct *wq, uint64_t serial);
 
