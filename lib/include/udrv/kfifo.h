@@ -33,7 +33,8 @@ struct udrv__kfifo {
 	{                                                                                          \
 		struct udrv__kfifo kfifo;                                                          \
 		type *type_of;                                                                     \
-		type buf[size];                                                                    \
+		/* A negative size: not a power of two. */                                         \
+		type buf[((size) < 2 || ((size) & ((size)-1))) ? -1 : (size)];                     \
 	}
 
 /** UDRV_STRUCT_KFIFO() - the type of a fifo of @size elements of @type, a power of two. */

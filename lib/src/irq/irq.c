@@ -183,9 +183,11 @@ void udrv_pci_free_irq_vectors(struct udrv_device *dev)
 
 	pthread_mutex_lock(&irqs->lock);
 	for (unsigned int i = 0; i < irqs->count; i++) {
-		if (irqs->vectors[i].actions) {
+		const struct udrv__vector *v = &irqs->vectors[i];
+
+		if (v->actions || v->stopping) {
 			udrv_dev_err(dev, "vectors not freed: irq %u is still requested by %s", i,
-				     irqs->vectors[i].actions->name);
+				     v->actions ? v->actions->name : "who is freeing it");
 			pthread_mutex_unlock(&irqs->lock);
 			return;
 		}

@@ -59,7 +59,7 @@ static int set_cpu(struct udrv__vector *v)
 	if (ret && v->options.cpu == UDRV_CPU_HOME) {
 		/* Not ours to run on (cpusets): as good as unknown. */
 		cpu = -1;
-		ret = 0;
+		ret = bind_to(cpu);
 	}
 	if (ret)
 		udrv_dev_err(v->dev, "irq %u: cannot run on CPU %d: %s", v->nr, v->options.cpu,

@@ -91,7 +91,7 @@ static int edu_request(struct edu *edu, const struct bench_settings *settings, e
 	return udrv_request_irq(edu->dev, edu->irq, edu_handler, 0, "bench", edu);
 }
 
-static bool spins(int wait)
+static bool spins(enum udrv_wait wait)
 {
 	return wait == UDRV_WAIT_SPIN || wait == UDRV_WAIT_ADAPTIVE;
 }
@@ -165,8 +165,8 @@ static int wait_rows(struct bench_result *result, struct edu *edu, const char *c
 				row, "on one CPU a spinning waiter keeps the trigger from running");
 			continue;
 		}
-		ret = bench_pin(spins(wait) ? result->settings.spin_trigger_cpu
-					    : result->settings.trigger_cpu);
+		ret = bench_pin(spins((enum udrv_wait)wait) ? result->settings.spin_trigger_cpu
+							    : result->settings.trigger_cpu);
 		if (!ret)
 			ret = edu_row(result, row, edu, (enum udrv_wait)wait);
 		if (ret)
