@@ -51,7 +51,7 @@ struct udrv__vector {
 	uint32_t kicks;		      /* see chain.c */
 	uint32_t kicks_answered;
 	uint32_t kicks_taken; /* by the last wait */
-	uint32_t disabled;    /* depth of udrv_disable_irq(), changed under irqs.lock */
+	uint32_t disabled;    /* depth of udrv_disable_irq(), atomic: handlers change it, too */
 	bool pending;	      /* the worker's: signalled, and the chain did not run yet */
 	uint32_t stop;	      /* the worker is asked to end */
 	uint32_t ended;	      /* it does not run the chain any more */
@@ -96,7 +96,7 @@ struct udrv__irqs {
 	struct udrv__vector *vectors;
 };
 
-/* sysfs-like look-ups of affinity.c: the CPU that takes a vector's interrupt, or -1. */
+/* affinity.c: the CPU that takes a vector's interrupt, or -1. */
 int udrv__irq_home_cpu(struct udrv_device *dev, enum udrv__irq_type type, unsigned int nr);
 
 /* wait.c: what a counter that was read says: UDRV__WOKEN_*. */
