@@ -96,7 +96,7 @@ START_TEST(request_irq_of_each_wait)
 	/* The action, the thread; then what the strategy waits with. */
 	static const unsigned int fewest[UDRV_WAIT_COUNT] = {
 		[UDRV_WAIT_READ] = 2,	    [UDRV_WAIT_EPOLL] = 4, [UDRV_WAIT_URING] = 4,
-		[UDRV_WAIT_URING_READ] = 3, [UDRV_WAIT_SPIN] = 4,  [UDRV_WAIT_ADAPTIVE] = 2,
+		[UDRV_WAIT_URING_READ] = 3, [UDRV_WAIT_SPIN] = 3,  [UDRV_WAIT_ADAPTIVE] = 2,
 	};
 	enum udrv_wait wait = (enum udrv_wait)_i;
 

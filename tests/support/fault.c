@@ -262,11 +262,12 @@ WRAPPED(int, pthread_create,
 	return err ? err : __real_pthread_create(thread, attr, start, arg);
 }
 
-WRAPPED(int, io_uring_queue_init, (unsigned int entries, struct io_uring *ring, unsigned int flags))
+WRAPPED(int, io_uring_queue_init_params,
+	(unsigned int entries, struct io_uring *ring, struct io_uring_params *params))
 {
-	int err = fails("io_uring_queue_init", ENOMEM);
+	int err = fails("io_uring_queue_init_params", ENOMEM);
 
-	return err ? -err : __real_io_uring_queue_init(entries, ring, flags);
+	return err ? -err : __real_io_uring_queue_init_params(entries, ring, params);
 }
 
 WRAPPED(int, io_uring_submit, (struct io_uring * ring))

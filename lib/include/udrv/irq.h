@@ -4,9 +4,10 @@
  * Interrupt vectors, handlers, and how their worker threads wait.
  *
  * What the kernel does in hard interrupt context is done by the kernel (mask if
- * level-triggered, signal the vector's eventfd). In this process a worker thread per vector waits,
- * runs the vector's chain of handlers and re-arms it. Handlers therefore may block, but while they
- * do, the vector waits.
+ * level-triggered, signal the vector's eventfd). In this process a worker thread waits, runs the
+ * vector's chain of handlers and re-arms it. Each vector has a worker of its own, unless
+ * udrv_irq_share() lets one serve several. Handlers may block, but while they do, all vectors of
+ * their worker wait.
  */
 #ifndef UDRV_IRQ_H
 #define UDRV_IRQ_H
@@ -109,7 +110,8 @@ struct udrv_irq_options {
  * Any thread but the vector's own worker.
  *
  * Return: 0, -EINVAL, -EDEADLK from a handler of this vector, -EBUSY if another thread changes or
- * frees it, other negative errno if the worker cannot run so (it then goes on as before).
+ * frees it, -EINVAL also for a way to wait that its worker's many vectors do not allow, other
+ * negative errno if the worker cannot run so (it then goes on as before).
  */
 UDRV_API int udrv_irq_set_options(struct udrv_device *dev, int irq,
 				  const struct udrv_irq_options *options);
@@ -117,6 +119,55 @@ UDRV_API int udrv_irq_set_options(struct udrv_device *dev, int irq,
 /** udrv_irq_get_options() - how the worker runs, or will. Any thread. 0 or -EINVAL. */
 UDRV_API int udrv_irq_get_options(struct udrv_device *dev, int irq,
 				  struct udrv_irq_options *options);
+
+/**
+ * udrv_irq_share() - let one worker serve several vectors
+ * @dev: the device
+ * @irq: the vector that gets another worker
+ * @with: a device of this process, also @dev
+ * @with_irq: a vector of @with, by whose worker @irq is served from now on; @irq itself: by one of
+ *            its own, with the options that its worker has now
+ *
+ * The worker must wait by uring, epoll, spin or adaptive. Its options belong to all its vectors:
+ * udrv_irq_set_options() of one changes them for all, and UDRV_CPU_HOME is the CPU of the one that
+ * it has served longest. Its handlers run one after the other. Before handlers are requested, or
+ * while they are at work: no interrupt is lost, and the chain may run once without one. Any thread
+ * but one of the two workers.
+ *
+ * Return: 0, -EINVAL also if the worker waits by read or uring-read, -EDEADLK from a handler of one
+ * of the two, -EBUSY if another thread changes or frees one, -ENOMEM, other negative errno if the
+ * worker cannot serve it (it is then served as before).
+ */
+UDRV_API int udrv_irq_share(struct udrv_device *dev, int irq, struct udrv_device *with,
+			    int with_irq);
+
+/** UDRV_STORM_LIMIT_INTX - the limit of INTx; message-signalled interrupts begin without one. */
+#define UDRV_STORM_LIMIT_INTX 100000u
+
+/**
+ * udrv_irq_set_storm_limit() - how often a vector may interrupt
+ * @dev: the device
+ * @irq: the vector
+ * @per_second: runs of its chain, 0: as many as come
+ *
+ * A line that a handler answers without quieting it, or a device gone wild, would take a CPU from
+ * everybody else. What comes faster is held down to the limit: the line stays masked, or signals
+ * are remembered, for some milliseconds; one log line says so, and the statistics count it. Any
+ * thread. Return: 0 or -EINVAL.
+ */
+UDRV_API int udrv_irq_set_storm_limit(struct udrv_device *dev, int irq, unsigned int per_second);
+
+/**
+ * udrv_irq_stamp() - now an interrupt is being caused
+ * @dev: the device
+ * @irq: the vector that will report it
+ *
+ * Called by a driver right before it gives the device a command. The time from here to the first
+ * handler of the vector's next run goes to the histogram of latencies in the statistics (`udrv irqs
+ * --json`). One stamp at a time: a later one replaces one that was not used. Any thread; costs a
+ * store. Return: 0 or -EINVAL.
+ */
+UDRV_API int udrv_irq_stamp(struct udrv_device *dev, int irq);
 
 /**
  * udrv_disable_irq_nosync() - run no handlers from now on
@@ -161,9 +212,10 @@ UDRV_API int udrv_enable_irq(struct udrv_device *dev, int irq);
  * @dev_id: passed to the functions; identifies the action to udrv_free_irq()
  *
  * The interrupt may arrive before the call returns. Not from a handler.
- * A line that nobody handled 99,900 times out of 100,000 is shut off with a log line.
- * Return: 0, -EINVAL, -EBUSY if the vector has a handler and not both are UDRV_IRQF_SHARED,
- * -ENOMEM, other negative errno from starting the worker. Source: Linux request_threaded_irq().
+ * A line that nobody handled 99,900 times out of 100,000, never 0.1 s apart, is shut off with a
+ * log line. Return: 0, -EINVAL, -EBUSY if the vector has a handler and not both are
+ * UDRV_IRQF_SHARED, -ENOMEM, other negative errno from starting the worker. Source: Linux
+ * request_threaded_irq().
  */
 UDRV_API int udrv_request_threaded_irq(struct udrv_device *dev, int irq, udrv_irq_handler_t handler,
 				       udrv_irq_handler_t thread_fn, unsigned int flags,
@@ -201,6 +253,7 @@ UDRV_API int udrv_synchronize_irq(struct udrv_device *dev, int irq);
 struct udrv_irq_stats {
 	uint64_t count;	    /* times the chain ran */
 	uint64_t unhandled; /* times every handler returned UDRV_IRQ_NONE */
+	uint64_t storms;    /* times it was held down to its storm limit */
 	bool shut;	    /* off, because nobody handled it */
 	int fifo_priority;  /* what the worker got: 0 if SCHED_FIFO was not permitted */
 	int cpu;	    /* where it is bound to, or -1 */

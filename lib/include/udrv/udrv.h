@@ -20,6 +20,8 @@
 #include <udrv/err.h>
 #include <udrv/io.h>
 #include <udrv/irq.h>
+#include <udrv/irq_work.h>
+#include <udrv/irqflags.h>
 #include <udrv/jiffies.h>
 #include <udrv/kfifo.h>
 #include <udrv/kref.h>

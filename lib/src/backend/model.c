@@ -16,6 +16,7 @@
 
 static const struct udrv__model_type *const types[] = {
 	&udrv__model_edu,
+	&udrv__model_ivshmem,
 };
 
 struct udrv__model *udrv__model_of(struct udrv_device *dev)
@@ -72,7 +73,43 @@ static void fill_device(struct udrv_device *dev, const struct udrv__model_type *
 	}
 	dev->irq_counts[UDRV__IRQ_INTX] = type->intx;
 	dev->irq_counts[UDRV__IRQ_MSI] = type->msi_vectors;
-	dev->irq_counts[UDRV__IRQ_MSIX] = 0;
+	dev->irq_counts[UDRV__IRQ_MSIX] = type->msix_vectors;
+}
+
+static void free_model(struct udrv__model *m)
+{
+	pthread_mutex_destroy(&m->lock);
+	free(m->irq_fds);
+	free(m);
+}
+
+static unsigned int most_vectors(const struct udrv__model_type *type)
+{
+	unsigned int most =
+		type->msi_vectors > type->msix_vectors ? type->msi_vectors : type->msix_vectors;
+
+	return most ? most : 1;
+}
+
+static struct udrv__model *make_model(struct udrv_device *dev, const struct udrv__model_type *type)
+{
+	struct udrv__model *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->irq_fds = calloc(most_vectors(type), sizeof(*m->irq_fds));
+	if (!m->irq_fds) {
+		free(m);
+		return NULL;
+	}
+	m->type = type;
+	m->dev = dev;
+	m->irq_type = UDRV__IRQ_TYPES;
+	for (int i = 0; i < UDRV_EVENT_COUNT; i++)
+		m->event_fds[i] = -1;
+	pthread_mutex_init(&m->lock, NULL);
+	udrv__model_config_init(m);
+	return m;
 }
 
 static int model_open(struct udrv_device *dev)
@@ -86,23 +123,15 @@ static int model_open(struct udrv_device *dev)
 			    types[0]->name);
 		return -ENODEV;
 	}
-	m = calloc(1, sizeof(*m));
+	m = make_model(dev, type);
 	if (!m) {
 		udrv_pr_err("%s: out of memory", dev->name);
 		return -ENOMEM;
 	}
-	m->type = type;
-	m->dev = dev;
-	m->irq_type = UDRV__IRQ_TYPES;
-	for (int i = 0; i < UDRV_EVENT_COUNT; i++)
-		m->event_fds[i] = -1;
-	pthread_mutex_init(&m->lock, NULL);
-	udrv__model_config_init(m);
 	ret = type->create(m, &m->state);
 	if (ret) {
 		udrv_pr_err("%s: cannot create the model: %s", dev->name, strerror(-ret));
-		pthread_mutex_destroy(&m->lock);
-		free(m);
+		free_model(m);
 		return ret;
 	}
 	dev->backend = m;
@@ -116,8 +145,7 @@ static void model_close(struct udrv_device *dev)
 
 	m->type->destroy(m->state);
 	udrv__model_unmap_all(m);
-	pthread_mutex_destroy(&m->lock);
-	free(m);
+	free_model(m);
 	dev->backend = NULL;
 }
 

@@ -15,11 +15,11 @@
 #include "backend/backend.h"
 
 #define UDRV__MODEL_CONFIG_SIZE 256
-#define UDRV__MODEL_VECTORS_MAX 32
 
 /* Where a model's capabilities are; a conventional PCI function, so there are no extended ones. */
-#define UDRV__MODEL_MSI_CAP 0x40
-#define UDRV__MODEL_AF_CAP  0x50
+#define UDRV__MODEL_MSI_CAP  0x40
+#define UDRV__MODEL_AF_CAP   0x50
+#define UDRV__MODEL_MSIX_CAP 0x60
 
 struct udrv__model;
 
@@ -37,7 +37,9 @@ struct udrv__model_type {
 	uint32_t class_code;
 	struct udrv__model_bar bars[UDRV_PCI_STD_NUM_BARS];
 	bool intx;
-	unsigned int msi_vectors; /* a power of two up to 32, 0: no MSI */
+	unsigned int msi_vectors;  /* a power of two up to 32, 0: no MSI */
+	unsigned int msix_vectors; /* up to 2048, 0: no MSI-X */
+	unsigned int msix_bar;	   /* where its table is, and behind that the pending bits */
 
 	/* Make the device in its reset state. 0 or negative errno. */
 	int (*create)(struct udrv__model *model, void **state_out);
@@ -55,6 +57,7 @@ struct udrv__model_type {
 };
 
 extern const struct udrv__model_type udrv__model_edu;
+extern const struct udrv__model_type udrv__model_ivshmem;
 
 /* What went wrong on the bus, for tests and messages. */
 struct udrv__model_counts {
@@ -84,7 +87,7 @@ struct udrv__model {
 	bool removed;
 
 	enum udrv__irq_type irq_type; /* UDRV__IRQ_TYPES: off */
-	int irq_fds[UDRV__MODEL_VECTORS_MAX];
+	int *irq_fds;		      /* room for all that the type has */
 	unsigned int irq_count;
 	bool intx_asserted;
 	bool intx_masked; /* set when it is signalled, until irq_unmask_intx() */
@@ -101,7 +104,7 @@ struct udrv__model {
 void udrv__model_dma_read(struct udrv__model *m, udrv_iova_t iova, void *buf, size_t len);
 void udrv__model_dma_write(struct udrv__model *m, udrv_iova_t iova, const void *buf, size_t len);
 
-/* With MSI on, send vector's message; otherwise assert the line until it is lowered. */
+/* With MSI or MSI-X on, send vector's message; otherwise assert the line until it is lowered. */
 void udrv__model_irq_raise(struct udrv__model *m, unsigned int vector);
 void udrv__model_irq_lower(struct udrv__model *m);
 
@@ -119,7 +122,8 @@ void udrv__model_surprise_remove(struct udrv_device *dev);
 void udrv__model_config_init(struct udrv__model *m);
 /* With m->lock held. */
 uint16_t udrv__model_command(const struct udrv__model *m);
-/* With m->lock held: write the word at where, whatever is writable. */
+/* With m->lock held: read and write the word at where, whatever is writable. */
+uint16_t udrv__model_config_get16(const struct udrv__model *m, unsigned int where);
 void udrv__model_config_set16(struct udrv__model *m, unsigned int where, uint16_t val);
 /* With m->lock held: the line's state, or what lets it through, has changed. */
 void udrv__model_intx_update(struct udrv__model *m);

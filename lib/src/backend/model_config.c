@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * A model's configuration space: the type 0 header (PCI Local Bus 3.0, 6.1), an MSI capability
- * (6.8.1) and an Advanced Features capability (ECN "Advanced Capabilities for Conventional PCI")
- * for those that can be reset.
+ * (6.8.1), an MSI-X capability (6.8.2) and an Advanced Features capability (ECN "Advanced
+ * Capabilities for Conventional PCI") for those that can be reset.
  */
 #include <errno.h>
 #include <string.h>
@@ -33,6 +33,11 @@ static uint32_t get(const uint8_t *bytes, unsigned int where, unsigned int size)
 uint16_t udrv__model_command(const struct udrv__model *m)
 {
 	return (uint16_t)get(m->config, PCI_COMMAND, 2);
+}
+
+uint16_t udrv__model_config_get16(const struct udrv__model *m, unsigned int where)
+{
+	return (uint16_t)get(m->config, where, 2);
 }
 
 void udrv__model_config_set16(struct udrv__model *m, unsigned int where, uint16_t val)
@@ -70,10 +75,24 @@ static void add_capability(struct udrv__model *m, unsigned int where, uint8_t id
 	m->config[PCI_STATUS] |= PCI_STATUS_CAP_LIST;
 }
 
+/* Table and pending bits; the table is what 6.8.2.1 calls for, 16 bytes a vector. */
+static void init_msix(struct udrv__model *m)
+{
+	const unsigned int count = m->type->msix_vectors;
+
+	add_capability(m, UDRV__MODEL_MSIX_CAP, PCI_CAP_ID_MSIX);
+	put(m->config, UDRV__MODEL_MSIX_CAP + PCI_MSIX_FLAGS, 2, count - 1);
+	put(m->config, UDRV__MODEL_MSIX_CAP + PCI_MSIX_TABLE, 4, m->type->msix_bar);
+	put(m->config, UDRV__MODEL_MSIX_CAP + PCI_MSIX_PBA, 4,
+	    (uint64_t)count * PCI_MSIX_ENTRY_SIZE | m->type->msix_bar);
+}
+
 static void init_capabilities(struct udrv__model *m)
 {
 	unsigned int log2_vectors = 0;
 
+	if (m->type->msix_vectors)
+		init_msix(m);
 	if (m->type->reset) {
 		add_capability(m, UDRV__MODEL_AF_CAP, PCI_CAP_ID_AF);
 		m->config[UDRV__MODEL_AF_CAP + PCI_AF_LENGTH] = PCI_CAP_AF_SIZEOF;

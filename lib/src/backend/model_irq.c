@@ -43,7 +43,7 @@ void udrv__model_irq_raise(struct udrv__model *m, unsigned int vector)
 	bool first_drop = false;
 
 	pthread_mutex_lock(&m->lock);
-	if (m->irq_type == UDRV__IRQ_MSI) {
+	if (m->irq_type == UDRV__IRQ_MSI || m->irq_type == UDRV__IRQ_MSIX) {
 		send_message(m, vector);
 		first_drop = !m->removed && m->counts.msi_dropped == 1 && !m->msi_drop_told;
 		m->msi_drop_told |= first_drop;
@@ -65,14 +65,19 @@ void udrv__model_irq_lower(struct udrv__model *m)
 	pthread_mutex_unlock(&m->lock);
 }
 
-static void set_msi_enable(struct udrv__model *m, bool on)
+/* The bit of the type's capability that says so; INTx has none. */
+static void set_enable(struct udrv__model *m, enum udrv__irq_type type, bool on)
 {
-	const unsigned int flags = UDRV__MODEL_MSI_CAP + PCI_MSI_FLAGS;
+	const bool msix = type == UDRV__IRQ_MSIX;
+	const unsigned int where =
+		msix ? UDRV__MODEL_MSIX_CAP + PCI_MSIX_FLAGS : UDRV__MODEL_MSI_CAP + PCI_MSI_FLAGS;
+	const uint16_t bit = msix ? PCI_MSIX_FLAGS_ENABLE : PCI_MSI_FLAGS_ENABLE;
+	uint16_t flags;
 
-	if (on)
-		m->config[flags] |= PCI_MSI_FLAGS_ENABLE;
-	else
-		m->config[flags] &= (uint8_t)~PCI_MSI_FLAGS_ENABLE;
+	if (type == UDRV__IRQ_INTX)
+		return;
+	flags = udrv__model_config_get16(m, where);
+	udrv__model_config_set16(m, where, (uint16_t)(on ? flags | bit : flags & ~bit));
 }
 
 int udrv__model_irq_enable(struct udrv_device *dev, enum udrv__irq_type type, const int *fds,
@@ -93,10 +98,9 @@ int udrv__model_irq_enable(struct udrv_device *dev, enum udrv__irq_type type, co
 		m->irq_type = type;
 		m->intx_masked = false;
 		/* A function with MSI enabled does not drive its line (PCI 3.0, 6.8.2). */
-		if (type == UDRV__IRQ_MSI) {
+		if (type != UDRV__IRQ_INTX)
 			m->intx_asserted = false;
-			set_msi_enable(m, true);
-		}
+		set_enable(m, type, true);
 		udrv__model_intx_update(m);
 	}
 	pthread_mutex_unlock(&m->lock);
@@ -111,8 +115,7 @@ int udrv__model_irq_disable(struct udrv_device *dev, enum udrv__irq_type type)
 	if (m->irq_type == type) {
 		m->irq_type = UDRV__IRQ_TYPES;
 		m->irq_count = 0;
-		if (type == UDRV__IRQ_MSI)
-			set_msi_enable(m, false);
+		set_enable(m, type, false);
 	}
 	pthread_mutex_unlock(&m->lock);
 	return 0;

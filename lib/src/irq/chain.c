@@ -1,22 +1,14 @@
 // SPDX-License-Identifier: MIT
-/*
- * A vector's chain of actions. The worker walks it without a lock. Whoever must know that the
- * worker has seen a change, or handled what was signalled, kicks it: a kick is a wake-up without an
- * interrupt. Kicks have numbers. The worker learns from each wait how many kicks it consumed, runs
- * the chain if the interrupt was signalled, too, and then counts the kicks as answered. Kick n is
- * sent after kick n-1 got its number, so n consumed kicks answer the first n.
- */
+/* A vector's chain of actions. The worker walks it without a lock; who takes one off waits for an
+ * order to be carried out, which is between two runs, before it is freed. */
 #include <errno.h>
-#include <limits.h>
-#include <linux/futex.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <udrv/cycles.h>
 #include <udrv/device.h>
 
 #include "irq/irq.h"
+#include "sched/clock.h"
 
 /* Walk the chain; what the handlers returned, ORed. */
 static unsigned int run_handlers(struct udrv__vector *v)
@@ -48,8 +40,10 @@ static void run_threads(struct udrv__vector *v)
 
 /* Linux, note_interrupt(): of so many interrupts in a row ... */
 #define UNHANDLED_WINDOW 100000
-/* ... so many that nobody handled are too many. */
+/* ... so many that nobody handled are too many ... */
 #define UNHANDLED_MAX 99900
+/* ... and one that comes so long after the last one begins the count anew. */
+#define UNHANDLED_AGE_NS (UDRV__NSEC_PER_SEC / 10)
 
 static void set_shut(struct udrv__vector *v, bool shut)
 {
@@ -58,7 +52,7 @@ static void set_shut(struct udrv__vector *v, bool shut)
 }
 
 /* A line that no handler knows would keep the CPU busy for ever: shut it off. */
-static void look_for_storm(struct udrv__vector *v)
+static void look_at_window(struct udrv__vector *v)
 {
 	if (v->window_unhandled > UNHANDLED_MAX) {
 		set_shut(v, true);
@@ -71,19 +65,44 @@ static void look_for_storm(struct udrv__vector *v)
 	v->window_unhandled = 0;
 }
 
-static void count_run(struct udrv__vector *v, unsigned int result, udrv_cycles_t cycles)
+static void count_unhandled(struct udrv__vector *v)
 {
-	udrv__stat_add(&v->stat->count, 1);
-	udrv__hist_record(&v->stat->run, cycles);
-	if (result == UDRV_IRQ_NONE) {
-		udrv__stat_add(&v->stat->unhandled, 1);
-		v->window_unhandled++;
-	}
-	if (++v->window_runs == UNHANDLED_WINDOW)
-		look_for_storm(v);
+	uint64_t now = udrv__now_ns();
+
+	udrv__stat_add(&v->stat->unhandled, 1);
+	if (now - v->last_unhandled_ns > UNHANDLED_AGE_NS)
+		v->window_unhandled = 0;
+	v->window_unhandled++;
+	v->last_unhandled_ns = now;
 }
 
-static void unmask(const struct udrv__vector *v)
+/* udrv_irq_stamp() came before the run, or while it was under way: then it is for the next one. */
+static void count_latency(struct udrv__vector *v, udrv_cycles_t start)
+{
+	uint64_t stamp = __atomic_load_n(&v->stamp, __ATOMIC_RELAXED);
+
+	if (stamp > start || !__atomic_compare_exchange_n(&v->stamp, &stamp, 0, false,
+							  __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		return;
+	udrv__hist_record(&v->stat->latency, start - stamp);
+}
+
+static void count_run(struct udrv__irq_worker *w, struct udrv__vector *v, unsigned int result,
+		      udrv_cycles_t start)
+{
+	udrv__stat_add(&v->stat->count, 1);
+	udrv__hist_record(&v->stat->run, udrv_get_cycles() - start);
+	if (__builtin_expect(__atomic_load_n(&v->stamp, __ATOMIC_RELAXED) != 0, 0))
+		count_latency(v, start);
+	if (__builtin_expect(result == UDRV_IRQ_NONE, 0))
+		count_unhandled(v);
+	if (__builtin_expect(++v->window_runs == UNHANDLED_WINDOW, 0))
+		look_at_window(v);
+	if (__builtin_expect(--v->tokens == 0, 0))
+		udrv__storm_look(w, v);
+}
+
+void udrv__chain_unmask(const struct udrv__vector *v)
 {
 	int ret = v->dev->ops->irq_unmask_intx(v->dev);
 
@@ -92,74 +111,45 @@ static void unmask(const struct udrv__vector *v)
 			     strerror(-ret));
 }
 
-void udrv__chain_run(struct udrv__vector *v)
+static void run(struct udrv__irq_worker *w, struct udrv__vector *v)
 {
-	udrv_cycles_t start = udrv_get_cycles();
+	udrv_cycles_t start;
 	unsigned int result;
 
-	if (v->shut)
-		return;
+	udrv__context_enter(w->context, UDRV__CONTEXT_HANDLER);
+	start = udrv_get_cycles();
 	result = run_handlers(v);
-	if (result & UDRV_IRQ_WAKE_THREAD)
+	if (result & UDRV_IRQ_WAKE_THREAD) {
+		__atomic_store_n(w->context, UDRV__CONTEXT_THREAD, __ATOMIC_RELAXED);
 		run_threads(v);
-	count_run(v, result, udrv_get_cycles() - start);
-	if (v->level && !v->shut)
-		unmask(v);
+	}
+	count_run(w, v, result, start);
+	udrv__context_leave(w->context);
 }
 
-static void set_answered(struct udrv__vector *v, uint32_t answered)
+/* Whoever disables it sees the chain not run, or waits for an order, which is after the run. */
+void udrv__chain_run(struct udrv__irq_worker *w, struct udrv__vector *v)
 {
-	__atomic_store_n(&v->kicks_answered, answered, __ATOMIC_RELEASE);
-	syscall(SYS_futex, &v->kicks_answered, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
-}
-
-void udrv__chain_answer(struct udrv__vector *v)
-{
-	uint32_t taken = v->kicks_taken;
-
-	v->kicks_taken = 0;
-	set_answered(v, v->kicks_answered + taken);
+	if (__builtin_expect(__atomic_load_n(&v->disabled, __ATOMIC_ACQUIRE) || v->resting, 0)) {
+		v->pending = true;
+		return;
+	}
+	v->pending = false;
+	if (__builtin_expect(v->shut, 0))
+		return;
+	run(w, v);
+	/* Every action of the line has been asked; one that is held stays masked. */
+	if (v->level && !v->shut && !v->resting)
+		udrv__chain_unmask(v);
 }
 
 void udrv__chain_begin(struct udrv__vector *v)
 {
 	v->window_runs = 0;
 	v->window_unhandled = 0;
+	v->pending = false;
+	v->disabled = 0;
+	udrv__stat_enable_all(v->stat);
 	set_shut(v, false);
-	__atomic_store_n(&v->kicks_answered, v->kicks, __ATOMIC_RELAXED);
-	v->kicks_taken = 0;
-	__atomic_store_n(&v->ended, 0, __ATOMIC_RELEASE);
-}
-
-/*
- * No run is under way, whatever anybody waits for. Of this store and load and those of who kicks
- * and awaits, one side sees the other's: hence the order.
- */
-void udrv__chain_end(struct udrv__vector *v)
-{
-	__atomic_store_n(&v->ended, 1, __ATOMIC_SEQ_CST);
-	set_answered(v, __atomic_load_n(&v->kicks, __ATOMIC_SEQ_CST));
-}
-
-uint32_t udrv__chain_kick(struct udrv__vector *v)
-{
-	uint32_t number = __atomic_add_fetch(&v->kicks, 1, __ATOMIC_SEQ_CST);
-	bool own_fd = udrv__wait_strategies[v->options.wait].wants_kick_fd;
-	uint64_t add = own_fd ? 1 : UDRV__KICK;
-
-	/* Cannot fail: the counter would have to be at its maximum. */
-	(void)!write(own_fd ? v->kick_fd : v->efd, &add, sizeof(add));
-	return number;
-}
-
-void udrv__chain_await(struct udrv__vector *v, uint32_t kick)
-{
-	for (;;) {
-		uint32_t answered = __atomic_load_n(&v->kicks_answered, __ATOMIC_ACQUIRE);
-
-		/* The difference, since the counts may wrap. */
-		if ((int32_t)(answered - kick) >= 0 || __atomic_load_n(&v->ended, __ATOMIC_SEQ_CST))
-			return;
-		syscall(SYS_futex, &v->kicks_answered, FUTEX_WAIT_PRIVATE, answered, NULL, NULL, 0);
-	}
+	udrv__storm_begin(v);
 }

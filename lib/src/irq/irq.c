@@ -1,317 +1,212 @@
 // SPDX-License-Identifier: MIT
-/* Allocating vectors, requesting and freeing interrupts. */
+/* Requesting and freeing interrupts, disabling and enabling them. */
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
+#include <sys/uio.h>
 
+#include <udrv/container_of.h>
 #include <udrv/irq.h>
 
 #include "irq/irq.h"
 
-static const char *const type_names[UDRV__IRQ_TYPES] = {
-	[UDRV__IRQ_INTX] = "INTx",
-	[UDRV__IRQ_MSI] = "MSI",
-	[UDRV__IRQ_MSIX] = "MSI-X",
-};
-static const struct udrv_irq_options default_options = UDRV_IRQ_OPTIONS_DEFAULT;
-
-int udrv__irqs_init(struct udrv_device *dev)
-{
-	struct udrv__irqs *irqs = calloc(1, sizeof(*irqs));
-
-	if (!irqs)
-		return -ENOMEM;
-	pthread_mutex_init(&irqs->lock, NULL);
-	dev->irqs = irqs;
-	return 0;
-}
-
-static void free_vectors(struct udrv__vector *vectors, unsigned int count)
-{
-	for (unsigned int i = 0; i < count; i++)
-		close(vectors[i].efd);
-	udrv__irq_stats_free(vectors);
-	free(vectors);
-}
-
-/* NULL on failure, with the reason in *ret. */
-static struct udrv__vector *make_vectors(struct udrv_device *dev, enum udrv__irq_type type,
-					 unsigned int count, int *ret)
-{
-	struct udrv__vector *vectors = calloc(count, sizeof(*vectors));
-
-	*ret = -ENOMEM;
-	if (vectors && udrv__irq_stats_init(dev, vectors, count)) {
-		free(vectors);
-		return NULL;
-	}
-	for (unsigned int i = 0; vectors && i < count; i++) {
-		struct udrv__vector *v = &vectors[i];
-
-		v->efd = eventfd(0, EFD_CLOEXEC);
-		if (v->efd < 0) {
-			*ret = -errno;
-			free_vectors(vectors, i);
-			return NULL;
-		}
-		v->dev = dev;
-		v->nr = i;
-		v->level = type == UDRV__IRQ_INTX;
-		v->options = default_options;
-		v->cpu = -1;
-	}
-	return vectors;
-}
-
-static int enable_vectors(struct udrv_device *dev, enum udrv__irq_type type,
-			  const struct udrv__vector *vectors, unsigned int count)
-{
-	int *fds = calloc(count, sizeof(*fds));
-	int ret;
-
-	if (!fds)
-		return -ENOMEM;
-	for (unsigned int i = 0; i < count; i++)
-		fds[i] = vectors[i].efd;
-	ret = dev->ops->irq_enable(dev, type, fds, count);
-	free(fds);
-	return ret;
-}
-
-/* 0, negative errno, or the number of vectors that are to be had. */
-static int alloc_type(struct udrv_device *dev, enum udrv__irq_type type, unsigned int count)
-{
-	struct udrv__irqs *irqs = dev->irqs;
-	int ret;
-	struct udrv__vector *vectors = make_vectors(dev, type, count, &ret);
-
-	if (!vectors)
-		return ret;
-	ret = enable_vectors(dev, type, vectors, count);
-	if (ret) {
-		free_vectors(vectors, count);
-		return ret;
-	}
-	irqs->type = type;
-	irqs->vectors = vectors;
-	irqs->count = count;
-	for (unsigned int i = 0; i < count; i++)
-		udrv__irq_describe(&vectors[i]);
-	udrv__irq_stats_show(dev, vectors, count);
-	udrv_dev_dbg(dev, "%u %s vectors on", count, type_names[type]);
-	return 0;
-}
-
-/* As many vectors of a type as can be had: fewer if the kernel is short of them. */
-static int alloc_most(struct udrv_device *dev, enum udrv__irq_type type, unsigned int min,
-		      unsigned int max)
-{
-	unsigned int count = dev->irq_counts[type] < max ? dev->irq_counts[type] : max;
-
-	while (count && count >= min) {
-		int ret = alloc_type(dev, type, count);
-
-		if (ret <= 0)
-			return ret ? ret : (int)count;
-		/* Never the same number again, whatever the kernel says. */
-		count = (unsigned int)ret < count ? (unsigned int)ret : count - 1;
-	}
-	return -ENOSPC;
-}
-
-static int alloc_locked(struct udrv_device *dev, unsigned int min, unsigned int max,
-			unsigned int flags)
-{
-	static const struct {
-		unsigned int flag;
-		enum udrv__irq_type type;
-	} order[] = {
-		{UDRV_PCI_IRQ_MSIX, UDRV__IRQ_MSIX},
-		{UDRV_PCI_IRQ_MSI, UDRV__IRQ_MSI},
-		{UDRV_PCI_IRQ_INTX, UDRV__IRQ_INTX},
-	};
-	int ret = -ENOSPC;
-
-	if (dev->irqs->count)
-		return -EBUSY;
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]) && ret < 0; i++)
-		if (flags & order[i].flag)
-			ret = alloc_most(dev, order[i].type, min, max);
-	return ret;
-}
-
-int udrv_pci_alloc_irq_vectors(struct udrv_device *dev, unsigned int min_vecs,
-			       unsigned int max_vecs, unsigned int flags)
-{
-	int ret;
-
-	if (!min_vecs || max_vecs < min_vecs || !(flags & UDRV_PCI_IRQ_ALL_TYPES))
-		return -EINVAL;
-	pthread_mutex_lock(&dev->irqs->lock);
-	ret = alloc_locked(dev, min_vecs, max_vecs, flags);
-	pthread_mutex_unlock(&dev->irqs->lock);
-	if (ret < 0)
-		udrv_dev_err(dev, "no %u interrupt vectors of the wanted types: %s", min_vecs,
-			     strerror(-ret));
-	return ret;
-}
-
-int udrv_pci_irq_vector(struct udrv_device *dev, unsigned int nr)
-{
-	return nr < dev->irqs->count ? (int)nr : -EINVAL;
-}
-
-unsigned int udrv_pci_irq_type(const struct udrv_device *dev)
-{
-	static const unsigned int flags[UDRV__IRQ_TYPES] = {
-		[UDRV__IRQ_INTX] = UDRV_PCI_IRQ_INTX,
-		[UDRV__IRQ_MSI] = UDRV_PCI_IRQ_MSI,
-		[UDRV__IRQ_MSIX] = UDRV_PCI_IRQ_MSIX,
-	};
-
-	return dev->irqs->count ? flags[dev->irqs->type] : 0;
-}
-
-/* Off at the device first; then nothing signals the eventfds any more. */
-void udrv_pci_free_irq_vectors(struct udrv_device *dev)
-{
-	struct udrv__irqs *irqs = dev->irqs;
-
-	pthread_mutex_lock(&irqs->lock);
-	for (unsigned int i = 0; i < irqs->count; i++) {
-		const struct udrv__vector *v = &irqs->vectors[i];
-
-		if (v->actions || v->stopping) {
-			udrv_dev_err(dev, "vectors not freed: irq %u is still requested by %s", i,
-				     v->actions ? v->actions->name : "who is freeing it");
-			pthread_mutex_unlock(&irqs->lock);
-			return;
-		}
-	}
-	if (irqs->count) {
-		(void)dev->ops->irq_disable(dev, irqs->type);
-		udrv__irq_stats_show(dev, irqs->vectors, 0);
-		free_vectors(irqs->vectors, irqs->count);
-	}
-	irqs->vectors = NULL;
-	irqs->count = 0;
-	pthread_mutex_unlock(&irqs->lock);
-}
-
-static struct udrv__vector *get_vector(struct udrv_device *dev, int irq)
+struct udrv__vector *udrv__vector_get(struct udrv_device *dev, int irq)
 {
 	if (irq < 0 || (unsigned int)irq >= dev->irqs->count)
 		return NULL;
 	return &dev->irqs->vectors[irq];
 }
 
-static bool options_valid(const struct udrv_irq_options *o)
+/* With irqs.lock. */
+static bool is_own(const struct udrv__vector *v)
 {
-	return (unsigned int)o->wait < UDRV_WAIT_COUNT && o->fifo_priority >= 0 &&
-	       o->fifo_priority <= sched_get_priority_max(SCHED_FIFO) && o->cpu >= UDRV_CPU_ANY &&
-	       o->cpu < CPU_SETSIZE;
+	return udrv__irq_self && (v->worker == udrv__irq_self || v->moving_from == udrv__irq_self);
 }
 
-static bool is_own_worker(const struct udrv__vector *v)
+bool udrv__vector_is_own(struct udrv__vector *v)
 {
-	return (v->actions || v->stopping) && pthread_equal(v->thread, pthread_self());
-}
+	bool own;
 
-/* With the lock, which is given up while the worker changes over. */
-static int change_options(struct udrv__vector *v, const struct udrv_irq_options *options)
-{
-	uint32_t kick;
-
-	if (is_own_worker(v))
-		return -EDEADLK;
-	if (v->stopping || v->wanted_options)
-		return -EBUSY;
-	if (!v->actions) {
-		v->options = *options;
-		udrv__irq_describe(v);
-		return 0;
-	}
-	v->wanted_options = options;
-	v->options_result = -ENODEV;
-	kick = udrv__chain_kick(v);
-	pthread_mutex_unlock(&v->dev->irqs->lock);
-	udrv__chain_await(v, kick);
 	pthread_mutex_lock(&v->dev->irqs->lock);
-	v->wanted_options = NULL;
-	return v->options_result;
+	own = is_own(v);
+	pthread_mutex_unlock(&v->dev->irqs->lock);
+	return own;
 }
 
-int udrv_irq_set_options(struct udrv_device *dev, int irq, const struct udrv_irq_options *options)
+static void look_at_pending(struct udrv__irq_worker *w, struct udrv__order *order)
 {
-	struct udrv__vector *v = get_vector(dev, irq);
+	struct udrv__vector *v = udrv_container_of(order, struct udrv__vector, resume);
+
+	__atomic_store_n(&v->resume_queued, false, __ATOMIC_SEQ_CST);
+	if (v->pending)
+		udrv__chain_run(w, v);
+}
+
+void udrv__vector_init(struct udrv__vector *v)
+{
+	v->resume.run = look_at_pending;
+}
+
+static void push_or_forget(struct udrv__vector *v, struct udrv__order *order)
+{
+	if (v->served && udrv__order_push(v->worker, order))
+		return;
+	if (order == &v->resume)
+		__atomic_store_n(&v->resume_queued, false, __ATOMIC_SEQ_CST);
+	else
+		udrv__irq_work_forget(order);
+}
+
+void udrv__vector_order(struct udrv__vector *v, struct udrv__order *order)
+{
+	if (!v->busy) {
+		push_or_forget(v, order);
+		return;
+	}
+	order->next = v->parked;
+	v->parked = order;
+}
+
+void udrv__vector_set_busy(struct udrv__vector *v)
+{
+	v->busy = true;
+}
+
+/* With irqs.lock: for what came while it was disabled; nobody waits. */
+static void resume(struct udrv__vector *v)
+{
+	if (!__atomic_exchange_n(&v->resume_queued, true, __ATOMIC_SEQ_CST))
+		udrv__vector_order(v, &v->resume);
+}
+
+/* The orders that came meanwhile are carried out, or forgotten if nobody is there to do that. */
+void udrv__vector_set_idle(struct udrv__vector *v)
+{
+	struct udrv__order *oldest_first = NULL;
+
+	v->busy = false;
+	v->moving_from = NULL;
+	while (v->parked) {
+		struct udrv__order *order = v->parked;
+
+		v->parked = order->next;
+		order->next = oldest_first;
+		oldest_first = order;
+	}
+	while (oldest_first) {
+		struct udrv__order *order = oldest_first;
+
+		oldest_first = order->next;
+		push_or_forget(v, order);
+	}
+	pthread_cond_broadcast(&v->dev->irqs->idle);
+}
+
+/* With irqs.lock, which is given up meanwhile. -EDEADLK where that would wait for itself. */
+static int wait_until_idle(struct udrv__vector *v)
+{
+	while (!is_own(v)) {
+		if (!v->busy)
+			return 0;
+		pthread_cond_wait(&v->dev->irqs->idle, &v->dev->irqs->lock);
+	}
+	return -EDEADLK;
+}
+
+int udrv__vector_call(struct udrv__vector *v, int (*fn)(struct udrv__irq_worker *w, void *arg),
+		      void *arg)
+{
+	struct udrv__awaited a = {.fn = fn, .arg = arg};
 	int ret;
 
-	if (!v || !options_valid(options))
-		return -EINVAL;
-	pthread_mutex_lock(&dev->irqs->lock);
-	ret = change_options(v, options);
-	pthread_mutex_unlock(&dev->irqs->lock);
-	return ret;
+	pthread_mutex_lock(&v->dev->irqs->lock);
+	ret = wait_until_idle(v);
+	if (!ret && !(v->served && udrv__awaited_push(v->worker, &a)))
+		ret = -ENXIO;
+	pthread_mutex_unlock(&v->dev->irqs->lock);
+	return ret ? ret : udrv__awaited_wait(&a);
 }
 
-int udrv_irq_get_options(struct udrv_device *dev, int irq, struct udrv_irq_options *options)
+static int nothing(struct udrv__irq_worker *w, void *arg)
 {
-	struct udrv__vector *v = get_vector(dev, irq);
-
-	if (!v)
-		return -EINVAL;
-	pthread_mutex_lock(&dev->irqs->lock);
-	*options = v->options;
-	pthread_mutex_unlock(&dev->irqs->lock);
+	(void)w;
+	(void)arg;
 	return 0;
 }
 
-/* With the lock, which is given up until the worker, which was ordered to stop, has ended. */
-static void finish_stop(struct udrv__vector *v)
+int udrv_synchronize_irq(struct udrv_device *dev, int irq)
 {
-	pthread_mutex_unlock(&v->dev->irqs->lock);
-	udrv__worker_stop(v);
-	pthread_mutex_lock(&v->dev->irqs->lock);
-	v->stopping = false;
-	udrv__irq_describe(v);
-}
-
-/* The first action starts the worker; a line that was left masked is opened. */
-static int add_first(struct udrv__vector *v, struct udrv__action *action)
-{
+	struct udrv__vector *v = udrv__vector_get(dev, irq);
 	int ret;
 
-	__atomic_store_n(&v->actions, action, __ATOMIC_RELEASE);
-	ret = udrv__worker_start(v);
-	if (ret) {
-		__atomic_store_n(&v->actions, NULL, __ATOMIC_RELEASE);
-		return ret;
-	}
-	if (v->level)
+	if (!v)
+		return -EINVAL;
+	ret = udrv__vector_call(v, nothing, NULL);
+	return ret == -ENXIO ? 0 : ret;
+}
+
+/* What is left when the last handler went must not greet the next one. */
+static void drain(int efd)
+{
+	uint64_t signals;
+	struct iovec iov = {&signals, sizeof(signals)};
+
+	(void)preadv2(efd, &iov, 1, -1, RWF_NOWAIT);
+}
+
+/* The vector, which is busy, is not served any more. */
+static void end_service(struct udrv__vector *v)
+{
+	if (v->served)
+		udrv__worker_detach(v->worker, v);
+	v->served = false;
+	udrv__delayed_cancel(v);
+	drain(v->efd);
+}
+
+/* The first action's vector, which is busy, is served; a line that was left masked is opened. */
+static int begin_service(struct udrv__vector *v)
+{
+	int ret = udrv__worker_attach(v->worker, v);
+
+	v->served = !ret;
+	if (!ret && v->level)
 		ret = v->dev->ops->irq_unmask_intx(v->dev);
-	if (ret) {
+	if (ret && v->served) {
 		udrv_dev_err(v->dev, "irq %u cannot be unmasked: %s", v->nr, strerror(-ret));
-		__atomic_store_n(&v->actions, NULL, __ATOMIC_SEQ_CST);
-		udrv__worker_order_stop(v);
-		finish_stop(v);
+		end_service(v);
 	}
+	return ret;
+}
+
+/* With irqs.lock, which is given up while the worker starts. */
+static int add_first(struct udrv__vector *v, struct udrv__action *action)
+{
+	struct udrv__irqs *irqs = v->dev->irqs;
+	int ret;
+
+	udrv__chain_begin(v);
+	__atomic_store_n(&v->actions, action, __ATOMIC_RELEASE);
+	udrv__vector_set_busy(v);
+	pthread_mutex_unlock(&irqs->lock);
+	ret = begin_service(v);
+	pthread_mutex_lock(&irqs->lock);
+	if (ret)
+		__atomic_store_n(&v->actions, NULL, __ATOMIC_RELEASE);
+	udrv__vector_set_idle(v);
 	return ret;
 }
 
 static int add_action(struct udrv__vector *v, struct udrv__action *action)
 {
 	struct udrv__action **link = &v->actions;
+	int ret = 0;
 
-	if (v->stopping) {
-		udrv_dev_err(v->dev, "irq %u is being freed by another thread", v->nr);
+	if (v->busy) {
+		udrv_dev_err(v->dev, "irq %u is being changed by another thread", v->nr);
 		return -EBUSY;
 	}
-	if (!v->actions)
-		return add_first(v, action);
 	for (; *link; link = &(*link)->next) {
 		if (!((*link)->flags & action->flags & UDRV_IRQF_SHARED)) {
 			udrv_dev_err(v->dev, "irq %u is in use by %s and not shared", v->nr,
@@ -319,9 +214,13 @@ static int add_action(struct udrv__vector *v, struct udrv__action *action)
 			return -EBUSY;
 		}
 	}
-	__atomic_store_n(link, action, __ATOMIC_RELEASE);
-	udrv__irq_describe(v);
-	return 0;
+	if (!v->actions)
+		ret = is_own(v) ? -EDEADLK : add_first(v, action);
+	else
+		__atomic_store_n(link, action, __ATOMIC_RELEASE);
+	if (!ret)
+		udrv__irq_describe_actions(v);
+	return ret;
 }
 
 static udrv_irqreturn_t wake_thread(int irq, void *dev_id)
@@ -352,7 +251,7 @@ int udrv_request_threaded_irq(struct udrv_device *dev, int irq, udrv_irq_handler
 	(void)snprintf(action->name, sizeof(action->name), "%s", name ? name : "?");
 
 	pthread_mutex_lock(&dev->irqs->lock);
-	v = get_vector(dev, irq);
+	v = udrv__vector_get(dev, irq);
 	ret = v ? add_action(v, action) : -EINVAL;
 	pthread_mutex_unlock(&dev->irqs->lock);
 	if (ret)
@@ -369,9 +268,8 @@ static struct udrv__action **find_action(struct udrv__vector *v, const void *dev
 	return link;
 }
 
-/* Take the action off the chain. With the last one the vector begins to stop; else *kick. */
-static struct udrv__action *unlink_action(struct udrv__vector *v, const void *dev_id, bool *last,
-					  uint32_t *kick)
+/* With irqs.lock: take it off the chain. With the last one the vector begins to stop. */
+static struct udrv__action *unlink_action(struct udrv__vector *v, const void *dev_id)
 {
 	struct udrv__action **link = find_action(v, dev_id);
 	struct udrv__action *action = *link;
@@ -379,75 +277,54 @@ static struct udrv__action *unlink_action(struct udrv__vector *v, const void *de
 	if (!action)
 		return NULL;
 	__atomic_store_n(link, action->next, __ATOMIC_SEQ_CST);
-	udrv__irq_describe(v);
-	*last = !v->actions;
-	if (*last)
-		udrv__worker_order_stop(v);
-	else
-		*kick = udrv__chain_kick(v);
+	udrv__irq_describe_actions(v);
 	return action;
 }
 
-/* The lock is not held while a handler may run: other vectors' handlers may need it. */
-static void wait_for_worker(struct udrv__vector *v, bool last, uint32_t kick)
+/* Until the handler that was taken off is not running; without irqs.lock. */
+static void wait_for_worker(struct udrv__vector *v, struct udrv__awaited *a)
 {
-	if (!last) {
-		udrv__chain_await(v, kick);
+	if (a) {
+		if (!a->result)
+			(void)udrv__awaited_wait(a);
 		return;
 	}
+	end_service(v);
 	pthread_mutex_lock(&v->dev->irqs->lock);
-	finish_stop(v);
+	udrv__vector_set_idle(v);
 	pthread_mutex_unlock(&v->dev->irqs->lock);
 }
 
 int udrv_free_irq(struct udrv_device *dev, int irq, void *dev_id)
 {
-	struct udrv__vector *v = get_vector(dev, irq);
+	struct udrv__vector *v = udrv__vector_get(dev, irq);
+	struct udrv__awaited a = {.fn = nothing};
 	struct udrv__action *action = NULL;
 	bool last = false;
-	uint32_t kick = 0;
-	bool own;
+	int ret;
 
 	if (!v)
 		return -EINVAL;
 	pthread_mutex_lock(&dev->irqs->lock);
-	own = is_own_worker(v);
-	if (!own)
-		action = unlink_action(v, dev_id, &last, &kick);
-	pthread_mutex_unlock(&dev->irqs->lock);
-	if (own) {
-		udrv_dev_err(dev, "irq %d freed by its own handler, which would wait for itself",
-			     irq);
-		return -EDEADLK;
+	ret = wait_until_idle(v);
+	if (!ret)
+		action = unlink_action(v, dev_id);
+	if (action) {
+		last = !v->actions;
+		if (last)
+			udrv__vector_set_busy(v);
+		else if (!v->served || !udrv__awaited_push(v->worker, &a))
+			a.result = -ESRCH; /* nobody runs it */
 	}
+	pthread_mutex_unlock(&dev->irqs->lock);
+	if (ret)
+		udrv_dev_err(dev, "irq %d freed by its own worker, which would wait for itself",
+			     irq);
 	if (!action)
-		return -EINVAL;
-	wait_for_worker(v, last, kick);
+		return ret ? ret : -EINVAL;
+	wait_for_worker(v, last ? NULL : &a);
 	free(action);
 	return 0;
-}
-
-int udrv_synchronize_irq(struct udrv_device *dev, int irq)
-{
-	struct udrv__vector *v = get_vector(dev, irq);
-	uint32_t kick = 0;
-	int ret = 0;
-	bool runs;
-
-	if (!v)
-		return -EINVAL;
-	pthread_mutex_lock(&dev->irqs->lock);
-	runs = v->actions || v->stopping;
-	if (is_own_worker(v))
-		ret = -EDEADLK;
-	else if (v->stopping)
-		kick = v->kicks; /* the last one: until it is answered a handler may be at work */
-	else if (runs)
-		kick = udrv__chain_kick(v);
-	pthread_mutex_unlock(&dev->irqs->lock);
-	if (runs && !ret)
-		udrv__chain_await(v, kick);
-	return ret;
 }
 
 /* The depth goes down by one; true if nothing disables it any more. */
@@ -461,7 +338,7 @@ static bool enable_once(struct udrv__vector *v)
 
 int udrv_disable_irq_nosync(struct udrv_device *dev, int irq)
 {
-	struct udrv__vector *v = get_vector(dev, irq);
+	struct udrv__vector *v = udrv__vector_get(dev, irq);
 
 	if (!v)
 		return -EINVAL;
@@ -471,7 +348,7 @@ int udrv_disable_irq_nosync(struct udrv_device *dev, int irq)
 
 int udrv_disable_irq(struct udrv_device *dev, int irq)
 {
-	struct udrv__vector *v = get_vector(dev, irq);
+	struct udrv__vector *v = udrv__vector_get(dev, irq);
 	int ret = udrv_disable_irq_nosync(dev, irq);
 
 	if (!v || ret)
@@ -484,7 +361,7 @@ int udrv_disable_irq(struct udrv_device *dev, int irq)
 
 int udrv_enable_irq(struct udrv_device *dev, int irq)
 {
-	struct udrv__vector *v = get_vector(dev, irq);
+	struct udrv__vector *v = udrv__vector_get(dev, irq);
 	int ret = 0;
 
 	if (!v)
@@ -493,37 +370,9 @@ int udrv_enable_irq(struct udrv_device *dev, int irq)
 	if (!__atomic_load_n(&v->disabled, __ATOMIC_RELAXED))
 		ret = -EINVAL;
 	else if (enable_once(v) && v->actions)
-		(void)udrv__chain_kick(v); /* for what came meanwhile; nobody waits */
+		resume(v);
 	pthread_mutex_unlock(&dev->irqs->lock);
 	if (ret)
 		udrv_dev_err(dev, "irq %d enabled, but not disabled", irq);
 	return ret;
-}
-
-int udrv_irq_get_stats(struct udrv_device *dev, int irq, struct udrv_irq_stats *stats)
-{
-	const struct udrv__vector *v = get_vector(dev, irq);
-
-	if (!v)
-		return -EINVAL;
-	stats->count = __atomic_load_n(&v->stat->count, __ATOMIC_RELAXED);
-	stats->unhandled = __atomic_load_n(&v->stat->unhandled, __ATOMIC_RELAXED);
-	stats->shut = __atomic_load_n(&v->shut, __ATOMIC_RELAXED);
-	stats->fifo_priority = __atomic_load_n(&v->fifo_priority, __ATOMIC_RELAXED);
-	stats->cpu = __atomic_load_n(&v->cpu, __ATOMIC_RELAXED);
-	return 0;
-}
-
-/* At close: whatever the driver left requested ends here. */
-void udrv__irqs_release(struct udrv_device *dev)
-{
-	struct udrv__irqs *irqs = dev->irqs;
-
-	for (unsigned int i = 0; i < irqs->count; i++)
-		while (irqs->vectors[i].actions)
-			(void)udrv_free_irq(dev, (int)i, irqs->vectors[i].actions->dev_id);
-	udrv_pci_free_irq_vectors(dev);
-	pthread_mutex_destroy(&irqs->lock);
-	free(irqs);
-	dev->irqs = NULL;
 }

@@ -1,36 +1,62 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside the interrupt runtime: vectors, their chains, their workers, how workers wait. */
+/*
+ * Inside the interrupt runtime: vectors, their chains, the workers that serve them, how workers
+ * wait.
+ *
+ * Locks. udrv__irqs.lock guards what belongs to a device's vectors; it is held for some
+ * instructions, never while anybody waits for a worker, so handlers may need it. A change that
+ * waits marks its vector `busy` instead. udrv__irq_worker.lock lets one thread at a time give
+ * orders that change a worker, and is held until they are carried out; a worker takes neither its
+ * own nor another's. Nobody holds both.
+ */
 #ifndef UDRV_SRC_IRQ_H
 #define UDRV_SRC_IRQ_H
 
 #include <liburing.h>
 #include <pthread.h>
-#include <semaphore.h>
 
+#include <udrv/completion.h>
+#include <udrv/irq_work.h>
+
+#include "sched/context.h"
 #include "pci/device.h"
 #include "stat/segment.h"
 
+struct udrv__irq_worker;
 struct udrv__vector;
 
-/* What ended a wait. */
-#define UDRV__WOKEN_SIGNAL 0x1 /* the interrupt was signalled since the last wait */
-#define UDRV__WOKEN_KICK                                                                           \
-	0x2 /* v->kicks_taken kicks came; every signal before them is reported, too */
-
 /*
- * A kick to a vector without a kick_fd: it goes to the eventfd of the interrupt, above all signals
- * that can come between two reads.
+ * What wakes a worker without an interrupt goes to the eventfd of the interrupt, if the worker
+ * reads that: above all signals that can come between two reads.
  */
 #define UDRV__KICK (1ull << 32)
 
-/* A wait strategy. init, wait and exit run in the worker. */
+/*
+ * Something to wait with. All run in the worker. A source is a vector that is waited for; its
+ * signals since the last wait make it ready, once (udrv__worker_ready()). 0 or negative errno.
+ */
 struct udrv__wait_ops {
 	const char *name;
-	bool wants_kick_fd; /* the strategy does not read the eventfd of the interrupt */
-	int (*init)(struct udrv__vector *v);
-	/* UDRV__WOKEN_* or negative errno. */
-	int (*wait)(struct udrv__vector *v);
-	void (*exit)(struct udrv__vector *v);
+	bool many; /* may have several sources */
+	/* Without sources yet; exit with none any more. */
+	int (*init)(struct udrv__irq_worker *w);
+	void (*exit)(struct udrv__irq_worker *w);
+	/* A signal from before remove makes the source ready, or stays for the next add. */
+	int (*add)(struct udrv__irq_worker *w, struct udrv__vector *v);
+	void (*remove)(struct udrv__irq_worker *w, struct udrv__vector *v);
+	/* Until a source is ready, the worker is kicked, or its deadline has come. */
+	int (*wait)(struct udrv__irq_worker *w);
+	/* Make ready what was signalled before the call, without waiting. */
+	int (*look)(struct udrv__irq_worker *w);
+	/* Would look() find something? Without a system call. NULL: only look() tells. */
+	bool (*has_news)(const struct udrv__irq_worker *w);
+};
+
+/* A way to wait, as users know it: enum udrv_wait. */
+struct udrv__wait_strategy {
+	const char *name;
+	const struct udrv__wait_ops *ops; /* NULL: what is best for one vector, or for many */
+	int (*wait)(struct udrv__irq_worker *w); /* NULL: that of the ops */
 };
 
 /* One request_irq(). */
@@ -46,68 +72,125 @@ struct udrv__action {
 
 struct udrv__vector {
 	/* What the worker touches for each interrupt comes first. */
-	const struct udrv__wait_ops *wait;
-	struct udrv__action *actions; /* changed under irqs.lock, read by the worker without */
-	uint32_t kicks;		      /* see chain.c */
-	uint32_t kicks_answered;
-	uint32_t kicks_taken; /* by the last wait */
-	uint32_t disabled;    /* depth of udrv_disable_irq(), atomic: handlers change it, too */
-	bool pending;	      /* the worker's: signalled, and the chain did not run yet */
-	uint32_t stop;	      /* the worker is asked to end */
-	uint32_t ended;	      /* it does not run the chain any more */
-	uint32_t window_runs, window_unhandled; /* of the last UNHANDLED_WINDOW */
-	bool shut;			/* nobody handled it: the chain is not run any more */
-	struct udrv__stat_vector *stat; /* counters for others to see, never NULL */
-	int efd;
-	int kick_fd; /* while the worker runs */
-	bool level;  /* INTx: masked by the kernel until unmasked */
+	struct udrv__vector *next_ready; /* in udrv__irq_worker.ready */
+	struct udrv__action *actions;	 /* changed under irqs.lock, read by the worker without */
+	uint32_t disabled; /* depth of udrv_disable_irq(), atomic: handlers change it, too */
+	bool ready;
+	bool resting; /* the worker's: too many came, until rest_over */
+	bool pending; /* the worker's: signalled, and the chain did not run yet */
+	bool shut;    /* nobody handled it: the chain is not run any more */
+	bool level;   /* INTx: masked by the kernel until unmasked */
 	unsigned int nr;
+	uint64_t stamp;				/* udrv_irq_stamp(): atomic, in cycles, 0: none */
+	uint32_t tokens;			/* runs until the rate is looked at, see storm.c */
+	uint32_t burst;				/* as many as there were */
+	uint32_t window_runs, window_unhandled; /* of the last UNHANDLED_WINDOW */
+	uint64_t last_unhandled_ns;
+	struct udrv__stat_vector *stat; /* counters for others to see, never NULL */
 	struct udrv_device *dev;
-	union {
-		int epfd;
-		struct {
-			uint64_t expected_ns; /* how long waits are, on average */
-			bool may_spin;
-		};
-		struct {
-			struct io_uring ring;
-			unsigned int enter_flags;
-		};
-	} w;
+	int efd;
 
-	struct udrv_irq_options options;
-	/* Under irqs.lock: options that the worker is to take over, and what became of it. */
-	const struct udrv_irq_options *wanted_options;
-	int options_result;
-	int fifo_priority; /* what the worker got */
-	int cpu;	   /* where it is bound to, or -1 */
-	pid_t tid;	   /* of the thread */
-	pthread_t thread;
+	/* The worker's. */
+	struct udrv__vector *next_source;
+	bool polled;		       /* the ring has a poll of efd */
+	struct udrv_irq_work *delayed; /* the earliest first */
+	struct udrv_irq_work rest_over;
+	uint64_t burst_start_ns, last_storm_ns;
+
+	uint32_t storm_limit; /* runs per second, 0: none; atomic */
+
+	/* Under irqs.lock. */
+	struct udrv__irq_worker *worker;      /* serves it, or will when a handler is requested */
+	struct udrv__irq_worker *moving_from; /* while it changes its worker */
+	bool busy;   /* somebody changes how it is served, and waits without the lock */
+	bool served; /* is a source of the worker: changed by who has it busy */
+	struct udrv__order *parked; /* orders that came while it was busy, the newest first */
+	struct udrv__order resume;  /* looks at pending again */
+	bool resume_queued;	    /* atomic */
 	struct udrv__stat_vector *own_stats; /* of vector 0: all vectors', unless in a segment */
-	bool stopping;			     /* the last action is being freed */
-	sem_t started;
-	int start_result;
 };
 
 struct udrv__irqs {
-	pthread_mutex_t lock; /* everything but what a worker writes */
+	pthread_mutex_t lock;
+	pthread_cond_t idle; /* a vector is not busy any more */
 	enum udrv__irq_type type;
 	unsigned int count; /* vectors that are on, 0: none */
 	struct udrv__vector *vectors;
 };
 
+struct udrv__irq_worker {
+	/* What it touches for each interrupt comes first. */
+	int (*wait)(struct udrv__irq_worker *w);
+	const struct udrv__wait_ops *ops;
+	struct udrv__vector *sources;
+	struct udrv__vector *ready;
+	uint64_t deadline_ns; /* of the earliest delayed work, or UDRV__NEVER */
+	uint32_t *context;
+	bool stop;
+	struct udrv__order *orders; /* pushed by anybody, the newest first; see order.c */
+	union {
+		int epfd;
+		struct {
+			struct io_uring ring;
+			unsigned int enter_flags;
+		};
+	} w;
+	struct udrv__vector *leaving; /* the ring stops watching it */
+	uint64_t expected_ns;	      /* adaptive: how long waits are, on average */
+	bool may_spin;
+
+	/* Who pushes an order while there is none kicks the worker: writes this to that. */
+	pthread_mutex_t kick_lock;
+	int kick_to;
+	uint64_t kick;
+	int kick_fd; /* while the thread runs */
+
+	uint32_t refs; /* atomic: vectors that are to be served by it, and who uses it */
+
+	pthread_mutex_t lock;
+	unsigned int members; /* vectors that are to be served by it */
+	unsigned int active;  /* sources; the thread runs while there are any */
+	struct udrv_irq_options options;
+	pthread_t thread;
+	struct udrv_completion started;
+	int start_result;
+	struct udrv__vector *first; /* the thread begins with it */
+
+	int fifo_priority; /* what it got */
+	int cpu;	   /* where it is bound to, or -1 */
+	pid_t tid;	   /* of the thread, 0: none */
+};
+
+/* The worker that the calling thread is, or NULL. */
+extern __thread struct udrv__irq_worker *udrv__irq_self;
+
 /* affinity.c: the CPU that takes a vector's interrupt, or -1. */
 int udrv__irq_home_cpu(struct udrv_device *dev, enum udrv__irq_type type, unsigned int nr);
 
-/* wait.c: what a counter that was read says: UDRV__WOKEN_*. */
-int udrv__woken_by(struct udrv__vector *v, uint64_t counter);
-/* wait.c: the blocking read. */
-int udrv__wait_read(struct udrv__vector *v);
-/* wait_adaptive.c */
-int udrv__adaptive_init(struct udrv__vector *v);
-int udrv__adaptive_wait(struct udrv__vector *v);
+/* wait.c */
+extern const struct udrv__wait_strategy udrv__wait_strategies[UDRV_WAIT_COUNT];
+/* wait.c: of a worker that cannot wait any more: takes orders only. */
+extern const struct udrv__wait_ops udrv__wait_orders;
+extern const struct udrv__wait_ops udrv__wait_read;
+/* wait_epoll.c, wait_uring.c, wait_uring_read.c */
+extern const struct udrv__wait_ops udrv__wait_epoll, udrv__wait_uring, udrv__wait_uring_read;
+/* wait_spin.c */
+int udrv__spin(struct udrv__irq_worker *w);
+int udrv__spin_adaptive(struct udrv__irq_worker *w);
+void udrv__spin_begin(struct udrv__irq_worker *w);
 
-extern const struct udrv__wait_ops udrv__wait_strategies[UDRV_WAIT_COUNT];
+/* wait.c: how long until the worker's deadline; NULL if it has none. */
+struct timespec *udrv__deadline_left(const struct udrv__irq_worker *w, struct timespec *left);
+/* wait.c: for those that read the eventfd of their one source. */
+int udrv__reading_add(struct udrv__irq_worker *w, struct udrv__vector *v);
+void udrv__reading_remove(struct udrv__irq_worker *w, struct udrv__vector *v);
+int udrv__reading_look(struct udrv__irq_worker *w);
+void udrv__reading_took(struct udrv__irq_worker *w, uint64_t counter);
+/* wait.c: until the deadline, which there is. */
+int udrv__reading_wait_until(struct udrv__irq_worker *w);
+/* wait_uring.c: a ring for the worker, and its end. */
+int udrv__ring_init(struct udrv__irq_worker *w);
+void udrv__ring_exit(struct udrv__irq_worker *w);
 
 /* stat.c: records for vectors that are not at work yet, 0 or -ENOMEM. */
 int udrv__irq_stats_init(struct udrv_device *dev, struct udrv__vector *vectors, unsigned int count);
@@ -115,37 +198,96 @@ void udrv__irq_stats_free(struct udrv__vector *vectors);
 /* stat.c: readers see so many of them from now on. */
 void udrv__irq_stats_show(const struct udrv_device *dev, const struct udrv__vector *vectors,
 			  unsigned int count);
-/*
- * stat.c: say anew how the vector is served. With irqs.lock, or in a worker for whose start or
- * change the lock is held.
- */
-void udrv__irq_describe(struct udrv__vector *v);
+/* stat.c: say anew which handlers the vector has. With irqs.lock. */
+void udrv__irq_describe_actions(struct udrv__vector *v);
+/* stat.c: say anew how the vector is, or will be, served. */
+void udrv__irq_describe_worker(struct udrv__vector *v, struct udrv__irq_worker *w, bool served);
 
-/* worker.c: start returns once the worker waits, or says why it cannot. */
-int udrv__worker_start(struct udrv__vector *v);
+/* worker.c: one without a thread, with one member and reference; NULL if there is no memory. */
+struct udrv__irq_worker *udrv__worker_new(const struct udrv_irq_options *options);
+struct udrv__irq_worker *udrv__worker_get(struct udrv__irq_worker *w);
+void udrv__worker_put(struct udrv__irq_worker *w);
+/* worker.c: become a member, -EINVAL if its way to wait is for one vector; and end that. */
+int udrv__worker_join(struct udrv__irq_worker *w);
+void udrv__worker_leave(struct udrv__irq_worker *w);
 /*
- * worker.c: the order to end, with irqs.lock held: a worker that changes over must not miss the
- * kick. Then stop waits for the end, without the lock, which handlers may need.
+ * worker.c: serve the vector from now on, and not any more. The first one starts the thread, the
+ * last one ends it. Not in the worker itself; without irqs.lock, which handlers may need.
  */
-void udrv__worker_order_stop(struct udrv__vector *v);
-void udrv__worker_stop(struct udrv__vector *v);
+int udrv__worker_attach(struct udrv__irq_worker *w, struct udrv__vector *v);
+void udrv__worker_detach(struct udrv__irq_worker *w, struct udrv__vector *v);
+/* worker.c: run differently. 0, 1: that is for one vector, -EBUSY, or why it goes on as before. */
+int udrv__worker_set_options(struct udrv__irq_worker *w, const struct udrv_irq_options *options);
+void udrv__worker_get_options(struct udrv__irq_worker *w, struct udrv_irq_options *options);
+/* worker.c: in the worker: the source was signalled. */
+static inline void udrv__worker_ready(struct udrv__irq_worker *w, struct udrv__vector *v)
+{
+	if (v->ready)
+		return;
+	v->ready = true;
+	v->next_ready = w->ready;
+	w->ready = v;
+}
 
-/* chain.c: run every action; called by the worker. */
-void udrv__chain_run(struct udrv__vector *v);
-/* chain.c: all that was asked for by the last wait's kicks is done; called by the worker. */
-void udrv__chain_answer(struct udrv__vector *v);
-/*
- * chain.c: the number of a kick. With irqs.lock held, while the worker runs: no kick is left over
- * when it ends.
- */
-uint32_t udrv__chain_kick(struct udrv__vector *v);
-/*
- * chain.c: wait until the worker has handled every signal from before that kick, and walks the
- * chain as it was then or later. Without the lock; not from the worker.
- */
-void udrv__chain_await(struct udrv__vector *v, uint32_t kick);
-/* chain.c: before a worker starts, and when it ends: no run is under way. */
+/* order.c: let the worker run it, after all that was signalled before. false: it has no thread. */
+bool udrv__order_push(struct udrv__irq_worker *w, struct udrv__order *order);
+/* order.c: one that somebody waits for, on their stack; wait gives what fn returned. */
+struct udrv__awaited {
+	struct udrv__order order;
+	int (*fn)(struct udrv__irq_worker *w, void *arg);
+	void *arg;
+	int result;
+	struct udrv_completion done;
+};
+bool udrv__awaited_push(struct udrv__irq_worker *w, struct udrv__awaited *a);
+int udrv__awaited_wait(struct udrv__awaited *a);
+/* order.c: in the worker: the orders, the oldest first. */
+struct udrv__order *udrv__orders_take(struct udrv__irq_worker *w);
+/* order.c: in the worker: none can be pushed any more. false: there are some to be taken first. */
+bool udrv__orders_close(struct udrv__irq_worker *w);
+/* order.c: without a thread: can some be pushed? */
+void udrv__orders_open(struct udrv__irq_worker *w, bool open);
+/* order.c: where kicks go from now on, in the worker or before it starts. */
+void udrv__kicks_to(struct udrv__irq_worker *w, int fd, uint64_t value);
+
+/* chain.c: in the worker: run every action unless the vector is held. */
+void udrv__chain_run(struct udrv__irq_worker *w, struct udrv__vector *v);
+/* chain.c: before the first action of a vector. */
 void udrv__chain_begin(struct udrv__vector *v);
-void udrv__chain_end(struct udrv__vector *v);
+
+/* chain.c: the line may fire again. */
+void udrv__chain_unmask(const struct udrv__vector *v);
+
+/* storm.c: before the first run; and in the worker, when the tokens are used up. */
+void udrv__storm_begin(struct udrv__vector *v);
+void udrv__storm_look(struct udrv__irq_worker *w, struct udrv__vector *v);
+
+/* irq_work.c, all in the worker. Work for a source, when the time has come. */
+void udrv__delayed_add(struct udrv__irq_worker *w, struct udrv__vector *v,
+		       struct udrv_irq_work *work, uint64_t expires_ns);
+/* Run that whose time has come; set the deadline anew; what the vector has will not run. */
+void udrv__delayed_run(struct udrv__irq_worker *w);
+void udrv__delayed_deadline(struct udrv__irq_worker *w);
+void udrv__delayed_cancel(struct udrv__vector *v);
+/* Not in the worker: an irq work's order will not be carried out. */
+void udrv__irq_work_forget(struct udrv__order *order);
+
+/* irq.c: of memory that is all zero. */
+void udrv__vector_init(struct udrv__vector *v);
+/* irq.c: NULL if there is none. */
+struct udrv__vector *udrv__vector_get(struct udrv_device *dev, int irq);
+/* irq.c: is its worker the calling thread? */
+bool udrv__vector_is_own(struct udrv__vector *v);
+/* irq.c: with irqs.lock: an order for its worker, whichever that is when nobody changes it. */
+void udrv__vector_order(struct udrv__vector *v, struct udrv__order *order);
+/*
+ * irq.c: run fn in its worker, after all that was signalled before, and wait: what it returned,
+ * -EDEADLK in that worker, -ENXIO without a handler.
+ */
+int udrv__vector_call(struct udrv__vector *v, int (*fn)(struct udrv__irq_worker *w, void *arg),
+		      void *arg);
+/* irq.c: with irqs.lock: the vector is being changed by this thread, and not any more. */
+void udrv__vector_set_busy(struct udrv__vector *v);
+void udrv__vector_set_idle(struct udrv__vector *v);
 
 #endif

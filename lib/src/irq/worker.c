@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* A vector's worker: wait, run the chain, until told to stop. */
+/* A worker: wait, run the chains of what was signalled, carry out orders, until told to stop. */
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -10,7 +11,24 @@
 #include <udrv/device.h>
 
 #include "irq/irq.h"
+#include "sched/clock.h"
 #include "sched/thread.h"
+
+__thread struct udrv__irq_worker *udrv__irq_self;
+
+/* Others look at them; while there is a thread, it alone changes them. */
+static void set_options(struct udrv__irq_worker *w, const struct udrv_irq_options *options)
+{
+	pthread_mutex_lock(&w->kick_lock);
+	w->options = *options;
+	pthread_mutex_unlock(&w->kick_lock);
+}
+
+/* The first source: what is said of the worker is said with its name. */
+static struct udrv__vector *speaker(const struct udrv__irq_worker *w)
+{
+	return w->sources;
+}
 
 static void set_name(const struct udrv__vector *v)
 {
@@ -21,15 +39,15 @@ static void set_name(const struct udrv__vector *v)
 }
 
 /* Without permission the worker runs at normal priority: said once, and shown in the stats. */
-static void set_priority(struct udrv__vector *v)
+static void set_priority(struct udrv__irq_worker *w)
 {
-	struct sched_param param = {.sched_priority = v->options.fifo_priority};
-	int policy = v->options.fifo_priority ? SCHED_FIFO : SCHED_OTHER;
+	struct sched_param param = {.sched_priority = w->options.fifo_priority};
+	int policy = w->options.fifo_priority ? SCHED_FIFO : SCHED_OTHER;
 	int err = pthread_setschedparam(pthread_self(), policy, &param);
 
-	__atomic_store_n(&v->fifo_priority, err ? 0 : v->options.fifo_priority, __ATOMIC_RELAXED);
-	if (err && !v->nr)
-		udrv_dev_info(v->dev,
+	__atomic_store_n(&w->fifo_priority, err ? 0 : w->options.fifo_priority, __ATOMIC_RELAXED);
+	if (err && !speaker(w)->nr)
+		udrv_dev_info(speaker(w)->dev,
 			      "no SCHED_FIFO for interrupt workers (%s): latency will vary; "
 			      "allow it by CAP_SYS_NICE or LimitRTPRIO=",
 			      strerror(err));
@@ -48,232 +66,484 @@ static int bind_to(int cpu)
 	return -pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
 }
 
-static int set_cpu(struct udrv__vector *v)
+static int set_cpu(struct udrv__irq_worker *w)
 {
-	int cpu = v->options.cpu;
+	const struct udrv__vector *v = speaker(w);
+	int cpu = w->options.cpu;
 	int ret;
 
 	if (cpu == UDRV_CPU_HOME)
 		cpu = udrv__irq_home_cpu(v->dev, v->dev->irqs->type, v->nr);
 	ret = bind_to(cpu);
-	if (ret && v->options.cpu == UDRV_CPU_HOME) {
+	if (ret && w->options.cpu == UDRV_CPU_HOME) {
 		/* Not ours to run on (cpusets): as good as unknown. */
 		cpu = -1;
 		ret = bind_to(cpu);
 	}
 	if (ret)
-		udrv_dev_err(v->dev, "irq %u: cannot run on CPU %d: %s", v->nr, v->options.cpu,
+		udrv_dev_err(v->dev, "irq %u: cannot run on CPU %d: %s", v->nr, w->options.cpu,
 			     strerror(-ret));
 	else
-		__atomic_store_n(&v->cpu, cpu < 0 ? -1 : cpu, __ATOMIC_RELAXED);
+		__atomic_store_n(&w->cpu, cpu < 0 ? -1 : cpu, __ATOMIC_RELAXED);
 	return ret;
 }
 
-static int start_waiting(struct udrv__vector *v)
+/* By these means, with all sources; or as before. */
+static int wait_with(struct udrv__irq_worker *w, const struct udrv__wait_ops *ops)
 {
-	int ret;
+	struct udrv__vector *v;
+	int ret = ops->init(w);
 
-	v->wait = &udrv__wait_strategies[v->options.wait];
-	ret = v->wait->init(v);
 	if (ret)
-		udrv_dev_err(v->dev, "irq %u: cannot wait by %s: %s", v->nr, v->wait->name,
-			     strerror(-ret));
-	return ret;
-}
-
-/* Run as v->options say. */
-static int prepare(struct udrv__vector *v)
-{
-	int ret;
-
-	set_priority(v);
-	ret = set_cpu(v);
-	if (!ret)
-		ret = start_waiting(v);
-	if (!ret)
-		udrv__irq_describe(v);
-	return ret;
-}
-
-/*
- * What the eventfds hold when a strategy ends. One that does not read its eventfd leaves signals
- * standing that were handled: they look new, so the chain may run without need.
- */
-static int take_leftovers(struct udrv__vector *v)
-{
-	uint64_t counter = 0;
-	uint64_t kicks = 0;
-	struct iovec iov = {&counter, sizeof(counter)};
-
-	if (preadv2(v->efd, &iov, 1, -1, RWF_NOWAIT) < 0)
-		counter = 0;
-	if (read(v->kick_fd, &kicks, sizeof(kicks)) < 0)
-		kicks = 0;
-	/* What was never read holds no kicks, but may hold very many signals. */
-	if (!v->wait->wants_kick_fd) {
-		kicks += counter / UDRV__KICK;
-		counter %= UDRV__KICK;
+		return ret;
+	udrv__kicks_to(w, w->kick_fd, 1);
+	for (v = w->sources; v && !ret; v = v->next_source)
+		ret = ops->add(w, v);
+	if (!ret) {
+		w->ops = ops;
+		return 0;
 	}
-	v->kicks_taken += (uint32_t)kicks;
-	return counter ? UDRV__WOKEN_SIGNAL : 0;
+	for (struct udrv__vector *u = w->sources; u->next_source != v; u = u->next_source)
+		ops->remove(w, u);
+	ops->exit(w);
+	return ret;
 }
 
-/* Change over to the wanted options; no kick is sent meanwhile. What was left to do. */
-static int change_over(struct udrv__vector *v)
+/* What the strategy waits with: of those without a choice of their own, the best for so many. */
+static const struct udrv__wait_ops *choose_ops(const struct udrv__irq_worker *w)
 {
-	const struct udrv_irq_options old = v->options;
-	int woken;
+	const struct udrv__wait_strategy *s = &udrv__wait_strategies[w->options.wait];
+
+	if (s->ops)
+		return s->ops;
+	return w->members > 1 ? &udrv__wait_uring : &udrv__wait_read;
+}
+
+static bool is_refused(int ret)
+{
+	return ret == -ENOSYS || ret == -EPERM || ret == -EACCES;
+}
+
+static int start_waiting(struct udrv__irq_worker *w)
+{
+	const struct udrv__wait_strategy *s = &udrv__wait_strategies[w->options.wait];
+	const struct udrv__wait_ops *ops = choose_ops(w);
 	int ret;
 
-	v->wait->exit(v);
-	woken = take_leftovers(v);
-	v->options = *v->wanted_options;
-	ret = prepare(v);
+	udrv__spin_begin(w);
+	ret = wait_with(w, ops);
+	/* io_uring may be switched off (sysctl kernel.io_uring_disabled), or filtered. */
+	if (is_refused(ret) && ops == &udrv__wait_uring) {
+		udrv_dev_info(speaker(w)->dev, "irq %u: no io_uring (%s): waiting by epoll",
+			      speaker(w)->nr, strerror(-ret));
+		ret = wait_with(w, &udrv__wait_epoll);
+	}
+	if (ret)
+		udrv_dev_err(speaker(w)->dev, "irq %u: cannot wait by %s: %s", speaker(w)->nr,
+			     s->name, strerror(-ret));
+	else
+		w->wait = s->wait ? s->wait : w->ops->wait;
+	return ret;
+}
+
+static void stop_waiting(struct udrv__irq_worker *w)
+{
+	for (struct udrv__vector *v = w->sources; v; v = v->next_source)
+		w->ops->remove(w, v);
+	w->ops->exit(w);
+}
+
+/* Run as w->options say. */
+static int prepare(struct udrv__irq_worker *w)
+{
+	int ret;
+
+	set_priority(w);
+	ret = set_cpu(w);
+	return ret ? ret : start_waiting(w);
+}
+
+/* Its devices cannot tell it anything any more; orders still come. */
+static void give_up(struct udrv__irq_worker *w)
+{
+	w->ops = &udrv__wait_orders;
+	w->wait = w->ops->wait;
+	udrv__kicks_to(w, w->kick_fd, 1);
+	for (struct udrv__vector *v = w->sources; v; v = v->next_source)
+		udrv_device_set_gone(v->dev);
+}
+
+static void fail(struct udrv__irq_worker *w, int ret)
+{
+	udrv_dev_err(speaker(w)->dev, "irq %u: waiting by %s failed: %s; no more interrupts",
+		     speaker(w)->nr, w->ops->name, strerror(-ret));
+	stop_waiting(w);
+	give_up(w);
+}
+
+static void describe_sources(struct udrv__irq_worker *w)
+{
+	for (struct udrv__vector *v = w->sources; v; v = v->next_source)
+		udrv__irq_describe_worker(v, w, true);
+}
+
+/* The order to run by other options: the old ones if it cannot. */
+static int change_over(struct udrv__irq_worker *w, void *arg)
+{
+	const struct udrv_irq_options old = w->options;
+	int ret;
+
+	stop_waiting(w);
+	set_options(w, arg);
+	ret = prepare(w);
 	if (ret) {
-		v->options = old;
-		if (prepare(v)) {
-			/* Cannot even go on as before. */
-			v->wait = NULL;
-			udrv_device_set_gone(v->dev);
-		}
+		set_options(w, &old);
+		if (prepare(w))
+			give_up(w);
 	}
-	v->options_result = ret;
-	v->wanted_options = NULL;
-	return woken;
+	describe_sources(w);
+	return ret;
 }
 
-static int change_over_if_wanted(struct udrv__vector *v)
+static void link_source(struct udrv__irq_worker *w, struct udrv__vector *v)
 {
-	int woken = 0;
+	struct udrv__vector **link = &w->sources;
 
-	pthread_mutex_lock(&v->dev->irqs->lock);
-	if (v->wanted_options && !v->stop)
-		woken = change_over(v);
-	pthread_mutex_unlock(&v->dev->irqs->lock);
-	return woken;
+	while (*link)
+		link = &(*link)->next_source;
+	v->next_source = NULL;
+	*link = v;
+	udrv__delayed_deadline(w);
+	if (v->pending)
+		udrv__worker_ready(w, v);
 }
 
-/* Whoever disables the interrupt sees the chain not run, or waits for the kick to be answered. */
-static void run_if_enabled(struct udrv__vector *v)
+static void unlink_source(struct udrv__irq_worker *w, struct udrv__vector *v)
 {
-	if (__atomic_load_n(&v->disabled, __ATOMIC_ACQUIRE)) {
-		v->pending = true;
+	struct udrv__vector **link = &w->sources;
+
+	while (*link != v)
+		link = &(*link)->next_source;
+	*link = v->next_source;
+	udrv__delayed_deadline(w);
+}
+
+/* It was signalled, and the chain has yet to run: by whoever serves it next. */
+static void take_off_ready(struct udrv__irq_worker *w, struct udrv__vector *v)
+{
+	struct udrv__vector **link = &w->ready;
+
+	if (!v->ready)
 		return;
-	}
-	v->pending = false;
-	udrv__chain_run(v);
+	while (*link != v)
+		link = &(*link)->next_ready;
+	*link = v->next_ready;
+	v->ready = false;
+	v->pending = true;
 }
 
-/* Kicks came: orders, or somebody who waits for all that was signalled. False: the end. */
-static bool obey(struct udrv__vector *v, int woken)
-{
-	woken |= change_over_if_wanted(v);
-	/* After that, since it takes the kicks of all who had the lock before. */
-	if (__atomic_load_n(&v->stop, __ATOMIC_ACQUIRE))
-		return false;
-	if (woken & UDRV__WOKEN_SIGNAL || v->pending)
-		run_if_enabled(v);
-	udrv__chain_answer(v);
-	return v->wait;
-}
-
-static void serve(struct udrv__vector *v)
-{
-	for (;;) {
-		int woken = v->wait->wait(v);
-
-		if (__builtin_expect(woken == UDRV__WOKEN_SIGNAL, 1)) {
-			run_if_enabled(v);
-		} else if (woken < 0) {
-			udrv_dev_err(v->dev, "irq %u: waiting by %s failed: %s; no more interrupts",
-				     v->nr, v->wait->name, strerror(-woken));
-			udrv_device_set_gone(v->dev);
-			return;
-		} else if (woken & UDRV__WOKEN_KICK && !obey(v, woken)) {
-			return;
-		}
-	}
-}
-
-static void *worker(void *arg)
+/* The order to serve one more. What it waits with may be for one only. */
+static int add_source(struct udrv__irq_worker *w, void *arg)
 {
 	struct udrv__vector *v = arg;
 	int ret;
 
-	set_name(v);
-	v->tid = gettid();
-	ret = prepare(v);
-	if (ret)
-		udrv__chain_end(v);
+	if (w->ops->many) {
+		ret = w->ops->add(w, v);
+		if (!ret)
+			link_source(w, v);
+	} else {
+		stop_waiting(w);
+		link_source(w, v);
+		ret = start_waiting(w);
+		if (ret) {
+			take_off_ready(w, v);
+			unlink_source(w, v);
+			if (start_waiting(w))
+				give_up(w);
+		}
+	}
 	if (!ret)
-		udrv_dev_dbg(v->dev, "irq %u: worker waits by %s, SCHED_FIFO %d, CPU %d", v->nr,
-			     v->wait->name, v->fifo_priority, v->cpu);
-	v->start_result = ret;
-	sem_post(&v->started);
+		udrv__irq_describe_worker(v, w, true);
+	return ret;
+}
+
+static int remove_source(struct udrv__irq_worker *w, void *arg)
+{
+	struct udrv__vector *v = arg;
+
+	w->ops->remove(w, v);
+	take_off_ready(w, v);
+	unlink_source(w, v);
+	udrv__irq_describe_worker(v, w, false);
+	return 0;
+}
+
+static int stop(struct udrv__irq_worker *w, void *arg)
+{
+	(void)arg;
+	w->stop = true;
+	return 0;
+}
+
+static void run_ready(struct udrv__irq_worker *w)
+{
+	struct udrv__vector *v = w->ready;
+
+	w->ready = NULL;
+	while (v) {
+		struct udrv__vector *next = v->next_ready;
+
+		v->ready = false;
+		udrv__chain_run(w, v);
+		v = next;
+	}
+}
+
+/* Orders came: all that was signalled before them is handled first. */
+static void obey(struct udrv__irq_worker *w, struct udrv__order *order)
+{
+	int ret = w->ops->look(w);
+
 	if (ret)
+		fail(w, ret);
+	run_ready(w);
+	while (order) {
+		struct udrv__order *next = order->next;
+
+		order->run(w, order); /* it may be gone then */
+		order = next;
+	}
+}
+
+static void obey_all(struct udrv__irq_worker *w)
+{
+	struct udrv__order *orders;
+
+	while ((orders = udrv__orders_take(w)))
+		obey(w, orders);
+	/* Changes may have found what was signalled meanwhile. */
+	run_ready(w);
+}
+
+static void serve(struct udrv__irq_worker *w)
+{
+	while (!w->stop) {
+		int ret = w->wait(w);
+
+		if (__builtin_expect(ret, 0))
+			fail(w, ret);
+		run_ready(w);
+		if (__builtin_expect(__atomic_load_n(&w->orders, __ATOMIC_RELAXED) != NULL, 0))
+			obey_all(w);
+		if (__builtin_expect(w->deadline_ns != UDRV__NEVER, 0))
+			udrv__delayed_run(w);
+	}
+}
+
+/* What was signalled, and whose chain did not run, is left to who serves it next. */
+static void end(struct udrv__irq_worker *w)
+{
+	while (!udrv__orders_close(w))
+		obey_all(w);
+	udrv__kicks_to(w, -1, 0);
+	stop_waiting(w);
+	while (w->ready)
+		take_off_ready(w, w->ready);
+}
+
+static void *worker(void *arg)
+{
+	struct udrv__irq_worker *w = arg;
+	struct udrv__vector *v = speaker(w);
+
+	udrv__irq_self = w;
+	udrv__context_adopt(w->context);
+	set_name(v);
+	w->tid = gettid();
+	w->start_result = prepare(w);
+	if (w->start_result) {
+		udrv_complete(&w->started);
 		return NULL;
-	serve(v);
-	udrv__chain_end(v);
-	if (v->wait)
-		v->wait->exit(v);
+	}
+	udrv_dev_dbg(v->dev, "irq %u: worker waits by %s, SCHED_FIFO %d, CPU %d", v->nr,
+		     udrv__wait_strategies[w->options.wait].name, w->fifo_priority, w->cpu);
+	udrv__irq_describe_worker(v, w, true);
+	udrv__orders_open(w, true);
+	udrv_complete(&w->started);
+	run_ready(w);
+	serve(w);
+	end(w);
 	return NULL;
 }
 
-/* What is left when the last handler went must not greet the next one. */
-static void drain(int efd)
-{
-	uint64_t signals;
-	struct iovec iov = {&signals, sizeof(signals)};
-
-	(void)preadv2(efd, &iov, 1, -1, RWF_NOWAIT);
-}
-
-/* The worker's thread, once it waits or says why it cannot. */
-static int start_thread(struct udrv__vector *v)
+/* The thread, once it waits or says why it cannot. */
+static int begin_thread(struct udrv__irq_worker *w)
 {
 	int ret;
 
-	sem_init(&v->started, 0, 0);
-	ret = udrv__thread_create(&v->thread, worker, v);
-	if (!ret) {
-		while (sem_wait(&v->started))
-			;
-		ret = v->start_result;
-		if (ret)
-			pthread_join(v->thread, NULL);
-	}
-	sem_destroy(&v->started);
-	return ret;
-}
-
-int udrv__worker_start(struct udrv__vector *v)
-{
-	int ret;
-
-	v->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (v->kick_fd < 0)
-		return -errno;
-	v->stop = 0;
-	v->disabled = 0;
-	udrv__stat_enable_all(v->stat);
-	v->pending = false;
-	udrv__chain_begin(v);
-	ret = start_thread(v);
+	udrv_init_completion(NULL, &w->started);
+	ret = udrv__thread_create(&w->thread, worker, w);
 	if (ret)
-		close(v->kick_fd);
+		return ret;
+	(void)udrv_wait_for_completion(&w->started);
+	if (w->start_result)
+		pthread_join(w->thread, NULL);
+	return w->start_result;
+}
+
+static int start(struct udrv__irq_worker *w, struct udrv__vector *v)
+{
+	int ret = -ENOMEM;
+
+	w->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (w->kick_fd < 0)
+		return -errno;
+	w->context = udrv__context_claim();
+	if (!w->context)
+		goto err_kick_fd;
+	w->stop = false;
+	w->ready = NULL;
+	link_source(w, v);
+	ret = begin_thread(w);
+	if (!ret)
+		return 0;
+
+	take_off_ready(w, v);
+	unlink_source(w, v);
+	udrv__context_release(w->context);
+err_kick_fd:
+	udrv__kicks_to(w, -1, 0);
+	close(w->kick_fd);
 	return ret;
 }
 
-void udrv__worker_order_stop(struct udrv__vector *v)
+/* The caller has w->lock, so the thread takes orders until it carries this one out. */
+static int order(struct udrv__irq_worker *w, int (*fn)(struct udrv__irq_worker *w, void *arg),
+		 void *arg)
 {
-	v->stopping = true;
-	__atomic_store_n(&v->stop, 1, __ATOMIC_RELEASE);
-	(void)udrv__chain_kick(v);
+	struct udrv__awaited a = {.fn = fn, .arg = arg};
+
+	return udrv__awaited_push(w, &a) ? udrv__awaited_wait(&a) : -ESRCH;
 }
 
-void udrv__worker_stop(struct udrv__vector *v)
+static void finish(struct udrv__irq_worker *w, struct udrv__vector *v)
 {
-	pthread_join(v->thread, NULL);
-	close(v->kick_fd);
-	drain(v->efd);
+	(void)order(w, stop, NULL);
+	pthread_join(w->thread, NULL);
+	unlink_source(w, v);
+	udrv__irq_describe_worker(v, w, false);
+	udrv__context_release(w->context);
+	close(w->kick_fd);
+}
+
+int udrv__worker_attach(struct udrv__irq_worker *w, struct udrv__vector *v)
+{
+	int ret;
+
+	pthread_mutex_lock(&w->lock);
+	ret = w->active ? order(w, add_source, v) : start(w, v);
+	if (!ret)
+		w->active++;
+	pthread_mutex_unlock(&w->lock);
+	return ret;
+}
+
+void udrv__worker_detach(struct udrv__irq_worker *w, struct udrv__vector *v)
+{
+	pthread_mutex_lock(&w->lock);
+	if (w->active > 1)
+		(void)order(w, remove_source, v);
+	else
+		finish(w, v);
+	w->active--;
+	pthread_mutex_unlock(&w->lock);
+}
+
+static bool serves_one(const struct udrv_irq_options *options)
+{
+	const struct udrv__wait_ops *ops = udrv__wait_strategies[options->wait].ops;
+
+	return ops && !ops->many;
+}
+
+/* Not waiting for who changes it already: that may be waiting for the caller. */
+int udrv__worker_set_options(struct udrv__irq_worker *w, const struct udrv_irq_options *options)
+{
+	struct udrv_irq_options wanted = *options;
+	int ret = 0;
+
+	if (pthread_mutex_trylock(&w->lock))
+		return -EBUSY;
+	if (w->members > 1 && serves_one(options))
+		ret = 1;
+	else if (w->active)
+		ret = order(w, change_over, &wanted);
+	else
+		set_options(w, options);
+	pthread_mutex_unlock(&w->lock);
+	return ret;
+}
+
+void udrv__worker_get_options(struct udrv__irq_worker *w, struct udrv_irq_options *options)
+{
+	pthread_mutex_lock(&w->kick_lock);
+	*options = w->options;
+	pthread_mutex_unlock(&w->kick_lock);
+}
+
+struct udrv__irq_worker *udrv__worker_new(const struct udrv_irq_options *options)
+{
+	struct udrv__irq_worker *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_mutex_init(&w->kick_lock, NULL);
+	udrv__orders_open(w, false);
+	w->deadline_ns = UDRV__NEVER;
+	w->options = *options;
+	w->kick_to = -1;
+	w->cpu = -1;
+	w->members = 1;
+	w->refs = 1;
+	return w;
+}
+
+struct udrv__irq_worker *udrv__worker_get(struct udrv__irq_worker *w)
+{
+	__atomic_add_fetch(&w->refs, 1, __ATOMIC_RELAXED);
+	return w;
+}
+
+void udrv__worker_put(struct udrv__irq_worker *w)
+{
+	if (__atomic_sub_fetch(&w->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	pthread_mutex_destroy(&w->lock);
+	pthread_mutex_destroy(&w->kick_lock);
+	free(w);
+}
+
+int udrv__worker_join(struct udrv__irq_worker *w)
+{
+	int ret = 0;
+
+	pthread_mutex_lock(&w->lock);
+	if (serves_one(&w->options))
+		ret = -EINVAL;
+	else
+		w->members++;
+	pthread_mutex_unlock(&w->lock);
+	if (!ret)
+		(void)udrv__worker_get(w);
+	return ret;
+}
+
+void udrv__worker_leave(struct udrv__irq_worker *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->members--;
+	pthread_mutex_unlock(&w->lock);
+	udrv__worker_put(w);
 }

@@ -15,6 +15,7 @@
 #include <udrv/spinlock.h>
 
 #include "sched/clock.h"
+#include "sched/context.h"
 #include "sched/heap.h"
 #include "sched/sleep.h"
 #include "sched/thread.h"
@@ -69,7 +70,9 @@ static void run(struct udrv__timer *t)
 	take_out(t);
 	base.running = t;
 	udrv_spin_unlock(&base.lock);
+	udrv__context_enter(udrv__context_of_timers, UDRV__CONTEXT_TIMER);
 	t->fire(t);
+	udrv__context_leave(udrv__context_of_timers);
 	udrv_spin_lock(&base.lock);
 	base.running = NULL;
 	__atomic_store_n(&base.runs, base.runs + 1, __ATOMIC_RELEASE);
@@ -79,6 +82,7 @@ static void run(struct udrv__timer *t)
 static void *timer_thread(void *arg)
 {
 	udrv__thread_begin("udrv-timers");
+	udrv__context_adopt(udrv__context_of_timers);
 	/* The kernel's usual 50 microseconds of slack are too many for hrtimers. */
 	(void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
 	udrv_spin_lock(&base.lock);

@@ -19,7 +19,7 @@
 /* Readers of one version find everything at the same place, whatever compiler made them. */
 _Static_assert(sizeof(struct udrv__stat_header) == 224, "header has gaps");
 _Static_assert(sizeof(struct udrv__stat_worker) == 136, "worker has gaps");
-_Static_assert(sizeof(struct udrv__stat_vector) == sizeof(struct udrv__hist) + 184,
+_Static_assert(sizeof(struct udrv__stat_vector) == 2 * sizeof(struct udrv__hist) + 192,
 	       "record has gaps");
 
 static size_t size_for(unsigned int records)

@@ -15,7 +15,7 @@
 
 #define UDRV__STAT_SUFFIX  ".stats"
 #define UDRV__STAT_MAGIC   "udrvstat" /* 8 bytes, not terminated */
-#define UDRV__STAT_VERSION 1
+#define UDRV__STAT_VERSION 2
 #define UDRV__STAT_NAMES   96
 
 struct udrv_device;
@@ -35,12 +35,14 @@ struct udrv__stat_worker {
 struct udrv__stat_vector {
 	uint64_t count;
 	uint64_t unhandled;
-	struct udrv__hist run;	 /* cycles that the chain took */
-	uint64_t since_ns;	 /* CLOCK_MONOTONIC_RAW when the vectors were allocated */
-	int64_t disabled_cycles; /* in all; while disabled, less the cycle when it began */
-	uint32_t disabled;	 /* depth of udrv_disable_irq() */
-	uint32_t shut;		 /* nobody handled it: the chain is not run any more */
-	uint32_t sequence;	 /* odd while worker changes */
+	uint64_t storms;	   /* times it was held down to its storm limit */
+	struct udrv__hist run;	   /* cycles that the chain took */
+	struct udrv__hist latency; /* cycles from udrv_irq_stamp() to the first handler */
+	uint64_t since_ns;	   /* CLOCK_MONOTONIC_RAW when the vectors were allocated */
+	int64_t disabled_cycles;   /* in all; while disabled, less the cycle when it began */
+	uint32_t disabled;	   /* depth of udrv_disable_irq() */
+	uint32_t shut;		   /* nobody handled it: the chain is not run any more */
+	uint32_t sequence;	   /* odd while worker changes */
 	struct udrv__stat_worker worker;
 	uint32_t reserved;
 };

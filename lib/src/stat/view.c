@@ -111,8 +111,10 @@ int udrv__stat_read(const struct udrv__stat_view *view, unsigned int nr,
 		return -ENOENT;
 	record = (const struct udrv__stat_vector *)(const void *)(h + 1) + nr;
 	udrv__hist_copy(&copy->run, &record->run);
+	udrv__hist_copy(&copy->latency, &record->latency);
 	copy->count = __atomic_load_n(&record->count, __ATOMIC_RELAXED);
 	copy->unhandled = __atomic_load_n(&record->unhandled, __ATOMIC_RELAXED);
+	copy->storms = __atomic_load_n(&record->storms, __ATOMIC_RELAXED);
 	copy->shut = __atomic_load_n(&record->shut, __ATOMIC_RELAXED);
 	copy->since_ns = record->since_ns;
 	copy_disabled(copy, record);

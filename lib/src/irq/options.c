@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+/* How vectors are served: by which worker, by what options; and what can be seen of it. */
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+#include <udrv/cycles.h>
+#include <udrv/device.h>
+
+#include "irq/irq.h"
+
+static bool options_valid(const struct udrv_irq_options *o)
+{
+	return (unsigned int)o->wait < UDRV_WAIT_COUNT && o->fifo_priority >= 0 &&
+	       o->fifo_priority <= sched_get_priority_max(SCHED_FIFO) && o->cpu >= UDRV_CPU_ANY &&
+	       o->cpu < CPU_SETSIZE;
+}
+
+/* Its worker, with a reference, -EDEADLK in that worker, -EBUSY while it is changed. */
+static int get_worker(struct udrv__vector *v, struct udrv__irq_worker **w)
+{
+	int ret = 0;
+
+	if (udrv__vector_is_own(v))
+		return -EDEADLK;
+	pthread_mutex_lock(&v->dev->irqs->lock);
+	if (v->busy)
+		ret = -EBUSY;
+	else
+		*w = udrv__worker_get(v->worker);
+	pthread_mutex_unlock(&v->dev->irqs->lock);
+	return ret;
+}
+
+int udrv_irq_set_options(struct udrv_device *dev, int irq, const struct udrv_irq_options *options)
+{
+	struct udrv__vector *v = udrv__vector_get(dev, irq);
+	struct udrv__irq_worker *w;
+	int ret;
+
+	if (!v || !options_valid(options))
+		return -EINVAL;
+	ret = get_worker(v, &w);
+	if (ret)
+		return ret;
+	ret = udrv__worker_set_options(w, options);
+	if (ret > 0)
+		udrv_dev_err(dev,
+			     "irq %d: its worker serves several vectors, for which %s cannot "
+			     "wait; uring, epoll, spin and adaptive can",
+			     irq, udrv_wait_name(options->wait));
+	pthread_mutex_lock(&dev->irqs->lock);
+	if (!ret && !v->actions && !v->busy)
+		udrv__irq_describe_worker(v, v->worker, false);
+	pthread_mutex_unlock(&dev->irqs->lock);
+	udrv__worker_put(w);
+	return ret > 0 ? -EINVAL : ret;
+}
+
+int udrv_irq_get_options(struct udrv_device *dev, int irq, struct udrv_irq_options *options)
+{
+	struct udrv__vector *v = udrv__vector_get(dev, irq);
+
+	if (!v)
+		return -EINVAL;
+	pthread_mutex_lock(&dev->irqs->lock);
+	udrv__worker_get_options(v->worker, options);
+	pthread_mutex_unlock(&dev->irqs->lock);
+	return 0;
+}
+
+/* The worker to change to, of which the vector becomes a member. */
+static int find_worker(struct udrv__vector *v, struct udrv__vector *with,
+		       struct udrv__irq_worker **to)
+{
+	struct udrv_irq_options options;
+	struct udrv__irq_worker *w;
+	int ret = get_worker(with, &w);
+
+	if (ret)
+		return ret;
+	if (v == with) {
+		udrv__worker_get_options(w, &options);
+		*to = udrv__worker_new(&options);
+		ret = *to ? 0 : -ENOMEM;
+	} else {
+		*to = w;
+		ret = udrv__worker_join(w);
+	}
+	if (ret == -EINVAL)
+		udrv_dev_err(with->dev,
+			     "irq %u: its way to wait is for one vector: let it wait by uring, "
+			     "epoll, spin or adaptive before others share its worker",
+			     with->nr);
+	udrv__worker_put(w);
+	return ret;
+}
+
+/* The vector, which is busy, is served by another worker, or by the old one if that fails. */
+static int move_service(struct udrv__vector *v, struct udrv__irq_worker *from,
+			struct udrv__irq_worker *to)
+{
+	int ret;
+
+	udrv__worker_detach(from, v);
+	ret = udrv__worker_attach(to, v);
+	v->served = !ret || !udrv__worker_attach(from, v);
+	if (!v->served) {
+		udrv_dev_err(v->dev, "irq %u cannot be served any more; no more interrupts", v->nr);
+		udrv_device_set_gone(v->dev);
+	}
+	return ret;
+}
+
+/* With irqs.lock, which is given up meanwhile. The worker that the vector leaves is in *from. */
+static int move(struct udrv__vector *v, struct udrv__irq_worker **from, struct udrv__irq_worker *to)
+{
+	struct udrv__irqs *irqs = v->dev->irqs;
+	int ret = 0;
+
+	if (v->busy)
+		return -EBUSY;
+	*from = v->worker;
+	udrv__vector_set_busy(v);
+	v->moving_from = v->worker;
+	v->worker = to;
+	if (v->served) {
+		pthread_mutex_unlock(&irqs->lock);
+		ret = move_service(v, *from, to);
+		pthread_mutex_lock(&irqs->lock);
+	}
+	if (ret) {
+		v->worker = *from;
+		*from = to;
+	}
+	udrv__vector_set_idle(v);
+	if (!v->actions)
+		udrv__irq_describe_worker(v, v->worker, false);
+	return ret;
+}
+
+int udrv_irq_share(struct udrv_device *dev, int irq, struct udrv_device *with, int with_irq)
+{
+	struct udrv__vector *v = udrv__vector_get(dev, irq);
+	struct udrv__vector *other = udrv__vector_get(with, with_irq);
+	struct udrv__irq_worker *to;
+	struct udrv__irq_worker *leave;
+	int ret;
+
+	if (!v || !other)
+		return -EINVAL;
+	if (udrv__vector_is_own(v))
+		return -EDEADLK;
+	ret = find_worker(v, other, &to);
+	if (ret)
+		return ret;
+	leave = to;
+	pthread_mutex_lock(&dev->irqs->lock);
+	if (to != v->worker)
+		ret = move(v, &leave, to);
+	pthread_mutex_unlock(&dev->irqs->lock);
+	udrv__worker_leave(leave);
+	return ret;
+}
+
+int udrv_irq_set_storm_limit(struct udrv_device *dev, int irq, unsigned int per_second)
+{
+	struct udrv__vector *v = udrv__vector_get(dev, irq);
+
+	if (!v)
+		return -EINVAL;
+	__atomic_store_n(&v->storm_limit, per_second, __ATOMIC_RELAXED);
+	return 0;
+}
+
+int udrv_irq_stamp(struct udrv_device *dev, int irq)
+{
+	struct udrv__vector *v = udrv__vector_get(dev, irq);
+
+	if (!v)
+		return -EINVAL;
+	__atomic_store_n(&v->stamp, udrv_get_cycles(), __ATOMIC_RELAXED);
+	return 0;
+}
+
+int udrv_irq_get_stats(struct udrv_device *dev, int irq, struct udrv_irq_stats *stats)
+{
+	struct udrv__vector *v = udrv__vector_get(dev, irq);
+	const struct udrv__irq_worker *w;
+
+	if (!v)
+		return -EINVAL;
+	stats->count = __atomic_load_n(&v->stat->count, __ATOMIC_RELAXED);
+	stats->unhandled = __atomic_load_n(&v->stat->unhandled, __ATOMIC_RELAXED);
+	stats->storms = __atomic_load_n(&v->stat->storms, __ATOMIC_RELAXED);
+	stats->shut = __atomic_load_n(&v->shut, __ATOMIC_RELAXED);
+	pthread_mutex_lock(&dev->irqs->lock);
+	w = v->worker;
+	stats->fifo_priority = __atomic_load_n(&w->fifo_priority, __ATOMIC_RELAXED);
+	stats->cpu = __atomic_load_n(&w->cpu, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&dev->irqs->lock);
+	return 0;
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Too many interrupts: a device, or a line that a handler answers without quieting it, must not
+ * take a CPU from everybody else. A vector may run BURST times, or fewer if its limit is low;
+ * if that was faster than the limit allows it rests for the time that is left, with the
+ * line masked or its signals remembered. The clock is read once a burst.
+ */
+#include <errno.h>
+
+#include <udrv/container_of.h>
+#include <udrv/device.h>
+
+#include "irq/irq.h"
+#include "sched/clock.h"
+
+#define BURST 10000
+/* A limit is kept within so long. */
+#define PERIODS_PER_S 100
+/* One line of log a storm; a new one begins after so long. */
+#define QUIET_NS UDRV__NSEC_PER_SEC
+
+static uint32_t limit_of(const struct udrv__vector *v)
+{
+	return __atomic_load_n(&v->storm_limit, __ATOMIC_RELAXED);
+}
+
+static void refill(struct udrv__vector *v, uint64_t now_ns)
+{
+	uint32_t burst = limit_of(v) ? limit_of(v) / PERIODS_PER_S : BURST;
+
+	v->burst_start_ns = now_ns;
+	v->burst = v->tokens = burst < 1 ? 1 : burst > BURST ? BURST : burst;
+}
+
+static void rest_is_over(struct udrv__irq_worker *w, struct udrv__order *order)
+{
+	struct udrv__vector *v = udrv_container_of(order, struct udrv__vector, rest_over.order);
+
+	v->resting = false;
+	refill(v, udrv__now_ns());
+	if (v->pending)
+		udrv__chain_run(w, v);
+	else if (v->level && !v->shut)
+		udrv__chain_unmask(v);
+}
+
+void udrv__storm_begin(struct udrv__vector *v)
+{
+	v->resting = false;
+	v->rest_over = (struct udrv_irq_work){.order.run = rest_is_over};
+	v->last_storm_ns = 0;
+	refill(v, udrv__now_ns());
+}
+
+static void rest(struct udrv__irq_worker *w, struct udrv__vector *v, uint64_t now_ns,
+		 uint64_t until_ns)
+{
+	if (!v->last_storm_ns || now_ns - v->last_storm_ns > QUIET_NS)
+		udrv_dev_warn(v->dev,
+			      "irq %u: a storm of interrupts: more than %u per second; held down "
+			      "to that (udrv irq set %s %u storm=none lifts it)",
+			      v->nr, limit_of(v), udrv_device_name(v->dev), v->nr);
+	v->last_storm_ns = now_ns;
+	udrv__stat_add(&v->stat->storms, 1);
+	v->resting = true;
+	udrv__delayed_add(w, v, &v->rest_over, until_ns);
+}
+
+void udrv__storm_look(struct udrv__irq_worker *w, struct udrv__vector *v)
+{
+	uint32_t limit = limit_of(v);
+	uint64_t now = udrv__now_ns();
+	uint64_t until = 0;
+
+	if (limit)
+		until = v->burst_start_ns + v->burst * UDRV__NSEC_PER_SEC / limit;
+	if (now < until)
+		rest(w, v, now, until);
+	else
+		refill(v, now);
+}
