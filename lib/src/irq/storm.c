@@ -24,12 +24,19 @@ static uint32_t limit_of(const struct udrv__vector *v)
 	return __atomic_load_n(&v->storm_limit, __ATOMIC_RELAXED);
 }
 
+static uint32_t burst_for(uint32_t limit)
+{
+	const uint32_t burst = limit ? limit / PERIODS_PER_S : BURST;
+
+	if (burst > BURST)
+		return BURST;
+	return burst ? burst : 1;
+}
+
 static void refill(struct udrv__vector *v, uint64_t now_ns)
 {
-	uint32_t burst = limit_of(v) ? limit_of(v) / PERIODS_PER_S : BURST;
-
 	v->burst_start_ns = now_ns;
-	v->burst = v->tokens = burst < 1 ? 1 : burst > BURST ? BURST : burst;
+	v->tokens = burst_for(limit_of(v));
 }
 
 static void rest_is_over(struct udrv__irq_worker *w, struct udrv__order *order)
@@ -72,8 +79,9 @@ void udrv__storm_look(struct udrv__irq_worker *w, struct udrv__vector *v)
 	uint64_t now = udrv__now_ns();
 	uint64_t until = 0;
 
+	/* The limit may be a new one: then the burst was another, but it is the one to keep. */
 	if (limit)
-		until = v->burst_start_ns + v->burst * UDRV__NSEC_PER_SEC / limit;
+		until = v->burst_start_ns + burst_for(limit) * UDRV__NSEC_PER_SEC / limit;
 	if (now < until)
 		rest(w, v, now, until);
 	else
