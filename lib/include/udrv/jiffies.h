@@ -17,10 +17,10 @@ UDRV_BEGIN_DECLS
 /** UDRV_MAX_JIFFY_OFFSET - the longest time from now that the comparisons below can tell. */
 #define UDRV_MAX_JIFFY_OFFSET ((LONG_MAX >> 1) - 1)
 
-/** udrv_get_jiffies_64() - the time now. */
+/** udrv_get_jiffies_64() - the time now, in jiffies. */
 UDRV_API uint64_t udrv_get_jiffies_64(void);
 
-/** udrv_jiffies - the time now; an expression, read anew each time. */
+/** udrv_jiffies - the time now, in jiffies; an expression, read anew each time. */
 #define udrv_jiffies ((unsigned long)udrv_get_jiffies_64())
 
 /**

@@ -30,10 +30,10 @@ typedef int64_t udrv_ktime_t;
 /* clock: CLOCK_* of <time.h>, which strict C11 does not have. */
 UDRV_API udrv_ktime_t udrv__clock_get(int clock);
 
-/** udrv_ktime_get() - CLOCK_MONOTONIC now. */
+/** udrv_ktime_get() - the time now, by CLOCK_MONOTONIC. */
 UDRV_API udrv_ktime_t udrv_ktime_get(void);
 
-/** udrv_ktime_get_ns() - CLOCK_MONOTONIC now, unsigned. */
+/** udrv_ktime_get_ns() - the time now, by CLOCK_MONOTONIC, unsigned. */
 static inline uint64_t udrv_ktime_get_ns(void)
 {
 	return (uint64_t)udrv_ktime_get();
@@ -48,7 +48,7 @@ static inline uint64_t udrv_ktime_get_real_ns(void)
 	return (uint64_t)udrv_ktime_get_real();
 }
 
-/** udrv_ktime_get_ts64() - CLOCK_MONOTONIC in seconds and nanoseconds. */
+/** udrv_ktime_get_ts64() - the time now, by CLOCK_MONOTONIC, in seconds and nanoseconds. */
 UDRV_API void udrv_ktime_get_ts64(struct timespec *ts);
 
 /** udrv_ktime_get_real_ts64() - the time of day in seconds and nanoseconds. */

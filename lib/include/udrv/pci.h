@@ -11,7 +11,7 @@
 
 UDRV_BEGIN_DECLS
 
-/** udrv_pci_name() - "0000:00:05.0"; for a model its device name. Valid until close. */
+/** udrv_pci_name() - the address, e.g. "0000:00:05.0"; of a model its name. Valid until close. */
 UDRV_API const char *udrv_pci_name(const struct udrv_device *dev);
 
 /** udrv_pci_set_drvdata() - attach the driver's own data; it stays the driver's to free. */
@@ -83,7 +83,7 @@ UDRV_API int udrv_pci_write_config_dword(struct udrv_device *dev, int where, uin
  */
 UDRV_API uint8_t udrv_pci_find_capability(struct udrv_device *dev, int cap);
 
-/** udrv_pci_find_next_capability() - the next one after offset @pos, or 0. */
+/** udrv_pci_find_next_capability() - offset of the next such capability after @pos, or 0. */
 UDRV_API uint8_t udrv_pci_find_next_capability(struct udrv_device *dev, uint8_t pos, int cap);
 
 /** udrv_pci_find_ext_capability() - offset of an extended capability (PCI_EXT_CAP_ID_*), or 0. */

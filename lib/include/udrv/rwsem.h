@@ -64,7 +64,7 @@ UDRV_API void udrv_up_write(struct udrv_rw_semaphore *sem);
 /** udrv_downgrade_write() - a writer becomes a reader, with no other writer in between. */
 UDRV_API void udrv_downgrade_write(struct udrv_rw_semaphore *sem);
 
-/** udrv_rwsem_is_locked() - is it held by anybody now? */
+/** udrv_rwsem_is_locked() - is the semaphore held by anybody now? */
 UDRV_API int udrv_rwsem_is_locked(struct udrv_rw_semaphore *sem);
 
 UDRV_END_DECLS

@@ -188,7 +188,7 @@ UDRV_API bool udrv_cancel_delayed_work_sync(struct udrv_delayed_work *dwork);
  */
 UDRV_API bool udrv_flush_work(struct udrv_work_struct *work);
 
-/** udrv_flush_delayed_work() - do not wait for the timer, and udrv_flush_work(). */
+/** udrv_flush_delayed_work() - udrv_flush_work() that does not wait for the timer. */
 UDRV_API bool udrv_flush_delayed_work(struct udrv_delayed_work *dwork);
 
 /** udrv_flush_workqueue() - wait until everything has run that was queued before this call. */
