@@ -17,6 +17,9 @@ gcc "$root/docs/examples/minimal.c" $flags -o "$prefix/minimal"
 LD_LIBRARY_PATH=$libdir "$prefix/minimal" --help | grep -q factorial
 "$prefix/bin/udrv" --version
 "$prefix/bin/udrv" run edu --help >/dev/null
+for page in man1/udrv.1 man3/udrv_request_irq.3 man7/libudrv.7; do
+	[ -n "$(find "$prefix" -path "*/man/$page")" ] || { echo "install: no $page" >&2; exit 1; }
+done
 
 exported=$(nm -D --defined-only "$libdir/libudrv.so" | awk '{print $3}')
 foreign=$(echo "$exported" | grep -v '^udrv_' || true)

@@ -34,14 +34,15 @@ struct udrv_atomic64 {
 	int64_t counter;
 };
 
+/** UDRV_ATOMIC_INIT() - initialiser of either struct, with the value @i. Source: ATOMIC_INIT(). */
 #define UDRV_ATOMIC_INIT(i)                                                                        \
 	{                                                                                          \
 		(i)                                                                                \
 	}
 
-/** UDRV_READ_ONCE() - read a variable of at most 8 bytes exactly once. */
+/** UDRV_READ_ONCE() - read the variable @x, of at most 8 bytes, exactly once. */
 #define UDRV_READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
-/** UDRV_WRITE_ONCE() - write it exactly once. */
+/** UDRV_WRITE_ONCE() - write @val to the variable @x, of at most 8 bytes, exactly once. */
 #define UDRV_WRITE_ONCE(x, val) __atomic_store_n(&(x), val, __ATOMIC_RELAXED)
 /** udrv_smp_load_acquire() - read *@p; what follows comes after. */
 #define udrv_smp_load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
@@ -67,14 +68,44 @@ struct udrv_atomic64 {
 		udrv__result;                                                                      \
 	})
 
-/* Nothing back, nothing ordered. */
+/**
+ * udrv_atomic{,64}_{add,sub,and,or,xor,andnot}() - change a value, with nothing back
+ * @i: the operand; andnot clears the bits that are set in it
+ * @v: the value
+ *
+ * Orders nothing. Source: Linux atomic_add(), atomic_andnot().
+ */
 #define UDRV__ATOMIC_PLAIN(pfx, type, op, builtin, operand)                                        \
 	static inline void udrv_##pfx##_##op(type i, struct udrv_##pfx *v)                         \
 	{                                                                                          \
 		(void)builtin(&v->counter, operand, __ATOMIC_RELAXED);                             \
 	}
 
-/* A result, in four orders. */
+/*
+ * A result, in four orders.
+ */
+/** udrv_atomic{,64}_add_return{,_relaxed,_acquire,_release}() - add @i. Return: the new value. */
+/**
+ * udrv_atomic{,64}_sub_return{,_relaxed,_acquire,_release}() - subtract @i
+ *
+ * Return: the new value.
+ */
+/** udrv_atomic{,64}_fetch_add{,_relaxed,_acquire,_release}() - add @i. Return: the former value. */
+/**
+ * udrv_atomic{,64}_fetch_sub{,_relaxed,_acquire,_release}() - subtract @i
+ *
+ * Return: the former value.
+ */
+/**
+ * udrv_atomic{,64}_fetch_{and,or,xor}{,_relaxed,_acquire,_release}() - combine with the bits of @i
+ *
+ * Return: the former value.
+ */
+/**
+ * udrv_atomic{,64}_fetch_andnot{,_relaxed,_acquire,_release}() - clear the bits that are set in @i
+ *
+ * Return: the former value.
+ */
 #define UDRV__ATOMIC_RESULT(pfx, type, name, builtin, operand)                                     \
 	static inline type udrv_##pfx##_##name(type i, struct udrv_##pfx *v)                       \
 	{                                                                                          \
@@ -109,6 +140,8 @@ struct udrv_atomic64 {
 	UDRV__ATOMIC_RESULT(pfx, type, fetch_xor, __atomic_fetch_xor, i)                           \
 	UDRV__ATOMIC_RESULT(pfx, type, fetch_andnot, __atomic_fetch_and, ~i)
 
+/** udrv_atomic{,64}_read{,_acquire}() - read a value. Return: the value. */
+/** udrv_atomic{,64}_set{,_release}() - write @i to a value. */
 #define UDRV__ATOMIC_ACCESS(pfx, type)                                                             \
 	static inline type udrv_##pfx##_read(const struct udrv_##pfx *v)                           \
 	{                                                                                          \
@@ -127,7 +160,12 @@ struct udrv_atomic64 {
 		__atomic_store_n(&v->counter, i, __ATOMIC_RELEASE);                                \
 	}
 
-/* By one, and tests of the result. */
+/** udrv_atomic{,64}_{inc,dec}() - add or subtract 1; orders nothing. */
+/** udrv_atomic{,64}_{inc,dec}_return() - add or subtract 1; tell the new value. */
+/** udrv_atomic{,64}_fetch_{inc,dec}() - add or subtract 1; tell the former value. */
+/** udrv_atomic{,64}_{inc,dec}_and_test() - add or subtract 1; tell whether it is 0 now. */
+/** udrv_atomic{,64}_sub_and_test() - subtract @i; tell whether it is 0 now. */
+/** udrv_atomic{,64}_add_negative() - add @i; tell whether it is below 0 now. */
 #define UDRV__ATOMIC_COUNT(pfx, type)                                                              \
 	static inline void udrv_##pfx##_inc(struct udrv_##pfx *v)                                  \
 	{                                                                                          \
@@ -170,7 +208,22 @@ struct udrv_atomic64 {
 		return udrv_##pfx##_add_return(i, v) < 0;                                          \
 	}
 
-/* Exchange: the former value; try_cmpxchg says whether, and puts the former value into *expected.
+/** udrv_atomic{,64}_xchg{,_relaxed,_acquire,_release}() - write @val. Return: the former value. */
+/**
+ * udrv_atomic{,64}_try_cmpxchg{,_relaxed,_acquire,_release}() - write @desired if it is *@expected
+ * @v: the value
+ * @expected: what it must be; if it is not, what it was is stored here
+ * @desired: the new value
+ *
+ * Return: was it written?
+ */
+/**
+ * udrv_atomic{,64}_cmpxchg{,_relaxed,_acquire,_release}() - write @desired if it is @expected
+ * @v: the value
+ * @expected: what it must be
+ * @desired: the new value
+ *
+ * Return: the former value; it was written if that is @expected.
  */
 #define UDRV__ATOMIC_XCHG(pfx, type, suffix, order, failure, full)                                 \
 	static inline type udrv_##pfx##_xchg##suffix(struct udrv_##pfx *v, type val)               \
@@ -192,7 +245,14 @@ struct udrv_atomic64 {
 
 #define UDRV__ORDERED(type, expression) (expression)
 
-/* Conditional ones. */
+/** udrv_atomic{,64}_fetch_add_unless() - add @a unless it is @u. Return: the former value. */
+/** udrv_atomic{,64}_add_unless() - add @a unless it is @u. Return: was it added? */
+/** udrv_atomic{,64}_inc_not_zero() - add 1 unless it is 0. Return: was it added? */
+/**
+ * udrv_atomic{,64}_dec_if_positive() - subtract 1 if it is above 0
+ *
+ * Return: the former value less 1, also if nothing was done: then it is below 0.
+ */
 #define UDRV__ATOMIC_UNLESS(pfx, type)                                                             \
 	static inline type udrv_##pfx##_fetch_add_unless(struct udrv_##pfx *v, type a, type u)     \
 	{                                                                                          \

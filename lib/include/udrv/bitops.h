@@ -19,6 +19,10 @@
 
 UDRV_BEGIN_DECLS
 
+/** UDRV_BITS_TO_LONGS() - how many elements a bitmap of @n bits has. */
+/** UDRV_BIT(), UDRV_BIT_ULL() - bit @n, as unsigned long or unsigned long long. */
+/** UDRV_BIT_MASK() - bit @nr of a bitmap within its element. */
+/** UDRV_BIT_WORD() - index of the element of a bitmap that has bit @nr. */
 #define UDRV_BITS_PER_LONG	(8 * sizeof(long))
 #define UDRV_BITS_PER_LONG_LONG (8 * sizeof(long long))
 #define UDRV_BITS_TO_LONGS(n)	(((n) + UDRV_BITS_PER_LONG - 1) / UDRV_BITS_PER_LONG)
@@ -26,7 +30,7 @@ UDRV_BEGIN_DECLS
 #define UDRV_BIT_ULL(n)		(1ULL << (n))
 #define UDRV_BIT_MASK(nr)	(1UL << ((nr) % UDRV_BITS_PER_LONG))
 #define UDRV_BIT_WORD(nr)	((nr) / UDRV_BITS_PER_LONG)
-/** UDRV_GENMASK() - bits @h to @l, both included. */
+/** UDRV_GENMASK(), UDRV_GENMASK_ULL() - bits @h down to @l, both included. */
 #define UDRV_GENMASK(h, l)     ((~0UL << (l)) & (~0UL >> (UDRV_BITS_PER_LONG - 1 - (h))))
 #define UDRV_GENMASK_ULL(h, l) ((~0ULL << (l)) & (~0ULL >> (UDRV_BITS_PER_LONG_LONG - 1 - (h))))
 /** UDRV_DECLARE_BITMAP() - define a bitmap of @bits bits; set it to 0 yourself. */
@@ -37,7 +41,13 @@ static inline unsigned long *udrv__bit_word(unsigned long nr, unsigned long *add
 	return addr + UDRV_BIT_WORD(nr);
 }
 
-/* Atomic; they order nothing. */
+/**
+ * udrv_{set,clear,change}_bit() - set, clear or flip a bit of a bitmap
+ * @nr: its number
+ * @addr: the bitmap
+ *
+ * Atomic; orders nothing. Source: Linux set_bit().
+ */
 static inline void udrv_set_bit(unsigned long nr, unsigned long *addr)
 {
 	(void)__atomic_fetch_or(udrv__bit_word(nr, addr), UDRV_BIT_MASK(nr), __ATOMIC_RELAXED);
@@ -53,13 +63,20 @@ static inline void udrv_change_bit(unsigned long nr, unsigned long *addr)
 	(void)__atomic_fetch_xor(udrv__bit_word(nr, addr), UDRV_BIT_MASK(nr), __ATOMIC_RELAXED);
 }
 
-/** udrv_test_bit() - is it set? */
+/** udrv_test_bit() - is bit @nr of the bitmap @addr set? */
 static inline bool udrv_test_bit(unsigned long nr, const unsigned long *addr)
 {
 	return __atomic_load_n(addr + UDRV_BIT_WORD(nr), __ATOMIC_RELAXED) & UDRV_BIT_MASK(nr);
 }
 
-/* Atomic, and fully ordered as in <udrv/atomic.h>. Return: was it set? */
+/**
+ * udrv_test_and_{set,clear,change}_bit() - set, clear or flip a bit, and tell what it was
+ * @nr: its number
+ * @addr: the bitmap
+ *
+ * Atomic, and fully ordered as in <udrv/atomic.h>. Return: was it set? Source: Linux
+ * test_and_set_bit().
+ */
 static inline bool udrv_test_and_set_bit(unsigned long nr, unsigned long *addr)
 {
 	return UDRV__FULL(unsigned long, __atomic_fetch_or(udrv__bit_word(nr, addr),
@@ -94,7 +111,13 @@ static inline void udrv_clear_bit_unlock(unsigned long nr, unsigned long *addr)
 	(void)__atomic_fetch_and(udrv__bit_word(nr, addr), ~UDRV_BIT_MASK(nr), __ATOMIC_RELEASE);
 }
 
-/* Not atomic: nobody else touches the bitmap. Source: Linux __set_bit() and its kin. */
+/**
+ * udrv_raw_{set,clear}_bit() - set or clear a bit of a bitmap that nobody else touches
+ * @nr: its number
+ * @addr: the bitmap
+ *
+ * Not atomic. Source: Linux __set_bit(), __clear_bit().
+ */
 static inline void udrv_raw_set_bit(unsigned long nr, unsigned long *addr)
 {
 	*udrv__bit_word(nr, addr) |= UDRV_BIT_MASK(nr);
@@ -105,31 +128,29 @@ static inline void udrv_raw_clear_bit(unsigned long nr, unsigned long *addr)
 	*udrv__bit_word(nr, addr) &= ~UDRV_BIT_MASK(nr);
 }
 
-/** udrv_ffs() - number of the lowest bit that is set, from 1; 0 if none is. */
+/** udrv_ffs() - number of the lowest bit that is set in @x, from 1; 0 if none is. */
 static inline int udrv_ffs(int x)
 {
 	return __builtin_ffs(x);
 }
 
-/** udrv_fls() - number of the highest bit that is set, from 1; 0 if none is. */
+/** udrv_fls(), udrv_fls64() - number of the highest bit that is set in @x, from 1; 0 if none is. */
 static inline int udrv_fls(unsigned int x)
 {
 	return x ? 32 - __builtin_clz(x) : 0;
 }
 
-/** udrv_fls64() - likewise. */
 static inline int udrv_fls64(uint64_t x)
 {
 	return x ? 64 - __builtin_clzll(x) : 0;
 }
 
-/** udrv_hweight32() - how many bits are set. */
+/** udrv_hweight{32,64}() - how many bits are set in @w. */
 static inline unsigned int udrv_hweight32(uint32_t w)
 {
 	return (unsigned int)__builtin_popcount(w);
 }
 
-/** udrv_hweight64() - likewise. */
 static inline unsigned int udrv_hweight64(uint64_t w)
 {
 	return (unsigned int)__builtin_popcountll(w);
@@ -153,33 +174,50 @@ static inline unsigned long udrv__find_bit(const unsigned long *addr, unsigned l
 	return size;
 }
 
-/** udrv_find_first_bit() - number of the first bit that is set, from 0; @size if none is. */
+/**
+ * udrv_find_{first,next}_bit() - number of the first bit that is set
+ * @addr: the bitmap
+ * @size: bits of the bitmap
+ * @offset: the bit to begin with
+ *
+ * Return: the number, from 0; @size if none is.
+ */
 static inline unsigned long udrv_find_first_bit(const unsigned long *addr, unsigned long size)
 {
 	return udrv__find_bit(addr, size, 0, 0);
 }
 
-/** udrv_find_next_bit() - likewise, from bit @offset on. */
 static inline unsigned long udrv_find_next_bit(const unsigned long *addr, unsigned long size,
 					       unsigned long offset)
 {
 	return udrv__find_bit(addr, size, offset, 0);
 }
 
-/** udrv_find_first_zero_bit() - number of the first bit that is not set; @size if all are. */
+/**
+ * udrv_find_{first,next}_zero_bit() - number of the first bit that is not set
+ * @addr: the bitmap
+ * @size: bits of the bitmap
+ * @offset: the bit to begin with
+ *
+ * Return: the number, from 0; @size if all are set.
+ */
 static inline unsigned long udrv_find_first_zero_bit(const unsigned long *addr, unsigned long size)
 {
 	return udrv__find_bit(addr, size, 0, ~0UL);
 }
 
-/** udrv_find_next_zero_bit() - likewise, from bit @offset on. */
 static inline unsigned long udrv_find_next_zero_bit(const unsigned long *addr, unsigned long size,
 						    unsigned long offset)
 {
 	return udrv__find_bit(addr, size, offset, ~0UL);
 }
 
-/** udrv_for_each_set_bit() - loop over the bits that are set; @bit: a variable of the caller's. */
+/**
+ * udrv_for_each_set_bit() - loop over the bits that are set
+ * @bit: a variable of the caller's, unsigned long
+ * @addr: the bitmap
+ * @size: bits of the bitmap
+ */
 #define udrv_for_each_set_bit(bit, addr, size)                                                     \
 	for ((bit) = udrv_find_first_bit(addr, size); (bit) < (size);                              \
 	     (bit) = udrv_find_next_bit(addr, size, (bit) + 1))

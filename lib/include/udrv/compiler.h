@@ -30,6 +30,7 @@
 #define __udrv_iomem
 #endif
 
+/** UDRV_PRINTF() - a function with a printf() format, whose parameters are numbered from 1. */
 #define UDRV_PRINTF(fmt_index, first_arg) __attribute__((format(printf, fmt_index, first_arg)))
 #define UDRV_WARN_UNUSED		  __attribute__((warn_unused_result))
 

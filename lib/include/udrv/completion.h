@@ -44,13 +44,22 @@ UDRV_API void udrv_complete(struct udrv_completion *x);
 /** udrv_complete_all() - let all waiters go on, now and until udrv_reinit_completion(). */
 UDRV_API void udrv_complete_all(struct udrv_completion *x);
 
-/** udrv_completion_done() - would a wait return at once? */
+/** udrv_completion_done() - would a wait return at once? Never sleeps. */
 UDRV_API bool udrv_completion_done(const struct udrv_completion *x);
 
-/** udrv_try_wait_for_completion() - take a completion if there is one. Never sleeps. */
+/**
+ * udrv_try_wait_for_completion() - take a completion if there is one
+ *
+ * Never sleeps. Return: was there one?
+ */
 UDRV_API bool udrv_try_wait_for_completion(struct udrv_completion *x);
 
-/** udrv_wait_for_completion() - wait without a deadline. 0, or -ENODEV when the device is gone. */
+/**
+ * udrv_wait_for_completion() - wait until it is complete, without a deadline
+ * @x: the completion
+ *
+ * Return: 0, or -ENODEV when the device is gone.
+ */
 UDRV_API int udrv_wait_for_completion(struct udrv_completion *x);
 
 /**
@@ -71,7 +80,14 @@ UDRV_API long udrv_wait_for_completion_timeout(struct udrv_completion *x, unsign
  */
 UDRV_API int udrv_wait_for_completion_interruptible(struct udrv_completion *x);
 
-/** udrv_wait_for_completion_interruptible_timeout() - both: 0 is the timeout, 1 or more success. */
+/**
+ * udrv_wait_for_completion_interruptible_timeout() - wait until it is complete, a signal arrives or
+ * the time is up
+ * @x: the completion
+ * @timeout: jiffies (milliseconds)
+ *
+ * Return: jiffies left, at least 1; 0 when the time is up; -ENODEV; -UDRV_ERESTARTSYS.
+ */
 UDRV_API long udrv_wait_for_completion_interruptible_timeout(struct udrv_completion *x,
 							     unsigned long timeout);
 
@@ -82,7 +98,10 @@ UDRV_API long udrv_wait_for_completion_interruptible_timeout(struct udrv_complet
  */
 UDRV_API int udrv_wait_for_completion_killable(struct udrv_completion *x);
 
-/** udrv_wait_for_completion_killable_timeout() - both: 0 is the timeout, 1 or more success. */
+/**
+ * udrv_wait_for_completion_killable_timeout() - as
+ * udrv_wait_for_completion_interruptible_timeout()
+ */
 UDRV_API long udrv_wait_for_completion_killable_timeout(struct udrv_completion *x,
 							unsigned long timeout);
 

@@ -17,7 +17,7 @@ UDRV_BEGIN_DECLS
 UDRV_API void udrv_msleep(unsigned int msecs);
 
 /**
- * udrv_msleep_interruptible() - likewise, until a signal arrives
+ * udrv_msleep_interruptible() - sleep for @msecs milliseconds, or until a signal arrives
  *
  * Return: milliseconds left: 0 if the time is up. udrv_signal_pending() then tells of the signal.
  */
@@ -37,12 +37,14 @@ UDRV_API void udrv_usleep_range(unsigned long min, unsigned long max);
 /** udrv_fsleep() - pass @usecs microseconds: below 10 without giving up the CPU. */
 UDRV_API void udrv_fsleep(unsigned long usecs);
 
-/* Keep the CPU busy: for some microseconds, in handlers too. */
-/** udrv_ndelay() - for @nsecs nanoseconds; reading the clock alone takes some 30. */
+/*
+ * Keep the CPU busy: for some microseconds, in handlers too.
+ */
+/** udrv_ndelay() - keep the CPU busy for @nsecs nanoseconds; the clock alone takes some 30. */
 UDRV_API void udrv_ndelay(unsigned long nsecs);
-/** udrv_udelay() - for @usecs microseconds. */
+/** udrv_udelay() - keep the CPU busy for @usecs microseconds. */
 UDRV_API void udrv_udelay(unsigned long usecs);
-/** udrv_mdelay() - for @msecs milliseconds: prefer udrv_msleep(). */
+/** udrv_mdelay() - keep the CPU busy for @msecs milliseconds: prefer udrv_msleep(). */
 UDRV_API void udrv_mdelay(unsigned long msecs);
 
 UDRV_END_DECLS

@@ -90,10 +90,14 @@ enum udrv_device_event {
  */
 UDRV_API int udrv_device_event_fd(struct udrv_device *dev, enum udrv_device_event event);
 
-/** udrv_dev_log() - udrv_log() with the device's name in front. */
+/**
+ * udrv_dev_log() - udrv_log() with the device's name in front
+ * @dev: the device
+ */
 UDRV_API void udrv_dev_log(const struct udrv_device *dev, int level, const char *fmt, ...)
 	UDRV_PRINTF(3, 4);
 
+/** udrv_dev_{err,warn,notice,info,dbg}() - udrv_dev_log() at that level; @dev, then as printf(). */
 #define udrv_dev_err(dev, ...)	  udrv_dev_log(dev, 3, __VA_ARGS__)
 #define udrv_dev_warn(dev, ...)	  udrv_dev_log(dev, 4, __VA_ARGS__)
 #define udrv_dev_notice(dev, ...) udrv_dev_log(dev, 5, __VA_ARGS__)

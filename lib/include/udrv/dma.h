@@ -45,7 +45,13 @@ UDRV_API int udrv_dma_set_mask_and_coherent(struct udrv_device *dev, uint64_t ma
 UDRV_API void *udrv_dma_alloc_coherent(struct udrv_device *dev, size_t size,
 				       udrv_iova_t *dma_handle, udrv_gfp_t gfp);
 
-/** udrv_dma_free_coherent() - give back memory; the device must have stopped using it. */
+/**
+ * udrv_dma_free_coherent() - give back memory of udrv_dma_alloc_coherent()
+ * @dev: the device; it must have stopped using the memory
+ * @size: as allocated
+ * @cpu_addr: the memory, or NULL
+ * @dma_handle: its address for the device
+ */
 UDRV_API void udrv_dma_free_coherent(struct udrv_device *dev, size_t size, void *cpu_addr,
 				     udrv_iova_t dma_handle);
 
@@ -66,7 +72,7 @@ UDRV_API udrv_iova_t udrv_dma_map_single(struct udrv_device *dev, void *ptr, siz
 UDRV_API void udrv_dma_unmap_single(struct udrv_device *dev, udrv_iova_t addr, size_t size,
 				    enum udrv_dma_data_direction dir);
 
-/** udrv_dma_mapping_error() - -ENOMEM if @addr is UDRV_DMA_MAPPING_ERROR, else 0. */
+/** udrv_dma_mapping_error() - did the mapping fail? Return: 0, or -ENOMEM if it did. */
 static inline int udrv_dma_mapping_error(struct udrv_device *dev, udrv_iova_t addr)
 {
 	(void)dev;

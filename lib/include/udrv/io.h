@@ -92,10 +92,18 @@ typedef uint16_t __attribute__((may_alias)) udrv__reg16;
 typedef uint32_t __attribute__((may_alias)) udrv__reg32;
 typedef uint64_t __attribute__((may_alias)) udrv__reg64;
 
-/*
- * udrv_raw_readx(addr), udrv_raw_writex(value, addr): one volatile access, nothing else.
+/**
+ * udrv_raw_read{b,w,l,q}() - one volatile load, nothing else
  * @addr: a mapping, not a cookie (udrv_bar_direct()); aligned to the access
- * The CPU's byte order, no barrier. Source: __raw_readl(), __raw_writel().
+ *
+ * No barrier. Return: the value in the register's byte order. Source: __raw_readl().
+ */
+/**
+ * udrv_raw_write{b,w,l,q}() - one volatile store, nothing else
+ * @value: in the register's byte order
+ * @addr: a mapping, not a cookie (udrv_bar_direct()); aligned to the access
+ *
+ * No barrier. Source: __raw_writel().
  */
 #define UDRV__RAW_READ(name, type, bits)                                                           \
 	static inline type name(const volatile void __udrv_iomem *addr)                            \
@@ -192,11 +200,19 @@ static inline void udrv__mmio_before_write(void)
 #endif
 }
 
-/*
- * udrv_readx(addr), udrv_ioreadN(addr): read a little-endian register, ordered (see above).
- * udrv_writex(value, addr), udrv_iowriteN(value, addr): write one, ordered.
+/**
+ * udrv_read{b,w,l,q}(), udrv_ioread{8,16,32,64}() - read a little-endian register, ordered
  * @addr: mapping or cookie; a mapping must be aligned to the access
- * Return: the value in the CPU's byte order. Source: readl(), writel(), ioread32(), iowrite32().
+ *
+ * Comes before every later load from memory. Return: the value in the CPU's byte order; all ones
+ * when it cannot be read. Source: readl(), ioread32().
+ */
+/**
+ * udrv_write{b,w,l,q}(), udrv_iowrite{8,16,32,64}() - write a little-endian register, ordered
+ * @value: in the CPU's byte order
+ * @addr: mapping or cookie; a mapping must be aligned to the access
+ *
+ * Comes after every earlier store to memory. Source: writel(), iowrite32().
  */
 #define UDRV__READ(name, type, bits)                                                               \
 	static inline type name(const volatile void __udrv_iomem *addr)                            \
@@ -239,9 +255,19 @@ UDRV__WRITE(udrv_iowrite16, uint16_t, 16)
 UDRV__WRITE(udrv_iowrite32, uint32_t, 32)
 UDRV__WRITE(udrv_iowrite64, uint64_t, 64)
 
-/*
- * udrv_readx_relaxed(addr), udrv_writex_relaxed(value, addr): as above, in order with other
- * accesses to the same device, but not with memory. Source: readl_relaxed(), writel_relaxed().
+/**
+ * udrv_read{b,w,l,q}_relaxed() - read a little-endian register, not ordered with memory
+ * @addr: mapping or cookie; a mapping must be aligned to the access
+ *
+ * In order with other accesses to the same device. Return: the value in the CPU's byte order; all
+ * ones when it cannot be read. Source: readl_relaxed().
+ */
+/**
+ * udrv_write{b,w,l,q}_relaxed() - write a little-endian register, not ordered with memory
+ * @value: in the CPU's byte order
+ * @addr: mapping or cookie; a mapping must be aligned to the access
+ *
+ * In order with other accesses to the same device. Source: writel_relaxed().
  */
 #define UDRV__READ_RELAXED(name, type, bits)                                                       \
 	static inline type name(const volatile void __udrv_iomem *addr)                            \
@@ -268,9 +294,18 @@ UDRV__WRITE_RELAXED(udrv_writew_relaxed, uint16_t, 16)
 UDRV__WRITE_RELAXED(udrv_writel_relaxed, uint32_t, 32)
 UDRV__WRITE_RELAXED(udrv_writeq_relaxed, uint64_t, 64)
 
-/*
- * udrv_ioreadNbe(addr), udrv_iowriteNbe(value, addr): a big-endian register, ordered.
- * Source: ioread32be(), iowrite32be().
+/**
+ * udrv_ioread{16,32,64}be() - read a big-endian register, ordered
+ * @addr: mapping or cookie; a mapping must be aligned to the access
+ *
+ * Return: as udrv_ioread32(). Source: ioread32be().
+ */
+/**
+ * udrv_iowrite{16,32,64}be() - write a big-endian register, ordered
+ * @value: in the CPU's byte order
+ * @addr: mapping or cookie; a mapping must be aligned to the access
+ *
+ * Ordered as udrv_iowrite32(). Source: iowrite32be().
  */
 #define UDRV__READ_BE(name, type, bits)                                                            \
 	static inline type name(const volatile void __udrv_iomem *addr)                            \
@@ -290,13 +325,21 @@ UDRV__WRITE_BE(udrv_iowrite16be, uint16_t, 16)
 UDRV__WRITE_BE(udrv_iowrite32be, uint32_t, 32)
 UDRV__WRITE_BE(udrv_iowrite64be, uint64_t, 64)
 
-/*
- * udrv_ioreadN_rep(addr, buf, count), udrv_readsx(addr, buf, count): read one register (a FIFO)
- * count times; udrv_iowriteN_rep(addr, buf, count), udrv_writesx(addr, buf, count): write it.
+/**
+ * udrv_ioread{8,16,32,64}_rep(), udrv_reads{b,w,l,q}() - read one register (a FIFO) many times
  * @addr: mapping or cookie of the one register
- * @buf: the caller's, count * N/8 bytes, any alignment; bytes keep their order
+ * @buf: the caller's, @count times the register's size, any alignment; bytes keep their order
  * @count: accesses, not bytes
- * Not ordered against DMA memory. Source: ioread32_rep(), readsl(), iowrite32_rep(), writesl().
+ *
+ * Not ordered against DMA memory. Source: ioread32_rep(), readsl().
+ */
+/**
+ * udrv_iowrite{8,16,32,64}_rep(), udrv_writes{b,w,l,q}() - write one register (a FIFO) many times
+ * @addr: mapping or cookie of the one register
+ * @buf: the caller's, @count times the register's size, any alignment; bytes keep their order
+ * @count: accesses, not bytes
+ *
+ * Not ordered against DMA memory. Source: iowrite32_rep(), writesl().
  */
 #define UDRV__READ_REP(name, type, bits)                                                           \
 	static inline void name(const volatile void __udrv_iomem *addr, void *buf,                 \
@@ -412,10 +455,23 @@ static inline void __udrv_iomem *udrv_ioport_map(udrv_port_t port, unsigned int 
 	return (void __udrv_iomem *)(uintptr_t)port;
 }
 
-/*
- * udrv_inx(port), udrv_outx(value, port): one port, ordered.
- * udrv_insx(port, buf, count), udrv_outsx(port, buf, count): one port count times; see _rep.
- * Source: inb(), outb(), insb(), outsb().
+/** udrv_in{b,w,l}() - read a port, ordered as udrv_ioread32(). Return: the value. Source: inb(). */
+/** udrv_out{b,w,l}() - write @value to a port, ordered as udrv_iowrite32(). Source: outb(). */
+/**
+ * udrv_ins{b,w,l}() - read one port many times
+ * @port: the port
+ * @buf: the caller's, as for udrv_ioread32_rep()
+ * @count: accesses, not bytes
+ *
+ * Source: insb().
+ */
+/**
+ * udrv_outs{b,w,l}() - write one port many times
+ * @port: the port
+ * @buf: the caller's, as for udrv_iowrite32_rep()
+ * @count: accesses, not bytes
+ *
+ * Source: outsb().
  */
 #define UDRV__PORT(x, type, bits)                                                                  \
 	static inline type udrv_in##x(udrv_port_t port)                                            \

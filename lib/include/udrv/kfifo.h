@@ -39,18 +39,18 @@ struct udrv__kfifo {
 
 /** UDRV_STRUCT_KFIFO() - the type of a fifo of @size elements of @type, a power of two. */
 #define UDRV_STRUCT_KFIFO(type, size) struct UDRV__KFIFO(type, size)
-/** UDRV_STRUCT_KFIFO_PTR() - likewise, with memory of its own from udrv_kfifo_alloc(). */
+/** UDRV_STRUCT_KFIFO_PTR() - the type of a fifo of @type that has memory of udrv_kfifo_alloc(). */
 #define UDRV_STRUCT_KFIFO_PTR(type)                                                                \
 	struct {                                                                                   \
 		struct udrv__kfifo kfifo;                                                          \
 		type *type_of;                                                                     \
 	}
 
-/** UDRV_DECLARE_KFIFO() - declare one, also as a member; then udrv_init_kfifo(). */
+/** UDRV_DECLARE_KFIFO() - declare a fifo, also as a member; then udrv_init_kfifo(). */
 #define UDRV_DECLARE_KFIFO(fifo, type, size) UDRV_STRUCT_KFIFO(type, size) fifo
-/** UDRV_DECLARE_KFIFO_PTR() - declare one, also as a member; then udrv_kfifo_alloc(). */
+/** UDRV_DECLARE_KFIFO_PTR() - declare a fifo, also as a member; then udrv_kfifo_alloc(). */
 #define UDRV_DECLARE_KFIFO_PTR(fifo, type) UDRV_STRUCT_KFIFO_PTR(type) fifo
-/** UDRV_DEFINE_KFIFO() - define one that is ready for use. */
+/** UDRV_DEFINE_KFIFO() - define a fifo that is ready for use. */
 #define UDRV_DEFINE_KFIFO(fifo, type, size)                                                        \
 	UDRV_DECLARE_KFIFO(fifo, type, size) = {                                                   \
 		{0, 0, (size)-1, sizeof(type), (fifo).buf},                                        \
@@ -82,7 +82,12 @@ static inline unsigned int udrv__kfifo_len(const struct udrv__kfifo *fifo)
 /* The type must fit; void * alone would take anything. */
 #define UDRV__KFIFO_CHECKED(fifo, ptr) ((void)sizeof((fifo)->type_of == (ptr)), (ptr))
 
-/** udrv_init_kfifo() - make a declared fifo ready for use. Source: Linux INIT_KFIFO(). */
+/**
+ * udrv_init_kfifo() - make a declared fifo ready for use
+ * @fifo: declared by UDRV_DECLARE_KFIFO(); itself, not its address
+ *
+ * Source: Linux INIT_KFIFO().
+ */
 #define udrv_init_kfifo(fifo)                                                                      \
 	((void)udrv__kfifo_init(&(fifo).kfifo, (fifo).buf,                                         \
 				sizeof((fifo).buf) / sizeof(*(fifo).buf), sizeof(*(fifo).buf)))
@@ -98,7 +103,14 @@ static inline unsigned int udrv__kfifo_len(const struct udrv__kfifo *fifo)
 #define udrv_kfifo_alloc(fifo, size, gfp)                                                          \
 	((void)(gfp), udrv__kfifo_alloc(&(fifo)->kfifo, size, sizeof(*(fifo)->type_of)))
 
-/** udrv_kfifo_init() - likewise, from the caller's memory. @size: bytes; rounded down. */
+/**
+ * udrv_kfifo_init() - let a fifo use the caller's memory
+ * @fifo: declared by UDRV_DECLARE_KFIFO_PTR()
+ * @buffer: must stay as long as the fifo is used
+ * @size: bytes; rounded down to a power of two of elements
+ *
+ * Return: 0, or -EINVAL if that is less than 2 elements.
+ */
 #define udrv_kfifo_init(fifo, buffer, size)                                                        \
 	udrv__kfifo_init(&(fifo)->kfifo, UDRV__KFIFO_CHECKED(fifo, buffer),                        \
 			 (unsigned int)((size) / sizeof(*(fifo)->type_of)),                        \
@@ -107,22 +119,24 @@ static inline unsigned int udrv__kfifo_len(const struct udrv__kfifo *fifo)
 /** udrv_kfifo_free() - give back what udrv_kfifo_alloc() took. */
 #define udrv_kfifo_free(fifo) udrv__kfifo_free(&(fifo)->kfifo)
 
-/** udrv_kfifo_initialized() - has it memory? */
+/** udrv_kfifo_initialized() - has the fifo memory? */
 #define udrv_kfifo_initialized(fifo) ((fifo)->kfifo.data != NULL)
-/** udrv_kfifo_esize() - bytes of an element. */
+/** udrv_kfifo_esize() - bytes of an element of the fifo. */
 #define udrv_kfifo_esize(fifo) ((fifo)->kfifo.esize)
-/** udrv_kfifo_size() - how many elements it can hold. */
+/** udrv_kfifo_size() - how many elements the fifo can hold. */
 #define udrv_kfifo_size(fifo) ((fifo)->kfifo.mask + 1)
-/** udrv_kfifo_len() - how many it holds. */
+/** udrv_kfifo_len() - how many elements the fifo holds. */
 #define udrv_kfifo_len(fifo) udrv__kfifo_len(&(fifo)->kfifo)
-/** udrv_kfifo_avail() - how many more it can hold. */
+/** udrv_kfifo_avail() - how many more elements the fifo can hold. */
+/** udrv_kfifo_is_empty() - does the fifo hold no element? */
+/** udrv_kfifo_is_full() - can the fifo hold no more? */
 #define udrv_kfifo_avail(fifo)	  (udrv_kfifo_size(fifo) - udrv_kfifo_len(fifo))
 #define udrv_kfifo_is_empty(fifo) (udrv_kfifo_len(fifo) == 0)
 #define udrv_kfifo_is_full(fifo)  (udrv_kfifo_len(fifo) > (fifo)->kfifo.mask)
 
-/** udrv_kfifo_reset() - empty it; nobody puts in or takes out meanwhile. */
+/** udrv_kfifo_reset() - empty the fifo; nobody puts in or takes out meanwhile. */
 #define udrv_kfifo_reset(fifo) ((void)((fifo)->kfifo.in = (fifo)->kfifo.out = 0))
-/** udrv_kfifo_reset_out() - empty it; for who takes out. */
+/** udrv_kfifo_reset_out() - empty the fifo; for who takes out. */
 #define udrv_kfifo_reset_out(fifo) ((void)udrv__kfifo_skip(&(fifo)->kfifo, udrv_kfifo_len(fifo)))
 
 /** udrv_kfifo_in() - put in up to @n elements from @buf. Return: how many. */
@@ -131,7 +145,7 @@ static inline unsigned int udrv__kfifo_len(const struct udrv__kfifo *fifo)
 /** udrv_kfifo_out() - take out up to @n elements to @buf. Return: how many. */
 #define udrv_kfifo_out(fifo, buf, n)                                                               \
 	udrv__kfifo_out(&(fifo)->kfifo, UDRV__KFIFO_CHECKED(fifo, buf), n)
-/** udrv_kfifo_out_peek() - likewise, and leave them in. */
+/** udrv_kfifo_out_peek() - copy up to @n elements to @buf and leave them in. Return: how many. */
 #define udrv_kfifo_out_peek(fifo, buf, n)                                                          \
 	udrv__kfifo_peek(&(fifo)->kfifo, UDRV__KFIFO_CHECKED(fifo, buf), n)
 
@@ -143,7 +157,7 @@ static inline unsigned int udrv__kfifo_len(const struct udrv__kfifo *fifo)
 	})
 /** udrv_kfifo_get() - take out an element to *@ptr. Return: 1, or 0 when it is empty. */
 #define udrv_kfifo_get(fifo, ptr) udrv_kfifo_out(fifo, ptr, 1)
-/** udrv_kfifo_peek() - likewise, and leave it in. */
+/** udrv_kfifo_peek() - copy an element to *@ptr, leave it in. Return: 1, or 0 when empty. */
 #define udrv_kfifo_peek(fifo, ptr) udrv_kfifo_out_peek(fifo, ptr, 1)
 /** udrv_kfifo_skip() - take out an element and forget it. */
 #define udrv_kfifo_skip(fifo) ((void)udrv__kfifo_skip(&(fifo)->kfifo, 1))

@@ -21,6 +21,7 @@ struct udrv_kref {
 	struct udrv_atomic refcount;
 };
 
+/** UDRV_KREF_INIT() - initialiser with @n references. Source: Linux KREF_INIT(). */
 #define UDRV_KREF_INIT(n)                                                                          \
 	{                                                                                          \
 		UDRV_ATOMIC_INIT(n)                                                                \
@@ -28,19 +29,19 @@ struct udrv_kref {
 
 UDRV_API void udrv__kref_saturate(struct udrv_kref *kref, int old);
 
-/** udrv_kref_init() - one reference: the caller's. */
+/** udrv_kref_init() - begin with one reference: the caller's. */
 static inline void udrv_kref_init(struct udrv_kref *kref)
 {
 	udrv_atomic_set(&kref->refcount, 1);
 }
 
-/** udrv_kref_read() - how many there are now. */
+/** udrv_kref_read() - how many references there are now. */
 static inline unsigned int udrv_kref_read(const struct udrv_kref *kref)
 {
 	return (unsigned int)udrv_atomic_read(&kref->refcount);
 }
 
-/** udrv_kref_get() - one more; the caller has one, or knows who does. */
+/** udrv_kref_get() - take one more reference; the caller has one, or knows who does. */
 static inline void udrv_kref_get(struct udrv_kref *kref)
 {
 	int old = udrv_atomic_fetch_add_relaxed(1, &kref->refcount);
@@ -49,7 +50,7 @@ static inline void udrv_kref_get(struct udrv_kref *kref)
 		udrv__kref_saturate(kref, old);
 }
 
-/** udrv_kref_get_unless_zero() - one more, if there is one. Return: was there? */
+/** udrv_kref_get_unless_zero() - take one more reference, if there is one. Return: was there? */
 static inline int udrv_kref_get_unless_zero(struct udrv_kref *kref)
 {
 	int old = udrv_atomic_read(&kref->refcount);
@@ -76,7 +77,7 @@ static inline bool udrv__kref_drop(struct udrv_kref *kref)
 }
 
 /**
- * udrv_kref_put() - give one back
+ * udrv_kref_put() - give a reference back
  * @kref: the count
  * @release: called with it when that was the last; frees the object
  *
@@ -102,7 +103,7 @@ static inline bool udrv__kref_drop_not_last(struct udrv_kref *kref)
 	return true;
 }
 
-/** udrv_kref_put_mutex() - likewise; @release is called with @lock held, and releases it. */
+/** udrv_kref_put_mutex() - udrv_kref_put(); @release is called with @lock held, and releases it. */
 static inline int udrv_kref_put_mutex(struct udrv_kref *kref,
 				      void (*release)(struct udrv_kref *kref),
 				      struct udrv_mutex *lock)
@@ -116,7 +117,7 @@ static inline int udrv_kref_put_mutex(struct udrv_kref *kref,
 	return 0;
 }
 
-/** udrv_kref_put_lock() - likewise, with a spinlock. */
+/** udrv_kref_put_lock() - udrv_kref_put(); @release is called with @lock held, and releases it. */
 static inline int udrv_kref_put_lock(struct udrv_kref *kref,
 				     void (*release)(struct udrv_kref *kref),
 				     struct udrv_spinlock *lock)

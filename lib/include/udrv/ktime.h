@@ -18,6 +18,7 @@ UDRV_BEGIN_DECLS
 /** typedef udrv_ktime_t - nanoseconds; a point in time or a span. */
 typedef int64_t udrv_ktime_t;
 
+/* How many of one are in the other. */
 #define UDRV_NSEC_PER_USEC 1000L
 #define UDRV_NSEC_PER_MSEC 1000000L
 #define UDRV_NSEC_PER_SEC  1000000000L
@@ -29,10 +30,10 @@ typedef int64_t udrv_ktime_t;
 /* clock: CLOCK_* of <time.h>, which strict C11 does not have. */
 UDRV_API udrv_ktime_t udrv__clock_get(int clock);
 
-/** udrv_ktime_get() - CLOCK_MONOTONIC now. */
+/** udrv_ktime_get() - the time now, by CLOCK_MONOTONIC. */
 UDRV_API udrv_ktime_t udrv_ktime_get(void);
 
-/** udrv_ktime_get_ns() - likewise, unsigned. */
+/** udrv_ktime_get_ns() - the time now, by CLOCK_MONOTONIC, unsigned. */
 static inline uint64_t udrv_ktime_get_ns(void)
 {
 	return (uint64_t)udrv_ktime_get();
@@ -41,23 +42,25 @@ static inline uint64_t udrv_ktime_get_ns(void)
 /** udrv_ktime_get_real() - the time of day, since 1970. */
 UDRV_API udrv_ktime_t udrv_ktime_get_real(void);
 
-/** udrv_ktime_get_real_ns() - likewise, unsigned. */
+/** udrv_ktime_get_real_ns() - the time of day, since 1970, unsigned. */
 static inline uint64_t udrv_ktime_get_real_ns(void)
 {
 	return (uint64_t)udrv_ktime_get_real();
 }
 
-/** udrv_ktime_get_ts64() - CLOCK_MONOTONIC in seconds and nanoseconds. */
+/** udrv_ktime_get_ts64() - the time now, by CLOCK_MONOTONIC, in seconds and nanoseconds. */
 UDRV_API void udrv_ktime_get_ts64(struct timespec *ts);
 
 /** udrv_ktime_get_real_ts64() - the time of day in seconds and nanoseconds. */
 UDRV_API void udrv_ktime_get_real_ts64(struct timespec *ts);
 
+/** udrv_ktime_set() - @secs seconds and @nsecs nanoseconds. */
 static inline udrv_ktime_t udrv_ktime_set(int64_t secs, unsigned long nsecs)
 {
 	return secs * UDRV_NSEC_PER_SEC + (int64_t)nsecs;
 }
 
+/** udrv_{ns,us,ms}_to_ktime() - nano-, micro- or milliseconds as a time. */
 static inline udrv_ktime_t udrv_ns_to_ktime(uint64_t ns)
 {
 	return (udrv_ktime_t)ns;
@@ -73,6 +76,7 @@ static inline udrv_ktime_t udrv_ms_to_ktime(uint64_t ms)
 	return (udrv_ktime_t)ms * UDRV_NSEC_PER_MSEC;
 }
 
+/** udrv_ktime_to_{ns,us,ms}() - a time in nano-, micro- or milliseconds, rounded towards 0. */
 static inline int64_t udrv_ktime_to_ns(udrv_ktime_t kt)
 {
 	return kt;
@@ -88,6 +92,7 @@ static inline int64_t udrv_ktime_to_ms(udrv_ktime_t kt)
 	return kt / UDRV_NSEC_PER_MSEC;
 }
 
+/** udrv_ktime_{add,sub}() - @a + @b, @a - @b. */
 static inline udrv_ktime_t udrv_ktime_add(udrv_ktime_t a, udrv_ktime_t b)
 {
 	return a + b;
@@ -98,6 +103,7 @@ static inline udrv_ktime_t udrv_ktime_sub(udrv_ktime_t a, udrv_ktime_t b)
 	return a - b;
 }
 
+/** udrv_ktime_add_{ns,us,ms}() - @kt and so many nano-, micro- or milliseconds. */
 static inline udrv_ktime_t udrv_ktime_add_ns(udrv_ktime_t kt, uint64_t ns)
 {
 	return kt + (udrv_ktime_t)ns;
@@ -119,6 +125,7 @@ static inline int udrv_ktime_compare(udrv_ktime_t a, udrv_ktime_t b)
 	return (a > b) - (a < b);
 }
 
+/** udrv_ktime_{after,before}() - is @a after, or before, @b? */
 static inline bool udrv_ktime_after(udrv_ktime_t a, udrv_ktime_t b)
 {
 	return a > b;

@@ -23,6 +23,7 @@ struct udrv_list_head {
 	struct udrv_list_head *next, *prev;
 };
 
+/** UDRV_LIST_HEAD_INIT() - initialiser of an empty list. Source: Linux LIST_HEAD_INIT(). */
 #define UDRV_LIST_HEAD_INIT(name)                                                                  \
 	{                                                                                          \
 		&(name), &(name)                                                                   \
@@ -95,7 +96,7 @@ static inline void udrv_list_replace(struct udrv_list_head *old, struct udrv_lis
 	udrv__list_link(entry, old->prev, old->next);
 }
 
-/** udrv_list_replace_init() - likewise; @old is then empty. Works for heads too. */
+/** udrv_list_replace_init() - udrv_list_replace(), and @old is then empty. Works for heads too. */
 static inline void udrv_list_replace_init(struct udrv_list_head *old, struct udrv_list_head *entry)
 {
 	udrv_list_replace(old, entry);
@@ -159,7 +160,7 @@ static inline void udrv_list_splice(const struct udrv_list_head *list, struct ud
 		udrv__list_insert(list, head, head->next);
 }
 
-/** udrv_list_splice_tail() - likewise, last in @head. */
+/** udrv_list_splice_tail() - put all entries of @list last in @head; as udrv_list_splice(). */
 static inline void udrv_list_splice_tail(const struct udrv_list_head *list,
 					 struct udrv_list_head *head)
 {
@@ -192,7 +193,23 @@ static inline size_t udrv_list_count_nodes(const struct udrv_list_head *head)
 	return count;
 }
 
-/* The struct that an entry is in; the list must have such an entry. */
+/**
+ * udrv_list_entry() - the struct that an entry is in
+ * @ptr: struct udrv_list_head *, the entry
+ * @type: the struct's type
+ * @member: the name of the entry in it
+ */
+/**
+ * udrv_list_{first,last}_entry() - the struct of the first or last entry; there must be one
+ * @head: the list
+ * @type: the struct's type
+ * @member: the name of the entry in it
+ */
+/**
+ * udrv_list_{next,prev}_entry() - the struct of the next or previous entry; there must be one
+ * @pos: a struct
+ * @member: the name of the entry in it
+ */
 #define udrv_list_entry(ptr, type, member)	  udrv_container_of(ptr, type, member)
 #define udrv_list_first_entry(head, type, member) udrv_list_entry((head)->next, type, member)
 #define udrv_list_last_entry(head, type, member)  udrv_list_entry((head)->prev, type, member)
@@ -203,11 +220,25 @@ static inline size_t udrv_list_count_nodes(const struct udrv_list_head *head)
 /** udrv_list_first_entry_or_null() - the first entry's struct, or NULL when the list is empty. */
 #define udrv_list_first_entry_or_null(head, type, member)                                          \
 	(udrv_list_empty(head) ? (type *)NULL : udrv_list_first_entry(head, type, member))
+/** udrv_list_entry_is_head() - has a loop over the list @head ended with @pos? */
 #define udrv_list_entry_is_head(pos, head, member) (&(pos)->member == (head))
 
-/*
- * Loops. pos is a variable of the caller's: a struct udrv_list_head * in the first two, a pointer
- * to the entry's struct in the others. Only the _safe ones allow pos to be taken out; n is theirs.
+/**
+ * udrv_list_for_each{,_safe}() - loop over the entries of a list
+ * @pos: a variable of the caller's, struct udrv_list_head *
+ * @n: another one, for the loop
+ * @head: the list
+ *
+ * Only in the _safe one @pos may be taken out of the list.
+ */
+/**
+ * udrv_list_for_each_entry{,_reverse,_safe,_safe_reverse}() - loop over the structs in a list
+ * @pos: a variable of the caller's, a pointer to such a struct
+ * @n: another one, for the loop
+ * @head: the list
+ * @member: the name of the entry in the struct
+ *
+ * Only in the _safe ones @pos may be taken out of the list.
  */
 #define udrv_list_for_each(pos, head) for (pos = (head)->next; pos != (head); pos = pos->next)
 #define udrv_list_for_each_safe(pos, n, head)                                                      \
@@ -218,7 +249,7 @@ static inline size_t udrv_list_count_nodes(const struct udrv_list_head *head)
 #define udrv_list_for_each_entry_reverse(pos, head, member)                                        \
 	for (pos = udrv_list_last_entry(head, __typeof__(*pos), member);                           \
 	     !udrv_list_entry_is_head(pos, head, member); pos = udrv_list_prev_entry(pos, member))
-/* Go on behind pos. */
+/** udrv_list_for_each_entry_continue() - udrv_list_for_each_entry() that begins behind @pos. */
 #define udrv_list_for_each_entry_continue(pos, head, member)                                       \
 	for (pos = udrv_list_next_entry(pos, member); !udrv_list_entry_is_head(pos, head, member); \
 	     pos = udrv_list_next_entry(pos, member))

@@ -59,6 +59,7 @@ UDRV_API void udrv_log_stderr(void *ctx, int level, const char *line);
  */
 UDRV_API void udrv_log(int level, const char *fmt, ...) UDRV_PRINTF(2, 3);
 
+/** udrv_pr_{err,warn,notice,info,debug}() - udrv_log() at that level; arguments as printf(). */
 #define udrv_pr_err(...)    udrv_log(UDRV_LOG_ERR, __VA_ARGS__)
 #define udrv_pr_warn(...)   udrv_log(UDRV_LOG_WARNING, __VA_ARGS__)
 #define udrv_pr_notice(...) udrv_log(UDRV_LOG_NOTICE, __VA_ARGS__)

@@ -16,7 +16,7 @@
 
 UDRV_BEGIN_DECLS
 
-/** struct udrv_mutex - fields are private. All zero is an unlocked mutex. */
+/** struct udrv_mutex - a sleeping lock; fields are private. All zero is an unlocked mutex. */
 struct udrv_mutex {
 	uint32_t word; /* 0 free, 1 held, 2 held and somebody may sleep */
 	struct udrv_task *owner;
@@ -25,7 +25,7 @@ struct udrv_mutex {
 /** UDRV_DEFINE_MUTEX() - define an unlocked mutex. */
 #define UDRV_DEFINE_MUTEX(name) struct udrv_mutex name = {0, 0}
 
-/** udrv_mutex_init() - make a mutex ready for use */
+/** udrv_mutex_init() - make a mutex ready for use. */
 UDRV_API void udrv_mutex_init(struct udrv_mutex *lock);
 
 /**
@@ -53,7 +53,7 @@ UDRV_API int udrv_mutex_lock_interruptible(struct udrv_mutex *lock) UDRV_WARN_UN
 /** udrv_mutex_lock_killable() - as udrv_mutex_lock_interruptible(). */
 UDRV_API int udrv_mutex_lock_killable(struct udrv_mutex *lock) UDRV_WARN_UNUSED;
 
-/** udrv_mutex_trylock() - take it if it is free. Return: 1 when taken, else 0. */
+/** udrv_mutex_trylock() - take the mutex if it is free. Return: 1 when taken, else 0. */
 UDRV_API int udrv_mutex_trylock(struct udrv_mutex *lock);
 
 /**
@@ -64,7 +64,7 @@ UDRV_API int udrv_mutex_trylock(struct udrv_mutex *lock);
  */
 UDRV_API void udrv_mutex_unlock(struct udrv_mutex *lock);
 
-/** udrv_mutex_is_locked() - is it held by anybody now? */
+/** udrv_mutex_is_locked() - is the mutex held by anybody now? */
 static inline bool udrv_mutex_is_locked(const struct udrv_mutex *lock)
 {
 	return __atomic_load_n(&lock->word, __ATOMIC_RELAXED) != 0;

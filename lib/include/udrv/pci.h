@@ -11,10 +11,10 @@
 
 UDRV_BEGIN_DECLS
 
-/** udrv_pci_name() - "0000:00:05.0"; for a model its device name. Valid until close. */
+/** udrv_pci_name() - the address, e.g. "0000:00:05.0"; of a model its name. Valid until close. */
 UDRV_API const char *udrv_pci_name(const struct udrv_device *dev);
 
-/** udrv_pci_set_drvdata() - attach the driver's own data. */
+/** udrv_pci_set_drvdata() - attach the driver's own data; it stays the driver's to free. */
 UDRV_API void udrv_pci_set_drvdata(struct udrv_device *dev, void *data);
 
 /** udrv_pci_get_drvdata() - what udrv_pci_set_drvdata() attached, or NULL. */
@@ -40,11 +40,16 @@ UDRV_API void udrv_pci_disable_device(struct udrv_device *dev);
  */
 UDRV_API int udrv_pci_set_master(struct udrv_device *dev);
 
-/** udrv_pci_clear_master() - stop DMA and message-signalled interrupts. 0 or negative errno. */
+/**
+ * udrv_pci_clear_master() - stop DMA and message-signalled interrupts
+ * @dev: the device
+ *
+ * Return: 0 or negative errno (Linux returns nothing).
+ */
 UDRV_API int udrv_pci_clear_master(struct udrv_device *dev);
 
 /**
- * udrv_pci_read_config_byte() - read configuration space, also _word and _dword
+ * udrv_pci_read_config_{byte,word,dword}() - read configuration space
  * @dev: the device
  * @where: offset in bytes, a multiple of the size; beyond 255 only on PCIe
  * @val: the value in host order; untouched on failure
@@ -56,7 +61,7 @@ UDRV_API int udrv_pci_read_config_word(struct udrv_device *dev, int where, uint1
 UDRV_API int udrv_pci_read_config_dword(struct udrv_device *dev, int where, uint32_t *val);
 
 /**
- * udrv_pci_write_config_byte() - write configuration space, also _word and _dword
+ * udrv_pci_write_config_{byte,word,dword}() - write configuration space
  * @dev: the device
  * @where: offset in bytes, a multiple of the size
  * @val: the value in host order
@@ -78,7 +83,7 @@ UDRV_API int udrv_pci_write_config_dword(struct udrv_device *dev, int where, uin
  */
 UDRV_API uint8_t udrv_pci_find_capability(struct udrv_device *dev, int cap);
 
-/** udrv_pci_find_next_capability() - the next one after offset @pos, or 0. */
+/** udrv_pci_find_next_capability() - offset of the next such capability after @pos, or 0. */
 UDRV_API uint8_t udrv_pci_find_next_capability(struct udrv_device *dev, uint8_t pos, int cap);
 
 /** udrv_pci_find_ext_capability() - offset of an extended capability (PCI_EXT_CAP_ID_*), or 0. */
@@ -151,7 +156,13 @@ UDRV_API int udrv_request_region(struct udrv_device *dev, int bar, uint64_t offs
 /** udrv_release_region() - give up what udrv_request_region() claimed, with the same range. */
 UDRV_API void udrv_release_region(struct udrv_device *dev, int bar, uint64_t offset, uint64_t len);
 
-/** udrv_pci_request_regions() - claim every BAR as @name; all or nothing. */
+/**
+ * udrv_pci_request_regions() - claim every BAR; all or nothing
+ * @dev: the device
+ * @name: who claims, for messages; copied
+ *
+ * Return: as udrv_request_region(). Source: Linux pci_request_regions().
+ */
 UDRV_API int udrv_pci_request_regions(struct udrv_device *dev, const char *name);
 
 /** udrv_pci_release_regions() - give up every BAR. */

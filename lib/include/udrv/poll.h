@@ -60,8 +60,9 @@ UDRV_API void udrv__poll_delay(uint64_t delay_us, uint64_t deadline_ns);
 		   __VA_ARGS__)
 
 /**
- * udrv_read_poll_timeout_atomic() - the same without giving up the CPU
+ * udrv_read_poll_timeout_atomic() - udrv_read_poll_timeout() without giving up the CPU
  * @delay_us: busy delay between reads, in microseconds
+ * @delay_before_read: whether to delay once before the first read
  *
  * For waits of some microseconds. Source: read_poll_timeout_atomic().
  */
@@ -73,17 +74,32 @@ UDRV_API void udrv__poll_delay(uint64_t delay_us, uint64_t deadline_ns);
  * udrv_readx_poll_timeout() - poll one register
  * @op: accessor: val = op(addr)
  * @addr: register
- * The rest as udrv_read_poll_timeout(). Source: readx_poll_timeout().
+ * @val: variable that takes what was read; holds the last value afterwards
+ * @cond: expression in @val, true when done
+ * @sleep_us: longest sleep between reads, in microseconds; 0 spins
+ * @timeout_us: in microseconds; 0 waits for ever
+ *
+ * As udrv_read_poll_timeout(). Return: 0, or -ETIMEDOUT. Source: readx_poll_timeout().
  */
 #define udrv_readx_poll_timeout(op, addr, val, cond, sleep_us, timeout_us)                         \
 	udrv_read_poll_timeout(op, val, cond, sleep_us, timeout_us, 0, addr)
-/** udrv_readx_poll_timeout_atomic() - the same without sleeping */
+/**
+ * udrv_readx_poll_timeout_atomic() - udrv_readx_poll_timeout() without giving up the CPU
+ * @delay_us: busy delay between reads, in microseconds
+ */
 #define udrv_readx_poll_timeout_atomic(op, addr, val, cond, delay_us, timeout_us)                  \
 	udrv_read_poll_timeout_atomic(op, val, cond, delay_us, timeout_us, 0, addr)
 
-/*
- * udrv_readl_poll_timeout(addr, val, cond, sleep_us, timeout_us) and its family: poll a
- * register by that accessor. Source: readl_poll_timeout() and its family.
+/**
+ * udrv_read{b,w,l,q}{,_relaxed}_poll_timeout() - udrv_readx_poll_timeout() by that accessor
+ *
+ * Source: readl_poll_timeout().
+ */
+/**
+ * udrv_read{b,w,l,q}{,_relaxed}_poll_timeout_atomic() - udrv_readx_poll_timeout_atomic() by that
+ * accessor
+ *
+ * Source: readl_poll_timeout_atomic().
  */
 #define udrv_readb_poll_timeout(addr, val, cond, sleep_us, timeout_us)                             \
 	udrv_readx_poll_timeout(udrv_readb, addr, val, cond, sleep_us, timeout_us)

@@ -71,7 +71,10 @@ UDRV_API int udrv_schedule(void);
  */
 UDRV_API long udrv_schedule_timeout(long timeout);
 
-/* udrv_schedule_timeout() with the state set first. */
+/**
+ * udrv_schedule_timeout_{interruptible,uninterruptible,killable}() - udrv_schedule_timeout() with
+ * that state set first
+ */
 UDRV_API long udrv_schedule_timeout_interruptible(long timeout);
 UDRV_API long udrv_schedule_timeout_uninterruptible(long timeout);
 UDRV_API long udrv_schedule_timeout_killable(long timeout);

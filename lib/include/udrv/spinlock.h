@@ -25,11 +25,12 @@
 
 UDRV_BEGIN_DECLS
 
-/** struct udrv_spinlock - fields are private. All zero is an unlocked lock. */
+/** struct udrv_spinlock - a lock for short sections; fields are private. All zero is unlocked. */
 struct udrv_spinlock {
 	uint32_t word; /* 0 free, 1 held, 2 held and somebody may sleep */
 };
 
+/** UDRV_SPIN_LOCK_UNLOCKED - initialiser of an unlocked lock. */
 #define UDRV_SPIN_LOCK_UNLOCKED                                                                    \
 	{                                                                                          \
 		0                                                                                  \
@@ -75,13 +76,14 @@ static inline void udrv_spin_unlock(struct udrv_spinlock *lock)
 		udrv__spin_wake(lock);
 }
 
-/** udrv_spin_is_locked() - is it held by anybody now? For assertions. */
+/** udrv_spin_is_locked() - is the lock held by anybody now? For assertions. */
 static inline int udrv_spin_is_locked(const struct udrv_spinlock *lock)
 {
 	return __atomic_load_n(&lock->word, __ATOMIC_RELAXED) != 0;
 }
 
-/* The head of this file says what these mean. */
+/** udrv_spin_lock_{irq,bh}() - udrv_spin_lock(); handlers that do not take it are not kept out. */
+/** udrv_spin_unlock_{irq,bh}() - udrv_spin_unlock(). */
 static inline void udrv_spin_lock_irq(struct udrv_spinlock *lock)
 {
 	udrv_spin_lock(lock);
@@ -102,16 +104,21 @@ static inline void udrv_spin_unlock_bh(struct udrv_spinlock *lock)
 	udrv_spin_unlock(lock);
 }
 
-/** udrv_spin_lock_irqsave() - @flags: an unsigned long variable, set to 0. */
+/**
+ * udrv_spin_lock_irqsave() - udrv_spin_lock(); handlers that do not take it are not kept out
+ * @lock: the lock
+ * @flags: an unsigned long variable, set to 0
+ */
 #define udrv_spin_lock_irqsave(lock, flags)                                                        \
 	do {                                                                                       \
 		(flags) = 0;                                                                       \
 		udrv_spin_lock(lock);                                                              \
 	} while (0)
 
-/** udrv_spin_trylock_irqsave() - 1 when taken, else 0. */
+/** udrv_spin_trylock_irqsave() - udrv_spin_trylock(); @flags: unsigned long, set to 0. */
 #define udrv_spin_trylock_irqsave(lock, flags) ((flags) = 0, udrv_spin_trylock(lock))
 
+/** udrv_spin_unlock_irqrestore() - udrv_spin_unlock(); @flags is not used. */
 static inline void udrv_spin_unlock_irqrestore(struct udrv_spinlock *lock, unsigned long flags)
 {
 	(void)flags;

@@ -66,7 +66,7 @@ UDRV_API void udrv_timer_setup(struct udrv_timer_list *timer,
 /** udrv_from_timer() - in a callback: the struct that the timer is in. */
 #define udrv_from_timer(var, callback_timer, timer_fieldname)                                      \
 	udrv_container_of(callback_timer, __typeof__(*var), timer_fieldname)
-/** udrv_timer_container_of() - its newer name. */
+/** udrv_timer_container_of() - udrv_from_timer() by its newer name. */
 #define udrv_timer_container_of(var, callback_timer, timer_fieldname)                              \
 	udrv_from_timer(var, callback_timer, timer_fieldname)
 
@@ -79,16 +79,16 @@ UDRV_API void udrv_timer_setup(struct udrv_timer_list *timer,
  */
 UDRV_API int udrv_mod_timer(struct udrv_timer_list *timer, unsigned long expires);
 
-/** udrv_mod_timer_pending() - likewise, only if it is pending. */
+/** udrv_mod_timer_pending() - udrv_mod_timer(), only if it is pending. */
 UDRV_API int udrv_mod_timer_pending(struct udrv_timer_list *timer, unsigned long expires);
 
-/** udrv_timer_reduce() - likewise, only if that is earlier or it is not pending. */
+/** udrv_timer_reduce() - udrv_mod_timer(), only if that is earlier or it is not pending. */
 UDRV_API int udrv_timer_reduce(struct udrv_timer_list *timer, unsigned long expires);
 
-/** udrv_add_timer() - arm it for @timer->expires. */
+/** udrv_add_timer() - arm a timer for @timer->expires. */
 UDRV_API void udrv_add_timer(struct udrv_timer_list *timer);
 
-/** udrv_timer_pending() - is it armed? */
+/** udrv_timer_pending() - is the timer armed? */
 static inline int udrv_timer_pending(const struct udrv_timer_list *timer)
 {
 	return __atomic_load_n(&timer->node.queued, __ATOMIC_RELAXED);
@@ -98,14 +98,18 @@ static inline int udrv_timer_pending(const struct udrv_timer_list *timer)
 UDRV_API int udrv_timer_delete(struct udrv_timer_list *timer);
 
 /**
- * udrv_timer_delete_sync() - disarm it and wait until its callback is not running
+ * udrv_timer_delete_sync() - disarm a timer and wait until its callback is not running
  *
  * Also stops a callback that arms its own timer. Not with a lock held that the callback takes. From
  * the timer thread itself it does not wait. Return: 1 if it was pending, else 0.
  */
 UDRV_API int udrv_timer_delete_sync(struct udrv_timer_list *timer);
 
-/** udrv_try_to_del_timer_sync() - disarm it; -1, and nothing done, if its callback is running. */
+/**
+ * udrv_try_to_del_timer_sync() - disarm a timer, unless its callback is running
+ *
+ * Return: 1 if it was pending, 0 if not; -1, and nothing done, if its callback is running.
+ */
 UDRV_API int udrv_try_to_del_timer_sync(struct udrv_timer_list *timer);
 
 /** udrv_timer_shutdown() - udrv_timer_delete(), and it cannot be armed again. */
@@ -114,7 +118,8 @@ UDRV_API int udrv_timer_shutdown(struct udrv_timer_list *timer);
 /** udrv_timer_shutdown_sync() - udrv_timer_delete_sync(), and it cannot be armed again. */
 UDRV_API int udrv_timer_shutdown_sync(struct udrv_timer_list *timer);
 
-/* Their former names. */
+/** udrv_del_timer() - udrv_timer_delete() by its former name. */
+/** udrv_del_timer_sync() - udrv_timer_delete_sync() by its former name. */
 #define udrv_del_timer(timer)	   udrv_timer_delete(timer)
 #define udrv_del_timer_sync(timer) udrv_timer_delete_sync(timer)
 
@@ -156,34 +161,43 @@ UDRV_API void udrv_hrtimer_setup(struct udrv_hrtimer *timer,
 				 enum udrv_hrtimer_restart (*function)(struct udrv_hrtimer *timer),
 				 int clock_id, enum udrv_hrtimer_mode mode);
 
-/** udrv_hrtimer_start() - arm it for @time, or change when it fires. */
+/**
+ * udrv_hrtimer_start() - arm a timer, or change when it fires
+ * @timer: a timer
+ * @time: nanoseconds
+ * @mode: is @time by the timer's clock, or from now
+ */
 UDRV_API void udrv_hrtimer_start(struct udrv_hrtimer *timer, udrv_ktime_t time,
 				 enum udrv_hrtimer_mode mode);
 
-/** udrv_hrtimer_restart() - arm it again for the time it had. */
+/** udrv_hrtimer_restart() - arm a timer again for the time it had. */
 UDRV_API void udrv_hrtimer_restart(struct udrv_hrtimer *timer);
 
 /**
- * udrv_hrtimer_cancel() - disarm it and wait until its callback is not running
+ * udrv_hrtimer_cancel() - disarm a timer and wait until its callback is not running
  *
  * As udrv_timer_delete_sync(). Return: 1 if it was armed, else 0.
  */
 UDRV_API int udrv_hrtimer_cancel(struct udrv_hrtimer *timer);
 
-/** udrv_hrtimer_try_to_cancel() - disarm it; -1, and nothing done, if its callback is running. */
+/**
+ * udrv_hrtimer_try_to_cancel() - disarm a timer, unless its callback is running
+ *
+ * Return: 1 if it was armed, 0 if not; -1, and nothing done, if its callback is running.
+ */
 UDRV_API int udrv_hrtimer_try_to_cancel(struct udrv_hrtimer *timer);
 
-/** udrv_hrtimer_active() - is it armed, or its callback running? */
+/** udrv_hrtimer_active() - is the timer armed, or its callback running? */
 UDRV_API bool udrv_hrtimer_active(const struct udrv_hrtimer *timer);
 
-/** udrv_hrtimer_is_queued() - is it armed? */
+/** udrv_hrtimer_is_queued() - is the timer armed? */
 static inline bool udrv_hrtimer_is_queued(const struct udrv_hrtimer *timer)
 {
 	return __atomic_load_n(&timer->node.queued, __ATOMIC_RELAXED);
 }
 
 /**
- * udrv_hrtimer_forward() - move its time on by whole intervals until it is after @now
+ * udrv_hrtimer_forward() - move a timer's time on by whole intervals until it is after @now
  * @timer: not armed: in its callback
  * @now: by its clock
  * @interval: more than 0
@@ -193,7 +207,7 @@ static inline bool udrv_hrtimer_is_queued(const struct udrv_hrtimer *timer)
 UDRV_API uint64_t udrv_hrtimer_forward(struct udrv_hrtimer *timer, udrv_ktime_t now,
 				       udrv_ktime_t interval);
 
-/** udrv_hrtimer_cb_get_time() - now, by its clock. */
+/** udrv_hrtimer_cb_get_time() - now, by the timer's clock. */
 static inline udrv_ktime_t udrv_hrtimer_cb_get_time(const struct udrv_hrtimer *timer)
 {
 	return udrv__clock_get(timer->clock);
@@ -205,7 +219,7 @@ static inline uint64_t udrv_hrtimer_forward_now(struct udrv_hrtimer *timer, udrv
 	return udrv_hrtimer_forward(timer, udrv_hrtimer_cb_get_time(timer), interval);
 }
 
-/** udrv_hrtimer_get_expires() - when it fires, by its clock. */
+/** udrv_hrtimer_get_expires() - when the timer fires, by its clock. */
 static inline udrv_ktime_t udrv_hrtimer_get_expires(const struct udrv_hrtimer *timer)
 {
 	return timer->expires;

@@ -26,8 +26,10 @@ typedef unsigned int udrv_gfp_t;
 /** UDRV_HZ - jiffies per second: a jiffy is a millisecond. */
 #define UDRV_HZ 1000
 
+/** UDRV_DMA_BIT_MASK() - the addresses of @n bits, 1 to 64. Source: Linux DMA_BIT_MASK(). */
 #define UDRV_DMA_BIT_MASK(n) (((n) == 64) ? ~0ULL : ((1ULL << (n)) - 1))
 
+/** struct udrv_device - a device that this process drives (Linux: struct pci_dev); opaque. */
 struct udrv_device;
 
 #endif

@@ -87,18 +87,18 @@ UDRV_API void udrv_init_waitqueue_func_entry(struct udrv_wait_queue_entry *entry
 UDRV_API void udrv_add_wait_queue(struct udrv_wait_queue_head *wq,
 				  struct udrv_wait_queue_entry *entry);
 
-/** udrv_add_wait_queue_exclusive() - at the end; wake-ups count it. */
+/** udrv_add_wait_queue_exclusive() - let an entry be woken; at the end, and wake-ups count it. */
 UDRV_API void udrv_add_wait_queue_exclusive(struct udrv_wait_queue_head *wq,
 					    struct udrv_wait_queue_entry *entry);
 
-/** udrv_remove_wait_queue() - afterwards the entry is not used and may be freed. */
+/** udrv_remove_wait_queue() - take an entry out; afterwards it is not used and may be freed. */
 UDRV_API void udrv_remove_wait_queue(struct udrv_wait_queue_head *wq,
 				     struct udrv_wait_queue_entry *entry);
 
 /** udrv_init_wait() - an entry for udrv_prepare_to_wait() of the calling thread. */
 UDRV_API void udrv_init_wait(struct udrv_wait_queue_entry *entry);
 
-/** UDRV_DEFINE_WAIT() - define such an entry. */
+/** UDRV_DEFINE_WAIT() - define an entry for udrv_prepare_to_wait() of the calling thread. */
 #define UDRV_DEFINE_WAIT(name)                                                                     \
 	struct udrv_wait_queue_entry name = {                                                      \
 		UDRV__WQ_AUTOREMOVE, NULL, NULL, UDRV_LIST_HEAD_INIT((name).entry), udrv_current,  \
@@ -117,7 +117,7 @@ UDRV_API void udrv_prepare_to_wait(struct udrv_wait_queue_head *wq,
 				   struct udrv_wait_queue_entry *entry, unsigned int state);
 
 /**
- * udrv_prepare_to_wait_exclusive() - likewise, as one of those that are woken one at a time
+ * udrv_prepare_to_wait_exclusive() - udrv_prepare_to_wait() as one of those woken one at a time
  *
  * Return: was it the first in the queue?
  */
@@ -139,23 +139,29 @@ UDRV_API int udrv_waitqueue_active(const struct udrv_wait_queue_head *wq);
 
 UDRV_API void udrv__wake_up(struct udrv_wait_queue_head *wq, unsigned int mode, int nr, void *key);
 
-/*
- * Wake-ups: all threads that are not exclusive, and nr exclusive ones, the longest
- * waiting first. What the caller stored before is seen by those that it wakes, and by whoever
- * enters the queue later. Any thread, also handlers; they never sleep but for the queue's lock.
+/**
+ * udrv_wake_up{,_nr,_all}() - wake those who wait in a queue
+ * @wq: the queue's address
+ * @nr: how many exclusive waiters
+ *
+ * All threads that are not exclusive, and of the exclusive ones, the longest waiting first: one,
+ * @nr or all. What the caller stored before is seen by those that it wakes, and by whoever
+ * enters the queue later. Any thread, also handlers; never sleeps but for the queue's lock.
+ * Source: Linux wake_up().
  */
-/** udrv_wake_up() - wake one exclusive waiter and all others. */
-#define udrv_wake_up(wq) udrv__wake_up(wq, UDRV_TASK_NORMAL, 1, NULL)
-/** udrv_wake_up_nr() - wake @nr exclusive waiters and all others. */
+#define udrv_wake_up(wq)	udrv__wake_up(wq, UDRV_TASK_NORMAL, 1, NULL)
 #define udrv_wake_up_nr(wq, nr) udrv__wake_up(wq, UDRV_TASK_NORMAL, nr, NULL)
-/** udrv_wake_up_all() - wake everybody. */
-#define udrv_wake_up_all(wq) udrv__wake_up(wq, UDRV_TASK_NORMAL, 0, NULL)
-/* The same for those in UDRV_TASK_INTERRUPTIBLE only. */
+#define udrv_wake_up_all(wq)	udrv__wake_up(wq, UDRV_TASK_NORMAL, 0, NULL)
+/**
+ * udrv_wake_up_interruptible{,_nr,_all,_sync}() - udrv_wake_up() of who waits interruptibly
+ *
+ * Only those in UDRV_TASK_INTERRUPTIBLE. "sync" is a hint to the kernel's scheduler that the caller
+ * is about to sleep: none here.
+ */
 #define udrv_wake_up_interruptible(wq)	      udrv__wake_up(wq, UDRV_TASK_INTERRUPTIBLE, 1, NULL)
 #define udrv_wake_up_interruptible_nr(wq, nr) udrv__wake_up(wq, UDRV_TASK_INTERRUPTIBLE, nr, NULL)
 #define udrv_wake_up_interruptible_all(wq)    udrv__wake_up(wq, UDRV_TASK_INTERRUPTIBLE, 0, NULL)
-/* "sync" is a hint to the kernel's scheduler that the caller is about to sleep: none here. */
-#define udrv_wake_up_interruptible_sync(wq) udrv_wake_up_interruptible(wq)
+#define udrv_wake_up_interruptible_sync(wq)   udrv_wake_up_interruptible(wq)
 
 /* What the wait macros keep on the stack. */
 struct udrv__wait {
@@ -242,7 +248,7 @@ UDRV_API long udrv__wait_left(const struct udrv__wait *w, int ret);
 	UDRV__WAIT(wq, condition, UDRV_TASK_UNINTERRUPTIBLE, 0, (void)0, (void)0)
 
 /**
- * udrv_wait_event_timeout() - likewise, for some time at most
+ * udrv_wait_event_timeout() - udrv_wait_event() for some time at most
  * @timeout: jiffies; UDRV_MAX_SCHEDULE_TIMEOUT for ever
  *
  * Return: jiffies left, at least 1; 0 when the time is up; -ENODEV.
@@ -250,20 +256,33 @@ UDRV_API long udrv__wait_left(const struct udrv__wait *w, int ret);
 #define udrv_wait_event_timeout(wq, condition, timeout)                                            \
 	UDRV__WAIT_TIMEOUT(wq, condition, UDRV_TASK_UNINTERRUPTIBLE, 0, timeout)
 
-/** udrv_wait_event_interruptible() - 0, -UDRV_ERESTARTSYS, -ENODEV. */
+/**
+ * udrv_wait_event_interruptible() - udrv_wait_event() that a signal can end
+ *
+ * Return: 0, -UDRV_ERESTARTSYS, -ENODEV.
+ */
 #define udrv_wait_event_interruptible(wq, condition)                                               \
 	UDRV__WAIT(wq, condition, UDRV_TASK_INTERRUPTIBLE, 0, (void)0, (void)0)
 
-/** udrv_wait_event_interruptible_timeout() - as _timeout, or -UDRV_ERESTARTSYS. */
+/**
+ * udrv_wait_event_interruptible_timeout() - udrv_wait_event_timeout() that a signal can end
+ *
+ * Return: as udrv_wait_event_timeout(), or -UDRV_ERESTARTSYS.
+ */
 #define udrv_wait_event_interruptible_timeout(wq, condition, timeout)                              \
 	UDRV__WAIT_TIMEOUT(wq, condition, UDRV_TASK_INTERRUPTIBLE, 0, timeout)
 
-/** udrv_wait_event_killable() - as _interruptible, but udrv_wake_up_interruptible() passes it by.
+/**
+ * udrv_wait_event_killable() - udrv_wait_event_interruptible() that udrv_wake_up_interruptible()
+ * passes by
  */
 #define udrv_wait_event_killable(wq, condition)                                                    \
 	UDRV__WAIT(wq, condition, UDRV_TASK_KILLABLE, 0, (void)0, (void)0)
 
-/** udrv_wait_event_killable_timeout() - as _timeout, or -UDRV_ERESTARTSYS. */
+/**
+ * udrv_wait_event_killable_timeout() - udrv_wait_event_interruptible_timeout() that
+ * udrv_wake_up_interruptible() passes by
+ */
 #define udrv_wait_event_killable_timeout(wq, condition, timeout)                                   \
 	UDRV__WAIT_TIMEOUT(wq, condition, UDRV_TASK_KILLABLE, 0, timeout)
 
@@ -275,11 +294,19 @@ UDRV_API long udrv__wait_left(const struct udrv__wait *w, int ret);
 #define udrv_wait_event_idle_timeout(wq, condition, timeout)                                       \
 	UDRV__WAIT_TIMEOUT(wq, condition, UDRV_TASK_IDLE, 0, timeout)
 
-/*
- * Exclusive waits: of these a udrv_wake_up() wakes one. A wait that ends for another reason does
- * not swallow a wake-up: the thread leaves the queue before it looks at the condition for the last
- * time.
+/**
+ * udrv_wait_event_{interruptible,killable,idle}_exclusive() - wait as one of those that are woken
+ * one at a time
+ * @wq: the queue itself, not its address
+ * @condition: expression
+ *
+ * As the forms without _exclusive, but of these a udrv_wake_up() wakes one. A wait that ends for
+ * another reason does not swallow a wake-up: the thread leaves the queue before it looks at the
+ * condition for the last time.
+ *
+ * Return: 0, -ENODEV, -UDRV_ERESTARTSYS from all but the idle form.
  */
+/** udrv_wait_event_idle_exclusive_timeout() - udrv_wait_event_idle_timeout(), exclusive. */
 #define udrv_wait_event_interruptible_exclusive(wq, condition)                                     \
 	UDRV__WAIT(wq, condition, UDRV_TASK_INTERRUPTIBLE, UDRV_WQ_FLAG_EXCLUSIVE, (void)0, (void)0)
 #define udrv_wait_event_killable_exclusive(wq, condition)                                          \
@@ -290,7 +317,9 @@ UDRV_API long udrv__wait_left(const struct udrv__wait *w, int ret);
 	UDRV__WAIT_TIMEOUT(wq, condition, UDRV_TASK_IDLE, UDRV_WQ_FLAG_EXCLUSIVE, timeout)
 
 /**
- * udrv_wait_event_cmd() - run a statement before each sleep and one after it
+ * udrv_wait_event_cmd() - udrv_wait_event() with a statement before each sleep and one after it
+ * @cmd1: before
+ * @cmd2: after
  *
  * Return: as udrv_wait_event().
  */
@@ -298,7 +327,7 @@ UDRV_API long udrv__wait_left(const struct udrv__wait *w, int ret);
 	UDRV__WAIT(wq, condition, UDRV_TASK_UNINTERRUPTIBLE, 0, cmd1, cmd2)
 
 /**
- * udrv_wait_event_lock_irq() - wait with a spinlock that is held but while sleeping
+ * udrv_wait_event_lock_irq() - udrv_wait_event() with a spinlock that is held but while sleeping
  * @lock: the struct udrv_spinlock itself, not its address; the condition is looked at under it
  *
  * Return: as udrv_wait_event(); the lock is held in any case.
@@ -307,16 +336,29 @@ UDRV_API long udrv__wait_left(const struct udrv__wait *w, int ret);
 	UDRV__WAIT(wq, condition, UDRV_TASK_UNINTERRUPTIBLE, 0, udrv_spin_unlock_irq(&(lock)),     \
 		   udrv_spin_lock_irq(&(lock)))
 
-/** udrv_wait_event_interruptible_lock_irq() - likewise, or -UDRV_ERESTARTSYS. */
+/**
+ * udrv_wait_event_interruptible_lock_irq() - udrv_wait_event_lock_irq() that a signal can end
+ *
+ * Return: as udrv_wait_event_interruptible(); the lock is held in any case.
+ */
 #define udrv_wait_event_interruptible_lock_irq(wq, condition, lock)                                \
 	UDRV__WAIT(wq, condition, UDRV_TASK_INTERRUPTIBLE, 0, udrv_spin_unlock_irq(&(lock)),       \
 		   udrv_spin_lock_irq(&(lock)))
 
-/** udrv_wait_event_hrtimeout() - @timeout: nanoseconds. Return: 0, -ETIME, -ENODEV. */
+/**
+ * udrv_wait_event_hrtimeout() - udrv_wait_event() for some nanoseconds at most
+ * @timeout: nanoseconds
+ *
+ * Return: 0, -ETIME when the time is up, -ENODEV.
+ */
 #define udrv_wait_event_hrtimeout(wq, condition, timeout)                                          \
 	UDRV__WAIT_HRTIMEOUT(wq, condition, UDRV_TASK_UNINTERRUPTIBLE, timeout)
 
-/** udrv_wait_event_interruptible_hrtimeout() - likewise, or -UDRV_ERESTARTSYS. */
+/**
+ * udrv_wait_event_interruptible_hrtimeout() - udrv_wait_event_hrtimeout() that a signal can end
+ *
+ * Return: 0, -ETIME when the time is up, -UDRV_ERESTARTSYS, -ENODEV.
+ */
 #define udrv_wait_event_interruptible_hrtimeout(wq, condition, timeout)                            \
 	UDRV__WAIT_HRTIMEOUT(wq, condition, UDRV_TASK_INTERRUPTIBLE, timeout)
 

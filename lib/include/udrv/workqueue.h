@@ -53,19 +53,19 @@ UDRV_API void udrv__delayed_work_fire(struct udrv_timer_list *timer);
 	{                                                                                          \
 		{0, 0}, func, 0, 0, 0, 0                                                           \
 	}
-/** UDRV_DECLARE_WORK() - define an item. */
+/** UDRV_DECLARE_WORK() - define an item of work. */
 #define UDRV_DECLARE_WORK(name, func) struct udrv_work_struct name = UDRV__WORK(func)
-/** UDRV_DECLARE_DELAYED_WORK() - define a delayed item. */
+/** UDRV_DECLARE_DELAYED_WORK() - define a delayed item of work. */
 #define UDRV_DECLARE_DELAYED_WORK(name, func)                                                      \
 	struct udrv_delayed_work name = {                                                          \
 		UDRV__WORK(func),                                                                  \
 		{{0, 0, 0, 0, udrv__timer_fire, false, false}, 0, udrv__delayed_work_fire, 0},     \
 	}
 
-/** udrv_init_work() - make an item ready for use. Source: Linux INIT_WORK(). */
+/** udrv_init_work() - make an item of work ready for use. Source: Linux INIT_WORK(). */
 UDRV_API void udrv_init_work(struct udrv_work_struct *work, udrv_work_func_t func);
 
-/** udrv_init_delayed_work() - likewise. Source: Linux INIT_DELAYED_WORK(). */
+/** udrv_init_delayed_work() - make a delayed item ready for use. Source: INIT_DELAYED_WORK(). */
 UDRV_API void udrv_init_delayed_work(struct udrv_delayed_work *dwork, udrv_work_func_t func);
 
 /** udrv_to_delayed_work() - in a work function: the delayed item. */
@@ -103,7 +103,8 @@ UDRV_API struct udrv_workqueue_struct *udrv_alloc_workqueue(const char *fmt, uns
 /** udrv_alloc_ordered_workqueue() - a queue that runs one item at a time, in order. */
 #define udrv_alloc_ordered_workqueue(fmt, flags, ...)                                              \
 	udrv_alloc_workqueue(fmt, flags, 1, ##__VA_ARGS__)
-/* Two older ways to ask for one. */
+/** udrv_create_singlethread_workqueue() - udrv_alloc_ordered_workqueue() by an older name. */
+/** udrv_create_workqueue() - udrv_alloc_workqueue() by an older name: one item at a time. */
 #define udrv_create_singlethread_workqueue(name) udrv_alloc_ordered_workqueue("%s", 0, name)
 #define udrv_create_workqueue(name)		 udrv_alloc_workqueue("%s", 0, 1, name)
 
@@ -157,11 +158,16 @@ static inline bool udrv_schedule_delayed_work(struct udrv_delayed_work *dwork, u
 UDRV_API bool udrv_mod_delayed_work(struct udrv_workqueue_struct *wq,
 				    struct udrv_delayed_work *dwork, unsigned long delay);
 
-/** udrv_cancel_work() - if an item is pending, it is not run. Its function may be running. */
+/**
+ * udrv_cancel_work() - if an item is pending, it is not run
+ * @work: the item; its function may be running
+ *
+ * Return: true if it was pending.
+ */
 UDRV_API bool udrv_cancel_work(struct udrv_work_struct *work);
 
 /**
- * udrv_cancel_work_sync() - likewise, and wait until its function is not running
+ * udrv_cancel_work_sync() - udrv_cancel_work(), and wait until its function is not running
  *
  * Meanwhile the item cannot be queued, also by itself: afterwards it is idle. In its own function
  * it does not wait. Return: true if it was pending.
@@ -182,7 +188,7 @@ UDRV_API bool udrv_cancel_delayed_work_sync(struct udrv_delayed_work *dwork);
  */
 UDRV_API bool udrv_flush_work(struct udrv_work_struct *work);
 
-/** udrv_flush_delayed_work() - do not wait for the timer, and udrv_flush_work(). */
+/** udrv_flush_delayed_work() - udrv_flush_work() that does not wait for the timer. */
 UDRV_API bool udrv_flush_delayed_work(struct udrv_delayed_work *dwork);
 
 /** udrv_flush_workqueue() - wait until everything has run that was queued before this call. */
@@ -192,13 +198,13 @@ UDRV_API void udrv_flush_workqueue(struct udrv_workqueue_struct *wq);
  */
 UDRV_API void udrv_drain_workqueue(struct udrv_workqueue_struct *wq);
 
-/** udrv_work_pending() - is it queued, or due to be? */
+/** udrv_work_pending() - is the item queued, or due to be? */
 static inline bool udrv_work_pending(const struct udrv_work_struct *work)
 {
 	return __atomic_load_n(&work->place, __ATOMIC_RELAXED) != 0;
 }
 
-/** udrv_delayed_work_pending() - likewise. */
+/** udrv_delayed_work_pending() - is the item waiting for its timer, or queued? */
 static inline bool udrv_delayed_work_pending(const struct udrv_delayed_work *dwork)
 {
 	return udrv_work_pending(&dwork->work);
@@ -206,7 +212,7 @@ static inline bool udrv_delayed_work_pending(const struct udrv_delayed_work *dwo
 
 #define UDRV_WORK_BUSY_PENDING 0x1u
 #define UDRV_WORK_BUSY_RUNNING 0x2u
-/** udrv_work_busy() - UDRV_WORK_BUSY_*; may be out of date at once. */
+/** udrv_work_busy() - what an item does: UDRV_WORK_BUSY_* or 0; may be out of date at once. */
 UDRV_API unsigned int udrv_work_busy(struct udrv_work_struct *work);
 
 UDRV_END_DECLS
