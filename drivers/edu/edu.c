@@ -87,6 +87,7 @@ int edu_factorial(struct edu *edu, uint32_t n, uint32_t *result)
 	if (ret)
 		return ret;
 	udrv_reinit_completion(&edu->factorial_done);
+	(void)udrv_irq_stamp(edu->dev, edu->irq);
 	udrv_iowrite32(n, edu->regs + EDU_FACTORIAL);
 	ret = wait_until_done(edu, &edu->factorial_done, EDU_STATUS, EDU_STATUS_COMPUTING);
 	if (ret)
@@ -173,9 +174,10 @@ static int edu_setup_irq(struct edu *edu)
 	int ret;
 
 	if (wait < 0)
-		udrv_dev_err(edu->dev,
-			     "wait=%s: the values are read, epoll, uring, uring-read and spin",
-			     wait_param);
+		udrv_dev_err(
+			edu->dev,
+			"wait=%s: the values are read, epoll, uring, uring-read, spin and adaptive",
+			wait_param);
 	if (types < 0 || wait < 0)
 		return -EINVAL;
 	edu->wait = options.wait = (enum udrv_wait)wait;

@@ -34,7 +34,7 @@ kernel_count()
 # line TYPE WAIT CPU COUNT: what a line of the table begins with.
 line()
 {
-	echo "^$edu +0 +$1 +$2 +$3 +[0-9]+ +$4 "
+	echo "^$edu +0 +$1 +$2 +[0-9]+ +$3 +[0-9]+ +$4 "
 }
 
 check "no daemon" -m 'no daemon is running; start one: udrv run' udrv irqs
@@ -52,7 +52,8 @@ for irq in msi intx; do
 	check "$irq: the kernel says so, too" -m '^1000$' kernel_count $irq
 	check "$irq: JSON" -m '"count":1000,' -m '"unhandled":0,' -m "\"device\":\"$edu\"" \
 		-m '"backend":"vfio"' -m '"p99":[1-9]' -m '"worker_cpu_ns":[1-9]' \
-		-m '"priority":50' udrv irqs --json "$edu"
+		-m '"priority":50' -m '"latency_ns":\{$' -m '"storms":0,' \
+		udrv irqs --json "$edu"
 	check "$irq: stop" end_daemon TERM
 	check "$irq: the segment is gone" -s 1 test -e "$segment"
 done
@@ -69,12 +70,15 @@ check "the client is still at it" kill -0 $client
 wait $client
 check "none was lost" -m '^100000 factorials by interrupt, 0 lost, ' cat /tmp/client
 check "priority and CPU" -x . udrv irq set "$edu" 0 priority=10 cpu=any wait=uring
-check "they are shown" -m "^$edu +0 +msi +uring +any +10 " udrv irqs
+check "they are shown" -m "^$edu +0 +msi +uring +[0-9]+ +any +10 " udrv irqs
 check "at home again" -x . udrv irq set "$edu" 0 cpu=home
-check "it is shown" -m "^$edu +0 +msi +uring +0 +10 " udrv irqs
+check "it is shown" -m "^$edu +0 +msi +uring +[0-9]+ +0 +10 " udrv irqs
+check "a worker of its own" -x . udrv irq set "$edu" all share=own storm=50000
 check "no such CPU" -s 1 -m 'vector 0 goes on as before: Invalid argument' \
 	udrv irq set "$edu" 0 cpu=900
 check "no such vector" -s 1 -m '^9: no vector that is in use' udrv irq set "$edu" 9 wait=read
+check "no such worker" -s 1 -m 'vector 0 goes on as before: Invalid argument' \
+	udrv irq set "$edu" 0 share=3
 check "it works still" -m '^120$' udrv-edu factorial 5
 check "watching" -s 143 -m "$(line msi uring 0 '[0-9]+')" timeout 2 udrv irqs --watch 0.5
 

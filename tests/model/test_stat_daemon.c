@@ -179,6 +179,7 @@ START_TEST(the_counts_are_those_of_the_interrupts_made)
 	said("tool.out", " 2000 ");
 	ck_assert_int_eq(irqs(WORDS("udrv irqs", "--json", DEVICE)), TOOL_OK);
 	said("tool.out", "\"count\":2000,");
+	said("tool.out", "\"latency_ns\":{\n");
 	said("tool.out", "\"driver\":\"edu\",");
 }
 END_TEST
@@ -226,7 +227,16 @@ START_TEST(what_cannot_be_set_is_explained)
 	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "cpu=-3")), TOOL_FAILED);
 	said("tool.err", "cpu=-3: the values are a CPU's number, home and any");
 	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "speed=9")), TOOL_FAILED);
-	said("tool.err", "speed=9: the options are wait=, priority= and cpu=");
+	said("tool.err", "speed=9: the options are wait=, priority=, cpu=, share= and storm=");
+	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "share=me")), TOOL_FAILED);
+	said("tool.err", "share=me: the values are a vector's number and own");
+	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "storm=0")), TOOL_FAILED);
+	said("tool.err", "storm=0: the values are interrupts per second and none");
+	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0-1", "wait=read")), TOOL_FAILED);
+	said("tool.err", "0-1: no vector that is in use");
+	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "all", "share=0", "storm=none")),
+			 TOOL_OK);
+	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0-0", "share=own")), TOOL_OK);
 	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "cpu=1000")), TOOL_FAILED);
 	said("tool.err", "vector 0 goes on as before");
 	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0")), TOOL_USAGE);

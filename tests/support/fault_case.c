@@ -30,16 +30,21 @@
 #define SANITIZED 0
 #endif
 
+/* Any thread logs. */
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
 static char log_lines[4096];
 static unsigned int log_errors;
 
 static void keep_line(void *ctx, int level, const char *line)
 {
-	size_t len = strlen(log_lines);
+	size_t len;
 
 	(void)ctx;
+	pthread_mutex_lock(&log_lock);
+	len = strlen(log_lines);
 	(void)snprintf(log_lines + len, sizeof(log_lines) - len, "%s\n", line);
 	log_errors += level <= UDRV_LOG_ERR;
+	pthread_mutex_unlock(&log_lock);
 }
 
 void fault_log_clear(void)
@@ -51,7 +56,12 @@ void fault_log_clear(void)
 
 bool fault_logged(const char *part)
 {
-	return strstr(log_lines, part);
+	bool found;
+
+	pthread_mutex_lock(&log_lock);
+	found = strstr(log_lines, part) != NULL;
+	pthread_mutex_unlock(&log_lock);
+	return found;
 }
 
 const char *fault_log_text(void)

@@ -229,6 +229,16 @@ static udrv_irqreturn_t stay(int irq, void *ctx)
 	return bell_heard(irq, ctx);
 }
 
+static bool is_busy(int irq)
+{
+	bool busy;
+
+	pthread_mutex_lock(&dev->irqs->lock);
+	busy = dev->irqs->vectors[irq].busy;
+	pthread_mutex_unlock(&dev->irqs->lock);
+	return busy;
+}
+
 static void *move_it(void *arg)
 {
 	ck_assert_int_eq(udrv_irq_share(dev, 0, dev, 1), 0);
@@ -250,7 +260,7 @@ START_TEST(signals_and_work_wait_while_a_vector_moves)
 	bell_ring(&bells[0]);
 	ck_assert_int_gt(udrv_wait_for_completion_timeout(&entered, 10000), 0);
 	mover = start(move_it, NULL);
-	until(get(dev->irqs->vectors[0].busy));
+	until(is_busy(0));
 	ck_assert_int_eq(udrv_irq_set_options(dev, 0, &options), -EBUSY);
 	ck_assert_int_eq(udrv_irq_share(dev, 0, dev, 2), -EBUSY);
 	ck_assert_int_eq(udrv_disable_irq_nosync(dev, 0), 0);

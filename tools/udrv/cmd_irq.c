@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* udrv irq set: how a vector's worker runs, changed by the daemon that drives the device. */
+/* udrv irq set: how vectors are served, changed by the daemon that drives the device. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +12,15 @@
 
 static void usage(FILE *out)
 {
-	(void)fprintf(out, "Usage: udrv irq set DEVICE VECTOR OPTION...\n\n"
-			   "Change how the worker of an interrupt vector runs, while it runs; no "
-			   "interrupt is lost.\n\n"
+	(void)fprintf(out, "Usage: udrv irq set DEVICE VECTORS OPTION...\n\n"
+			   "Change how interrupt vectors are served, while they are; no interrupt "
+			   "is lost.\n"
+			   "VECTORS is a number, a range such as 0-63, or all.\n\n"
 			   "  wait=NAME       read, epoll, uring, uring-read, spin or adaptive\n"
 			   "  priority=N      SCHED_FIFO 1 to 99, 0 for SCHED_OTHER\n"
-			   "  cpu=N|home|any  a CPU, the one that takes the interrupt, or all\n\n"
+			   "  cpu=N|home|any  a CPU, the one that takes the interrupt, or all\n"
+			   "  share=N|own     the worker of vector N, or one of its own\n"
+			   "  storm=N|none    at most so many interrupts per second\n\n"
 			   "`udrv irqs` shows the vectors.\n");
 }
 
@@ -39,7 +42,7 @@ static int find_driver(const char *device, char *driver, size_t size)
 	return status;
 }
 
-/* argv: DEVICE VECTOR OPTION... */
+/* argv: DEVICE VECTORS OPTION... */
 static int set(int argc, char **argv)
 {
 	static char verb[] = UDRV__VERB_IRQ_SET;

@@ -30,29 +30,43 @@ struct irqs {
 static void describe(char *text, size_t size, const struct udrv__stat_vector *r)
 {
 	char disabled[32] = "";
+	char storms[48] = "";
 
 	if (r->disabled)
 		(void)snprintf(disabled, sizeof(disabled), " (disabled %u)", r->disabled);
-	(void)snprintf(text, size, "%s%s%s", r->worker.names[0] ? r->worker.names : "-", disabled,
-		       r->shut ? " (shut: nobody handled it)" : "");
+	if (r->storms)
+		(void)snprintf(storms, sizeof(storms), " (storms: held down %llu times)",
+			       (unsigned long long)r->storms);
+	(void)snprintf(text, size, "%s%s%s%s", r->worker.names[0] ? r->worker.names : "-", disabled,
+		       storms, r->shut ? " (shut: nobody handled it)" : "");
+}
+
+/* A number that may be unknown. */
+static const char *number_or(char *text, size_t size, long number, bool known, const char *other)
+{
+	if (!known)
+		return other;
+	(void)snprintf(text, size, "%ld", number);
+	return text;
 }
 
 static void print_vector(const struct stats_daemon *d, const struct stats_daemon *before,
 			 unsigned int nr, int device_width)
 {
 	const struct udrv__stat_vector *r = &d->vector[nr].record;
-	char cpu[16] = "any";
-	char text[UDRV__STAT_NAMES + 64];
+	char cpu[16];
+	char worker[16];
+	char text[UDRV__STAT_NAMES + 128];
 	double rate = 0;
 	double busy = 0;
 
 	stats_measure(d, before, nr, &rate, &busy);
 	describe(text, sizeof(text), r);
-	if (r->worker.cpu >= 0)
-		(void)snprintf(cpu, sizeof(cpu), "%d", r->worker.cpu);
-	printf("%-*s %6u %-4s %-10s %4s %4d %12llu %10.1f %9llu %8llu %8llu %9llu %5.1f  %s\n",
+	printf("%-*s %6u %-4s %-10s %6s %4s %4d %12llu %10.1f %9llu %8llu %8llu %9llu %5.1f  %s\n",
 	       device_width, d->header.device, r->worker.nr, stats_type(r->worker.type),
-	       r->worker.wait, cpu, r->worker.fifo_priority, (unsigned long long)r->count, rate,
+	       r->worker.wait, number_or(worker, sizeof(worker), r->worker.tid, r->worker.tid, "-"),
+	       number_or(cpu, sizeof(cpu), r->worker.cpu, r->worker.cpu >= 0, "any"),
+	       r->worker.fifo_priority, (unsigned long long)r->count, rate,
 	       (unsigned long long)r->unhandled, stats_handler_ns(d, nr, 500),
 	       stats_handler_ns(d, nr, 990), stats_handler_ns(d, nr, 1000), busy, text);
 }
@@ -66,7 +80,7 @@ static void print_table(const struct stats *now, const struct stats *before)
 
 		width = len > width ? len : width;
 	}
-	printf("%-*s VECTOR TYPE WAIT        CPU PRIO        COUNT     RATE/s UNHANDLED  P50(ns) "
+	printf("%-*s VECTOR TYPE WAIT       WORKER  CPU PRIO        COUNT     RATE/s UNHANDLED  P50(ns) "
 	       " P99(ns)   MAX(ns)  CPU%%  NAME\n",
 	       width, "DEVICE");
 	for (size_t i = 0; i < now->count; i++) {

@@ -19,18 +19,24 @@ static void add_double(json_object *o, const char *key, double val)
 	json_object_object_add(o, key, json_object_new_double_s(val, text));
 }
 
-static json_object *json_handler(const struct stats_daemon *d, unsigned int nr)
+/* Nanoseconds; null if there are none. */
+static json_object *json_hist(const struct stats_daemon *d, const struct udrv__hist *h)
 {
-	const struct udrv__hist *run = &d->vector[nr].record.run;
-	unsigned long long count = udrv__hist_count(run);
-	json_object *o = json_object_new_object();
+	static const struct {
+		const char *key;
+		unsigned int permille;
+	} percentiles[] = {{"p50", 500}, {"p90", 900}, {"p99", 990}, {"p99_9", 999}, {"max", 1000}};
+	unsigned long long count = udrv__hist_count(h);
+	json_object *o;
 
-	add_int(o, "mean", count ? stats_ns(d, run->sum / count) : 0);
-	add_int(o, "p50", stats_handler_ns(d, nr, 500));
-	add_int(o, "p90", stats_handler_ns(d, nr, 900));
-	add_int(o, "p99", stats_handler_ns(d, nr, 990));
-	add_int(o, "p99_9", stats_handler_ns(d, nr, 999));
-	add_int(o, "max", stats_handler_ns(d, nr, 1000));
+	if (!count)
+		return NULL;
+	o = json_object_new_object();
+	add_int(o, "count", count);
+	add_int(o, "mean", stats_ns(d, h->sum / count));
+	for (size_t i = 0; i < sizeof(percentiles) / sizeof(percentiles[0]); i++)
+		add_int(o, percentiles[i].key,
+			stats_ns(d, udrv__hist_percentile(h, percentiles[i].permille)));
 	return o;
 }
 
@@ -51,10 +57,14 @@ static json_object *json_vector(const struct stats_daemon *d, const struct stats
 	add_int(o, "count", r->count);
 	add_double(o, "rate", rate);
 	add_int(o, "unhandled", r->unhandled);
+	add_int(o, "storms", r->storms);
 	json_object_object_add(o, "shut", json_object_new_boolean(r->shut != 0));
 	add_int(o, "disabled", r->disabled);
 	add_int(o, "disabled_ns", stats_ns(d, (uint64_t)r->disabled_cycles));
-	json_object_object_add(o, "handler_ns", json_handler(d, nr));
+	json_object_object_add(o, "handler_ns", json_hist(d, &r->run));
+	json_object_object_add(o, "latency_ns", json_hist(d, &r->latency));
+	json_object_object_add(o, "worker",
+			       r->worker.tid ? json_object_new_int64(r->worker.tid) : NULL);
 	add_int(o, "worker_cpu_ns", d->vector[nr].cpu_ns);
 	add_double(o, "worker_cpu_percent", busy);
 	json_object_object_add(o, "name", tool_json_text(r->worker.names));

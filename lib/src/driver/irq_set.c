@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* The built-in verb irq-set: how a vector's worker runs, changed while it runs. */
+/* The built-in verb irq-set: how vectors are served, changed while they are. */
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,12 +24,25 @@ static int parse_number(const char *text, long max)
 	return errno || *end || val > max ? -EINVAL : (int)val;
 }
 
-static int set_wait(struct udrv_irq_options *o, const char *value, FILE *err)
+/* What is asked for. */
+struct change {
+	unsigned int first, last; /* vectors */
+	struct udrv_irq_options options;
+	bool wait, priority, cpu; /* which of them */
+	int share;		  /* by whose worker, SHARE_OWN, or SHARE_AS_IT_IS */
+	long storm;		  /* -1: as it is */
+};
+
+#define SHARE_OWN      (-1)
+#define SHARE_AS_IT_IS (-2)
+
+static int set_wait(struct change *c, const char *value, FILE *err)
 {
 	int wait = udrv_wait_parse(value);
 
 	if (wait >= 0) {
-		o->wait = (enum udrv_wait)wait;
+		c->options.wait = (enum udrv_wait)wait;
+		c->wait = true;
 		return 0;
 	}
 	(void)fprintf(err, "wait=%s: the values are", value);
@@ -38,7 +52,7 @@ static int set_wait(struct udrv_irq_options *o, const char *value, FILE *err)
 	return -EINVAL;
 }
 
-static int set_priority(struct udrv_irq_options *o, const char *value, FILE *err)
+static int set_priority(struct change *c, const char *value, FILE *err)
 {
 	int max = sched_get_priority_max(SCHED_FIFO);
 	int priority = parse_number(value, max);
@@ -48,11 +62,12 @@ static int set_priority(struct udrv_irq_options *o, const char *value, FILE *err
 			      max);
 		return -EINVAL;
 	}
-	o->fifo_priority = priority;
+	c->options.fifo_priority = priority;
+	c->priority = true;
 	return 0;
 }
 
-static int set_cpu(struct udrv_irq_options *o, const char *value, FILE *err)
+static int set_cpu(struct change *c, const char *value, FILE *err)
 {
 	int cpu = parse_number(value, CPU_SETSIZE - 1);
 
@@ -64,37 +79,122 @@ static int set_cpu(struct udrv_irq_options *o, const char *value, FILE *err)
 		(void)fprintf(err, "cpu=%s: the values are a CPU's number, home and any\n", value);
 		return -EINVAL;
 	}
-	o->cpu = cpu;
+	c->options.cpu = cpu;
+	c->cpu = true;
 	return 0;
 }
 
-static int set_option(struct udrv_irq_options *o, const char *text, FILE *err)
+static int set_share(struct change *c, const char *value, FILE *err)
+{
+	int with = parse_number(value, INT_MAX);
+
+	if (!strcmp(value, "own"))
+		with = SHARE_OWN;
+	else if (with < 0) {
+		(void)fprintf(err, "share=%s: the values are a vector's number and own\n", value);
+		return -EINVAL;
+	}
+	c->share = with;
+	return 0;
+}
+
+static int set_storm(struct change *c, const char *value, FILE *err)
+{
+	int limit = parse_number(value, INT_MAX);
+
+	if (!strcmp(value, "none"))
+		limit = 0;
+	else if (limit <= 0) {
+		(void)fprintf(err, "storm=%s: the values are interrupts per second and none\n",
+			      value);
+		return -EINVAL;
+	}
+	c->storm = limit;
+	return 0;
+}
+
+static int set_option(struct change *c, const char *text, FILE *err)
 {
 	static const struct {
 		const char *name;
-		int (*set)(struct udrv_irq_options *o, const char *value, FILE *err);
-	} options[] = {{"wait=", set_wait}, {"priority=", set_priority}, {"cpu=", set_cpu}};
+		int (*set)(struct change *c, const char *value, FILE *err);
+	} options[] = {{"wait=", set_wait},
+		       {"priority=", set_priority},
+		       {"cpu=", set_cpu},
+		       {"share=", set_share},
+		       {"storm=", set_storm}};
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
 		size_t len = strlen(options[i].name);
 
 		if (!strncmp(text, options[i].name, len))
-			return options[i].set(o, text + len, err);
+			return options[i].set(c, text + len, err);
 	}
-	(void)fprintf(err, "%s: the options are wait=, priority= and cpu=\n", text);
+	(void)fprintf(err, "%s: the options are wait=, priority=, cpu=, share= and storm=\n", text);
 	return -EINVAL;
 }
 
-static int apply(struct udrv_device *dev, int irq, const struct udrv_irq_options *o, FILE *err)
+/* "3", "0-63" or "all", of the vectors that there are. */
+static int parse_vectors(struct udrv_device *dev, struct change *c, const char *text)
 {
-	int ret = udrv_irq_set_options(dev, irq, o);
+	struct udrv_irq_options options;
+	char first[16];
+	size_t len = strcspn(text, "-");
+	int from;
+	int to;
 
-	if (ret) {
-		(void)fprintf(err, "vector %d goes on as before: %s%s\n", irq, strerror(-ret),
-			      ret == -EBUSY ? "; try again" : "; the daemon's log says more");
-		return ret;
+	c->first = 0;
+	c->last = 0;
+	if (!strcmp(text, "all")) {
+		while (!udrv_irq_get_options(dev, (int)c->last, &options))
+			c->last++;
+		return c->last-- ? 0 : -EINVAL;
 	}
+	if (len >= sizeof(first))
+		return -EINVAL;
+	(void)snprintf(first, sizeof(first), "%.*s", (int)len, text);
+	from = parse_number(first, INT_MAX);
+	to = text[len] ? parse_number(text + len + 1, INT_MAX) : from;
+	if (from < 0 || to < from || udrv_irq_get_options(dev, to, &options))
+		return -EINVAL;
+	c->first = (unsigned int)from;
+	c->last = (unsigned int)to;
 	return 0;
+}
+
+static int apply_options(struct udrv_device *dev, int irq, const struct change *c)
+{
+	struct udrv_irq_options now;
+	struct udrv_irq_options wanted;
+	int ret = udrv_irq_get_options(dev, irq, &now);
+
+	if (ret)
+		return ret;
+	wanted = now;
+	if (c->wait)
+		wanted.wait = c->options.wait;
+	if (c->priority)
+		wanted.fifo_priority = c->options.fifo_priority;
+	if (c->cpu)
+		wanted.cpu = c->options.cpu;
+	/* Of vectors with the same worker the first has changed it for all. */
+	if (wanted.wait == now.wait && wanted.fifo_priority == now.fifo_priority &&
+	    wanted.cpu == now.cpu)
+		return 0;
+	return udrv_irq_set_options(dev, irq, &wanted);
+}
+
+static int apply(struct udrv_device *dev, int irq, const struct change *c)
+{
+	int ret = apply_options(dev, irq, c);
+
+	if (!ret && c->share == SHARE_OWN)
+		ret = udrv_irq_share(dev, irq, dev, irq);
+	else if (!ret && c->share >= 0 && c->share != irq)
+		ret = udrv_irq_share(dev, irq, dev, c->share);
+	if (!ret && c->storm >= 0)
+		ret = udrv_irq_set_storm_limit(dev, irq, (unsigned int)c->storm);
+	return ret;
 }
 
 /* Not permitted is no failure, but whoever asks for a priority wants to know. */
@@ -109,30 +209,39 @@ static void check_priority(struct udrv_device *dev, int irq, int wanted, FILE *e
 			      irq, wanted);
 }
 
+static int apply_to_all(struct udrv_device *dev, const struct change *c, FILE *err)
+{
+	for (unsigned int irq = c->first; irq <= c->last; irq++) {
+		int ret = apply(dev, (int)irq, c);
+
+		if (ret) {
+			(void)fprintf(
+				err, "vector %u goes on as before: %s%s\n", irq, strerror(-ret),
+				ret == -EBUSY ? "; try again" : "; the daemon's log says more");
+			return ret;
+		}
+	}
+	if (c->priority)
+		check_priority(dev, (int)c->first, c->options.fifo_priority, err);
+	return 0;
+}
+
 int udrv__irq_set_verb(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
 {
-	struct udrv_irq_options options;
-	int irq = argc > 1 ? parse_number(argv[1], INT_MAX) : -EINVAL;
-	bool asked = false;
-	int ret;
+	struct change c = {.share = SHARE_AS_IT_IS, .storm = -1};
 
 	(void)out;
 	if (argc < 3) {
 		(void)fprintf(err, "which vector, and what? e.g. irq-set 0 wait=uring\n");
 		return -EINVAL;
 	}
-	if (irq < 0 || udrv_irq_get_options(dev, irq, &options)) {
+	if (parse_vectors(dev, &c, argv[1])) {
 		(void)fprintf(err, "%s: no vector that is in use; 'udrv irqs' shows them\n",
 			      argv[1]);
 		return -EINVAL;
 	}
-	for (int i = 2; i < argc; i++) {
-		if (set_option(&options, argv[i], err))
+	for (int i = 2; i < argc; i++)
+		if (set_option(&c, argv[i], err))
 			return -EINVAL;
-		asked |= !strncmp(argv[i], "priority=", strlen("priority="));
-	}
-	ret = apply(dev, irq, &options, err);
-	if (!ret && asked)
-		check_priority(dev, irq, options.fifo_priority, err);
-	return ret;
+	return apply_to_all(dev, &c, err);
 }

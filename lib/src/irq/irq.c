@@ -281,26 +281,32 @@ static struct udrv__action *unlink_action(struct udrv__vector *v, const void *de
 	return action;
 }
 
-/* Until the handler that was taken off is not running; without irqs.lock. */
-static void wait_for_worker(struct udrv__vector *v, struct udrv__awaited *a)
+/* With irqs.lock, which is given up until the handler that was taken off is not running. */
+static void wait_for_worker(struct udrv__vector *v)
 {
-	if (a) {
-		if (!a->result)
-			(void)udrv__awaited_wait(a);
-		return;
-	}
-	end_service(v);
-	pthread_mutex_lock(&v->dev->irqs->lock);
-	udrv__vector_set_idle(v);
-	pthread_mutex_unlock(&v->dev->irqs->lock);
+	struct udrv__irqs *irqs = v->dev->irqs;
+	struct udrv__awaited a = {.fn = nothing};
+	bool last = !v->actions;
+	bool pushed = false;
+
+	if (last)
+		udrv__vector_set_busy(v);
+	else
+		pushed = v->served && udrv__awaited_push(v->worker, &a);
+	pthread_mutex_unlock(&irqs->lock);
+	if (last)
+		end_service(v);
+	else if (pushed)
+		(void)udrv__awaited_wait(&a);
+	pthread_mutex_lock(&irqs->lock);
+	if (last)
+		udrv__vector_set_idle(v);
 }
 
 int udrv_free_irq(struct udrv_device *dev, int irq, void *dev_id)
 {
 	struct udrv__vector *v = udrv__vector_get(dev, irq);
-	struct udrv__awaited a = {.fn = nothing};
 	struct udrv__action *action = NULL;
-	bool last = false;
 	int ret;
 
 	if (!v)
@@ -309,22 +315,16 @@ int udrv_free_irq(struct udrv_device *dev, int irq, void *dev_id)
 	ret = wait_until_idle(v);
 	if (!ret)
 		action = unlink_action(v, dev_id);
-	if (action) {
-		last = !v->actions;
-		if (last)
-			udrv__vector_set_busy(v);
-		else if (!v->served || !udrv__awaited_push(v->worker, &a))
-			a.result = -ESRCH; /* nobody runs it */
-	}
+	if (action)
+		wait_for_worker(v);
 	pthread_mutex_unlock(&dev->irqs->lock);
 	if (ret)
 		udrv_dev_err(dev, "irq %d freed by its own worker, which would wait for itself",
 			     irq);
-	if (!action)
-		return ret ? ret : -EINVAL;
-	wait_for_worker(v, last ? NULL : &a);
+	else if (!action)
+		ret = -EINVAL;
 	free(action);
-	return 0;
+	return ret;
 }
 
 /* The depth goes down by one; true if nothing disables it any more. */
