@@ -401,18 +401,53 @@ static void quiet(int cpu)
 	       (double)used / (double)seconds / 1e7);
 }
 
-/* For callgrind: the worker does nothing but serve. */
-static void loop(const char *wait, unsigned int vectors, unsigned int times)
-{
-	struct row row = {"loop", udrv_wait_parse(wait), vectors, {0}};
+/*
+ * For callgrind, under which a thread that waits in io_uring keeps the others from running: each
+ * handler signals the next vector, so that the worker finds a signal whenever it waits, and does
+ * nothing but serve. The last one ends the process.
+ */
+static struct {
 	struct waiter w;
+	unsigned int at, left;
+	atomic_bool armed;
+} token;
 
-	check(wait, row.wait);
-	b.ack = make_eventfd(0);
-	start(&w, &row, UDRV_CPU_ANY, false);
-	for (unsigned int i = 0; i < times; i++)
-		(void)blocking_trip(&w, i);
-	finish(&w);
+static udrv_irqreturn_t pass_token(int irq, void *ctx)
+{
+	(void)ctx;
+	if (!token.armed || irq != (int)token.at)
+		return UDRV_IRQ_HANDLED;
+	if (!--token.left)
+		_exit(0);
+	token.at = (token.at + 1) % token.w.count;
+	signal_fd(token.w.efds[token.at]);
+	return UDRV_IRQ_HANDLED;
+}
+
+static void loop(const char *name, unsigned int vectors, unsigned int times)
+{
+	struct udrv_irq_options options = {UDRV_WAIT_EPOLL, FIFO, UDRV_CPU_ANY};
+	int wait = udrv_wait_parse(name);
+
+	check(name, wait);
+	token.w.dev = open_vectors(vectors);
+	token.w.count = vectors;
+	token.left = times;
+	check("options", udrv_irq_set_options(token.w.dev, 0, &options));
+	for (unsigned int i = 0; i < vectors; i++) {
+		token.w.efds[i] = token.w.dev->irqs->vectors[i].efd;
+		if (i)
+			check("share", udrv_irq_share(token.w.dev, (int)i, token.w.dev, 0));
+		check("request",
+		      udrv_request_irq(token.w.dev, (int)i, pass_token, 0, "token", &token));
+	}
+	/* What stands in the eventfd is found when the way to wait changes. */
+	signal_fd(token.w.efds[0]);
+	check("synchronize", udrv_synchronize_irq(token.w.dev, 0));
+	token.armed = true;
+	options.wait = (enum udrv_wait)wait;
+	(void)udrv_irq_set_options(token.w.dev, 0, &options);
+	pause();
 }
 
 static unsigned int number(const char *text, unsigned long min, unsigned long max)

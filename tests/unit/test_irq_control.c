@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -265,13 +265,14 @@ static void after_wait(void)
 		note_runs(w, &second);
 }
 
-int __real_epoll_wait(int epfd, struct epoll_event *events, int max, int timeout);
-int __wrap_epoll_wait(int epfd, struct epoll_event *events, int max, int timeout);
-int __wrap_epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
+long __real_syscall(long nr, long a, long b, long c, long d, long e, long f);
+long __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f);
+long __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
 {
-	int ret = __real_epoll_wait(epfd, events, max, timeout);
+	long ret = __real_syscall(nr, a, b, c, d, e, f);
 
-	after_wait();
+	if (nr == SYS_epoll_pwait)
+		after_wait();
 	return ret;
 }
 

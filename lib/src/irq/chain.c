@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A vector's chain of actions. The worker walks it without a lock; who takes one off waits for an
- * order to be carried out, which is between two runs, before it is freed. */
+/* What is seldom said of a vector's chain: that nobody handles it, how late it was. */
 #include <errno.h>
 #include <string.h>
 
@@ -10,62 +9,44 @@
 #include "irq/irq.h"
 #include "sched/clock.h"
 
-/* Walk the chain; what the handlers returned, ORed. */
-static unsigned int run_handlers(struct udrv__vector *v)
-{
-	unsigned int all = UDRV_IRQ_NONE;
-	struct udrv__action *a;
-
-	for (a = __atomic_load_n(&v->actions, __ATOMIC_ACQUIRE); a;
-	     a = __atomic_load_n(&a->next, __ATOMIC_ACQUIRE)) {
-		udrv_irqreturn_t r = a->handler((int)v->nr, a->dev_id);
-
-		a->wake = r == UDRV_IRQ_WAKE_THREAD;
-		all |= r;
-	}
-	return all;
-}
-
-static void run_threads(struct udrv__vector *v)
-{
-	struct udrv__action *a;
-
-	for (a = __atomic_load_n(&v->actions, __ATOMIC_ACQUIRE); a;
-	     a = __atomic_load_n(&a->next, __ATOMIC_ACQUIRE)) {
-		if (a->wake && a->thread_fn)
-			(void)a->thread_fn((int)v->nr, a->dev_id);
-		a->wake = false;
-	}
-}
-
 /* Linux, note_interrupt(): of so many interrupts in a row ... */
 #define UNHANDLED_WINDOW 100000
-/* ... so many that nobody handled are too many ... */
-#define UNHANDLED_MAX 99900
+/* ... so many that nobody handled, of a thousand, are too many ... */
+#define UNHANDLED_PERMILLE 999
 /* ... and one that comes so long after the last one begins the count anew. */
 #define UNHANDLED_AGE_NS (UDRV__NSEC_PER_SEC / 10)
 
-static void set_shut(struct udrv__vector *v, bool shut)
+static void show_shut(struct udrv__vector *v, bool shut)
 {
-	__atomic_store_n(&v->shut, shut, __ATOMIC_RELAXED);
 	__atomic_store_n(&v->stat->shut, shut, __ATOMIC_RELAXED);
 }
 
 /* A line that no handler knows would keep the CPU busy for ever: shut it off. */
-static void look_at_window(struct udrv__vector *v)
+static void shut_off(struct udrv__vector *v)
 {
-	if (v->window_unhandled > UNHANDLED_MAX) {
-		set_shut(v, true);
-		udrv_dev_err(v->dev,
-			     "irq %u: nobody cared: %u of %u interrupts were not handled; "
-			     "it is shut off until it is requested anew",
-			     v->nr, v->window_unhandled, UNHANDLED_WINDOW);
-	}
-	v->window_runs = 0;
-	v->window_unhandled = 0;
+	__atomic_or_fetch(&v->off, UDRV__OFF_SHUT, __ATOMIC_SEQ_CST);
+	show_shut(v, true);
+	udrv_dev_err(v->dev,
+		     "irq %u: nobody cared: %u of %u interrupts were not handled; "
+		     "it is shut off until it is requested anew",
+		     v->nr, v->window_unhandled, v->window_runs);
 }
 
-static void count_unhandled(struct udrv__vector *v)
+/* The window is counted burst by burst, which is as often as somebody looks at the rate. */
+void udrv__chain_window(struct udrv__irq_worker *w, struct udrv__vector *v)
+{
+	v->window_runs += v->burst;
+	if (v->window_runs >= UNHANDLED_WINDOW) {
+		if ((uint64_t)v->window_unhandled * 1000 >
+		    (uint64_t)v->window_runs * UNHANDLED_PERMILLE)
+			shut_off(v);
+		v->window_runs = 0;
+		v->window_unhandled = 0;
+	}
+	udrv__storm_look(w, v);
+}
+
+void udrv__chain_unhandled(struct udrv__vector *v)
 {
 	uint64_t now = udrv__now_ns();
 
@@ -77,29 +58,15 @@ static void count_unhandled(struct udrv__vector *v)
 }
 
 /* udrv_irq_stamp() came before the run, or while it was under way: then it is for the next one. */
-static void count_latency(struct udrv__vector *v, udrv_cycles_t start)
+void udrv__chain_latency(struct udrv__vector *v, uint64_t start_cycles)
 {
 	uint64_t stamp = __atomic_load_n(&v->stamp, __ATOMIC_RELAXED);
 
-	if (stamp > start || !__atomic_compare_exchange_n(&v->stamp, &stamp, 0, false,
-							  __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+	if (stamp > start_cycles ||
+	    !__atomic_compare_exchange_n(&v->stamp, &stamp, 0, false, __ATOMIC_RELAXED,
+					 __ATOMIC_RELAXED))
 		return;
-	udrv__hist_record(&v->stat->latency, start - stamp);
-}
-
-static void count_run(struct udrv__irq_worker *w, struct udrv__vector *v, unsigned int result,
-		      udrv_cycles_t start)
-{
-	udrv__stat_add(&v->stat->count, 1);
-	udrv__hist_record(&v->stat->run, udrv_get_cycles() - start);
-	if (__builtin_expect(__atomic_load_n(&v->stamp, __ATOMIC_RELAXED) != 0, 0))
-		count_latency(v, start);
-	if (__builtin_expect(result == UDRV_IRQ_NONE, 0))
-		count_unhandled(v);
-	if (__builtin_expect(++v->window_runs == UNHANDLED_WINDOW, 0))
-		look_at_window(v);
-	if (__builtin_expect(--v->tokens == 0, 0))
-		udrv__storm_look(w, v);
+	udrv__hist_record(&v->stat->latency, start_cycles - stamp);
 }
 
 void udrv__chain_unmask(const struct udrv__vector *v)
@@ -111,45 +78,13 @@ void udrv__chain_unmask(const struct udrv__vector *v)
 			     strerror(-ret));
 }
 
-static void run(struct udrv__irq_worker *w, struct udrv__vector *v)
-{
-	udrv_cycles_t start;
-	unsigned int result;
-
-	udrv__context_enter(w->context, UDRV__CONTEXT_HANDLER);
-	start = udrv_get_cycles();
-	result = run_handlers(v);
-	if (result & UDRV_IRQ_WAKE_THREAD) {
-		__atomic_store_n(w->context, UDRV__CONTEXT_THREAD, __ATOMIC_RELAXED);
-		run_threads(v);
-	}
-	count_run(w, v, result, start);
-	udrv__context_leave(w->context);
-}
-
-/* Whoever disables it sees the chain not run, or waits for an order, which is after the run. */
-void udrv__chain_run(struct udrv__irq_worker *w, struct udrv__vector *v)
-{
-	if (__builtin_expect(__atomic_load_n(&v->disabled, __ATOMIC_ACQUIRE) || v->resting, 0)) {
-		v->pending = true;
-		return;
-	}
-	v->pending = false;
-	if (__builtin_expect(v->shut, 0))
-		return;
-	run(w, v);
-	/* Every action of the line has been asked; one that is held stays masked. */
-	if (v->level && !v->shut && !v->resting)
-		udrv__chain_unmask(v);
-}
-
 void udrv__chain_begin(struct udrv__vector *v)
 {
 	v->window_runs = 0;
 	v->window_unhandled = 0;
 	v->pending = false;
-	v->disabled = 0;
+	v->off = 0;
 	udrv__stat_enable_all(v->stat);
-	set_shut(v, false);
+	show_shut(v, false);
 	udrv__storm_begin(v);
 }

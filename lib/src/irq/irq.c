@@ -40,7 +40,7 @@ static void look_at_pending(struct udrv__irq_worker *w, struct udrv__order *orde
 
 	__atomic_store_n(&v->resume_queued, false, __ATOMIC_SEQ_CST);
 	if (v->pending)
-		udrv__chain_run(w, v);
+		udrv__serve_vector(w, v);
 }
 
 void udrv__vector_init(struct udrv__vector *v)
@@ -330,7 +330,7 @@ int udrv_free_irq(struct udrv_device *dev, int irq, void *dev_id)
 /* The depth goes down by one; true if nothing disables it any more. */
 static bool enable_once(struct udrv__vector *v)
 {
-	bool enabled = !__atomic_sub_fetch(&v->disabled, 1, __ATOMIC_SEQ_CST);
+	bool enabled = !(__atomic_sub_fetch(&v->off, 1, __ATOMIC_SEQ_CST) & UDRV__OFF_DEPTH);
 
 	udrv__stat_enable(v->stat, enabled);
 	return enabled;
@@ -342,7 +342,8 @@ int udrv_disable_irq_nosync(struct udrv_device *dev, int irq)
 
 	if (!v)
 		return -EINVAL;
-	udrv__stat_disable(v->stat, __atomic_add_fetch(&v->disabled, 1, __ATOMIC_SEQ_CST) == 1);
+	udrv__stat_disable(
+		v->stat, (__atomic_add_fetch(&v->off, 1, __ATOMIC_SEQ_CST) & UDRV__OFF_DEPTH) == 1);
 	return 0;
 }
 
@@ -367,7 +368,7 @@ int udrv_enable_irq(struct udrv_device *dev, int irq)
 	if (!v)
 		return -EINVAL;
 	pthread_mutex_lock(&dev->irqs->lock);
-	if (!__atomic_load_n(&v->disabled, __ATOMIC_RELAXED))
+	if (!(__atomic_load_n(&v->off, __ATOMIC_RELAXED) & UDRV__OFF_DEPTH))
 		ret = -EINVAL;
 	else if (enable_once(v) && v->actions)
 		resume(v);

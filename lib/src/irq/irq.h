@@ -70,21 +70,24 @@ struct udrv__action {
 	char name[32];
 };
 
+#define UDRV__OFF_RESTING 0x80000000u /* too many came: until rest_over */
+#define UDRV__OFF_SHUT	  0x40000000u /* nobody handled it */
+#define UDRV__OFF_DEPTH	  0x3fffffffu /* of udrv_disable_irq() */
+
 struct udrv__vector {
 	/* What the worker touches for each interrupt comes first. */
 	struct udrv__vector *next_ready; /* in udrv__irq_worker.ready */
 	struct udrv__action *actions;	 /* changed under irqs.lock, read by the worker without */
-	uint32_t disabled; /* depth of udrv_disable_irq(), atomic: handlers change it, too */
+	uint32_t off; /* UDRV__OFF_*: why the chain is not run; atomic: handlers change it, too */
 	bool ready;
-	bool resting; /* the worker's: too many came, until rest_over */
 	bool pending; /* the worker's: signalled, and the chain did not run yet */
-	bool shut;    /* nobody handled it: the chain is not run any more */
 	bool level;   /* INTx: masked by the kernel until unmasked */
 	unsigned int nr;
-	uint64_t stamp;				/* udrv_irq_stamp(): atomic, in cycles, 0: none */
-	uint32_t tokens;			/* runs until the rate is looked at, see storm.c */
-	uint32_t burst;				/* as many as there were */
-	uint32_t window_runs, window_unhandled; /* of the last UNHANDLED_WINDOW */
+	uint64_t stamp;	 /* udrv_irq_stamp(): atomic, in cycles, 0: none */
+	uint32_t tokens; /* runs until the rate is looked at, see storm.c */
+	uint32_t burst;	 /* so many they were */
+	uint32_t window_runs,
+		window_unhandled; /* of the last UNHANDLED_WINDOW, but for the burst */
 	uint64_t last_unhandled_ns;
 	struct udrv__stat_vector *stat; /* counters for others to see, never NULL */
 	struct udrv_device *dev;
@@ -250,13 +253,22 @@ void udrv__orders_open(struct udrv__irq_worker *w, bool open);
 /* order.c: where kicks go from now on, in the worker or before it starts. */
 void udrv__kicks_to(struct udrv__irq_worker *w, int fd, uint64_t value);
 
-/* chain.c: in the worker: run every action unless the vector is held. */
-void udrv__chain_run(struct udrv__irq_worker *w, struct udrv__vector *v);
+/* serve.c: a worker's life, until it is told to stop; what it was told too late. */
+void udrv__serve(struct udrv__irq_worker *w);
+void udrv__serve_orders(struct udrv__irq_worker *w);
+/* serve.c: in the worker: run every action, unless the vector is off: then it is pending. */
+void udrv__serve_vector(struct udrv__irq_worker *w, struct udrv__vector *v);
+/* worker.c: it cannot wait any more, for that reason. */
+void udrv__worker_fail(struct udrv__irq_worker *w, int ret);
+
 /* chain.c: before the first action of a vector. */
 void udrv__chain_begin(struct udrv__vector *v);
-
 /* chain.c: the line may fire again. */
 void udrv__chain_unmask(const struct udrv__vector *v);
+/* chain.c: what is counted seldom: nobody handled it; it was stamped; the tokens are used up. */
+void udrv__chain_unhandled(struct udrv__vector *v);
+void udrv__chain_latency(struct udrv__vector *v, uint64_t start_cycles);
+void udrv__chain_window(struct udrv__irq_worker *w, struct udrv__vector *v);
 
 /* storm.c: before the first run; and in the worker, when the tokens are used up. */
 void udrv__storm_begin(struct udrv__vector *v);

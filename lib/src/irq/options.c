@@ -193,7 +193,7 @@ int udrv_irq_get_stats(struct udrv_device *dev, int irq, struct udrv_irq_stats *
 	stats->count = __atomic_load_n(&v->stat->count, __ATOMIC_RELAXED);
 	stats->unhandled = __atomic_load_n(&v->stat->unhandled, __ATOMIC_RELAXED);
 	stats->storms = __atomic_load_n(&v->stat->storms, __ATOMIC_RELAXED);
-	stats->shut = __atomic_load_n(&v->shut, __ATOMIC_RELAXED);
+	stats->shut = __atomic_load_n(&v->off, __ATOMIC_RELAXED) & UDRV__OFF_SHUT;
 	pthread_mutex_lock(&dev->irqs->lock);
 	w = v->worker;
 	stats->fifo_priority = __atomic_load_n(&w->fifo_priority, __ATOMIC_RELAXED);

@@ -36,24 +36,24 @@ static uint32_t burst_for(uint32_t limit)
 static void refill(struct udrv__vector *v, uint64_t now_ns)
 {
 	v->burst_start_ns = now_ns;
-	v->tokens = burst_for(limit_of(v));
+	v->tokens = v->burst = burst_for(limit_of(v));
 }
 
 static void rest_is_over(struct udrv__irq_worker *w, struct udrv__order *order)
 {
 	struct udrv__vector *v = udrv_container_of(order, struct udrv__vector, rest_over.order);
 
-	v->resting = false;
+	uint32_t off = __atomic_and_fetch(&v->off, ~UDRV__OFF_RESTING, __ATOMIC_SEQ_CST);
+
 	refill(v, udrv__now_ns());
 	if (v->pending)
-		udrv__chain_run(w, v);
-	else if (v->level && !v->shut)
+		udrv__serve_vector(w, v);
+	else if (v->level && !(off & UDRV__OFF_SHUT))
 		udrv__chain_unmask(v);
 }
 
 void udrv__storm_begin(struct udrv__vector *v)
 {
-	v->resting = false;
 	v->rest_over = (struct udrv_irq_work){.order.run = rest_is_over};
 	v->last_storm_ns = 0;
 	refill(v, udrv__now_ns());
@@ -69,7 +69,7 @@ static void rest(struct udrv__irq_worker *w, struct udrv__vector *v, uint64_t no
 			      v->nr, limit_of(v), udrv_device_name(v->dev), v->nr);
 	v->last_storm_ns = now_ns;
 	udrv__stat_add(&v->stat->storms, 1);
-	v->resting = true;
+	__atomic_or_fetch(&v->off, UDRV__OFF_RESTING, __ATOMIC_SEQ_CST);
 	udrv__delayed_add(w, v, &v->rest_over, until_ns);
 }
 

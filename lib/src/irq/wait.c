@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -103,12 +104,13 @@ int udrv__reading_wait_until(struct udrv__irq_worker *w)
 static int wait_read(struct udrv__irq_worker *w)
 {
 	uint64_t counter;
-	ssize_t n;
+	long n;
 
 	if (__builtin_expect(w->deadline_ns != UDRV__NEVER, 0))
 		return udrv__reading_wait_until(w);
+	/* read() is a cancellation point, which costs as much as all else here. */
 	do {
-		n = read(w->sources->efd, &counter, sizeof(counter));
+		n = syscall(SYS_read, w->sources->efd, &counter, sizeof(counter));
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;

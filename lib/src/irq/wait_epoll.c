@@ -2,6 +2,7 @@
 /* Waiting by epoll, edge-triggered: no eventfd is read. */
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "irq/irq.h"
@@ -40,11 +41,11 @@ static void exit_epoll(struct udrv__irq_worker *w)
 	close(w->w.epfd);
 }
 
-static int take_events(struct udrv__irq_worker *w, const struct epoll_event *ev, int count)
+static int take_events(struct udrv__irq_worker *w, const struct epoll_event *ev, long count)
 {
 	if (count < 0)
 		return errno == EINTR ? 0 : -errno;
-	for (int i = 0; i < count; i++)
+	for (long i = 0; i < count; i++)
 		if (ev[i].data.ptr)
 			udrv__worker_ready(w, ev[i].data.ptr);
 	return 0;
@@ -59,7 +60,8 @@ static int wait_epoll(struct udrv__irq_worker *w)
 		return take_events(w, ev,
 				   epoll_pwait2(w->w.epfd, ev, EVENTS_MAX,
 						udrv__deadline_left(w, &left), NULL));
-	return take_events(w, ev, epoll_wait(w->w.epfd, ev, EVENTS_MAX, -1));
+	/* epoll_wait() is a cancellation point, which costs as much as all else here. */
+	return take_events(w, ev, syscall(SYS_epoll_pwait, w->w.epfd, ev, EVENTS_MAX, -1, NULL, 0));
 }
 
 /* More than fit into one call come in turn. */

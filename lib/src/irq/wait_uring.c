@@ -102,7 +102,7 @@ static int init_uring(struct udrv__irq_worker *w)
  * The poll of a source, or of the kicks, has ended: the kernel may do that at any time. Signals
  * meanwhile show on arming.
  */
-static int rearm(struct udrv__irq_worker *w, uint64_t owner, int why)
+static __attribute__((noinline)) int rearm(struct udrv__irq_worker *w, uint64_t owner, int why)
 {
 	struct udrv__vector *v = (struct udrv__vector *)(uintptr_t)owner;
 
@@ -116,24 +116,32 @@ static int rearm(struct udrv__irq_worker *w, uint64_t owner, int why)
 	return why < 0 ? why : arm_source(w, v);
 }
 
-/* Several completions of one poll stand for one "signalled since". */
-static int reap(struct udrv__irq_worker *w)
+static inline int take(struct udrv__irq_worker *w, const struct io_uring_cqe *cqe)
 {
-	struct io_uring *ring = &w->w.ring;
-	unsigned int head = *ring->cq.khead;
-	unsigned int tail = io_uring_smp_load_acquire(ring->cq.ktail);
+	const uint64_t owner = cqe->user_data;
+
+	/* Of a poll that goes on, or has ended with a signal: it never reports 0. */
+	if (__builtin_expect(owner > OF_NOBODY && cqe->res >= 0, 1))
+		udrv__worker_ready(w, (struct udrv__vector *)(uintptr_t)owner);
+	if (__builtin_expect(cqe->flags & IORING_CQE_F_MORE, 1))
+		return 0;
+	return rearm(w, owner, cqe->res);
+}
+
+/*
+ * Several completions of one poll stand for one "signalled since". Of several failures none is
+ * anybody's in particular: the worker ends in any case.
+ */
+static inline int reap(struct udrv__irq_worker *w)
+{
+	const struct io_uring_cq *cq = &w->w.ring.cq;
+	unsigned int head = *cq->khead;
+	const unsigned int tail = io_uring_smp_load_acquire(cq->ktail);
 	int ret = 0;
 
-	for (; head != tail && !ret; head++) {
-		const struct io_uring_cqe *cqe = &ring->cq.cqes[head & ring->cq.ring_mask];
-		uint64_t owner = cqe->user_data;
-
-		if (owner > OF_NOBODY && cqe->res > 0)
-			udrv__worker_ready(w, (struct udrv__vector *)(uintptr_t)owner);
-		if (__builtin_expect(!(cqe->flags & IORING_CQE_F_MORE), 0))
-			ret = rearm(w, owner, cqe->res);
-	}
-	io_uring_smp_store_release(ring->cq.khead, head);
+	while (head != tail)
+		ret |= take(w, &cq->cqes[head++ & cq->ring_mask]);
+	io_uring_smp_store_release(cq->khead, head);
 	return ret;
 }
 
@@ -146,7 +154,7 @@ static int enter(struct udrv__irq_worker *w, unsigned int wait_for)
 	return ret < 0 && ret != -EINTR ? ret : 0;
 }
 
-static int enter_until(struct udrv__irq_worker *w)
+static __attribute__((noinline)) int enter_until(struct udrv__irq_worker *w)
 {
 	struct timespec left;
 	struct __kernel_timespec ts;
@@ -161,14 +169,12 @@ static int enter_until(struct udrv__irq_worker *w)
 	return ret < 0 && ret != -EINTR && ret != -ETIME ? ret : 0;
 }
 
+/* With a completion there already the kernel does not wait. */
 static int wait_uring(struct udrv__irq_worker *w)
 {
-	int ret = 0;
+	int ret = __builtin_expect(w->deadline_ns == UDRV__NEVER, 1) ? enter(w, 1) : enter_until(w);
 
-	if (!io_uring_cq_ready(&w->w.ring))
-		ret = __builtin_expect(w->deadline_ns == UDRV__NEVER, 1) ? enter(w, 1)
-									 : enter_until(w);
-	return ret ? ret : reap(w);
+	return __builtin_expect(ret, 0) ? ret : reap(w);
 }
 
 /* What the kernel has put off, or had no room for, it reports when it is entered. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A worker: wait, run the chains of what was signalled, carry out orders, until told to stop. */
+/* A worker's thread, and the orders that change it. */
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -173,7 +173,7 @@ static void give_up(struct udrv__irq_worker *w)
 		udrv_device_set_gone(v->dev);
 }
 
-static void fail(struct udrv__irq_worker *w, int ret)
+void udrv__worker_fail(struct udrv__irq_worker *w, int ret)
 {
 	udrv_dev_err(speaker(w)->dev, "irq %u: waiting by %s failed: %s; no more interrupts",
 		     speaker(w)->nr, w->ops->name, strerror(-ret));
@@ -286,66 +286,11 @@ static int stop(struct udrv__irq_worker *w, void *arg)
 	return 0;
 }
 
-static void run_ready(struct udrv__irq_worker *w)
-{
-	struct udrv__vector *v = w->ready;
-
-	w->ready = NULL;
-	while (v) {
-		struct udrv__vector *next = v->next_ready;
-
-		v->ready = false;
-		udrv__chain_run(w, v);
-		v = next;
-	}
-}
-
-/* Orders came: all that was signalled before them is handled first. */
-static void obey(struct udrv__irq_worker *w, struct udrv__order *order)
-{
-	int ret = w->ops->look(w);
-
-	if (ret)
-		fail(w, ret);
-	run_ready(w);
-	while (order) {
-		struct udrv__order *next = order->next;
-
-		order->run(w, order); /* it may be gone then */
-		order = next;
-	}
-}
-
-static void obey_all(struct udrv__irq_worker *w)
-{
-	struct udrv__order *orders;
-
-	while ((orders = udrv__orders_take(w)))
-		obey(w, orders);
-	/* Changes may have found what was signalled meanwhile. */
-	run_ready(w);
-}
-
-static void serve(struct udrv__irq_worker *w)
-{
-	while (!w->stop) {
-		int ret = w->wait(w);
-
-		if (__builtin_expect(ret, 0))
-			fail(w, ret);
-		run_ready(w);
-		if (__builtin_expect(__atomic_load_n(&w->orders, __ATOMIC_RELAXED) != NULL, 0))
-			obey_all(w);
-		if (__builtin_expect(w->deadline_ns != UDRV__NEVER, 0))
-			udrv__delayed_run(w);
-	}
-}
-
 /* What was signalled, and whose chain did not run, is left to who serves it next. */
 static void end(struct udrv__irq_worker *w)
 {
 	while (!udrv__orders_close(w))
-		obey_all(w);
+		udrv__serve_orders(w);
 	udrv__kicks_to(w, -1, 0);
 	stop_waiting(w);
 	while (w->ready)
@@ -371,8 +316,7 @@ static void *worker(void *arg)
 	udrv__irq_describe_worker(v, w, true);
 	udrv__orders_open(w, true);
 	udrv_complete(&w->started);
-	run_ready(w);
-	serve(w);
+	udrv__serve(w);
 	end(w);
 	return NULL;
 }

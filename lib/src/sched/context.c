@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Interrupts on and off. Each thread that runs handlers has a word that says whether it is in one;
- * `held` says whether somebody has interrupts off. The thread writes its word and then reads
- * `held`, who holds writes `held` and then reads the words, all sequentially consistent: one of the
- * two sees the other. Words are never freed, so that they can be walked without a lock; there are
- * some hundred before any memory must be had for more.
+ * Interrupts on and off. Each thread that runs handlers has a word that says whether it is in one
+ * (context.h). Words are never freed, so that they can be walked without a lock; there are some
+ * hundred before any memory must be had for more.
  */
 #include <limits.h>
 #include <linux/futex.h>
@@ -32,7 +30,7 @@ struct slot {
 static struct slot first[FIRST_SLOTS] = {{.claimed = 1}};
 static struct slot *more;
 uint32_t *const udrv__context_of_timers = &first[0].context;
-static uint32_t held;
+uint32_t udrv__context_held;
 static pthread_mutex_t holder = PTHREAD_MUTEX_INITIALIZER;
 static __thread bool holding;
 static __thread uint32_t *own_context;
@@ -91,33 +89,32 @@ static void set(uint32_t *context, uint32_t to)
 
 static bool is_held(void)
 {
-	return __atomic_load_n(&held, __ATOMIC_SEQ_CST);
+	return __atomic_load_n(&udrv__context_held, __ATOMIC_SEQ_CST);
 }
 
 static void stop_running(uint32_t *context)
 {
 	set(context, UDRV__CONTEXT_TASK);
-	if (__builtin_expect(is_held(), 0))
+	if (is_held())
 		udrv__wake_word(context, INT_MAX);
 }
 
-void udrv__context_enter(uint32_t *context, enum udrv__context to)
+void udrv__context_wait(uint32_t *context, enum udrv__context to)
 {
-	set(context, to);
-	while (__builtin_expect(is_held(), 0)) {
+	while (is_held()) {
 		stop_running(context);
-		(void)udrv__sleep(&held, 1, NULL, NULL, UINT64_MAX);
+		(void)udrv__sleep(&udrv__context_held, 1, NULL, NULL, UINT64_MAX);
 		set(context, to);
 	}
 }
 
-void udrv__context_leave(uint32_t *context)
+void udrv__context_left(uint32_t *context)
 {
-	if (__builtin_expect(holding, 0)) {
+	if (holding) {
 		udrv_pr_err("a handler returned with interrupts off; they are on again");
 		udrv_local_irq_enable();
 	}
-	stop_running(context);
+	udrv__wake_word(context, INT_MAX);
 }
 
 static void wait_for_others(void)
@@ -138,7 +135,7 @@ static void hold(void)
 	if (was)
 		stop_running(own_context);
 	pthread_mutex_lock(&holder);
-	__atomic_store_n(&held, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&udrv__context_held, 1, __ATOMIC_SEQ_CST);
 	wait_for_others();
 	if (was)
 		set(own_context, was);
@@ -148,8 +145,8 @@ static void hold(void)
 static void release(void)
 {
 	holding = false;
-	__atomic_store_n(&held, 0, __ATOMIC_SEQ_CST);
-	udrv__wake_word(&held, INT_MAX);
+	__atomic_store_n(&udrv__context_held, 0, __ATOMIC_SEQ_CST);
+	udrv__wake_word(&udrv__context_held, INT_MAX);
 	pthread_mutex_unlock(&holder);
 }
 

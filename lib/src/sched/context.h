@@ -22,8 +22,28 @@ void udrv__context_adopt(uint32_t *context);
 /* The timer thread's. */
 extern uint32_t *const udrv__context_of_timers;
 
-/* Around what may be held off (udrv_local_irq_save()): enter waits while it is. */
-void udrv__context_enter(uint32_t *context, enum udrv__context to);
-void udrv__context_leave(uint32_t *context);
+/* Somebody holds all of that off. */
+extern uint32_t udrv__context_held;
+/* While they do: wait until they do not, with the context as it was; and be seen to have left. */
+void udrv__context_wait(uint32_t *context, enum udrv__context to);
+void udrv__context_left(uint32_t *context);
+
+/*
+ * Around what may be held off (udrv_local_irq_save()). This stores the word and then reads `held`,
+ * who holds stores `held` and then reads the words: one of the two sees the other.
+ */
+static inline void udrv__context_enter(uint32_t *context, enum udrv__context to)
+{
+	__atomic_store_n(context, to, __ATOMIC_SEQ_CST);
+	if (__builtin_expect(__atomic_load_n(&udrv__context_held, __ATOMIC_SEQ_CST), 0))
+		udrv__context_wait(context, to);
+}
+
+static inline void udrv__context_leave(uint32_t *context)
+{
+	__atomic_store_n(context, UDRV__CONTEXT_TASK, __ATOMIC_SEQ_CST);
+	if (__builtin_expect(__atomic_load_n(&udrv__context_held, __ATOMIC_SEQ_CST), 0))
+		udrv__context_left(context);
+}
 
 #endif

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a worker does: wait, run the chains of what was signalled, carry out orders. A chain is
+ * walked without a lock; who takes an action off waits for an order to be carried out, which is
+ * between two runs, before it is freed. Here is all that runs for each interrupt, so that it is
+ * compiled into one piece: tests/bench/cost counts its instructions.
+ */
+#include <udrv/cycles.h>
+
+#include "irq/irq.h"
+#include "sched/clock.h"
+
+/* On the way of each interrupt; and what need not be there a second time. */
+#define HOT  static inline __attribute__((always_inline))
+#define COLD static __attribute__((noinline))
+
+/* Walk the chain; what the handlers returned, ORed. */
+HOT unsigned int run_handlers(struct udrv__vector *v)
+{
+	unsigned int all = UDRV_IRQ_NONE;
+	struct udrv__action *a;
+
+	for (a = __atomic_load_n(&v->actions, __ATOMIC_ACQUIRE); a;
+	     a = __atomic_load_n(&a->next, __ATOMIC_ACQUIRE)) {
+		udrv_irqreturn_t r = a->handler((int)v->nr, a->dev_id);
+
+		a->wake = r == UDRV_IRQ_WAKE_THREAD;
+		all |= r;
+	}
+	return all;
+}
+
+COLD void run_threads(struct udrv__vector *v)
+{
+	struct udrv__action *a;
+
+	for (a = __atomic_load_n(&v->actions, __ATOMIC_ACQUIRE); a;
+	     a = __atomic_load_n(&a->next, __ATOMIC_ACQUIRE)) {
+		if (a->wake && a->thread_fn)
+			(void)a->thread_fn((int)v->nr, a->dev_id);
+		a->wake = false;
+	}
+}
+
+HOT void count_run(struct udrv__irq_worker *w, struct udrv__vector *v, unsigned int result,
+		   udrv_cycles_t start)
+{
+	struct udrv__stat_vector *stat = v->stat;
+
+	udrv__stat_add(&stat->count, 1);
+	udrv__hist_record(&stat->run, udrv_get_cycles() - start);
+	if (__builtin_expect(__atomic_load_n(&v->stamp, __ATOMIC_RELAXED) != 0, 0))
+		udrv__chain_latency(v, start);
+	if (__builtin_expect(result == UDRV_IRQ_NONE, 0))
+		udrv__chain_unhandled(v);
+	if (__builtin_expect(--v->tokens == 0, 0))
+		udrv__chain_window(w, v);
+}
+
+HOT void run_chain(struct udrv__irq_worker *w, struct udrv__vector *v)
+{
+	udrv_cycles_t start;
+	unsigned int result;
+
+	udrv__context_enter(w->context, UDRV__CONTEXT_HANDLER);
+	start = udrv_get_cycles();
+	result = run_handlers(v);
+	if (result & UDRV_IRQ_WAKE_THREAD) {
+		__atomic_store_n(w->context, UDRV__CONTEXT_THREAD, __ATOMIC_RELAXED);
+		run_threads(v);
+	}
+	count_run(w, v, result, start);
+	udrv__context_leave(w->context);
+}
+
+/* Whoever disables it sees the chain not run, or waits for an order, which is after the run. */
+HOT void serve_vector(struct udrv__irq_worker *w, struct udrv__vector *v)
+{
+	uint32_t off = __atomic_load_n(&v->off, __ATOMIC_ACQUIRE);
+
+	v->pending = off != 0;
+	if (__builtin_expect(off != 0, 0))
+		return;
+	run_chain(w, v);
+	/* Every action of the line has been asked. One that was shut off or rests stays masked. */
+	if (v->level && !(__atomic_load_n(&v->off, __ATOMIC_RELAXED) & ~UDRV__OFF_DEPTH))
+		udrv__chain_unmask(v);
+}
+
+void udrv__serve_vector(struct udrv__irq_worker *w, struct udrv__vector *v)
+{
+	serve_vector(w, v);
+}
+
+HOT void run_ready(struct udrv__irq_worker *w)
+{
+	struct udrv__vector *v = w->ready;
+
+	w->ready = NULL;
+	while (v) {
+		struct udrv__vector *next = v->next_ready;
+
+		v->ready = false;
+		serve_vector(w, v);
+		v = next;
+	}
+}
+
+COLD void run_ready_now(struct udrv__irq_worker *w)
+{
+	run_ready(w);
+}
+
+/* Orders came: all that was signalled before them is handled first. */
+static void obey(struct udrv__irq_worker *w, struct udrv__order *order)
+{
+	int ret = w->ops->look(w);
+
+	if (ret)
+		udrv__worker_fail(w, ret);
+	run_ready_now(w);
+	while (order) {
+		struct udrv__order *next = order->next;
+
+		order->run(w, order); /* it may be gone then */
+		order = next;
+	}
+}
+
+void udrv__serve_orders(struct udrv__irq_worker *w)
+{
+	struct udrv__order *orders;
+
+	while ((orders = udrv__orders_take(w)))
+		obey(w, orders);
+	/* Changes may have found what was signalled meanwhile. */
+	run_ready_now(w);
+}
+
+void udrv__serve(struct udrv__irq_worker *w)
+{
+	udrv__serve_orders(w);
+	while (!w->stop) {
+		int ret = w->wait(w);
+
+		run_ready(w);
+		if (__builtin_expect(ret, 0))
+			udrv__worker_fail(w, ret);
+		if (__builtin_expect(__atomic_load_n(&w->orders, __ATOMIC_RELAXED) != NULL, 0))
+			udrv__serve_orders(w);
+		if (__builtin_expect(w->deadline_ns != UDRV__NEVER, 0))
+			udrv__delayed_run(w);
+	}
+}
