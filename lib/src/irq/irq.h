@@ -136,6 +136,7 @@ struct udrv__irq_worker {
 		struct {
 			struct io_uring ring;
 			unsigned int enter_flags;
+			int error; /* a poll could not be armed again */
 		};
 	} w;
 	struct udrv__vector *leaving; /* the ring stops watching it */

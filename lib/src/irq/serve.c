@@ -137,18 +137,28 @@ void udrv__serve_orders(struct udrv__irq_worker *w)
 	run_ready_now(w);
 }
 
+/* Than what was signalled? */
+HOT bool has_more(const struct udrv__irq_worker *w)
+{
+	return __atomic_load_n(&w->orders, __ATOMIC_RELAXED) || w->deadline_ns != UDRV__NEVER;
+}
+
 void udrv__serve(struct udrv__irq_worker *w)
 {
 	udrv__serve_orders(w);
 	while (!w->stop) {
-		int ret = w->wait(w);
+		int ret;
 
-		run_ready(w);
-		if (__builtin_expect(ret, 0))
+		do {
+			ret = w->wait(w);
+			if (__builtin_expect(ret, 0))
+				break;
+			run_ready(w);
+		} while (__builtin_expect(!has_more(w), 1));
+		if (ret)
 			udrv__worker_fail(w, ret);
-		if (__builtin_expect(__atomic_load_n(&w->orders, __ATOMIC_RELAXED) != NULL, 0))
-			udrv__serve_orders(w);
-		if (__builtin_expect(w->deadline_ns != UDRV__NEVER, 0))
+		udrv__serve_orders(w);
+		if (w->deadline_ns != UDRV__NEVER)
 			udrv__delayed_run(w);
 	}
 }

@@ -46,6 +46,7 @@ int udrv__ring_init(struct udrv__irq_worker *w)
 	if (ret)
 		return ret;
 	(void)__atomic_load_n(&rings_ended, __ATOMIC_ACQUIRE);
+	w->w.error = 0;
 	w->w.enter_flags = IORING_ENTER_GETEVENTS;
 	/* Saves a descriptor look-up per wait; works without, too. */
 	if (io_uring_register_ring_fd(&w->w.ring) == 1)
@@ -98,11 +99,7 @@ static int init_uring(struct udrv__irq_worker *w)
 	return ret;
 }
 
-/*
- * The poll of a source, or of the kicks, has ended: the kernel may do that at any time. Signals
- * meanwhile show on arming.
- */
-static __attribute__((noinline)) int rearm(struct udrv__irq_worker *w, uint64_t owner, int why)
+static int rearm(struct udrv__irq_worker *w, uint64_t owner, int why)
 {
 	struct udrv__vector *v = (struct udrv__vector *)(uintptr_t)owner;
 
@@ -116,33 +113,41 @@ static __attribute__((noinline)) int rearm(struct udrv__irq_worker *w, uint64_t 
 	return why < 0 ? why : arm_source(w, v);
 }
 
-static inline int take(struct udrv__irq_worker *w, const struct io_uring_cqe *cqe)
+/*
+ * Of a source, or of the kicks: the kernel may do that at any time. Signals meanwhile show on
+ * arming. What fails, fails the worker.
+ */
+static __attribute__((noinline)) void poll_ended(struct udrv__irq_worker *w, uint64_t owner,
+						 int why)
+{
+	int ret = rearm(w, owner, why);
+
+	if (ret)
+		w->w.error = ret;
+}
+
+static inline void take(struct udrv__irq_worker *w, const struct io_uring_cqe *cqe)
 {
 	const uint64_t owner = cqe->user_data;
 
 	/* Of a poll that goes on, or has ended with a signal: it never reports 0. */
 	if (__builtin_expect(owner > OF_NOBODY && cqe->res >= 0, 1))
 		udrv__worker_ready(w, (struct udrv__vector *)(uintptr_t)owner);
-	if (__builtin_expect(cqe->flags & IORING_CQE_F_MORE, 1))
-		return 0;
-	return rearm(w, owner, cqe->res);
+	if (__builtin_expect(!(cqe->flags & IORING_CQE_F_MORE), 0))
+		poll_ended(w, owner, cqe->res);
 }
 
-/*
- * Several completions of one poll stand for one "signalled since". Of several failures none is
- * anybody's in particular: the worker ends in any case.
- */
+/* Several completions of one poll stand for one "signalled since". */
 static inline int reap(struct udrv__irq_worker *w)
 {
 	const struct io_uring_cq *cq = &w->w.ring.cq;
 	unsigned int head = *cq->khead;
 	const unsigned int tail = io_uring_smp_load_acquire(cq->ktail);
-	int ret = 0;
 
 	while (head != tail)
-		ret |= take(w, &cq->cqes[head++ & cq->ring_mask]);
+		take(w, &cq->cqes[head++ & cq->ring_mask]);
 	io_uring_smp_store_release(cq->khead, head);
-	return ret;
+	return w->w.error;
 }
 
 /* io_uring_wait_cqe() does the same in about 100 instructions more. */

@@ -23,7 +23,7 @@ void udrv__context_adopt(uint32_t *context);
 extern uint32_t *const udrv__context_of_timers;
 
 /* Somebody holds all of that off. */
-extern uint32_t udrv__context_held;
+extern uint32_t udrv__context_held __attribute__((visibility("hidden")));
 /* While they do: wait until they do not, with the context as it was; and be seen to have left. */
 void udrv__context_wait(uint32_t *context, enum udrv__context to);
 void udrv__context_left(uint32_t *context);
