@@ -33,6 +33,8 @@ struct source {
 	 * vector's last, each is sent again after 128 us. The cause is not there any more then.
 	 */
 	bool repeats;
+	/* Where a message is all that there is: it was raised, and no handler ran since. */
+	atomic_bool in_flight;
 	unsigned int raised; /* by the one thread that raises it */
 	atomic_uint arrived;
 	atomic_uint idle; /* times a handler found nothing */
@@ -50,6 +52,12 @@ void close_quiet(struct udrv_device *dev);
 void edu_source(struct source *s, struct udrv_device *dev);
 /* The five causes of an 82574, each with the vector of its number. */
 void e1000e_sources(struct source s[5], struct udrv_device *dev);
+/*
+ * The first count vectors of an ivshmem device, rung by the device's own doorbell. A message has no
+ * status: a run of the handler is taken for it if it was rung and is in flight, and is idle else.
+ * So one that is lost never arrives, and one that comes twice is idle once.
+ */
+void ivshmem_sources(struct source *s, unsigned int count, struct udrv_device *dev);
 /* A 16550 at an offset of an I/O BAR 0, by its transmitter that is empty. */
 void uart_source(struct source *s, struct udrv_device *dev, unsigned int offset);
 
@@ -62,7 +70,10 @@ bool source_await(struct source *s);
 bool source_raise(struct source *s);
 /* Raise all of them in mixed order, so many times on average; wait until all arrived. */
 bool sources_pump(struct source *s, unsigned int count, unsigned int times);
-/* Did the chain run as often as the handler? For lines with one handler. */
+/*
+ * Did the chain run as often as the handler, on the CPU that takes the interrupt? For lines with
+ * one handler, 50 ms after the last.
+ */
 void source_check_stats(struct source *s);
 
 void pause_us(long us);

@@ -1,13 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The interrupt runtime on a real kernel: all that is raised arrives, and once. Devices: edu and
-# pci-serial-2x, which share an interrupt line, and e1000e or not.
+# The interrupt runtime on a real kernel: all that is raised arrives, and once. Devices: edu with
+# pci-serial-2x, which share an interrupt line; e1000e; ivshmem-doorbell. Those that are there.
 # shellcheck source-path=SCRIPTDIR
 . "${0%/*}/lib.sh"
 
 edu=$(device_by_ids 1234:11e8)
 uarts=$(device_by_ids 1b36:0003)
 e1000e=$(device_by_ids 8086:10d3)
+ivshmem=$(device_by_ids 1af4:1110)
 
 run()
 {
@@ -17,15 +18,17 @@ run()
 	sed 's/^/     /' "$check_out"
 }
 
-# shellcheck disable=SC2086 # none or one
-{
-	check "bind" udrv bind "$edu" "$uarts" $e1000e
-	[ -z "$e1000e" ] || run "five MSI-X vectors" msix "$e1000e"
+# shellcheck disable=SC2086 # none or one of each
+check "bind" udrv bind $edu $uarts $e1000e $ivshmem
+[ -z "$e1000e" ] || run "five MSI-X vectors" msix "$e1000e"
+[ -z "$ivshmem" ] || run "64 MSI-X vectors" many "$ivshmem"
+if [ -n "$edu" ]; then
 	run "MSI" msi "$edu"
 	run "INTx" intx "$edu"
 	run "two handlers for one device" chain "$edu"
 	run "one line for two devices" line "$edu" "$uarts"
 	run "an interrupt for nobody" nobody "$edu"
-	check "unbind" udrv unbind "$edu" "$uarts" $e1000e
-}
+fi
+# shellcheck disable=SC2086
+check "unbind" udrv unbind $edu $uarts $e1000e $ivshmem
 finish

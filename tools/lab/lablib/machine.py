@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import ivshmem
 from .common import EXIT_USAGE, LabError, need_program
 from .kernel import Kernel
 
@@ -40,6 +41,7 @@ class Machine:
     append: str = ""
     snapshot: bool = False
     devices: list = field(default_factory=list)
+    ivshmem: list = field(default_factory=list)  # the vectors of each
     disks: list = field(default_factory=list)
 
     def check(self):
@@ -95,6 +97,12 @@ class Machine:
             arguments += ["-blockdev", f"driver=file,node-name=disk{number},filename={path}"]
         return arguments
 
+    def all_devices(self):
+        """The devices under test in their order."""
+        return self.devices + [
+            f"ivshmem-doorbell,chardev={ivshmem.chardev(number)},vectors={vectors}"
+            for number, vectors in enumerate(self.ivshmem)]
+
     def placed_devices(self):
         """The devices with an address each: free slots from FIRST_SLOT on, or root ports."""
         used = {int(slot, 16) for device in self.devices
@@ -102,7 +110,7 @@ class Machine:
         free = iter(n for n in range(FIRST_SLOT, 0x10) if n not in used)
         ports = iter(range(ROOT_PORTS))
         placed = []
-        for device in self.devices:
+        for device in self.all_devices():
             if device.startswith(NOT_PCI) or (is_placed(device) and not self.snapshot):
                 placed.append(device)
             elif is_placed(device):

@@ -12,6 +12,7 @@ import socket
 import subprocess
 from dataclasses import dataclass
 
+from . import ivshmem
 from .common import EXIT_DIED, EXIT_QEMU, Deadline, LabError
 from .machine import qemu
 
@@ -38,7 +39,7 @@ class NeverStarted(LabError):
 class Session:
     """A running guest. `with` ends it; QEMU dies with this process in any case."""
 
-    def __init__(self, machine, directory, deadline, extra=()):
+    def __init__(self, machine, directory, deadline, extra=(), ivshmem_vectors=()):
         self.directory = directory
         self.deadline = deadline
         self.console = directory / "console.log"
@@ -48,6 +49,9 @@ class Session:
         self.events = []
         for name in CHANNELS:
             self.channels[name], remote[name] = socket.socketpair()
+        for number, vectors in enumerate(ivshmem_vectors):
+            name = ivshmem.chardev(number)
+            self.channels[name], remote[name] = ivshmem.connect(number, vectors)
         command = [qemu(), *machine.base_arguments(), *self.channel_arguments(remote), *extra]
         (directory / "command").write_text(shlex.join(command) + "\n", encoding="utf-8")
         with open(directory / "qemu.log", "wb") as log:
