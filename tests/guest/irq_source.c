@@ -34,9 +34,25 @@
 #define UART_IIR_NONE 0x01
 #define UART_BAR      0
 
-const enum udrv_wait waits[] = {UDRV_WAIT_READ, UDRV_WAIT_EPOLL, UDRV_WAIT_URING,
-				UDRV_WAIT_URING_READ, UDRV_WAIT_ADAPTIVE};
-const unsigned int wait_count = sizeof(waits) / sizeof(waits[0]);
+static const enum udrv_wait waits_of_one[] = {UDRV_WAIT_READ, UDRV_WAIT_EPOLL, UDRV_WAIT_URING,
+					      UDRV_WAIT_URING_READ, UDRV_WAIT_ADAPTIVE};
+static const enum udrv_wait waits_of_many[] = {UDRV_WAIT_EPOLL, UDRV_WAIT_URING,
+					       UDRV_WAIT_ADAPTIVE};
+
+const enum udrv_wait *waits = waits_of_one;
+unsigned int wait_count = sizeof(waits_of_one) / sizeof(waits_of_one[0]);
+
+void sources_share(struct source *s, unsigned int count)
+{
+	const struct udrv_irq_options options = {UDRV_WAIT_URING, 50, UDRV_CPU_HOME};
+	bool good = !udrv_irq_set_options(s[0].dev, s[0].irq, &options);
+
+	for (unsigned int i = 1; good && i < count; i++)
+		good = !udrv_irq_share(s[i].dev, s[i].irq, s[0].dev, s[0].irq);
+	check("one worker for all", good);
+	waits = waits_of_many;
+	wait_count = sizeof(waits_of_many) / sizeof(waits_of_many[0]);
+}
 
 atomic_int failed;
 

@@ -10,8 +10,8 @@
 #include <udrv/irq.h>
 
 /* What a worker can wait by on the guest's one CPU. */
-extern const enum udrv_wait waits[];
-extern const unsigned int wait_count;
+extern const enum udrv_wait *waits;
+extern unsigned int wait_count;
 
 struct source;
 
@@ -77,5 +77,8 @@ bool sources_pump(struct source *s, unsigned int count, unsigned int times);
 void source_check_stats(struct source *s);
 
 void pause_us(long us);
+
+/* All are served by the first one's worker from now on; waits are those that allow it. */
+void sources_share(struct source *s, unsigned int count);
 
 #endif

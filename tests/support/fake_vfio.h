@@ -38,6 +38,7 @@ struct fake_device {
 	struct fake_region regions[VFIO_PCI_NUM_REGIONS];
 	uint32_t irqs[VFIO_PCI_NUM_IRQS]; /* vectors of each index */
 	uint32_t vectors_left;		  /* that the kernel can give; 0: no limit */
+	bool vectors_left_unsaid;	  /* it does not say how many */
 	int open_errno;
 
 	/* What became of it. */

@@ -60,7 +60,7 @@ static int trigger(struct fake_device *dev, const struct vfio_irq_set *set)
 	    (vectors && other_type_on(dev, set->index)))
 		return -EINVAL;
 	if (vectors && dev->vectors_left && set->count > dev->vectors_left)
-		return (int)dev->vectors_left;
+		return dev->vectors_left_unsaid ? -ENOSPC : (int)dev->vectors_left;
 	FAULT_MUST(set->count <= FAKE_VECTORS_MAX);
 	memcpy(dev->eventfds[set->index], set->data, set->count * sizeof(int));
 	dev->enabled[set->index] = set->count;

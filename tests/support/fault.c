@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -212,6 +213,19 @@ WRAPPED(ssize_t, read, (int fd, void *buf, size_t len))
 {
 	FAIL_ERRNO("read", 0, -1);
 	return __real_read(fd, buf, len);
+}
+
+/* Those of a worker on the way of each interrupt. */
+WRAPPED(long, syscall, (long nr, long a, long b, long c, long d, long e, long f))
+{
+	long ret;
+
+	if (nr == SYS_read)
+		FAIL_ERRNO("read", 0, -1);
+	ret = __real_syscall(nr, a, b, c, d, e, f);
+	if (hooks.syscalled)
+		hooks.syscalled(nr);
+	return ret;
 }
 
 /* The rest: fail, or go on. */

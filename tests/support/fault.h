@@ -80,6 +80,7 @@ struct fault_hooks {
 	void (*munmap)(void *addr, size_t len);
 	void (*access)(int fd, size_t len, off_t offset, bool write); /* pread, pwrite */
 	void (*close)(int fd);
+	void (*syscalled)(long nr); /* syscall() returned */
 };
 
 void fault_set_hooks(const struct fault_hooks *hooks);

@@ -14,6 +14,7 @@
 
 #include "irq/irq.h"
 
+#include "support/fault.h"
 #include "support/suite.h"
 
 /* docs/specs/edu of QEMU: interrupt status, raise, acknowledge. */
@@ -265,15 +266,10 @@ static void after_wait(void)
 		note_runs(w, &second);
 }
 
-long __real_syscall(long nr, long a, long b, long c, long d, long e, long f);
-long __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f);
-long __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
+static void after_syscall(long nr)
 {
-	long ret = __real_syscall(nr, a, b, c, d, e, f);
-
 	if (nr == SYS_epoll_pwait)
 		after_wait();
-	return ret;
 }
 
 int __real_io_uring_enter2(unsigned int fd, unsigned int to_submit, unsigned int min_complete,
@@ -310,6 +306,7 @@ static void signal_between_two_orders(enum udrv_wait wait)
 
 START_TEST(an_order_is_carried_out_after_all_signals_before_it)
 {
+	fault_set_hooks(&(struct fault_hooks){.syscalled = after_syscall});
 	for (int i = 0; i < 100; i++) {
 		signal_between_two_orders(UDRV_WAIT_EPOLL);
 		signal_between_two_orders(UDRV_WAIT_URING);

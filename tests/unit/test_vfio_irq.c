@@ -78,6 +78,21 @@ START_TEST(fewer_vectors_than_wanted)
 }
 END_TEST
 
+/* Some kernels only say that it was too many. */
+START_TEST(fewer_vectors_than_wanted_and_nobody_says_how_many)
+{
+	fake->vectors_left_unsaid = true;
+	fake->vectors_left = 5;
+	ck_assert_int_eq(udrv_pci_alloc_irq_vectors(dev, 1, 8, UDRV_PCI_IRQ_MSIX), 5);
+	ck_assert_uint_eq(fake->enabled[VFIO_PCI_MSIX_IRQ_INDEX], 5);
+	udrv_pci_free_irq_vectors(dev);
+	ck_assert_int_eq(udrv_pci_alloc_irq_vectors(dev, 5, 8, UDRV_PCI_IRQ_MSIX), 5);
+	udrv_pci_free_irq_vectors(dev);
+	ck_assert_int_eq(udrv_pci_alloc_irq_vectors(dev, 6, 8, UDRV_PCI_IRQ_MSIX), -ENOSPC);
+	ck_assert_uint_eq(udrv_pci_irq_type(dev), 0);
+}
+END_TEST
+
 START_TEST(fewer_vectors_than_needed)
 {
 	fake->vectors_left = 3;
@@ -228,6 +243,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, takes_the_best_type_and_what_is_of_use);
 	tcase_add_test(tc, fewer_vectors_than_wanted);
+	tcase_add_test(tc, fewer_vectors_than_wanted_and_nobody_says_how_many);
 	tcase_add_test(tc, fewer_vectors_than_needed);
 	tcase_add_test(tc, bad_arguments);
 	tcase_add_test(tc, an_absurd_number_of_vectors);

@@ -117,6 +117,20 @@ static int alloc_type(struct udrv_device *dev, enum udrv__irq_type type, unsigne
 	return 0;
 }
 
+/*
+ * How many to try next, below count: what the kernel says that there are, or, where it only says
+ * that those are too many (-ENOSPC of vfio-pci), an eighth fewer. Never the same number again. Or
+ * the error.
+ */
+static int fewer(unsigned int count, int ret)
+{
+	if (ret == -ENOSPC)
+		return (int)(count - (count + 7) / 8);
+	if (ret < 0)
+		return ret;
+	return (unsigned int)ret < count ? ret : (int)count - 1;
+}
+
 /* As many vectors of a type as can be had: fewer if the kernel is short of them. */
 static int alloc_most(struct udrv_device *dev, enum udrv__irq_type type, unsigned int min,
 		      unsigned int max)
@@ -126,10 +140,13 @@ static int alloc_most(struct udrv_device *dev, enum udrv__irq_type type, unsigne
 	while (count && count >= min) {
 		int ret = alloc_type(dev, type, count);
 
-		if (ret <= 0)
-			return ret ? ret : (int)count;
-		/* Never the same number again, whatever the kernel says. */
-		count = (unsigned int)ret < count ? (unsigned int)ret : count - 1;
+		if (!ret)
+			return (int)count;
+		ret = fewer(count, ret);
+		if (ret < 0)
+			return ret;
+		/* The fewest that will do are tried before it is given up. */
+		count = (unsigned int)ret < min && count > min ? min : (unsigned int)ret;
 	}
 	return -ENOSPC;
 }
