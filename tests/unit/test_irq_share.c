@@ -276,6 +276,70 @@ START_TEST(signals_and_work_wait_while_a_vector_moves)
 }
 END_TEST
 
+static void *let_it_leave(void *arg)
+{
+	udrv_msleep(20);
+	udrv_complete_all(&may_leave);
+	return arg;
+}
+
+/* More at once than the kernel reports at once. */
+START_TEST(synchronizing_covers_what_all_vectors_signalled)
+{
+	pthread_t thread;
+
+	udrv_init_completion(dev, &entered);
+	udrv_init_completion(dev, &may_leave);
+	bell_choose(&bells[0], many[_i]);
+	share(BELLS);
+	ck_assert_int_eq(udrv_request_irq(dev, 0, stay, 0, "stay", &bells[0]), 0);
+	for (int i = 1; i < BELLS; i++)
+		bell_request(&bells[i]);
+	bell_ring(&bells[0]);
+	ck_assert_int_gt(udrv_wait_for_completion_timeout(&entered, 10000), 0);
+	for (int i = 1; i < BELLS; i++)
+		bell_ring(&bells[i]);
+	thread = start(let_it_leave, NULL);
+	ck_assert_int_eq(udrv_synchronize_irq(dev, BELLS - 1), 0);
+	for (int i = 0; i < BELLS; i++)
+		ck_assert_msg(!bells[i].rung, "vector %d was signalled before", i);
+	finish(thread);
+	bells_ring(bells, BELLS, 5);
+	ck_assert_uint_eq(idle_runs(BELLS), 0);
+}
+END_TEST
+
+/* It had to wait by other means for two, and could not. */
+START_TEST(what_cannot_be_shared_is_served_as_before)
+{
+	bell_choose(&bells[0], UDRV_WAIT_ADAPTIVE);
+	request_all(2);
+	fault_arm_call("io_uring_queue_init_params", 1, ENOMEM);
+	ck_assert_int_eq(udrv_irq_share(dev, 1, dev, 0), -ENOMEM);
+	ck_assert_str_eq(fault_disarm(), "io_uring_queue_init_params");
+	ck_assert(!udrv_device_gone(dev));
+	bells_ring(bells, 2, 20);
+	ck_assert_int_ne(bells[0].tid, bells[1].tid);
+	ck_assert_int_eq(udrv_irq_share(dev, 1, dev, 0), 0);
+	bells_ring(bells, 2, 20);
+	ck_assert_int_eq(bells[0].tid, bells[1].tid);
+}
+END_TEST
+
+static udrv_irqreturn_t closes(int irq, void *ctx)
+{
+	udrv_device_close(dev);
+	return bell_heard(irq, ctx);
+}
+
+START_TEST(a_handler_cannot_close_its_device)
+{
+	ck_assert_int_eq(udrv_request_irq(dev, 0, closes, 0, "closes", &bells[0]), 0);
+	bells_ring(bells, 1, 3);
+	ck_assert(fault_logged("closed by its own interrupt worker"));
+}
+END_TEST
+
 /* The first attempt to make a ring is answered as by a kernel that cannot. */
 static void without(int err, const char *wait)
 {
@@ -421,6 +485,9 @@ int main(void)
 	tcase_add_loop_test(tc, one_worker_serves_intx_of_several_devices, 0, MANY);
 	tcase_add_test(tc, a_worker_is_not_changed_by_its_handlers);
 	tcase_add_test(tc, signals_and_work_wait_while_a_vector_moves);
+	tcase_add_loop_test(tc, synchronizing_covers_what_all_vectors_signalled, 0, MANY);
+	tcase_add_test(tc, what_cannot_be_shared_is_served_as_before);
+	tcase_add_test(tc, a_handler_cannot_close_its_device);
 	tcase_add_test(tc, a_kernel_without_deferred_task_running);
 	tcase_add_test(tc, a_kernel_that_refuses_io_uring);
 	tcase_add_test(tc, a_kernel_without_io_uring);

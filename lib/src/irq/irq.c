@@ -155,12 +155,10 @@ static void drain(int efd)
 	(void)preadv2(efd, &iov, 1, -1, RWF_NOWAIT);
 }
 
-/* The vector, which is busy, is not served any more. */
+/* The vector, which is busy and was served, is not any more. */
 static void end_service(struct udrv__vector *v)
 {
-	if (v->served)
-		udrv__worker_detach(v->worker, v);
-	v->served = false;
+	udrv__worker_detach(v->worker, v);
 	udrv__delayed_cancel(v);
 	drain(v->efd);
 }
@@ -170,10 +168,10 @@ static int begin_service(struct udrv__vector *v)
 {
 	int ret = udrv__worker_attach(v->worker, v);
 
-	v->served = !ret;
-	if (!ret && v->level)
-		ret = v->dev->ops->irq_unmask_intx(v->dev);
-	if (ret && v->served) {
+	if (ret || !v->level)
+		return ret;
+	ret = v->dev->ops->irq_unmask_intx(v->dev);
+	if (ret) {
 		udrv_dev_err(v->dev, "irq %u cannot be unmasked: %s", v->nr, strerror(-ret));
 		end_service(v);
 	}
@@ -192,6 +190,7 @@ static int add_first(struct udrv__vector *v, struct udrv__action *action)
 	pthread_mutex_unlock(&irqs->lock);
 	ret = begin_service(v);
 	pthread_mutex_lock(&irqs->lock);
+	v->served = !ret;
 	if (ret)
 		__atomic_store_n(&v->actions, NULL, __ATOMIC_RELEASE);
 	udrv__vector_set_idle(v);
@@ -294,13 +293,15 @@ static void wait_for_worker(struct udrv__vector *v)
 	else
 		pushed = v->served && udrv__awaited_push(v->worker, &a);
 	pthread_mutex_unlock(&irqs->lock);
-	if (last)
+	if (last && v->served)
 		end_service(v);
 	else if (pushed)
 		(void)udrv__awaited_wait(&a);
 	pthread_mutex_lock(&irqs->lock);
-	if (last)
+	if (last) {
+		v->served = false;
 		udrv__vector_set_idle(v);
+	}
 }
 
 int udrv_free_irq(struct udrv_device *dev, int irq, void *dev_id)
@@ -336,6 +337,21 @@ static bool enable_once(struct udrv__vector *v)
 	return enabled;
 }
 
+/* What came meanwhile is looked at when nothing disables it any more. */
+static int enable(struct udrv__vector *v)
+{
+	struct udrv__irqs *irqs = v->dev->irqs;
+	int ret = 0;
+
+	pthread_mutex_lock(&irqs->lock);
+	if (!(__atomic_load_n(&v->off, __ATOMIC_RELAXED) & UDRV__OFF_DEPTH))
+		ret = -EINVAL;
+	else if (enable_once(v) && v->actions)
+		resume(v);
+	pthread_mutex_unlock(&irqs->lock);
+	return ret;
+}
+
 int udrv_disable_irq_nosync(struct udrv_device *dev, int irq)
 {
 	struct udrv__vector *v = udrv__vector_get(dev, irq);
@@ -356,24 +372,16 @@ int udrv_disable_irq(struct udrv_device *dev, int irq)
 		return -EINVAL;
 	ret = udrv_synchronize_irq(dev, irq);
 	if (ret)
-		(void)enable_once(v);
+		(void)enable(v);
 	return ret;
 }
 
 int udrv_enable_irq(struct udrv_device *dev, int irq)
 {
 	struct udrv__vector *v = udrv__vector_get(dev, irq);
-	int ret = 0;
+	int ret = v ? enable(v) : -EINVAL;
 
-	if (!v)
-		return -EINVAL;
-	pthread_mutex_lock(&dev->irqs->lock);
-	if (!(__atomic_load_n(&v->off, __ATOMIC_RELAXED) & UDRV__OFF_DEPTH))
-		ret = -EINVAL;
-	else if (enable_once(v) && v->actions)
-		resume(v);
-	pthread_mutex_unlock(&dev->irqs->lock);
-	if (ret)
+	if (v && ret)
 		udrv_dev_err(dev, "irq %d enabled, but not disabled", irq);
 	return ret;
 }

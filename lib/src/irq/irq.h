@@ -41,9 +41,12 @@ struct udrv__wait_ops {
 	/* Without sources yet; exit with none any more. */
 	int (*init)(struct udrv__irq_worker *w);
 	void (*exit)(struct udrv__irq_worker *w);
-	/* A signal from before remove makes the source ready, or stays for the next add. */
+	/*
+	 * A signal from before remove makes the source ready, or stays for the next add. When
+	 * remove failed, it may be reported until exit.
+	 */
 	int (*add)(struct udrv__irq_worker *w, struct udrv__vector *v);
-	void (*remove)(struct udrv__irq_worker *w, struct udrv__vector *v);
+	int (*remove)(struct udrv__irq_worker *w, struct udrv__vector *v);
 	/* Until a source is ready, the worker is kicked, or its deadline has come. */
 	int (*wait)(struct udrv__irq_worker *w);
 	/* Make ready what was signalled before the call, without waiting. */
@@ -125,8 +128,9 @@ struct udrv__irq_worker {
 	/* What it touches for each interrupt comes first. */
 	int (*wait)(struct udrv__irq_worker *w);
 	const struct udrv__wait_ops *ops;
-	struct udrv__vector *sources;
+	struct udrv__vector *sources; /* the oldest first */
 	struct udrv__vector *ready;
+	unsigned int source_count;
 	uint64_t deadline_ns; /* of the earliest delayed work, or UDRV__NEVER */
 	uint32_t *context;
 	bool stop;
@@ -136,7 +140,8 @@ struct udrv__irq_worker {
 		struct {
 			struct io_uring ring;
 			unsigned int enter_flags;
-			int error; /* a poll could not be armed again */
+			int error;	  /* a poll could not be armed again */
+			uint64_t counter; /* uring-read reads it */
 		};
 	} w;
 	struct udrv__vector *leaving; /* the ring stops watching it */
@@ -187,7 +192,7 @@ void udrv__spin_begin(struct udrv__irq_worker *w);
 struct timespec *udrv__deadline_left(const struct udrv__irq_worker *w, struct timespec *left);
 /* wait.c: for those that read the eventfd of their one source. */
 int udrv__reading_add(struct udrv__irq_worker *w, struct udrv__vector *v);
-void udrv__reading_remove(struct udrv__irq_worker *w, struct udrv__vector *v);
+int udrv__reading_remove(struct udrv__irq_worker *w, struct udrv__vector *v);
 int udrv__reading_look(struct udrv__irq_worker *w);
 void udrv__reading_took(struct udrv__irq_worker *w, uint64_t counter);
 /* wait.c: until the deadline, which there is. */

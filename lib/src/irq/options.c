@@ -98,14 +98,14 @@ static int find_worker(struct udrv__vector *v, struct udrv__vector *with,
 
 /* The vector, which is busy, is served by another worker, or by the old one if that fails. */
 static int move_service(struct udrv__vector *v, struct udrv__irq_worker *from,
-			struct udrv__irq_worker *to)
+			struct udrv__irq_worker *to, bool *served)
 {
 	int ret;
 
 	udrv__worker_detach(from, v);
 	ret = udrv__worker_attach(to, v);
-	v->served = !ret || !udrv__worker_attach(from, v);
-	if (!v->served) {
+	*served = !ret || !udrv__worker_attach(from, v);
+	if (!*served) {
 		udrv_dev_err(v->dev, "irq %u cannot be served any more; no more interrupts", v->nr);
 		udrv_device_set_gone(v->dev);
 	}
@@ -116,6 +116,7 @@ static int move_service(struct udrv__vector *v, struct udrv__irq_worker *from,
 static int move(struct udrv__vector *v, struct udrv__irq_worker **from, struct udrv__irq_worker *to)
 {
 	struct udrv__irqs *irqs = v->dev->irqs;
+	bool served = true;
 	int ret = 0;
 
 	if (v->busy)
@@ -126,8 +127,9 @@ static int move(struct udrv__vector *v, struct udrv__irq_worker **from, struct u
 	v->worker = to;
 	if (v->served) {
 		pthread_mutex_unlock(&irqs->lock);
-		ret = move_service(v, *from, to);
+		ret = move_service(v, *from, to, &served);
 		pthread_mutex_lock(&irqs->lock);
+		v->served = served;
 	}
 	if (ret) {
 		v->worker = *from;

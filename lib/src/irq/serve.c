@@ -73,10 +73,14 @@ HOT void run_chain(struct udrv__irq_worker *w, struct udrv__vector *v)
 	udrv__context_leave(w->context);
 }
 
-/* Whoever disables it sees the chain not run, or waits for an order, which is after the run. */
+/*
+ * Whoever disables it sees the chain not run, or waits for an order, which is after the run.
+ * Whoever enables it finds no order for that on its way, or this sees it enabled: hence the load's
+ * order.
+ */
 HOT void serve_vector(struct udrv__irq_worker *w, struct udrv__vector *v)
 {
-	uint32_t off = __atomic_load_n(&v->off, __ATOMIC_ACQUIRE);
+	uint32_t off = __atomic_load_n(&v->off, __ATOMIC_SEQ_CST);
 
 	v->pending = off != 0;
 	if (__builtin_expect(off != 0, 0))

@@ -79,8 +79,8 @@ void udrv__irq_describe_worker(struct udrv__vector *v, struct udrv__irq_worker *
 	now.type = v->dev->irqs->type;
 	now.nr = v->nr;
 	now.tid = served ? (uint32_t)w->tid : 0;
-	now.cpu = w->cpu;
-	now.fifo_priority = w->fifo_priority;
+	now.cpu = __atomic_load_n(&w->cpu, __ATOMIC_RELAXED);
+	now.fifo_priority = __atomic_load_n(&w->fifo_priority, __ATOMIC_RELAXED);
 	memset(now.wait, 0, sizeof(now.wait));
 	(void)snprintf(now.wait, sizeof(now.wait), "%s", wait_name(w, options.wait, served));
 	udrv__stat_describe(v->stat, &now);

@@ -208,6 +208,8 @@ unsigned int udrv_pci_irq_type(const struct udrv_device *dev)
 void udrv_pci_free_irq_vectors(struct udrv_device *dev)
 {
 	struct udrv__irqs *irqs = dev->irqs;
+	struct udrv__vector *vectors;
+	unsigned int count;
 
 	pthread_mutex_lock(&irqs->lock);
 	for (unsigned int i = 0; i < irqs->count; i++) {
@@ -223,11 +225,24 @@ void udrv_pci_free_irq_vectors(struct udrv_device *dev)
 	if (irqs->count) {
 		(void)dev->ops->irq_disable(dev, irqs->type);
 		udrv__irq_stats_show(dev, irqs->vectors, 0);
-		free_vectors(irqs->vectors, irqs->count);
 	}
+	vectors = irqs->vectors;
+	count = irqs->count;
 	irqs->vectors = NULL;
 	irqs->count = 0;
 	pthread_mutex_unlock(&irqs->lock);
+	/* Without the lock: a worker that they share may be changed by others. */
+	if (count)
+		free_vectors(vectors, count);
+}
+
+bool udrv__irqs_are_own(struct udrv_device *dev)
+{
+	bool own = false;
+
+	for (unsigned int i = 0; i < dev->irqs->count && !own; i++)
+		own = udrv__vector_is_own(&dev->irqs->vectors[i]);
+	return own;
 }
 
 /* At close: whatever the driver left requested ends here. */

@@ -73,7 +73,7 @@ int udrv__reading_add(struct udrv__irq_worker *w, struct udrv__vector *v)
 	return 0;
 }
 
-void udrv__reading_remove(struct udrv__irq_worker *w, struct udrv__vector *v)
+int udrv__reading_remove(struct udrv__irq_worker *w, struct udrv__vector *v)
 {
 	uint64_t counter;
 	struct iovec iov = {&counter, sizeof(counter)};
@@ -81,6 +81,7 @@ void udrv__reading_remove(struct udrv__irq_worker *w, struct udrv__vector *v)
 	udrv__kicks_to(w, w->kick_fd, 1);
 	if (preadv2(v->efd, &iov, 1, -1, RWF_NOWAIT) > 0 && (uint32_t)counter)
 		udrv__worker_ready(w, v);
+	return 0;
 }
 
 /* 0 as well if the deadline came first. */
@@ -128,17 +129,18 @@ const struct udrv__wait_ops udrv__wait_read = {
 	.look = udrv__reading_look,
 };
 
-static int add_nothing(struct udrv__irq_worker *w, struct udrv__vector *v)
+static int cannot_add(struct udrv__irq_worker *w, struct udrv__vector *v)
+{
+	(void)w;
+	(void)v;
+	return -ENODEV;
+}
+
+static int remove_nothing(struct udrv__irq_worker *w, struct udrv__vector *v)
 {
 	(void)w;
 	(void)v;
 	return 0;
-}
-
-static void remove_nothing(struct udrv__irq_worker *w, struct udrv__vector *v)
-{
-	(void)w;
-	(void)v;
 }
 
 static int wait_for_orders(struct udrv__irq_worker *w)
@@ -156,7 +158,7 @@ const struct udrv__wait_ops udrv__wait_orders = {
 	.many = true,
 	.init = init_nothing,
 	.exit = exit_nothing,
-	.add = add_nothing,
+	.add = cannot_add,
 	.remove = remove_nothing,
 	.wait = wait_for_orders,
 	.look = init_nothing,

@@ -18,9 +18,9 @@ static int add_epoll(struct udrv__irq_worker *w, struct udrv__vector *v)
 	return epoll_ctl(w->w.epfd, EPOLL_CTL_ADD, v ? v->efd : w->kick_fd, &ev) ? -errno : 0;
 }
 
-static void remove_epoll(struct udrv__irq_worker *w, struct udrv__vector *v)
+static int remove_epoll(struct udrv__irq_worker *w, struct udrv__vector *v)
 {
-	(void)epoll_ctl(w->w.epfd, EPOLL_CTL_DEL, v->efd, NULL);
+	return epoll_ctl(w->w.epfd, EPOLL_CTL_DEL, v->efd, NULL) ? -errno : 0;
 }
 
 static int init_epoll(struct udrv__irq_worker *w)

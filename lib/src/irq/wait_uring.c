@@ -17,6 +17,8 @@
 /* Each source has one completion a look; with more the kernel keeps what has no room. */
 #define COMPLETIONS 256
 #define SUBMISSIONS 8
+/* Linux 6.13, IO_LOCAL_TW_DEFAULT_MAX, is 20; a little less, to be sure. */
+#define REPORTS_AT_ONCE 16
 
 /*
  * A ring may be where another thread's was. The kernel orders the two; the thread sanitizer, which
@@ -182,19 +184,6 @@ static int wait_uring(struct udrv__irq_worker *w)
 	return __builtin_expect(ret, 0) ? ret : reap(w);
 }
 
-/* What the kernel has put off, or had no room for, it reports when it is entered. */
-static int look_uring(struct udrv__irq_worker *w)
-{
-	int ret;
-
-	do {
-		ret = enter(w, 0);
-		if (!ret)
-			ret = reap(w);
-	} while (!ret && io_uring_cq_has_overflow(&w->w.ring));
-	return ret;
-}
-
 static bool has_news(const struct udrv__irq_worker *w)
 {
 	return __atomic_load_n(w->w.ring.sq.kflags, __ATOMIC_ACQUIRE) &
@@ -202,14 +191,34 @@ static bool has_news(const struct udrv__irq_worker *w)
 	       io_uring_cq_ready(&w->w.ring);
 }
 
-/* Afterwards no completion speaks of the vector. */
-static void remove_uring(struct udrv__irq_worker *w, struct udrv__vector *v)
+/*
+ * What the kernel has put off, or had no room for, it reports when it is entered; newer ones no
+ * more than some 20 at a time. Not for ever: what comes meanwhile need not be found.
+ */
+static int look_uring(struct udrv__irq_worker *w)
 {
-	struct io_uring_sqe *sqe = v->polled ? io_uring_get_sqe(&w->w.ring) : NULL;
-	int ret = 0;
+	unsigned int turns = 2 + w->source_count / REPORTS_AT_ONCE;
+	int ret;
 
+	do {
+		ret = enter(w, 0);
+		if (!ret)
+			ret = reap(w);
+	} while (!ret && --turns && has_news(w));
+	return ret;
+}
+
+/* Afterwards no completion speaks of the vector. */
+static int remove_uring(struct udrv__irq_worker *w, struct udrv__vector *v)
+{
+	struct io_uring_sqe *sqe;
+	int ret;
+
+	if (!v->polled)
+		return 0;
+	sqe = io_uring_get_sqe(&w->w.ring);
 	if (!sqe)
-		return;
+		return -EBUSY;
 	w->leaving = v;
 	/* Not a poll's removal, which fails while a signal waits to be reported. */
 	io_uring_prep_cancel64(sqe, (uint64_t)(uintptr_t)v, 0);
@@ -221,6 +230,7 @@ static void remove_uring(struct udrv__irq_worker *w, struct udrv__vector *v)
 			ret = reap(w);
 	}
 	w->leaving = NULL;
+	return ret;
 }
 
 const struct udrv__wait_ops udrv__wait_uring = {

@@ -5,7 +5,8 @@
 #include "irq/irq.h"
 #include "sched/clock.h"
 
-static int read_by_ring(struct udrv__irq_worker *w, uint64_t *counter)
+/* Into the worker's memory: when waiting fails the kernel may write there later. */
+static int read_by_ring(struct udrv__irq_worker *w)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&w->w.ring);
 	struct io_uring_cqe *cqe;
@@ -13,7 +14,7 @@ static int read_by_ring(struct udrv__irq_worker *w, uint64_t *counter)
 
 	if (!sqe)
 		return -EBUSY;
-	io_uring_prep_read(sqe, w->sources->efd, counter, sizeof(*counter), 0);
+	io_uring_prep_read(sqe, w->sources->efd, &w->w.counter, sizeof(w->w.counter), 0);
 	ret = io_uring_submit_and_wait(&w->w.ring, 1);
 	while (ret == -EINTR || (ret >= 0 && io_uring_peek_cqe(&w->w.ring, &cqe)))
 		ret = io_uring_wait_cqe(&w->w.ring, &cqe);
@@ -26,15 +27,14 @@ static int read_by_ring(struct udrv__irq_worker *w, uint64_t *counter)
 
 static int wait_uring_read(struct udrv__irq_worker *w)
 {
-	uint64_t counter;
 	int ret;
 
 	if (w->deadline_ns != UDRV__NEVER)
 		return udrv__reading_wait_until(w);
-	ret = read_by_ring(w, &counter);
+	ret = read_by_ring(w);
 	if (ret < 0)
 		return ret;
-	udrv__reading_took(w, counter);
+	udrv__reading_took(w, w->w.counter);
 	return 0;
 }
 

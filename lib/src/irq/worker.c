@@ -104,7 +104,7 @@ static int wait_with(struct udrv__irq_worker *w, const struct udrv__wait_ops *op
 		return 0;
 	}
 	for (struct udrv__vector *u = w->sources; u->next_source != v; u = u->next_source)
-		ops->remove(w, u);
+		(void)ops->remove(w, u);
 	ops->exit(w);
 	return ret;
 }
@@ -149,7 +149,7 @@ static int start_waiting(struct udrv__irq_worker *w)
 static void stop_waiting(struct udrv__irq_worker *w)
 {
 	for (struct udrv__vector *v = w->sources; v; v = v->next_source)
-		w->ops->remove(w, v);
+		(void)w->ops->remove(w, v);
 	w->ops->exit(w);
 }
 
@@ -213,6 +213,7 @@ static void link_source(struct udrv__irq_worker *w, struct udrv__vector *v)
 		link = &(*link)->next_source;
 	v->next_source = NULL;
 	*link = v;
+	w->source_count++;
 	udrv__delayed_deadline(w);
 	if (v->pending)
 		udrv__worker_ready(w, v);
@@ -225,6 +226,7 @@ static void unlink_source(struct udrv__irq_worker *w, struct udrv__vector *v)
 	while (*link != v)
 		link = &(*link)->next_source;
 	*link = v->next_source;
+	w->source_count--;
 	udrv__delayed_deadline(w);
 }
 
@@ -242,26 +244,36 @@ static void take_off_ready(struct udrv__irq_worker *w, struct udrv__vector *v)
 	v->pending = true;
 }
 
-/* The order to serve one more. What it waits with may be for one only. */
+/* Instead of what serves one only; if that cannot be, as before. */
+static int add_by_other_means(struct udrv__irq_worker *w, struct udrv__vector *v)
+{
+	const struct udrv__wait_ops *before = w->ops;
+	int ret;
+
+	stop_waiting(w);
+	link_source(w, v);
+	ret = start_waiting(w);
+	if (!ret)
+		return 0;
+	take_off_ready(w, v);
+	unlink_source(w, v);
+	if (wait_with(w, before))
+		give_up(w);
+	return ret;
+}
+
+/* The order to serve one more. */
 static int add_source(struct udrv__irq_worker *w, void *arg)
 {
 	struct udrv__vector *v = arg;
 	int ret;
 
-	if (w->ops->many) {
+	if (!w->ops->many) {
+		ret = add_by_other_means(w, v);
+	} else {
 		ret = w->ops->add(w, v);
 		if (!ret)
 			link_source(w, v);
-	} else {
-		stop_waiting(w);
-		link_source(w, v);
-		ret = start_waiting(w);
-		if (ret) {
-			take_off_ready(w, v);
-			unlink_source(w, v);
-			if (start_waiting(w))
-				give_up(w);
-		}
 	}
 	if (!ret)
 		udrv__irq_describe_worker(v, w, true);
@@ -271,8 +283,11 @@ static int add_source(struct udrv__irq_worker *w, void *arg)
 static int remove_source(struct udrv__irq_worker *w, void *arg)
 {
 	struct udrv__vector *v = arg;
+	int ret = w->ops->remove(w, v);
 
-	w->ops->remove(w, v);
+	/* It must not be spoken of any more, whatever that costs the others. */
+	if (ret)
+		udrv__worker_fail(w, ret);
 	take_off_ready(w, v);
 	unlink_source(w, v);
 	udrv__irq_describe_worker(v, w, false);
@@ -291,8 +306,8 @@ static void end(struct udrv__irq_worker *w)
 {
 	while (!udrv__orders_close(w))
 		udrv__serve_orders(w);
-	udrv__kicks_to(w, -1, 0);
 	stop_waiting(w);
+	udrv__kicks_to(w, -1, 0);
 	while (w->ready)
 		take_off_ready(w, w->ready);
 }

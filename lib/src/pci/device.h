@@ -52,6 +52,8 @@ void udrv__bars_release(struct udrv_device *dev);
 /* src/irq: state is made by open, and ends with interrupts off and no worker left. */
 int udrv__irqs_init(struct udrv_device *dev);
 void udrv__irqs_release(struct udrv_device *dev);
+/* Is the calling thread one that runs the device's handlers? */
+bool udrv__irqs_are_own(struct udrv_device *dev);
 
 /* src/mem: likewise; release unmaps everything from the IOMMU, then frees. */
 int udrv__dma_init(struct udrv_device *dev);
