@@ -173,6 +173,33 @@ START_TEST(a_line_is_shared_only_if_all_agree)
 }
 END_TEST
 
+static void *request_and_free(void *arg)
+{
+	struct user *u = arg;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		request(u);
+		release(u);
+		u->alive = true;
+	}
+	return NULL;
+}
+
+/* As drivers of one line do at boot: one waits until the other's worker has started, or ended. */
+START_TEST(two_may_request_and_free_at_once)
+{
+	static struct user users[2];
+	pthread_t threads[2];
+
+	for (int i = 0; i < 2; i++) {
+		init_user(&users[i], UDRV_IRQ_HANDLED);
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, request_and_free, &users[i]), 0);
+	}
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+}
+END_TEST
+
 START_TEST(what_nobody_handles_is_counted)
 {
 	struct udrv_irq_stats stats = {0};
@@ -319,6 +346,7 @@ int main(void)
 	tcase_add_test(tc, thread_function_only_when_asked_for);
 	tcase_add_test(tc, no_handler_at_all_is_the_thread_function);
 	tcase_add_test(tc, a_line_is_shared_only_if_all_agree);
+	tcase_add_test(tc, two_may_request_and_free_at_once);
 	tcase_add_test(tc, what_nobody_handles_is_counted);
 	tcase_add_test(tc, options_out_of_range);
 	tcase_add_test(tc, a_cpu_that_does_not_exist);

@@ -320,7 +320,14 @@ START_TEST(what_cannot_be_shared_is_served_as_before)
 	ck_assert(!udrv_device_gone(dev));
 	bells_ring(bells, 2, 20);
 	ck_assert_int_ne(bells[0].tid, bells[1].tid);
+	/* Nor is the worker changed for a member that cannot be served yet. */
+	bell_free(&bells[1]);
 	ck_assert_int_eq(udrv_irq_share(dev, 1, dev, 0), 0);
+	fault_arm_call("io_uring_queue_init_params", 1, EMFILE);
+	ck_assert_int_eq(udrv_request_irq(dev, 1, bell_heard, 0, "bell", &bells[1]), -EMFILE);
+	ck_assert_str_eq(fault_disarm(), "io_uring_queue_init_params");
+	bells_ring(bells, 1, 20);
+	bell_request(&bells[1]);
 	bells_ring(bells, 2, 20);
 	ck_assert_int_eq(bells[0].tid, bells[1].tid);
 }

@@ -222,6 +222,108 @@ START_TEST(a_handler_that_runs_is_waited_for)
 }
 END_TEST
 
+/* The worker has been woken for it, and waits for interrupts to be on. */
+START_TEST(what_is_disabled_meanwhile_does_not_run_afterwards)
+{
+	bell_request(&bells[0]);
+	for (int i = 0; i < 200; i++) {
+		udrv_local_irq_disable();
+		bell_ring(&bells[0]);
+		udrv_usleep_range(100, 100);
+		ck_assert_int_eq(udrv_disable_irq_nosync(dev, 0), 0);
+		udrv_local_irq_enable();
+		ck_assert_int_eq(udrv_synchronize_irq(dev, 0), 0);
+		ck_assert(bells[0].rung);
+		ck_assert_int_eq(udrv_enable_irq(dev, 0), 0);
+		ck_assert(bell_await(&bells[0]));
+	}
+}
+END_TEST
+
+static void note_run(struct udrv_timer_list *t)
+{
+	(void)t;
+	timer_runs++;
+}
+
+/* It was due, and could not run. */
+START_TEST(timers_can_be_deleted_and_put_off_meanwhile)
+{
+	timer_runs = 0;
+	udrv_timer_setup(&timer, note_run, 0);
+	for (int i = 0; i < 50; i++) {
+		udrv_local_irq_disable();
+		udrv_mod_timer(&timer, udrv_jiffies);
+		udrv_usleep_range(1500, 1500);
+		ck_assert_int_eq(i % 2 ? udrv_timer_delete(&timer) : udrv_timer_delete_sync(&timer),
+				 1);
+		udrv_local_irq_enable();
+	}
+	udrv_local_irq_disable();
+	udrv_mod_timer(&timer, udrv_jiffies);
+	udrv_usleep_range(1500, 1500);
+	udrv_mod_timer(&timer, udrv_jiffies + 1000000);
+	udrv_local_irq_enable();
+	udrv_msleep(5);
+	ck_assert_int_eq(udrv_timer_delete_sync(&timer), 1);
+	ck_assert_uint_eq(timer_runs, 0);
+}
+END_TEST
+
+static atomic_bool work_ran;
+
+static void note_work(struct udrv_irq_work *work)
+{
+	(void)work;
+	work_ran = true;
+}
+
+START_TEST(work_is_pending_meanwhile_and_workers_are_not_waited_for)
+{
+	struct udrv_irq_options options;
+	struct udrv_irq_work work;
+
+	udrv_init_irq_work(&work, note_work);
+	bell_request(&bells[0]);
+	ck_assert_int_eq(udrv_irq_get_options(dev, 0, &options), 0);
+	udrv_local_irq_disable();
+	ck_assert_int_eq(udrv_irq_work_queue(dev, 0, &work), 1);
+	udrv_usleep_range(2000, 2000);
+	ck_assert(udrv_irq_work_is_pending(&work));
+	ck_assert_int_eq(udrv_irq_work_sync(&work), -EDEADLK);
+	ck_assert_int_eq(udrv_synchronize_irq(dev, 0), -EDEADLK);
+	ck_assert_int_eq(udrv_disable_irq(dev, 0), -EDEADLK);
+	ck_assert_int_eq(udrv_irq_set_options(dev, 0, &options), -EDEADLK);
+	ck_assert_int_eq(udrv_free_irq(dev, 0, &bells[0]), -EDEADLK);
+	ck_assert(!work_ran);
+	udrv_local_irq_enable();
+	ck_assert_int_eq(udrv_irq_work_sync(&work), 0);
+	ck_assert(work_ran);
+	bells_ring(bells, 1, 3);
+}
+END_TEST
+
+/* As in the kernel, the flags of one may be given to the other. */
+START_TEST(flags_of_spinlocks_may_be_mixed)
+{
+	UDRV_DEFINE_SPINLOCK(lock);
+	unsigned long outer;
+	unsigned long inner;
+
+	udrv_local_irq_save(outer);
+	udrv_spin_lock(&lock);
+	udrv_spin_unlock_irqrestore(&lock, outer);
+	ck_assert(!udrv_irqs_disabled());
+	udrv_local_irq_save(outer);
+	udrv_spin_lock_irqsave(&lock, inner);
+	udrv_spin_unlock(&lock);
+	udrv_local_irq_restore(inner);
+	ck_assert(udrv_irqs_disabled());
+	udrv_local_irq_restore(outer);
+	ck_assert(!udrv_irqs_disabled());
+}
+END_TEST
+
 static bool hardirq[2], interrupt[2], task[2], disabled[2];
 
 static void note_context(int i)
@@ -288,6 +390,10 @@ int main(void)
 	tcase_add_test(tc, timers_wait);
 	tcase_add_test(tc, what_comes_meanwhile_runs_afterwards);
 	tcase_add_test(tc, a_handler_that_runs_is_waited_for);
+	tcase_add_test(tc, what_is_disabled_meanwhile_does_not_run_afterwards);
+	tcase_add_test(tc, timers_can_be_deleted_and_put_off_meanwhile);
+	tcase_add_test(tc, work_is_pending_meanwhile_and_workers_are_not_waited_for);
+	tcase_add_test(tc, flags_of_spinlocks_may_be_mixed);
 	tcase_add_test(tc, code_knows_where_it_runs);
 	tcase_add_test(tc, a_handler_that_forgets_to_restore_is_told);
 	suite_add_tcase(s, tc);

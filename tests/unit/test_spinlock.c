@@ -8,7 +8,7 @@ static UDRV_DEFINE_SPINLOCK(lock);
 
 START_TEST(trylock_fails_while_held)
 {
-	unsigned long flags = 1;
+	unsigned long flags = 0;
 
 	ck_assert_int_eq(udrv_spin_trylock(&lock), 1);
 	ck_assert_int_eq(udrv_spin_trylock(&lock), 0);
@@ -17,7 +17,7 @@ START_TEST(trylock_fails_while_held)
 	udrv_spin_unlock(&lock);
 	ck_assert_int_eq(udrv_spin_is_locked(&lock), 0);
 	udrv_spin_lock_irqsave(&lock, flags);
-	ck_assert_uint_eq(flags, 0);
+	ck_assert_uint_eq(flags, 1);
 	ck_assert_int_eq(udrv_spin_trylock(&lock), 0);
 	udrv_spin_unlock_irqrestore(&lock, flags);
 	udrv_spin_lock_bh(&lock);

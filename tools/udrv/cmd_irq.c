@@ -12,16 +12,19 @@
 
 static void usage(FILE *out)
 {
-	(void)fprintf(out, "Usage: udrv irq set DEVICE VECTORS OPTION...\n\n"
-			   "Change how interrupt vectors are served, while they are; no interrupt "
-			   "is lost.\n"
-			   "VECTORS is a number, a range such as 0-63, or all.\n\n"
-			   "  wait=NAME       read, epoll, uring, uring-read, spin or adaptive\n"
-			   "  priority=N      SCHED_FIFO 1 to 99, 0 for SCHED_OTHER\n"
-			   "  cpu=N|home|any  a CPU, the one that takes the interrupt, or all\n"
-			   "  share=N|own     the worker of vector N, or one of its own\n"
-			   "  storm=N|none    at most so many interrupts per second\n\n"
-			   "`udrv irqs` shows the vectors.\n");
+	(void)fprintf(out,
+		      "Usage: udrv irq set DEVICE VECTORS OPTION...\n\n"
+		      "Change how interrupt vectors are served, while they are; no interrupt "
+		      "is lost.\n"
+		      "VECTORS is a number, a range such as 0-63, or all.\n\n"
+		      "  wait=NAME       read, epoll, uring, uring-read, spin or adaptive\n"
+		      "  priority=N      SCHED_FIFO 1 to 99, 0 for SCHED_OTHER\n"
+		      "  cpu=N|home|any  a CPU, the one that takes the interrupt, or all\n"
+		      "  share=N|own     the worker of vector N, or one of its own\n"
+		      "  storm=N|none    at most so many interrupts per second\n\n"
+		      "wait=, priority= and cpu= belong to a worker: of vectors that share one "
+		      "they change together.\n"
+		      "`udrv irqs` shows the vectors.\n");
 }
 
 /* The driver whose daemon has the device. */

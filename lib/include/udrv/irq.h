@@ -8,6 +8,11 @@
  * vector's chain of handlers and re-arms it. Each vector has a worker of its own, unless
  * udrv_irq_share() lets one serve several. Handlers may block, but while they do, all vectors of
  * their worker wait.
+ *
+ * What waits for a worker (freeing, synchronizing, disabling, changing) returns -EDEADLK in that
+ * worker, so in a handler of any vector that it serves, which users may change (`udrv irq set`),
+ * and with interrupts off (<udrv/irqflags.h>): drivers do not do that to other vectors of theirs in
+ * a handler either.
  */
 #ifndef UDRV_IRQ_H
 #define UDRV_IRQ_H
@@ -109,7 +114,7 @@ struct udrv_irq_options {
  * two runs of the chain, no interrupt is lost, and the chain may run once without one.
  * Any thread but the vector's own worker.
  *
- * Return: 0, -EINVAL, -EDEADLK from a handler of this vector, -EBUSY if another thread changes or
+ * Return: 0, -EINVAL, -EDEADLK in the vector's worker, -EBUSY if another thread changes or
  * frees it, -EINVAL also for a way to wait that its worker's many vectors do not allow, other
  * negative errno if the worker cannot run so (it then goes on as before).
  */
@@ -134,9 +139,9 @@ UDRV_API int udrv_irq_get_options(struct udrv_device *dev, int irq,
  * while they are at work: no interrupt is lost, and the chain may run once without one. Any thread
  * but one of the two workers.
  *
- * Return: 0, -EINVAL also if the worker waits by read or uring-read, -EDEADLK from a handler of one
- * of the two, -EBUSY if another thread changes or frees one, -ENOMEM, other negative errno if the
- * worker cannot serve it (it is then served as before).
+ * Return: 0, -EINVAL also if the worker waits by read or uring-read, -EDEADLK in one of the two,
+ * -EBUSY if another thread changes or frees one, -ENOMEM, other negative errno if the worker cannot
+ * serve it: it is then served as before, or, where that cannot be had again, its device is gone.
  */
 UDRV_API int udrv_irq_share(struct udrv_device *dev, int irq, struct udrv_device *with,
 			    int with_irq);
@@ -152,8 +157,8 @@ UDRV_API int udrv_irq_share(struct udrv_device *dev, int irq, struct udrv_device
  *
  * A line that a handler answers without quieting it, or a device gone wild, would take a CPU from
  * everybody else. What comes faster is held down to the limit: the line stays masked, or signals
- * are remembered, for some milliseconds; one log line says so, and the statistics count it. Any
- * thread. Return: 0 or -EINVAL.
+ * are remembered, for 10 milliseconds or the time that the limit asks for; one log line says so,
+ * and the statistics count it. Any thread. Return: 0 or -EINVAL.
  */
 UDRV_API int udrv_irq_set_storm_limit(struct udrv_device *dev, int irq, unsigned int per_second);
 
@@ -185,7 +190,7 @@ UDRV_API int udrv_disable_irq_nosync(struct udrv_device *dev, int irq);
  * @dev: the device
  * @irq: the vector
  *
- * Return: 0, -EINVAL, -EDEADLK from a handler of this vector: then nothing was disabled.
+ * Return: 0, -EINVAL, -EDEADLK in the vector's worker: then nothing was disabled.
  */
 UDRV_API int udrv_disable_irq(struct udrv_device *dev, int irq);
 
@@ -235,7 +240,7 @@ static inline int udrv_request_irq(struct udrv_device *dev, int irq, udrv_irq_ha
  * @dev_id: as given at request
  *
  * When it returns the handler is not running and will not run.
- * Return: 0, -EINVAL if there is no such action, -EDEADLK from a handler of this vector.
+ * Return: 0, -EINVAL if there is no such action, -EDEADLK in the vector's worker.
  */
 UDRV_API int udrv_free_irq(struct udrv_device *dev, int irq, void *dev_id);
 
@@ -245,7 +250,7 @@ UDRV_API int udrv_free_irq(struct udrv_device *dev, int irq, void *dev_id);
  * @irq: the vector
  *
  * To end the use of something that handlers use: switch the interrupt off at the device, read back,
- * synchronize, free. Return: 0, -EINVAL, -EDEADLK from a handler of this vector.
+ * synchronize, free. Return: 0, -EINVAL, -EDEADLK in the vector's worker.
  */
 UDRV_API int udrv_synchronize_irq(struct udrv_device *dev, int irq);
 

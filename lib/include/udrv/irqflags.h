@@ -13,8 +13,10 @@
  *
  * The calls nest as in the kernel, by their flags. They may be made in a handler: it counts as not
  * running while it waits for others. A lock that a handler takes must not be held by whoever
- * waits here, as in the kernel on one CPU. Source: Linux include/linux/irqflags.h,
- * include/linux/preempt.h.
+ * waits here, as in the kernel on one CPU. While interrupts are off a thread must not wait for what
+ * runs with them on: calls that wait for a worker (udrv_free_irq(), udrv_synchronize_irq(),
+ * udrv_disable_irq(), udrv_irq_set_options() ...) return -EDEADLK. Source: Linux
+ * include/linux/irqflags.h, include/linux/preempt.h.
  */
 #ifndef UDRV_IRQFLAGS_H
 #define UDRV_IRQFLAGS_H
@@ -48,7 +50,7 @@ UDRV_API bool udrv_in_hardirq(void);
 /** udrv_in_interrupt() - the same, or a timer's callback. */
 UDRV_API bool udrv_in_interrupt(void);
 
-/** udrv_in_task() - the opposite: here the kernel would allow to sleep. */
+/** udrv_in_task() - the opposite: where the kernel allows to sleep, unless interrupts are off. */
 UDRV_API bool udrv_in_task(void);
 
 UDRV_END_DECLS

@@ -10,7 +10,8 @@
  * What the _irqsave, _irq and _bh forms mean: exactly udrv_spin_lock(). They keep out a handler
  * that takes the same lock, because it waits for the lock in its worker thread, and a holder cannot
  * be interrupted by a handler on its own stack, which is what the kernel's forms prevent. They do
- * NOT keep out a handler that does not take the lock, nor any other code.
+ * NOT keep out a handler that does not take the lock, nor any other code: that is what
+ * <udrv/irqflags.h> is for. udrv_spin_unlock_irq() does not end what that holds off.
  *
  * The lock is not recursive, knows no owner and passes no priority on. Any thread; not from a
  * signal handler. Source: Linux include/linux/spinlock.h, Documentation/locking/locktypes.rst.
@@ -22,6 +23,7 @@
 #include <stdint.h>
 
 #include <udrv/compiler.h>
+#include <udrv/irqflags.h>
 
 UDRV_BEGIN_DECLS
 
@@ -107,22 +109,29 @@ static inline void udrv_spin_unlock_bh(struct udrv_spinlock *lock)
 /**
  * udrv_spin_lock_irqsave() - udrv_spin_lock(); handlers that do not take it are not kept out
  * @lock: the lock
- * @flags: an unsigned long variable, set to 0
+ * @flags: an unsigned long variable, set to what udrv_local_irq_restore() leaves things by
+ *
+ * As in the kernel the flags may be mixed with those of udrv_local_irq_save().
  */
 #define udrv_spin_lock_irqsave(lock, flags)                                                        \
 	do {                                                                                       \
-		(flags) = 0;                                                                       \
+		(flags) = 1;                                                                       \
 		udrv_spin_lock(lock);                                                              \
 	} while (0)
 
-/** udrv_spin_trylock_irqsave() - udrv_spin_trylock(); @flags: unsigned long, set to 0. */
-#define udrv_spin_trylock_irqsave(lock, flags) ((flags) = 0, udrv_spin_trylock(lock))
+/** udrv_spin_trylock_irqsave() - udrv_spin_trylock(), with flags as udrv_spin_lock_irqsave(). */
+#define udrv_spin_trylock_irqsave(lock, flags) ((flags) = 1, udrv_spin_trylock(lock))
 
-/** udrv_spin_unlock_irqrestore() - udrv_spin_unlock(); @flags is not used. */
+/**
+ * udrv_spin_unlock_irqrestore() - udrv_spin_unlock() and udrv_local_irq_restore()
+ * @lock: held by the caller
+ * @flags: of udrv_spin_lock_irqsave(), or of udrv_local_irq_save(), which this ends
+ */
 static inline void udrv_spin_unlock_irqrestore(struct udrv_spinlock *lock, unsigned long flags)
 {
-	(void)flags;
 	udrv_spin_unlock(lock);
+	if (!flags)
+		udrv_local_irq_restore(flags);
 }
 
 UDRV_END_DECLS

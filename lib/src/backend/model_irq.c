@@ -47,7 +47,7 @@ void udrv__model_irq_raise(struct udrv__model *m, unsigned int vector)
 		send_message(m, vector);
 		first_drop = !m->removed && m->counts.msi_dropped == 1 && !m->msi_drop_told;
 		m->msi_drop_told |= first_drop;
-	} else {
+	} else if (m->type->intx) {
 		m->intx_asserted = true;
 		udrv__model_intx_update(m);
 	}

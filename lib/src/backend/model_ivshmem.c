@@ -4,8 +4,6 @@
  * nothing but interrupt, by as many MSI-X vectors as anybody wants: its peer is itself, so that
  * ringing the doorbell of its own number interrupts. There is no shared memory.
  */
-#include <errno.h>
-
 #include "backend/model.h"
 
 /* "Device registers" */

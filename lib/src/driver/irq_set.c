@@ -186,12 +186,15 @@ static int apply_options(struct udrv_device *dev, int irq, const struct change *
 
 static int apply(struct udrv_device *dev, int irq, const struct change *c)
 {
-	int ret = apply_options(dev, irq, c);
+	int ret = 0;
 
-	if (!ret && c->share == SHARE_OWN)
+	if (c->share == SHARE_OWN)
 		ret = udrv_irq_share(dev, irq, dev, irq);
-	else if (!ret && c->share >= 0 && c->share != irq)
+	else if (c->share >= 0 && c->share != irq)
 		ret = udrv_irq_share(dev, irq, dev, c->share);
+	/* Of the worker that it has from now on. */
+	if (!ret)
+		ret = apply_options(dev, irq, c);
 	if (!ret && c->storm >= 0)
 		ret = udrv_irq_set_storm_limit(dev, irq, (unsigned int)c->storm);
 	return ret;
@@ -209,21 +212,31 @@ static void check_priority(struct udrv_device *dev, int irq, int wanted, FILE *e
 			      irq, wanted);
 }
 
+static int apply_to(struct udrv_device *dev, unsigned int irq, const struct change *c, FILE *err)
+{
+	int ret = apply(dev, (int)irq, c);
+
+	if (ret)
+		(void)fprintf(err, "vector %u goes on as before: %s%s\n", irq, strerror(-ret),
+			      ret == -EBUSY ? "; try again" : "; the daemon's log says more");
+	return ret;
+}
+
 static int apply_to_all(struct udrv_device *dev, const struct change *c, FILE *err)
 {
-	for (unsigned int irq = c->first; irq <= c->last; irq++) {
-		int ret = apply(dev, (int)irq, c);
+	const unsigned int with = (unsigned int)c->share;
+	const bool with_it = c->share >= 0 && with >= c->first && with <= c->last;
+	int ret = 0;
 
-		if (ret) {
-			(void)fprintf(
-				err, "vector %u goes on as before: %s%s\n", irq, strerror(-ret),
-				ret == -EBUSY ? "; try again" : "; the daemon's log says more");
-			return ret;
-		}
-	}
-	if (c->priority)
+	/* Its worker may have to wait differently before others share it. */
+	if (with_it)
+		ret = apply_to(dev, with, c, err);
+	for (unsigned int irq = c->first; !ret && irq <= c->last; irq++)
+		if (!with_it || irq != with)
+			ret = apply_to(dev, irq, c, err);
+	if (!ret && c->priority)
 		check_priority(dev, (int)c->first, c->options.fifo_priority, err);
-	return 0;
+	return ret;
 }
 
 int udrv__irq_set_verb(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)

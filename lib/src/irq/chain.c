@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* What is seldom said of a vector's chain: that nobody handles it, how late it was. */
-#include <errno.h>
 #include <string.h>
 
 #include <udrv/cycles.h>
@@ -83,7 +82,8 @@ void udrv__chain_begin(struct udrv__vector *v)
 	v->window_runs = 0;
 	v->window_unhandled = 0;
 	v->pending = false;
-	v->off = 0;
+	__atomic_store_n(&v->off, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&v->stamp, 0, __ATOMIC_RELAXED);
 	udrv__stat_enable_all(v->stat);
 	show_shut(v, false);
 	udrv__storm_begin(v);

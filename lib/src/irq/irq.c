@@ -18,10 +18,11 @@ struct udrv__vector *udrv__vector_get(struct udrv_device *dev, int irq)
 	return &dev->irqs->vectors[irq];
 }
 
-/* With irqs.lock. */
+/* With irqs.lock: would waiting for its worker wait for the caller? */
 static bool is_own(const struct udrv__vector *v)
 {
-	return udrv__irq_self && (v->worker == udrv__irq_self || v->moving_from == udrv__irq_self);
+	return udrv__context_is_holding() || (udrv__irq_self && (v->worker == udrv__irq_self ||
+								 v->moving_from == udrv__irq_self));
 }
 
 bool udrv__vector_is_own(struct udrv__vector *v)
@@ -155,10 +156,11 @@ static void drain(int efd)
 	(void)preadv2(efd, &iov, 1, -1, RWF_NOWAIT);
 }
 
-/* The vector, which is busy and was served, is not any more. */
-static void end_service(struct udrv__vector *v)
+/* The vector, which is busy, is not served any more. */
+static void end_service(struct udrv__vector *v, bool served)
 {
-	udrv__worker_detach(v->worker, v);
+	if (served)
+		udrv__worker_detach(v->worker, v);
 	udrv__delayed_cancel(v);
 	drain(v->efd);
 }
@@ -173,7 +175,7 @@ static int begin_service(struct udrv__vector *v)
 	ret = v->dev->ops->irq_unmask_intx(v->dev);
 	if (ret) {
 		udrv_dev_err(v->dev, "irq %u cannot be unmasked: %s", v->nr, strerror(-ret));
-		end_service(v);
+		end_service(v, true);
 	}
 	return ret;
 }
@@ -200,12 +202,10 @@ static int add_first(struct udrv__vector *v, struct udrv__action *action)
 static int add_action(struct udrv__vector *v, struct udrv__action *action)
 {
 	struct udrv__action **link = &v->actions;
-	int ret = 0;
+	int ret = v->busy ? wait_until_idle(v) : 0;
 
-	if (v->busy) {
-		udrv_dev_err(v->dev, "irq %u is being changed by another thread", v->nr);
-		return -EBUSY;
-	}
+	if (ret)
+		return ret;
 	for (; *link; link = &(*link)->next) {
 		if (!((*link)->flags & action->flags & UDRV_IRQF_SHARED)) {
 			udrv_dev_err(v->dev, "irq %u is in use by %s and not shared", v->nr,
@@ -293,8 +293,8 @@ static void wait_for_worker(struct udrv__vector *v)
 	else
 		pushed = v->served && udrv__awaited_push(v->worker, &a);
 	pthread_mutex_unlock(&irqs->lock);
-	if (last && v->served)
-		end_service(v);
+	if (last)
+		end_service(v, v->served);
 	else if (pushed)
 		(void)udrv__awaited_wait(&a);
 	pthread_mutex_lock(&irqs->lock);
@@ -320,7 +320,9 @@ int udrv_free_irq(struct udrv_device *dev, int irq, void *dev_id)
 		wait_for_worker(v);
 	pthread_mutex_unlock(&dev->irqs->lock);
 	if (ret)
-		udrv_dev_err(dev, "irq %d freed by its own worker, which would wait for itself",
+		udrv_dev_err(dev,
+			     "irq %d freed by its own worker, or with interrupts off: that would "
+			     "wait for itself",
 			     irq);
 	else if (!action)
 		ret = -EINVAL;

@@ -163,7 +163,6 @@ struct udrv__irq_worker {
 	pthread_t thread;
 	struct udrv_completion started;
 	int start_result;
-	struct udrv__vector *first; /* the thread begins with it */
 
 	int fifo_priority; /* what it got */
 	int cpu;	   /* where it is bound to, or -1 */

@@ -16,9 +16,10 @@ static void run_work(struct udrv__irq_worker *w, struct udrv__order *order)
 {
 	struct udrv_irq_work *work = udrv_container_of(order, struct udrv_irq_work, order);
 
+	/* It is pending as long as interrupts are held off. */
+	udrv__context_enter(w->context, UDRV__CONTEXT_HANDLER);
 	/* What was stored before a queueing that found it pending is seen, too. */
 	__atomic_exchange_n(&work->state, RUNNING, __ATOMIC_SEQ_CST);
-	udrv__context_enter(w->context, UDRV__CONTEXT_HANDLER);
 	work->func(work);
 	udrv__context_leave(w->context);
 	__atomic_and_fetch(&work->state, ~RUNNING, __ATOMIC_SEQ_CST);
@@ -125,7 +126,7 @@ static int queue(struct udrv_device *dev, int irq, struct udrv_irq_work *work,
 	if (!v)
 		return -EINVAL;
 	pthread_mutex_lock(&dev->irqs->lock);
-	if (v->served) {
+	if (v->actions) {
 		ret = !(__atomic_fetch_or(&work->state, PENDING, __ATOMIC_SEQ_CST) & PENDING);
 		if (ret) {
 			work->order.run = run;

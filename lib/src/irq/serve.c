@@ -59,35 +59,33 @@ HOT void count_run(struct udrv__irq_worker *w, struct udrv__vector *v, unsigned 
 
 HOT void run_chain(struct udrv__irq_worker *w, struct udrv__vector *v)
 {
-	udrv_cycles_t start;
-	unsigned int result;
+	udrv_cycles_t start = udrv_get_cycles();
+	unsigned int result = run_handlers(v);
 
-	udrv__context_enter(w->context, UDRV__CONTEXT_HANDLER);
-	start = udrv_get_cycles();
-	result = run_handlers(v);
 	if (result & UDRV_IRQ_WAKE_THREAD) {
 		__atomic_store_n(w->context, UDRV__CONTEXT_THREAD, __ATOMIC_RELAXED);
 		run_threads(v);
 	}
 	count_run(w, v, result, start);
-	udrv__context_leave(w->context);
 }
 
 /*
- * Whoever disables it sees the chain not run, or waits for an order, which is after the run.
- * Whoever enables it finds no order for that on its way, or this sees it enabled: hence the load's
- * order.
+ * Whoever disables it sees the chain not run, or waits for an order, which is after the run, or
+ * holds interrupts off: hence the look is behind that gate. Whoever enables it finds no order for
+ * that on its way, or this sees it enabled: hence the load's order.
  */
 HOT void serve_vector(struct udrv__irq_worker *w, struct udrv__vector *v)
 {
-	uint32_t off = __atomic_load_n(&v->off, __ATOMIC_SEQ_CST);
+	uint32_t off;
 
+	udrv__context_enter(w->context, UDRV__CONTEXT_HANDLER);
+	off = __atomic_load_n(&v->off, __ATOMIC_SEQ_CST);
 	v->pending = off != 0;
-	if (__builtin_expect(off != 0, 0))
-		return;
-	run_chain(w, v);
+	if (__builtin_expect(!off, 1))
+		run_chain(w, v);
+	udrv__context_leave(w->context);
 	/* Every action of the line has been asked. One that was shut off or rests stays masked. */
-	if (v->level && !(__atomic_load_n(&v->off, __ATOMIC_RELAXED) & ~UDRV__OFF_DEPTH))
+	if (v->level && !off && !(__atomic_load_n(&v->off, __ATOMIC_RELAXED) & ~UDRV__OFF_DEPTH))
 		udrv__chain_unmask(v);
 }
 

@@ -5,8 +5,6 @@
  * if that was faster than the limit allows it rests for the time that is left, with the
  * line masked or its signals remembered. The clock is read once a burst.
  */
-#include <errno.h>
-
 #include <udrv/container_of.h>
 #include <udrv/device.h>
 

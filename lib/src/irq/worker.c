@@ -116,7 +116,7 @@ static const struct udrv__wait_ops *choose_ops(const struct udrv__irq_worker *w)
 
 	if (s->ops)
 		return s->ops;
-	return w->members > 1 ? &udrv__wait_uring : &udrv__wait_read;
+	return w->source_count > 1 ? &udrv__wait_uring : &udrv__wait_read;
 }
 
 static bool is_refused(int ret)
@@ -307,6 +307,8 @@ static void end(struct udrv__irq_worker *w)
 	while (!udrv__orders_close(w))
 		udrv__serve_orders(w);
 	stop_waiting(w);
+	/* Who pushed the last order may be about to kick, and what reads sends kicks to kick_fd at
+	 * its end. */
 	udrv__kicks_to(w, -1, 0);
 	while (w->ready)
 		take_off_ready(w, w->ready);
@@ -393,6 +395,7 @@ static void finish(struct udrv__irq_worker *w, struct udrv__vector *v)
 	unlink_source(w, v);
 	udrv__irq_describe_worker(v, w, false);
 	udrv__context_release(w->context);
+	w->tid = 0;
 	close(w->kick_fd);
 }
 

@@ -117,6 +117,11 @@ void udrv__context_left(uint32_t *context)
 	udrv__wake_word(context, INT_MAX);
 }
 
+bool udrv__context_is_holding(void)
+{
+	return holding;
+}
+
 static void wait_for_others(void)
 {
 	for (struct slot *s = next_slot(NULL); s; s = next_slot(s)) {

@@ -3,6 +3,7 @@
 #ifndef UDRV_SRC_CONTEXT_H
 #define UDRV_SRC_CONTEXT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum udrv__context {
@@ -21,6 +22,9 @@ void udrv__context_adopt(uint32_t *context);
 
 /* The timer thread's. */
 extern uint32_t *const udrv__context_of_timers;
+
+/* Does the calling thread hold interrupts off? Then it must not wait for a worker. */
+bool udrv__context_is_holding(void);
 
 /* Somebody holds all of that off. */
 extern uint32_t udrv__context_held __attribute__((visibility("hidden")));

@@ -64,19 +64,34 @@ static void let_waiters_go(void)
 	}
 }
 
-/* With the lock held, which is released around the callback. */
+/* With the lock held, which is released around the callback, and past the gate, which is left after
+ * it. */
 static void run(struct udrv__timer *t)
 {
 	take_out(t);
 	base.running = t;
 	udrv_spin_unlock(&base.lock);
-	udrv__context_enter(udrv__context_of_timers, UDRV__CONTEXT_TIMER);
 	t->fire(t);
 	udrv__context_leave(udrv__context_of_timers);
 	udrv_spin_lock(&base.lock);
 	base.running = NULL;
 	__atomic_store_n(&base.runs, base.runs + 1, __ATOMIC_RELEASE);
 	let_waiters_go();
+}
+
+/*
+ * With the lock held, which is released meanwhile. Whoever holds interrupts off may still change
+ * the timers: so the gate comes first, and then the look at what is due.
+ */
+static void run_if_due(void)
+{
+	udrv_spin_unlock(&base.lock);
+	udrv__context_enter(udrv__context_of_timers, UDRV__CONTEXT_TIMER);
+	udrv_spin_lock(&base.lock);
+	if (base.root && base.root->expires_ns <= udrv__now_ns())
+		run(base.root);
+	else
+		udrv__context_leave(udrv__context_of_timers);
 }
 
 static void *timer_thread(void *arg)
@@ -91,7 +106,7 @@ static void *timer_thread(void *arg)
 		uint32_t kicks = base.kicks;
 
 		if (base.root && next <= udrv__now_ns()) {
-			run(base.root);
+			run_if_due();
 			continue;
 		}
 		udrv_spin_unlock(&base.lock);
