@@ -146,6 +146,7 @@ struct udrv__irq_worker {
 	} w;
 	struct udrv__vector *leaving; /* the ring stops watching it */
 	uint64_t expected_ns;	      /* adaptive: how long waits are, on average */
+	unsigned int blocked;	      /* so many waits did not spin */
 	bool may_spin;
 
 	/* Who pushes an order while there is none kicks the worker: writes this to that. */
