@@ -14,7 +14,7 @@
  *   hold, release     hold() with wait_for_others(); release()
  *   sleep_while, wake sched/sleep.c: udrv__sleep(), udrv__wake_word(): the kernel compares the word
  *                     and enters the sleeper in one step
- *   worker            chain.c: run(); irq_work.c: run_work(); timer_base.c: run()
+ *   worker            serve.c: serve_vector(); irq_work.c: run_work(); timer_base.c: run_if_due()
  *   holder            a thread of a driver
  * Each thread does what it does a number of times and ends: a wake-up that is missing shows as a
  * thread that does not end (an invalid end state).
@@ -39,6 +39,7 @@
 byte word[WORKERS];
 bool held;
 bool holder_locked;
+bool off; /* the vector is disabled, a timer is deleted: changed by who holds */
 byte sleeps_on[THREADS];
 
 /* For the assertions. */
@@ -131,7 +132,6 @@ inline enter()
 	:: !held -> break
 	od;
 #endif
-	run_handler()
 }
 
 inline wait_for_others()
@@ -219,21 +219,34 @@ proctype worker(byte me)
 	:: times == TIMES -> break
 	:: else ->
 		times++;
+#ifdef MUTATE_DECIDE_BEFORE_GATE
+		seen = off;
 		enter();
+#else
+		enter();
+		seen = off;
+#endif
 		if
-		:: hold();
-			check_inside();
+		:: seen == 0 ->
+			run_handler();
+			assert(!off);
 			if
-			:: release()
-			:: true /* the handler returns with interrupts off */
+			:: hold();
+				check_inside();
+				if
+				:: release()
+				:: true /* the handler returns with interrupts off */
+				fi
+			:: true
+			fi;
+			/* serve.c: run_threads() follows, or not. */
+			if
+			:: word[me] = THREAD
+			:: true
 			fi
-		:: true
+		:: else
 		fi;
-		/* chain.c: run_threads() follows, or not. */
-		if
-		:: word[me] = THREAD
-		:: true
-		fi;
+		seen = 0;
 		/* leave */
 		if
 		:: inside[me] -> release()
@@ -254,6 +267,8 @@ proctype holder(byte me)
 		times++;
 		hold();
 		check_inside();
+		/* Nothing runs, so what is disabled here does not run afterwards. */
+		off = me == WORKERS && !off;
 		release()
 	od
 }

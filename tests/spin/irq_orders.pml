@@ -20,11 +20,12 @@
  *   look_now           wait.c: udrv__reading_look(); look_epoll(), look_uring(); and what their wait
  *                      does once it returns
  *   stop_waiting, start_waiting   worker.c, with the add and remove of the ops
- *   take_off_ready, run_ready, obey_all, serve, end     worker.c
+ *   run_ready, serve_orders, serve                      serve.c
+ *   take_off_ready, end                                 worker.c
  *   attach, detach, order         worker.c: udrv__worker_attach() with start(), ..._detach() with
  *                      finish()
  *   push, kick, kicks_to, take, close       order.c
- *   chain_run          chain.c: udrv__chain_run(), run_handlers()
+ *   serve_vector       serve.c: serve_vector(), run_chain()
  *   resume, push_or_forget, set_idle, call  irq.c: ..., udrv__vector_call()
  *   carry_out          the fn of each order: look_at_pending() and nothing() in irq.c, change_over(),
  *                      stop(), add_source(), remove_source() in worker.c
@@ -198,9 +199,9 @@ inline push_2(w, what, whose)
 }
 #endif
 
-/* ---- chain.c ---- */
+/* ---- serve.c ---- */
 
-inline chain_run()
+inline serve_vector()
 {
 	if
 	:: atomic {
@@ -463,7 +464,7 @@ inline link_source(w)
 inline run_ready(w)
 {
 	if
-	:: atomic { ready[w] -> ready[w] = false }; chain_run()
+	:: atomic { ready[w] -> ready[w] = false }; serve_vector()
 	:: else
 	fi
 }
@@ -495,14 +496,14 @@ inline carry_out(w)
 		/* irq.c: look_at_pending(). */
 #ifdef MUTATE_RESUME_LOOKS_FIRST
 		if
-		:: pending && !disabled -> chain_run()
+		:: pending && !disabled -> serve_vector()
 		:: else
 		fi;
 		resume_queued = false
 #else
 		resume_queued = false;
 		if
-		:: pending -> chain_run()
+		:: pending -> serve_vector()
 		:: else
 		fi
 #endif
@@ -526,7 +527,7 @@ inline take(w)
 	}
 }
 
-inline obey_all(w)
+inline serve_orders(w)
 {
 	do
 	:: atomic { len(orders[w]) -> take(w) }
@@ -566,14 +567,14 @@ end_wait:
 		}
 		run_ready(w);
 		if
-		:: len(orders[w]) -> obey_all(w)
+		:: len(orders[w]) -> serve_orders(w)
 		:: else
 		fi
 	od;
 	/* end() */
 	do
 	:: atomic { len(orders[w]) == 0 -> closed[w] = true; break }
-	:: len(orders[w]) -> obey_all(w)
+	:: len(orders[w]) -> serve_orders(w)
 	od;
 	kicks_to(w, NOWHERE);
 	stop_waiting(w);
