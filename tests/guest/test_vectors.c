@@ -390,6 +390,8 @@ static void line(char **names)
 	uart_source(&second, uarts, 8);
 	check("one line", share_a_line(&s[0], &s[1]));
 	vectors(&t);
+	sources_share(s, 2);
+	check("one worker for both devices", sources_pump(s, 2, 500));
 	check("a second port", !source_free(&s[1]) && !source_request(&s[1], UDRV_IRQF_SHARED) &&
 				       !source_request(&second, UDRV_IRQF_SHARED));
 	check("both ports beside the other device",

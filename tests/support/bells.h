@@ -25,6 +25,9 @@ struct bell {
 	atomic_int tid;		  /* where it ran last */
 	atomic_uint *running_all; /* any of those that must not run at once; may be NULL */
 	atomic_uint overlaps;
+	/* Of a handler that stays. */
+	struct udrv_completion entered, may_leave;
+	atomic_bool left;
 };
 
 static inline udrv_irqreturn_t bell_heard(int irq, void *ctx)
@@ -78,6 +81,46 @@ static inline void bell_free(struct bell *b)
 	ck_assert_int_eq(udrv_free_irq(b->dev, b->irq, b), 0);
 }
 
+static inline void bell_ring(struct bell *b)
+{
+	b->rung = true;
+	udrv_iowrite32((uint32_t)b->irq, b->regs + BELLS_DOORBELL);
+}
+
+static inline udrv_irqreturn_t bell_stays(int irq, void *ctx)
+{
+	struct bell *b = ctx;
+
+	udrv_complete(&b->entered);
+	(void)udrv_wait_for_completion_timeout(&b->may_leave, 20000);
+	b->left = true;
+	return bell_heard(irq, b);
+}
+
+/* Its worker is in a handler until bell_let_go(). */
+static inline void bell_keep_busy(struct bell *b)
+{
+	b->left = false;
+	udrv_init_completion(b->dev, &b->entered);
+	udrv_init_completion(b->dev, &b->may_leave);
+	ck_assert_int_eq(udrv_request_irq(b->dev, b->irq, bell_stays, 0, "stays", b), 0);
+	bell_ring(b);
+	ck_assert_int_gt(udrv_wait_for_completion_timeout(&b->entered, 20000), 0);
+}
+
+static inline void bell_let_go(struct bell *b)
+{
+	udrv_complete_all(&b->may_leave);
+}
+
+/* In a thread, while another waits. */
+static inline void *bell_let_go_soon(void *b)
+{
+	udrv_msleep(20);
+	bell_let_go(b);
+	return NULL;
+}
+
 /* The former ring was heard. */
 static inline bool bell_await(struct bell *b)
 {
@@ -89,12 +132,6 @@ static inline bool bell_await(struct bell *b)
 		else
 			sched_yield();
 	return true;
-}
-
-static inline void bell_ring(struct bell *b)
-{
-	b->rung = true;
-	udrv_iowrite32((uint32_t)b->irq, b->regs + BELLS_DOORBELL);
 }
 
 /* Each of them so often, the former ring of each having been heard. */

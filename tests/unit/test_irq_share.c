@@ -220,15 +220,6 @@ START_TEST(a_worker_is_not_changed_by_its_handlers)
 }
 END_TEST
 
-static struct udrv_completion entered, may_leave;
-
-static udrv_irqreturn_t stay(int irq, void *ctx)
-{
-	udrv_complete(&entered);
-	(void)udrv_wait_for_completion_timeout(&may_leave, 20000);
-	return bell_heard(irq, ctx);
-}
-
 static bool is_busy(int irq)
 {
 	bool busy;
@@ -251,14 +242,10 @@ START_TEST(signals_and_work_wait_while_a_vector_moves)
 	pthread_t mover;
 	struct udrv_irq_options options = {.wait = UDRV_WAIT_EPOLL};
 
-	udrv_init_completion(dev, &entered);
-	udrv_init_completion(dev, &may_leave);
 	bell_choose(&bells[1], UDRV_WAIT_URING);
 	bell_choose(&bells[2], UDRV_WAIT_URING);
 	bell_request(&bells[1]);
-	ck_assert_int_eq(udrv_request_irq(dev, 0, stay, 0, "stay", &bells[0]), 0);
-	bell_ring(&bells[0]);
-	ck_assert_int_gt(udrv_wait_for_completion_timeout(&entered, 10000), 0);
+	bell_keep_busy(&bells[0]);
 	mover = start(move_it, NULL);
 	until(is_busy(0));
 	ck_assert_int_eq(udrv_irq_set_options(dev, 0, &options), -EBUSY);
@@ -266,7 +253,7 @@ START_TEST(signals_and_work_wait_while_a_vector_moves)
 	ck_assert_int_eq(udrv_disable_irq_nosync(dev, 0), 0);
 	udrv_iowrite32(0, bells[0].regs + BELLS_DOORBELL);
 	ck_assert_int_eq(udrv_enable_irq(dev, 0), 0);
-	udrv_complete_all(&may_leave);
+	bell_let_go(&bells[0]);
 	finish(mover);
 	ck_assert_int_eq(udrv_synchronize_irq(dev, 0), 0);
 	ck_assert_uint_eq(bells[0].arrived, 1);
@@ -276,30 +263,19 @@ START_TEST(signals_and_work_wait_while_a_vector_moves)
 }
 END_TEST
 
-static void *let_it_leave(void *arg)
-{
-	udrv_msleep(20);
-	udrv_complete_all(&may_leave);
-	return arg;
-}
-
 /* More at once than the kernel reports at once. */
 START_TEST(synchronizing_covers_what_all_vectors_signalled)
 {
 	pthread_t thread;
 
-	udrv_init_completion(dev, &entered);
-	udrv_init_completion(dev, &may_leave);
 	bell_choose(&bells[0], many[_i]);
 	share(BELLS);
-	ck_assert_int_eq(udrv_request_irq(dev, 0, stay, 0, "stay", &bells[0]), 0);
 	for (int i = 1; i < BELLS; i++)
 		bell_request(&bells[i]);
-	bell_ring(&bells[0]);
-	ck_assert_int_gt(udrv_wait_for_completion_timeout(&entered, 10000), 0);
+	bell_keep_busy(&bells[0]);
 	for (int i = 1; i < BELLS; i++)
 		bell_ring(&bells[i]);
-	thread = start(let_it_leave, NULL);
+	thread = start(bell_let_go_soon, &bells[0]);
 	ck_assert_int_eq(udrv_synchronize_irq(dev, BELLS - 1), 0);
 	for (int i = 0; i < BELLS; i++)
 		ck_assert_msg(!bells[i].rung, "vector %d was signalled before", i);

@@ -84,34 +84,15 @@ START_TEST(it_runs_in_the_worker_after_what_was_signalled)
 }
 END_TEST
 
-static struct udrv_completion entered, may_leave;
-
-static udrv_irqreturn_t stay(int irq, void *ctx)
-{
-	udrv_complete(&entered);
-	(void)udrv_wait_for_completion_timeout(&may_leave, 20000);
-	return bell_heard(irq, ctx);
-}
-
-/* Its worker is in a handler until let_go(). */
-static void keep_busy(void)
-{
-	udrv_init_completion(dev, &entered);
-	udrv_init_completion(dev, &may_leave);
-	ck_assert_int_eq(udrv_request_irq(dev, 0, stay, 0, "stay", &bells[0]), 0);
-	bell_ring(&bells[0]);
-	ck_assert_int_gt(udrv_wait_for_completion_timeout(&entered, 20000), 0);
-}
-
 START_TEST(what_is_pending_is_not_queued_again)
 {
-	keep_busy();
+	bell_keep_busy(&bells[0]);
 	ck_assert_int_eq(udrv_irq_work_queue(dev, 0, &work.work), 1);
 	ck_assert(udrv_irq_work_is_pending(&work.work));
 	ck_assert_int_eq(udrv_irq_work_queue(dev, 0, &work.work), 0);
 	ck_assert_int_eq(udrv_irq_work_queue_delayed(dev, 0, &work.work, 0), 0);
 	ck_assert_uint_eq(work.runs, 0);
-	udrv_complete_all(&may_leave);
+	bell_let_go(&bells[0]);
 	ck_assert_int_eq(udrv_irq_work_sync(&work.work), 0);
 	ck_assert_uint_eq(work.runs, 1);
 	ck_assert(!udrv_irq_work_is_pending(&work.work));

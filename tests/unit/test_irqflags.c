@@ -185,38 +185,15 @@ START_TEST(what_comes_meanwhile_runs_afterwards)
 }
 END_TEST
 
-static struct udrv_completion entered, may_leave;
-static atomic_bool left;
-
-static udrv_irqreturn_t stay(int irq, void *ctx)
-{
-	udrv_complete(&entered);
-	(void)udrv_wait_for_completion_timeout(&may_leave, 20000);
-	left = true;
-	return bell_heard(irq, ctx);
-}
-
-static void *let_it_leave(void *arg)
-{
-	udrv_msleep(20);
-	udrv_complete(&may_leave);
-	return arg;
-}
-
 START_TEST(a_handler_that_runs_is_waited_for)
 {
 	unsigned long flags;
 	pthread_t thread;
 
-	left = false;
-	udrv_init_completion(dev, &entered);
-	udrv_init_completion(dev, &may_leave);
-	ck_assert_int_eq(udrv_request_irq(dev, 0, stay, 0, "stay", &bells[0]), 0);
-	bell_ring(&bells[0]);
-	ck_assert_int_gt(udrv_wait_for_completion_timeout(&entered, 20000), 0);
-	thread = start(let_it_leave, NULL);
+	bell_keep_busy(&bells[0]);
+	thread = start(bell_let_go_soon, &bells[0]);
 	udrv_local_irq_save(flags);
-	ck_assert(left);
+	ck_assert(bells[0].left);
 	udrv_local_irq_restore(flags);
 	finish(thread);
 }
