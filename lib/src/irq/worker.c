@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <udrv/device.h>
+#include <udrv/log.h>
 
 #include "irq/irq.h"
 #include "sched/clock.h"
@@ -314,6 +315,18 @@ static void end(struct udrv__irq_worker *w)
 		take_off_ready(w, w->ready);
 }
 
+/* Once a device, since it may have very many vectors; of the others the statistics tell. */
+static void say_how(const struct udrv__irq_worker *w)
+{
+	const struct udrv__vector *v = speaker(w);
+	const bool home = w->options.cpu == UDRV_CPU_HOME && w->cpu >= 0;
+
+	udrv_dev_log(v->dev, home && !v->nr ? UDRV_LOG_INFO : UDRV_LOG_DEBUG,
+		     "irq %u: its worker waits by %s, SCHED_FIFO %d, on CPU %d%s", v->nr,
+		     udrv__wait_strategies[w->options.wait].name, w->fifo_priority, w->cpu,
+		     home ? ", which takes the interrupt" : "");
+}
+
 static void *worker(void *arg)
 {
 	struct udrv__irq_worker *w = arg;
@@ -328,8 +341,7 @@ static void *worker(void *arg)
 		udrv_complete(&w->started);
 		return NULL;
 	}
-	udrv_dev_dbg(v->dev, "irq %u: worker waits by %s, SCHED_FIFO %d, CPU %d", v->nr,
-		     udrv__wait_strategies[w->options.wait].name, w->fifo_priority, w->cpu);
+	say_how(w);
 	udrv__irq_describe_worker(v, w, true);
 	udrv__orders_open(w, true);
 	udrv_complete(&w->started);

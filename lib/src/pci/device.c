@@ -197,8 +197,9 @@ void udrv_device_close(struct udrv_device *dev)
 	if (!dev)
 		return;
 	if (udrv__irqs_are_own(dev)) {
-		udrv_dev_err(dev, "closed by its own interrupt worker, which would wait for "
-				  "itself: left open; let another thread close it");
+		udrv_dev_err(dev, "closed by its own interrupt worker, or with interrupts off, "
+				  "which would wait for itself: left open; let another thread "
+				  "close it");
 		return;
 	}
 	udrv__devres_release(dev);
