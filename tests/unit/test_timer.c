@@ -116,11 +116,11 @@ END_TEST
 
 START_TEST(deleted_timer_does_not_fire)
 {
-	(void)udrv_mod_timer(&a.timer, udrv_jiffies + 5);
+	(void)udrv_mod_timer(&a.timer, udrv_jiffies + 100);
 	ck_assert_int_eq(udrv_del_timer(&a.timer), 1);
 	ck_assert_int_eq(udrv_del_timer(&a.timer), 0);
 	/* One that is armed for later has fired: so would the first. */
-	(void)udrv_mod_timer(&b.timer, udrv_jiffies + 10);
+	(void)udrv_mod_timer(&b.timer, udrv_jiffies + 150);
 	ck_assert_int_eq(udrv_wait_for_completion(&b.fired), 0);
 	ck_assert_int_eq(get(a.count), 0);
 }
