@@ -82,37 +82,36 @@ struct udrv__vector {
 	struct udrv__vector *next_ready; /* in udrv__irq_worker.ready */
 	struct udrv__action *actions;	 /* changed under irqs.lock, read by the worker without */
 	uint32_t off; /* UDRV__OFF_*: why the chain is not run; atomic: handlers change it, too */
+	unsigned int nr;
+	uint64_t stamp;			/* udrv_irq_stamp(): atomic, in cycles, 0: none */
+	struct udrv__stat_vector *stat; /* counters for others to see, never NULL */
+	uint32_t tokens;		/* runs until the rate is looked at, see storm.c */
 	bool ready;
 	bool pending; /* the worker's: signalled, and the chain did not run yet */
 	bool level;   /* INTx: masked by the kernel until unmasked */
-	unsigned int nr;
-	uint64_t stamp;	 /* udrv_irq_stamp(): atomic, in cycles, 0: none */
-	uint32_t tokens; /* runs until the rate is looked at, see storm.c */
-	uint32_t burst;	 /* so many they were */
-	uint32_t window_runs,
-		window_unhandled; /* of the last UNHANDLED_WINDOW, but for the burst */
-	uint64_t last_unhandled_ns;
-	struct udrv__stat_vector *stat; /* counters for others to see, never NULL */
-	struct udrv_device *dev;
-	int efd;
+	bool polled;  /* the worker's: the ring has a poll of efd */
 
 	/* The worker's. */
 	struct udrv__vector *next_source;
-	bool polled;		       /* the ring has a poll of efd */
 	struct udrv_irq_work *delayed; /* the earliest first */
 	struct udrv_irq_work rest_over;
-	uint64_t burst_start_ns, last_storm_ns;
-
+	uint32_t burst;	      /* what tokens began with */
+	uint32_t window_runs; /* of the last UNHANDLED_WINDOW, but for the burst */
+	uint32_t window_unhandled;
 	uint32_t storm_limit; /* runs per second, 0: none; atomic */
+	uint64_t last_unhandled_ns, burst_start_ns, last_storm_ns;
+
+	struct udrv_device *dev;
+	int efd;
 
 	/* Under irqs.lock. */
+	bool busy;	    /* somebody changes how it is served, and waits without the lock */
+	bool served;	    /* is a source of the worker */
+	bool resume_queued; /* atomic */
 	struct udrv__irq_worker *worker;      /* serves it, or will when a handler is requested */
 	struct udrv__irq_worker *moving_from; /* while it changes its worker */
-	bool busy;   /* somebody changes how it is served, and waits without the lock */
-	bool served; /* is a source of the worker: changed by who has it busy */
 	struct udrv__order *parked; /* orders that came while it was busy, the newest first */
 	struct udrv__order resume;  /* looks at pending again */
-	bool resume_queued;	    /* atomic */
 	struct udrv__stat_vector *own_stats; /* of vector 0: all vectors', unless in a segment */
 };
 

@@ -81,7 +81,7 @@ static struct udrv__vector *make_vectors(struct udrv_device *dev, enum udrv__irq
 static int enable_vectors(struct udrv_device *dev, enum udrv__irq_type type,
 			  const struct udrv__vector *vectors, unsigned int count)
 {
-	int *fds = calloc(count, sizeof(*fds));
+	int *fds = count ? calloc(count, sizeof(*fds)) : NULL;
 	int ret;
 
 	if (!fds)
