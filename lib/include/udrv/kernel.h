@@ -44,6 +44,7 @@ typedef udrv_work_func_t work_func_t;
 typedef struct udrv_atomic atomic_t;
 typedef struct udrv_atomic64 atomic64_t;
 #define kref		   udrv_kref
+#define kmem_cache	   udrv_kmem_cache
 
 /* Constants. */
 #define IRQ_NONE	  UDRV_IRQ_NONE
@@ -58,6 +59,8 @@ typedef struct udrv_atomic64 atomic64_t;
 #define PCI_IRQ_ALL_TYPES UDRV_PCI_IRQ_ALL_TYPES
 #define GFP_KERNEL	  UDRV_GFP_KERNEL
 #define GFP_ATOMIC	  UDRV_GFP_ATOMIC
+#define SLAB_HWCACHE_ALIGN UDRV_SLAB_HWCACHE_ALIGN
+#define SLAB_CACHE_DMA UDRV_SLAB_CACHE_DMA
 #define HZ		  UDRV_HZ
 #define DMA_BIT_MASK	  UDRV_DMA_BIT_MASK
 #define DMA_BIDIRECTIONAL UDRV_DMA_BIDIRECTIONAL
@@ -161,6 +164,15 @@ typedef struct udrv_atomic64 atomic64_t;
 #define dma_map_single udrv_dma_map_single
 #define dma_unmap_single udrv_dma_unmap_single
 #define dma_mapping_error udrv_dma_mapping_error
+#define kmem_cache_create udrv_kmem_cache_create
+#define kmem_cache_destroy udrv_kmem_cache_destroy
+#define kmem_cache_alloc udrv_kmem_cache_alloc
+#define kmem_cache_zalloc udrv_kmem_cache_zalloc
+#define kmem_cache_free udrv_kmem_cache_free
+#define kmem_cache_alloc_bulk udrv_kmem_cache_alloc_bulk
+#define kmem_cache_free_bulk udrv_kmem_cache_free_bulk
+#define kmem_cache_shrink udrv_kmem_cache_shrink
+#define kmem_cache_size udrv_kmem_cache_size
 #define pci_match_id udrv_pci_match_id
 #define __raw_readb udrv_raw_readb
 #define __raw_readw udrv_raw_readw

@@ -36,6 +36,7 @@
 #include <udrv/rwsem.h>
 #include <udrv/sched.h>
 #include <udrv/semaphore.h>
+#include <udrv/slab.h>
 #include <udrv/spinlock.h>
 #include <udrv/timer.h>
 #include <udrv/types.h>

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * Caches of objects of one size. Source: Linux include/linux/slab.h, mm/slab_common.c.
+ *
+ * Each thread keeps two magazines (arrays of pointers to free objects) per cache: allocating and
+ * freeing takes and puts there, without a lock or an atomic operation. Whole magazines go to and
+ * come from a depot that the threads share, without a lock; only what the depot has no room for
+ * goes back to the slabs, which have one. A magazine has 256 pointers for objects of up to 1 KiB,
+ * and fewer for larger ones: 256 KiB worth, at least one.
+ *
+ * Nothing is written into free objects: they keep the state that the constructor, and their last
+ * user, left them in.
+ *
+ * docs/contract/memory.md says what may be called from where.
+ */
+#ifndef UDRV_SLAB_H
+#define UDRV_SLAB_H
+
+#include <udrv/types.h>
+
+UDRV_BEGIN_DECLS
+
+/** struct udrv_kmem_cache - a cache of objects; opaque. */
+struct udrv_kmem_cache;
+
+/** UDRV_SLAB_HWCACHE_ALIGN - objects share cache lines only if two or more fit in one. */
+#define UDRV_SLAB_HWCACHE_ALIGN 0x1u
+/** UDRV_SLAB_NO_REAP - empty slabs are given back by udrv_kmem_cache_shrink() only. */
+#define UDRV_SLAB_NO_REAP 0x2u
+/** UDRV_SLAB_CACHE_DMA - objects that the device reaches: not yet, such a cache is refused. */
+#define UDRV_SLAB_CACHE_DMA 0x4u
+
+/** UDRV_KMEM_CACHE_MAX_SIZE - the largest object, in bytes. */
+#define UDRV_KMEM_CACHE_MAX_SIZE ((size_t)4 << 20)
+
+/** struct udrv_kmem_cache_stats - what a cache holds and did; exact when no thread is using it. */
+struct udrv_kmem_cache_stats {
+	uint64_t active;	   /* objects that are allocated */
+	uint64_t total;		   /* objects that there are, free ones included */
+	uint64_t slabs;		   /* pieces of memory that they are in */
+	uint64_t memory;	   /* bytes of those pieces */
+	uint64_t allocations;	   /* since the cache was made */
+	uint64_t frees;		   /* the same */
+	uint64_t hits;		   /* allocations that the thread's magazine answered */
+	uint32_t magazine;	   /* objects in a full magazine */
+	uint32_t objects_per_slab; /* at most */
+};
+
+/**
+ * udrv_kmem_cache_create() - make a cache
+ * @dev: whose objects they are, named in log lines; or NULL
+ * @name: of the cache, cut to 31 bytes; copied
+ * @size: bytes of an object, 1 to UDRV_KMEM_CACHE_MAX_SIZE
+ * @align: a power of two up to 4096, or 0 for 8
+ * @flags: UDRV_SLAB_HWCACHE_ALIGN, UDRV_SLAB_NO_REAP; with any other one the call fails
+ * @ctor: called once for each object when its slab is made; or NULL
+ * @dtor: called once for each object when its slab goes; or NULL
+ *
+ * Fills a reserve of two magazines (512 objects of up to 1 KiB) which UDRV_GFP_KERNEL leaves alone
+ * and then keeps filled. A process has up to 1023 caches. @ctor and @dtor run in whichever thread
+ * allocates with UDRV_GFP_KERNEL, shrinks or destroys, without a lock held; not on this same cache
+ * may they allocate or free.
+ *
+ * Any thread that may block. The cache is the caller's, to udrv_kmem_cache_destroy().
+ * Return: the cache, or NULL; udrv_log() says why (bad argument, flag not supported, no memory).
+ */
+UDRV_API struct udrv_kmem_cache *udrv_kmem_cache_create(struct udrv_device *dev, const char *name,
+							size_t size, size_t align,
+							unsigned int flags, void (*ctor)(void *obj),
+							void (*dtor)(void *obj));
+
+/**
+ * udrv_kmem_cache_destroy() - end a cache and give its memory back
+ * @cache: no thread is using it; or NULL
+ *
+ * Takes the free objects back from all threads, which may be ending meanwhile. If objects are still
+ * allocated, an error with their number and the cache's name is logged, nothing is freed, and the
+ * cache can be used, and destroyed, as before.
+ *
+ * Any thread that may block. Return: 0, or -EBUSY when objects are still allocated.
+ */
+UDRV_API int udrv_kmem_cache_destroy(struct udrv_kmem_cache *cache);
+
+/**
+ * udrv_kmem_cache_alloc() - allocate an object
+ * @cache: the cache
+ * @gfp: UDRV_GFP_KERNEL may make slabs; UDRV_GFP_ATOMIC takes what there is: in the thread's
+ * magazines, the depot, its reserve included, and slabs with room, unless another thread is at them
+ *
+ * Any thread, UDRV_GFP_ATOMIC also in handlers.
+ * Return: an object in the state the constructor or its last user left it in, or NULL (for
+ * UDRV_GFP_KERNEL: no memory, which is logged, or the limit).
+ */
+UDRV_API void *udrv_kmem_cache_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp);
+
+/**
+ * udrv_kmem_cache_zalloc() - udrv_kmem_cache_alloc() and zero the object
+ * @cache: the cache; not one with a constructor, whose work this would undo: NULL and a log line
+ * @gfp: as there
+ *
+ * Return: as there.
+ */
+UDRV_API void *udrv_kmem_cache_zalloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp);
+
+/**
+ * udrv_kmem_cache_free() - give an object back
+ * @cache: the cache that it is of
+ * @obj: the object, by whichever thread it was allocated; with a constructor in the state that the
+ * next user expects; not NULL
+ *
+ * Any thread, also in handlers. A thread's first call in its life may map memory for its magazines
+ * (and does without if there is none); else no system call is made, except that a thread may sleep
+ * for some microseconds when another one was stopped while at the slabs.
+ */
+UDRV_API void udrv_kmem_cache_free(struct udrv_kmem_cache *cache, void *obj);
+
+/**
+ * udrv_kmem_cache_alloc_bulk() - allocate several objects at once
+ * @cache: the cache
+ * @gfp: as for udrv_kmem_cache_alloc()
+ * @n: how many
+ * @objs: where to put them; undefined when there are not so many
+ *
+ * Return: @n, or 0 and none is allocated.
+ */
+UDRV_API int udrv_kmem_cache_alloc_bulk(struct udrv_kmem_cache *cache, udrv_gfp_t gfp, size_t n,
+					void **objs);
+
+/** udrv_kmem_cache_free_bulk() - udrv_kmem_cache_free() for @n objects at once. */
+UDRV_API void udrv_kmem_cache_free_bulk(struct udrv_kmem_cache *cache, size_t n, void **objs);
+
+/**
+ * udrv_kmem_cache_shrink() - give unused slabs back to the system
+ * @cache: the cache; it may be in use
+ *
+ * Empties the depot and the calling thread's magazines; not those of other threads. The reserve
+ * stays. Any thread that may block. Return: 0 if nothing but the reserve is left, else 1. Source:
+ * Linux kmem_cache_shrink().
+ */
+UDRV_API int udrv_kmem_cache_shrink(struct udrv_kmem_cache *cache);
+
+/** udrv_kmem_cache_size() - the size of an object as it was asked for. */
+UDRV_API unsigned int udrv_kmem_cache_size(const struct udrv_kmem_cache *cache);
+
+/**
+ * udrv_kmem_cache_set_limit() - bound how many objects there are
+ * @cache: from which nothing was ever allocated; no other thread is using it
+ * @objects: at least 1
+ *
+ * Magazines become small enough that a thread can keep no more than a quarter of the objects from
+ * others; the reserve is a quarter as well, and UDRV_GFP_KERNEL gets it when all else is used up. A
+ * lone thread can allocate exactly @objects.
+ *
+ * Return: 0, -EINVAL, -EBUSY if something was allocated before, -ENOMEM.
+ */
+UDRV_API int udrv_kmem_cache_set_limit(struct udrv_kmem_cache *cache, size_t objects);
+
+/** udrv_kmem_cache_get_stats() - fill @stats; any thread that may block, the cache may be in use.
+ */
+UDRV_API void udrv_kmem_cache_get_stats(struct udrv_kmem_cache *cache,
+					struct udrv_kmem_cache_stats *stats);
+
+UDRV_END_DECLS
+
+#endif

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: MIT
+/* Object caches: making and ending them, and a thread's own magazines. */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <udrv/device.h>
+#include <udrv/log.h>
+
+#include "mem/slab.h"
+
+#define ALIGN_MIN 8u
+#define ALIGN_MAX 4096u
+
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+static const char *find_fault(const char *name, size_t size, size_t align, unsigned int flags)
+{
+	if (!name || !*name)
+		return "it has no name";
+	if (!size || size > UDRV_KMEM_CACHE_MAX_SIZE)
+		return "bad size";
+	if (align & (align - 1) || align > ALIGN_MAX)
+		return "bad alignment";
+	if (flags & ~(UDRV_SLAB_HWCACHE_ALIGN | UDRV_SLAB_NO_REAP))
+		return "a flag that is not supported";
+	return NULL;
+}
+
+static void report(const struct udrv_device *dev, const char *name, const char *why)
+{
+	if (dev)
+		udrv_dev_err(dev, "cannot make cache %s: %s", name ? name : "?", why);
+	else
+		udrv_pr_err("cannot make cache %s: %s", name ? name : "?", why);
+}
+
+/* Linux calculate_alignment(): small objects share a line. */
+static size_t choose_align(size_t size, size_t align, unsigned int flags)
+{
+	size_t line = CACHE_LINE;
+
+	while (size <= line / 2)
+		line /= 2;
+	if (flags & UDRV_SLAB_HWCACHE_ALIGN && align < line)
+		align = line;
+	return align < ALIGN_MIN ? ALIGN_MIN : align;
+}
+
+static uint32_t choose_rounds(size_t size)
+{
+	size_t rounds = MAGAZINE_BYTES / size;
+
+	if (rounds > MAGAZINE_MAX)
+		return MAGAZINE_MAX;
+	return rounds ? (uint32_t)rounds : 1;
+}
+
+static void set_up(struct udrv_kmem_cache *cache, const char *name, size_t size, size_t align)
+{
+	cache->memory = &udrv__slab_plain;
+	cache->object_size = size;
+	cache->align = choose_align(size, align, cache->flags);
+	cache->size = (size + cache->align - 1) & ~(cache->align - 1);
+	cache->rounds = choose_rounds(cache->size);
+	cache->magazine_stride = sizeof(struct udrv__magazine) + cache->rounds * sizeof(void *);
+	cache->limit = UINT64_MAX;
+	strncpy(cache->name, name, sizeof(cache->name) - 1);
+	udrv_init_list_head(&cache->partial);
+	udrv_init_list_head(&cache->empties);
+	udrv__slab_lay_out(cache);
+}
+
+static int fill(struct udrv_kmem_cache *cache)
+{
+	udrv__depot_fill_reserve(cache);
+	return udrv__slab_taken(cache) == (uint64_t)RESERVE * cache->rounds ||
+			       udrv__slab_at_limit(cache)
+		       ? 0
+		       : -ENOMEM;
+}
+
+/* Pages of its own: members are aligned to cache lines. */
+static struct udrv_kmem_cache *make_record(void)
+{
+	void *p = mmap(NULL, sizeof(struct udrv_kmem_cache), PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* What nothing is allocated from any more. */
+static void end(struct udrv_kmem_cache *cache)
+{
+	udrv__slab_release(cache, 0);
+	udrv__depot_release(cache);
+	munmap(cache, sizeof(*cache));
+}
+
+struct udrv_kmem_cache *udrv_kmem_cache_create(struct udrv_device *dev, const char *name,
+					       size_t size, size_t align, unsigned int flags,
+					       void (*ctor)(void *obj), void (*dtor)(void *obj))
+{
+	const char *fault = find_fault(name, size, align, flags);
+	struct udrv_kmem_cache *cache;
+
+	if (fault) {
+		report(dev, name, fault);
+		return NULL;
+	}
+	cache = make_record();
+	if (!cache) {
+		report(dev, name, "out of memory");
+		return NULL;
+	}
+	cache->dev = dev;
+	cache->flags = flags;
+	cache->ctor = ctor;
+	cache->dtor = dtor;
+	set_up(cache, name, size, align);
+	if (udrv__slab_register(cache)) {
+		report(dev, name, "too many caches");
+		end(cache);
+		return NULL;
+	}
+	if (udrv__depot_grow(cache, 0) || fill(cache)) {
+		report(dev, name, "out of memory");
+		udrv__slab_unregister(cache);
+		udrv__depot_drain(cache);
+		end(cache);
+		return NULL;
+	}
+	return cache;
+}
+
+int udrv_kmem_cache_destroy(struct udrv_kmem_cache *cache)
+{
+	uint64_t live;
+
+	if (!cache)
+		return 0;
+	udrv__slab_flush_threads(cache);
+	udrv__depot_drain(cache);
+	live = udrv__slab_taken(cache);
+	if (live) {
+		udrv_pr_err("cache %s: %llu objects are still allocated; it is not destroyed",
+			    cache->name, (unsigned long long)live);
+		return -EBUSY;
+	}
+	udrv__slab_unregister(cache);
+	end(cache);
+	return 0;
+}
+
+static void load(struct udrv__slab_slot *slot, struct udrv__magazine *m, uint32_t rounds)
+{
+	slot->loaded = m;
+	slot->bottom = m->objs;
+	slot->top = m->objs + m->count;
+	slot->end = m->objs + rounds;
+}
+
+static void swap(struct udrv__slab_slot *slot, uint32_t rounds)
+{
+	struct udrv__magazine *was_loaded = slot->loaded;
+
+	was_loaded->count = (uint32_t)(slot->top - slot->bottom);
+	load(slot, slot->previous, rounds);
+	slot->previous = was_loaded;
+}
+
+/* Both magazines are empty: a full one for one of them. */
+static bool exchange_empty(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot,
+			   uint32_t leave)
+{
+	struct udrv__magazine *m = udrv__depot_take_full(cache, leave);
+
+	if (!m)
+		return false;
+	slot->loaded->count = 0;
+	udrv__depot_put(cache, slot->loaded);
+	load(slot, m, cache->rounds);
+	return true;
+}
+
+/* The loaded magazine is empty: objects from wherever there are some. */
+static bool refill(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot, udrv_gfp_t gfp)
+{
+	bool atomic = gfp & UDRV_GFP_ATOMIC;
+	uint32_t got;
+
+	if (slot->previous->count) {
+		swap(slot, cache->rounds);
+		return true;
+	}
+	COUNT(slot->misses, 1);
+	if (!atomic)
+		udrv__slab_reap(cache);
+	if (exchange_empty(cache, slot, RESERVE))
+		return true;
+	got = udrv__slab_take(cache, slot->bottom, cache->rounds, gfp);
+	slot->top = slot->bottom + got;
+	if (got && !atomic)
+		udrv__depot_fill_reserve(cache);
+	if (!got && (atomic || udrv__slab_at_limit(cache)))
+		return exchange_empty(cache, slot, 0);
+	return got;
+}
+
+/* The loaded magazine is full: make room. */
+static void spill(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot)
+{
+	struct udrv__magazine *empty;
+
+	if (slot->previous->count < cache->rounds) {
+		swap(slot, cache->rounds);
+		return;
+	}
+	empty = udrv__depot_take_empty(cache);
+	if (empty) {
+		udrv__depot_put(cache, slot->previous);
+		slot->previous = empty;
+	} else {
+		udrv__slab_put(cache, slot->previous->objs, slot->previous->count);
+		slot->previous->count = 0;
+	}
+	swap(slot, cache->rounds);
+}
+
+static __attribute__((noinline)) void *alloc_slowly(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
+{
+	struct udrv__slab_slot *slot = udrv__slab_slot_get(cache, !(gfp & UDRV_GFP_ATOMIC));
+
+	if (!slot)
+		return udrv__depot_alloc(cache, gfp);
+	if (!refill(cache, slot, gfp))
+		return NULL;
+	COUNT(slot->allocs, 1);
+	return *--slot->top;
+}
+
+static __attribute__((noinline)) void free_slowly(struct udrv_kmem_cache *cache, void *obj)
+{
+	struct udrv__slab_slot *slot = udrv__slab_slot_get(cache, true);
+
+	if (!slot) {
+		udrv__depot_free(cache, obj);
+		return;
+	}
+	if (slot->top == slot->end)
+		spill(cache, slot);
+	COUNT(slot->frees, 1);
+	*slot->top++ = obj;
+}
+
+void *udrv_kmem_cache_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
+{
+	struct udrv__slab_slot *slot = udrv__slab_slot(cache);
+	void **top = slot->top;
+
+	if (unlikely(top == slot->bottom))
+		return alloc_slowly(cache, gfp);
+	COUNT(slot->allocs, 1);
+	slot->top = top - 1;
+	return top[-1];
+}
+
+void udrv_kmem_cache_free(struct udrv_kmem_cache *cache, void *obj)
+{
+	struct udrv__slab_slot *slot = udrv__slab_slot(cache);
+	void **top = slot->top;
+
+	if (unlikely(top == slot->end)) {
+		free_slowly(cache, obj);
+		return;
+	}
+	COUNT(slot->frees, 1);
+	*top = obj;
+	slot->top = top + 1;
+}
+
+void *udrv_kmem_cache_zalloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
+{
+	void *obj;
+
+	if (cache->ctor) {
+		udrv_pr_err("cache %s: zeroing would undo its constructor", cache->name);
+		return NULL;
+	}
+	obj = udrv_kmem_cache_alloc(cache, gfp);
+	return obj ? memset(obj, 0, cache->object_size) : NULL;
+}
+
+static size_t at_most(size_t a, ptrdiff_t b)
+{
+	return a < (size_t)b ? a : (size_t)b;
+}
+
+/* How many were had: less than n only if there are no more. */
+static size_t alloc_many(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot,
+			 udrv_gfp_t gfp, size_t n, void **objs)
+{
+	size_t got = 0;
+
+	while (got < n && (slot->top != slot->bottom || refill(cache, slot, gfp))) {
+		size_t part = at_most(n - got, slot->top - slot->bottom);
+
+		slot->top -= part;
+		memcpy(objs + got, slot->top, part * sizeof(*objs));
+		got += part;
+	}
+	COUNT(slot->allocs, got);
+	return got;
+}
+
+int udrv_kmem_cache_alloc_bulk(struct udrv_kmem_cache *cache, udrv_gfp_t gfp, size_t n, void **objs)
+{
+	struct udrv__slab_slot *slot = udrv__slab_slot(cache);
+	size_t got = 0;
+
+	if (!n || n > INT32_MAX)
+		return 0;
+	if (unlikely(!slot->loaded))
+		slot = udrv__slab_slot_get(cache, !(gfp & UDRV_GFP_ATOMIC));
+	if (slot)
+		got = alloc_many(cache, slot, gfp, n, objs);
+	while (!slot && got < n && (objs[got] = udrv__depot_alloc(cache, gfp)))
+		got++;
+	if (got == n)
+		return (int)n;
+	udrv_kmem_cache_free_bulk(cache, got, objs);
+	return 0;
+}
+
+void udrv_kmem_cache_free_bulk(struct udrv_kmem_cache *cache, size_t n, void **objs)
+{
+	struct udrv__slab_slot *slot = udrv__slab_slot(cache);
+
+	if (unlikely(!slot->loaded))
+		slot = n ? udrv__slab_slot_get(cache, true) : NULL;
+	for (size_t i = 0; !slot && i < n; i++)
+		udrv__depot_free(cache, objs[i]);
+	if (!slot)
+		return;
+	COUNT(slot->frees, n);
+	while (n) {
+		size_t part;
+
+		if (slot->top == slot->end)
+			spill(cache, slot);
+		part = at_most(n, slot->end - slot->top);
+		memcpy(slot->top, objs, part * sizeof(*objs));
+		slot->top += part;
+		objs += part;
+		n -= part;
+	}
+}
+
+int udrv_kmem_cache_shrink(struct udrv_kmem_cache *cache)
+{
+	struct udrv__slab_slot *slot = udrv__slab_slot(cache);
+
+	if (slot->loaded)
+		udrv__slab_slot_flush(cache, slot);
+	udrv__depot_drain(cache);
+	udrv__depot_fill_reserve(cache);
+	udrv__slab_release(cache, 0);
+	return udrv__slab_taken(cache) > (uint64_t)RESERVE * cache->rounds;
+}
+
+unsigned int udrv_kmem_cache_size(const struct udrv_kmem_cache *cache)
+{
+	return (unsigned int)cache->object_size;
+}
+
+int udrv_kmem_cache_set_limit(struct udrv_kmem_cache *cache, size_t objects)
+{
+	struct udrv_kmem_cache_stats stats;
+	size_t rounds = objects / (4 * RESERVE);
+
+	if (!objects)
+		return -EINVAL;
+	udrv_kmem_cache_get_stats(cache, &stats);
+	if (stats.allocations || cache->slots)
+		return -EBUSY;
+	udrv__depot_drain(cache);
+	udrv__slab_release(cache, 0);
+	cache->limit = objects;
+	cache->rounds = choose_rounds(cache->size);
+	if (cache->rounds > rounds)
+		cache->rounds = rounds ? (uint32_t)rounds : 1;
+	return fill(cache);
+}
+
+void udrv_kmem_cache_get_stats(struct udrv_kmem_cache *cache, struct udrv_kmem_cache_stats *stats)
+{
+	udrv__slab_sum(cache, stats);
+	udrv__slab_lock(cache);
+	stats->total = cache->total;
+	stats->slabs = cache->slabs;
+	udrv__slab_unlock(cache);
+	stats->memory = stats->slabs * cache->chunk;
+	stats->magazine = cache->rounds;
+	stats->objects_per_slab = cache->per_slab;
+}

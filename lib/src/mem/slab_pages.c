@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Slabs: a chunk of memory with a header, a bit for each object that is here and not in a magazine,
+ * and the objects. Slabs with some such objects are on a list, those with all of them on another.
+ *
+ * The lock is held for as long as a magazine is filled or emptied. Who releases it makes no system
+ * call, as it may be GFP_ATOMIC: those who wait sleep for a time, instead of being woken.
+ */
+#include <string.h>
+#include <time.h>
+
+#include <udrv/barrier.h>
+#include <udrv/log.h>
+
+#include "mem/slab.h"
+
+#define SPINS	   100
+#define SLEEP_NS   20000
+#define CHUNK_MIN  ((size_t)64 << 10)
+#define CHUNK_FAIR ((size_t)256 << 10)
+#define WORD_BITS  64u
+#define EMPTY_KEPT 4u /* slabs */
+
+uint64_t udrv__slab_reap_period_ns = UINT64_C(2000000000);
+
+struct slab {
+	struct udrv_list_head link;
+	struct udrv_kmem_cache *cache;
+	uint32_t count;
+	uint32_t free;
+	uint64_t is_free[];
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static bool try_lock(struct udrv_kmem_cache *cache)
+{
+	for (int i = 0; i < SPINS; i++) {
+		if (!__atomic_load_n(&cache->lock, __ATOMIC_RELAXED) &&
+		    !__atomic_exchange_n(&cache->lock, 1, __ATOMIC_ACQUIRE))
+			return true;
+		udrv_cpu_relax();
+	}
+	return false;
+}
+
+void udrv__slab_lock(struct udrv_kmem_cache *cache)
+{
+	const struct timespec pause = {.tv_nsec = SLEEP_NS};
+
+	while (!try_lock(cache))
+		nanosleep(&pause, NULL);
+}
+
+void udrv__slab_unlock(struct udrv_kmem_cache *cache)
+{
+	__atomic_store_n(&cache->lock, 0, __ATOMIC_RELEASE);
+}
+
+static size_t round_up(size_t n, size_t to)
+{
+	return (n + to - 1) & ~(to - 1);
+}
+
+static size_t words(size_t objects)
+{
+	return (objects + WORD_BITS - 1) / WORD_BITS;
+}
+
+/* Objects of a cache line's size are to be in one, not in two. */
+static size_t first_offset(const struct udrv_kmem_cache *cache, size_t objects)
+{
+	size_t align = cache->align > CACHE_LINE ? cache->align : CACHE_LINE;
+
+	return round_up(sizeof(struct slab) + words(objects) * sizeof(uint64_t), align);
+}
+
+void udrv__slab_lay_out(struct udrv_kmem_cache *cache)
+{
+	size_t chunk = CHUNK_MIN;
+	size_t n;
+
+	while (chunk < 4 * cache->size || (chunk < CHUNK_FAIR && chunk < 32 * cache->size))
+		chunk *= 2;
+	n = (chunk - sizeof(struct slab)) / cache->size;
+	while (first_offset(cache, n) + n * cache->size > chunk)
+		n--;
+	cache->chunk = chunk;
+	cache->first = first_offset(cache, n);
+	cache->per_slab = (uint32_t)n;
+}
+
+/* Under the lock; others look without it. */
+static void set_empty(struct udrv_kmem_cache *cache, uint32_t n)
+{
+	__atomic_store_n(&cache->empty_slabs, n, __ATOMIC_RELAXED);
+	if (cache->empty_low > n)
+		cache->empty_low = n;
+}
+
+static char *object(const struct udrv_kmem_cache *cache, struct slab *slab, size_t i)
+{
+	return (char *)slab + cache->first + i * cache->size;
+}
+
+/* How many objects a new slab may have; they count from now on. */
+static uint32_t claim_objects(struct udrv_kmem_cache *cache)
+{
+	uint64_t n;
+
+	udrv__slab_lock(cache);
+	n = cache->limit - cache->total;
+	if (n > cache->per_slab)
+		n = cache->per_slab;
+	cache->total += n;
+	udrv__slab_unlock(cache);
+	return (uint32_t)n;
+}
+
+static void unclaim_objects(struct udrv_kmem_cache *cache, uint32_t n)
+{
+	udrv__slab_lock(cache);
+	cache->total -= n;
+	udrv__slab_unlock(cache);
+}
+
+static struct slab *make_slab(struct udrv_kmem_cache *cache)
+{
+	uint32_t n = claim_objects(cache);
+	struct slab *slab;
+
+	if (!n)
+		return NULL;
+	slab = cache->memory->alloc(cache->dev, cache->chunk);
+	if (!slab) {
+		unclaim_objects(cache, n);
+		udrv_pr_err("cache %s: no memory for %zu bytes of objects", cache->name,
+			    cache->chunk);
+		return NULL;
+	}
+	slab->cache = cache;
+	slab->count = slab->free = n;
+	memset(slab->is_free, 0xff, words(n) * sizeof(uint64_t));
+	if (n % WORD_BITS)
+		slab->is_free[n / WORD_BITS] = (UINT64_C(1) << n % WORD_BITS) - 1;
+	for (uint32_t i = 0; cache->ctor && i < n; i++)
+		cache->ctor(object(cache, slab, i));
+	return slab;
+}
+
+static void end_slab(struct udrv_kmem_cache *cache, struct slab *slab)
+{
+	for (uint32_t i = 0; cache->dtor && i < slab->count; i++)
+		cache->dtor(object(cache, slab, i));
+	cache->memory->free(cache->dev, slab, cache->chunk);
+}
+
+/* From the end, so that a magazine, which is emptied from its end, gives them out in order. */
+static uint32_t take_from(struct udrv_kmem_cache *cache, struct slab *slab, void **objs, uint32_t n)
+{
+	uint32_t got = 0;
+
+	for (size_t w = words(slab->count); w-- && got < n;)
+		while (slab->is_free[w] && got < n) {
+			unsigned int bit = 63u - (unsigned int)__builtin_clzll(slab->is_free[w]);
+
+			slab->is_free[w] &= ~(UINT64_C(1) << bit);
+			objs[got++] = object(cache, slab, w * WORD_BITS + bit);
+		}
+	if (slab->free == slab->count) {
+		udrv_list_move(&slab->link, &cache->partial);
+		set_empty(cache, cache->empty_slabs - 1);
+	}
+	slab->free -= got;
+	if (!slab->free)
+		udrv_list_del(&slab->link);
+	return got;
+}
+
+static uint32_t take_locked(struct udrv_kmem_cache *cache, void **objs, uint32_t n)
+{
+	uint32_t got = 0;
+
+	while (got < n) {
+		struct udrv_list_head *list =
+			udrv_list_empty(&cache->partial) ? &cache->empties : &cache->partial;
+
+		if (udrv_list_empty(list))
+			break;
+		got += take_from(cache, udrv_list_first_entry(list, struct slab, link), objs + got,
+				 n - got);
+	}
+	cache->taken += got;
+	return got;
+}
+
+static void add_locked(struct udrv_kmem_cache *cache, struct slab *slab)
+{
+	udrv_list_add(&slab->link, &cache->empties);
+	set_empty(cache, cache->empty_slabs + 1);
+	cache->slabs++;
+}
+
+/* Of a new slab, which other threads may have emptied already: then another one. */
+static uint32_t grow_and_take(struct udrv_kmem_cache *cache, void **objs, uint32_t n)
+{
+	uint32_t got = 0;
+
+	while (!got) {
+		struct slab *slab = make_slab(cache);
+
+		if (!slab)
+			return 0;
+		udrv__slab_lock(cache);
+		add_locked(cache, slab);
+		got = take_locked(cache, objs, n);
+		udrv__slab_unlock(cache);
+	}
+	return got;
+}
+
+uint32_t udrv__slab_take(struct udrv_kmem_cache *cache, void **objs, uint32_t n, udrv_gfp_t gfp)
+{
+	uint32_t got;
+
+	if (!(gfp & UDRV_GFP_ATOMIC))
+		udrv__slab_lock(cache);
+	else if (!try_lock(cache))
+		return 0;
+	got = take_locked(cache, objs, n);
+	udrv__slab_unlock(cache);
+	return got || gfp & UDRV_GFP_ATOMIC ? got : grow_and_take(cache, objs, n);
+}
+
+/* Whether it is one that was out. */
+static bool put_locked(struct udrv_kmem_cache *cache, void *obj)
+{
+	struct slab *slab = (struct slab *)((uintptr_t)obj & ~(cache->chunk - 1));
+	/* 32 bits divide faster. */
+	uint32_t offset = (uint32_t)((uintptr_t)obj & (cache->chunk - 1)) - (uint32_t)cache->first;
+	uint32_t i = offset / (uint32_t)cache->size;
+	uint64_t bit = UINT64_C(1) << i % WORD_BITS;
+
+	if (slab->cache != cache || i >= slab->count || slab->is_free[i / WORD_BITS] & bit)
+		return false;
+	slab->is_free[i / WORD_BITS] |= bit;
+	if (!slab->free)
+		udrv_list_add(&slab->link, &cache->partial);
+	if (++slab->free == slab->count) {
+		udrv_list_move(&slab->link, &cache->empties);
+		set_empty(cache, cache->empty_slabs + 1);
+	}
+	cache->taken--;
+	return true;
+}
+
+void udrv__slab_put(struct udrv_kmem_cache *cache, void *const *objs, size_t n)
+{
+	size_t bad = 0;
+
+	udrv__slab_lock(cache);
+	for (size_t i = 0; i < n; i++)
+		bad += !put_locked(cache, objs[i]);
+	udrv__slab_unlock(cache);
+	if (bad)
+		udrv_pr_err("cache %s: %zu objects freed that are not allocated, or not its own",
+			    cache->name, bad);
+}
+
+void udrv__slab_release(struct udrv_kmem_cache *cache, uint32_t keep)
+{
+	UDRV_LIST_HEAD(gone);
+	struct slab *slab;
+	struct slab *next;
+
+	udrv__slab_lock(cache);
+	while (cache->empty_slabs > keep) {
+		slab = udrv_list_first_entry(&cache->empties, struct slab, link);
+		udrv_list_move(&slab->link, &gone);
+		set_empty(cache, cache->empty_slabs - 1);
+		cache->slabs--;
+		cache->total -= slab->count;
+	}
+	udrv__slab_unlock(cache);
+	udrv_list_for_each_entry_safe(slab, next, &gone, link)
+		end_slab(cache, slab);
+}
+
+/* What was never needed since the last time is given back. */
+void udrv__slab_reap(struct udrv_kmem_cache *cache)
+{
+	uint32_t keep = UINT32_MAX;
+	uint64_t now;
+
+	if (cache->flags & UDRV_SLAB_NO_REAP ||
+	    __atomic_load_n(&cache->empty_slabs, __ATOMIC_RELAXED) <= EMPTY_KEPT)
+		return;
+	now = now_ns();
+	udrv__slab_lock(cache);
+	if (now - cache->reaped_ns >= udrv__slab_reap_period_ns) {
+		keep = cache->empty_slabs - cache->empty_low;
+		if (keep < EMPTY_KEPT)
+			keep = EMPTY_KEPT;
+		cache->reaped_ns = now;
+		cache->empty_low = cache->empty_slabs;
+	}
+	udrv__slab_unlock(cache);
+	if (keep != UINT32_MAX)
+		udrv__slab_release(cache, keep);
+}
+
+bool udrv__slab_at_limit(struct udrv_kmem_cache *cache)
+{
+	bool at_limit;
+
+	udrv__slab_lock(cache);
+	at_limit = cache->total >= cache->limit;
+	udrv__slab_unlock(cache);
+	return at_limit;
+}
+
+uint64_t udrv__slab_taken(struct udrv_kmem_cache *cache)
+{
+	uint64_t taken;
+
+	udrv__slab_lock(cache);
+	taken = cache->taken;
+	udrv__slab_unlock(cache);
+	return taken;
+}
