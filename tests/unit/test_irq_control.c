@@ -44,9 +44,13 @@ static udrv_irqreturn_t handler(int irq, void *ctx)
 	return UDRV_IRQ_HANDLED;
 }
 
+static void after_syscall(long nr);
+
 static void open_edu(unsigned int type)
 {
 	runs = 0;
+	/* Before there is a worker that it is called in. */
+	fault_set_hooks(&(struct fault_hooks){.syscalled = after_syscall});
 	ck_assert_int_eq(udrv_device_open("model:edu", NULL, &dev), 0);
 	ck_assert_int_eq(udrv_pci_enable_device(dev), 0);
 	ck_assert_int_eq(udrv_pci_set_master(dev), 0);
@@ -310,7 +314,6 @@ static void signal_between_two_orders(enum udrv_wait wait)
 
 START_TEST(an_order_is_carried_out_after_all_signals_before_it)
 {
-	fault_set_hooks(&(struct fault_hooks){.syscalled = after_syscall});
 	for (int i = 0; i < 100; i++) {
 		signal_between_two_orders(UDRV_WAIT_EPOLL);
 		signal_between_two_orders(UDRV_WAIT_URING);
