@@ -28,7 +28,7 @@ struct udrv_kmem_cache;
 #define UDRV_SLAB_HWCACHE_ALIGN 0x1u
 /** UDRV_SLAB_NO_REAP - empty slabs are given back by udrv_kmem_cache_shrink() only. */
 #define UDRV_SLAB_NO_REAP 0x2u
-/** UDRV_SLAB_CACHE_DMA - objects that the device reaches: not yet, such a cache is refused. */
+/** UDRV_SLAB_CACHE_DMA - objects that the device reaches; a cache with this flag is refused. */
 #define UDRV_SLAB_CACHE_DMA 0x4u
 
 /** UDRV_KMEM_CACHE_MAX_SIZE - the largest object, in bytes. */

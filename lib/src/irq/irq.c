@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 
 #include <udrv/container_of.h>
 #include <udrv/irq.h>
@@ -84,17 +83,11 @@ static void resume(struct udrv__vector *v)
 /* The orders that came meanwhile are carried out, or forgotten if nobody is there to do that. */
 void udrv__vector_set_idle(struct udrv__vector *v)
 {
-	struct udrv__order *oldest_first = NULL;
+	struct udrv__order *oldest_first = udrv__orders_reverse(v->parked);
 
+	v->parked = NULL;
 	v->busy = false;
 	v->moving_from = NULL;
-	while (v->parked) {
-		struct udrv__order *order = v->parked;
-
-		v->parked = order->next;
-		order->next = oldest_first;
-		oldest_first = order;
-	}
 	while (oldest_first) {
 		struct udrv__order *order = oldest_first;
 
@@ -147,22 +140,16 @@ int udrv_synchronize_irq(struct udrv_device *dev, int irq)
 	return ret == -ENXIO ? 0 : ret;
 }
 
-/* What is left when the last handler went must not greet the next one. */
-static void drain(int efd)
-{
-	uint64_t signals;
-	struct iovec iov = {&signals, sizeof(signals)};
-
-	(void)preadv2(efd, &iov, 1, -1, RWF_NOWAIT);
-}
-
 /* The vector, which is busy, is not served any more. */
 static void end_service(struct udrv__vector *v, bool served)
 {
+	uint64_t signals;
+
 	if (served)
 		udrv__worker_detach(v->worker, v);
 	udrv__delayed_cancel(v);
-	drain(v->efd);
+	/* What is left when the last handler went must not greet the next one. */
+	(void)udrv__take_counter(v->efd, &signals);
 }
 
 /* The first action's vector, which is busy, is served; a line that was left masked is opened. */
@@ -267,7 +254,7 @@ static struct udrv__action **find_action(struct udrv__vector *v, const void *dev
 	return link;
 }
 
-/* With irqs.lock: take it off the chain. With the last one the vector begins to stop. */
+/* With irqs.lock: take it off the chain; NULL if it is not there. */
 static struct udrv__action *unlink_action(struct udrv__vector *v, const void *dev_id)
 {
 	struct udrv__action **link = find_action(v, dev_id);

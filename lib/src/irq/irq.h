@@ -129,8 +129,8 @@ struct udrv__irq_worker {
 	const struct udrv__wait_ops *ops;
 	struct udrv__vector *sources; /* the oldest first */
 	struct udrv__vector *ready;
-	unsigned int source_count;
-	uint64_t deadline_ns; /* of the earliest delayed work, or UDRV__NEVER */
+	unsigned int source_count; /* the thread runs while there are any; changed with lock held */
+	uint64_t deadline_ns;	   /* of the earliest delayed work, or UDRV__NEVER */
 	uint32_t *context;
 	bool stop;
 	struct udrv__order *orders; /* pushed by anybody, the newest first; see order.c */
@@ -158,7 +158,6 @@ struct udrv__irq_worker {
 
 	pthread_mutex_t lock;
 	unsigned int members; /* vectors that are to be served by it */
-	unsigned int active;  /* sources; the thread runs while there are any */
 	struct udrv_irq_options options;
 	pthread_t thread;
 	struct udrv_completion started;
@@ -189,6 +188,8 @@ void udrv__spin_begin(struct udrv__irq_worker *w);
 
 /* wait.c: how long until the worker's deadline; NULL if it has none. */
 struct timespec *udrv__deadline_left(const struct udrv__irq_worker *w, struct timespec *left);
+/* wait.c: what an eventfd has counted since the last time, 0 if nothing; without waiting. */
+int udrv__take_counter(int efd, uint64_t *counter);
 /* wait.c: for those that read the eventfd of their one source. */
 int udrv__reading_add(struct udrv__irq_worker *w, struct udrv__vector *v);
 int udrv__reading_remove(struct udrv__irq_worker *w, struct udrv__vector *v);
@@ -249,6 +250,8 @@ struct udrv__awaited {
 };
 bool udrv__awaited_push(struct udrv__irq_worker *w, struct udrv__awaited *a);
 int udrv__awaited_wait(struct udrv__awaited *a);
+/* order.c: the other way round. */
+struct udrv__order *udrv__orders_reverse(struct udrv__order *list);
 /* order.c: in the worker: the orders, the oldest first. */
 struct udrv__order *udrv__orders_take(struct udrv__irq_worker *w);
 /* order.c: in the worker: none can be pushed any more. false: there are some to be taken first. */
@@ -293,7 +296,7 @@ void udrv__irq_work_forget(struct udrv__order *order);
 void udrv__vector_init(struct udrv__vector *v);
 /* irq.c: NULL if there is none. */
 struct udrv__vector *udrv__vector_get(struct udrv_device *dev, int irq);
-/* irq.c: is its worker the calling thread? */
+/* irq.c: would waiting for its worker wait for the calling thread? */
 bool udrv__vector_is_own(struct udrv__vector *v);
 /* irq.c: with irqs.lock: an order for its worker, whichever that is when nobody changes it. */
 void udrv__vector_order(struct udrv__vector *v, struct udrv__order *order);

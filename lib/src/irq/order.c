@@ -69,7 +69,7 @@ int udrv__awaited_wait(struct udrv__awaited *a)
 	return a->result;
 }
 
-static struct udrv__order *reverse(struct udrv__order *list)
+struct udrv__order *udrv__orders_reverse(struct udrv__order *list)
 {
 	struct udrv__order *reversed = NULL;
 
@@ -85,7 +85,7 @@ static struct udrv__order *reverse(struct udrv__order *list)
 
 struct udrv__order *udrv__orders_take(struct udrv__irq_worker *w)
 {
-	return reverse(__atomic_exchange_n(&w->orders, NULL, __ATOMIC_SEQ_CST));
+	return udrv__orders_reverse(__atomic_exchange_n(&w->orders, NULL, __ATOMIC_SEQ_CST));
 }
 
 bool udrv__orders_close(struct udrv__irq_worker *w)

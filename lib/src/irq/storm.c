@@ -40,7 +40,6 @@ static void refill(struct udrv__vector *v, uint64_t now_ns)
 static void rest_is_over(struct udrv__irq_worker *w, struct udrv__order *order)
 {
 	struct udrv__vector *v = udrv_container_of(order, struct udrv__vector, rest_over.order);
-
 	uint32_t off = __atomic_and_fetch(&v->off, ~UDRV__OFF_RESTING, __ATOMIC_SEQ_CST);
 
 	refill(v, udrv__now_ns());

@@ -44,31 +44,33 @@ void udrv__reading_took(struct udrv__irq_worker *w, uint64_t counter)
 		udrv__worker_ready(w, w->sources);
 }
 
+int udrv__take_counter(int efd, uint64_t *counter)
+{
+	struct iovec iov = {counter, sizeof(*counter)};
+
+	if (preadv2(efd, &iov, 1, -1, RWF_NOWAIT) > 0)
+		return 0;
+	*counter = 0;
+	return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+}
+
 int udrv__reading_look(struct udrv__irq_worker *w)
 {
 	uint64_t counter;
-	struct iovec iov = {&counter, sizeof(counter)};
+	int ret = udrv__take_counter(w->sources->efd, &counter);
 
-	if (preadv2(w->sources->efd, &iov, 1, -1, RWF_NOWAIT) > 0)
-		udrv__reading_took(w, counter);
-	else if (errno != EAGAIN && errno != EINTR)
-		return -errno;
-	return 0;
-}
-
-/* What others left in the counter may look like kicks, if it was never read for very long. */
-static void take_leftovers(struct udrv__irq_worker *w, struct udrv__vector *v)
-{
-	uint64_t counter;
-	struct iovec iov = {&counter, sizeof(counter)};
-
-	if (preadv2(v->efd, &iov, 1, -1, RWF_NOWAIT) > 0 && counter)
-		udrv__worker_ready(w, v);
+	udrv__reading_took(w, counter);
+	return ret;
 }
 
 int udrv__reading_add(struct udrv__irq_worker *w, struct udrv__vector *v)
 {
-	take_leftovers(w, v);
+	uint64_t counter;
+
+	/* What others left may look like kicks, if it was never read for very long. */
+	(void)udrv__take_counter(v->efd, &counter);
+	if (counter)
+		udrv__worker_ready(w, v);
 	udrv__kicks_to(w, v->efd, UDRV__KICK);
 	return 0;
 }
@@ -76,10 +78,10 @@ int udrv__reading_add(struct udrv__irq_worker *w, struct udrv__vector *v)
 int udrv__reading_remove(struct udrv__irq_worker *w, struct udrv__vector *v)
 {
 	uint64_t counter;
-	struct iovec iov = {&counter, sizeof(counter)};
 
 	udrv__kicks_to(w, w->kick_fd, 1);
-	if (preadv2(v->efd, &iov, 1, -1, RWF_NOWAIT) > 0 && (uint32_t)counter)
+	(void)udrv__take_counter(v->efd, &counter);
+	if ((uint32_t)counter)
 		udrv__worker_ready(w, v);
 	return 0;
 }

@@ -416,9 +416,7 @@ int udrv__worker_attach(struct udrv__irq_worker *w, struct udrv__vector *v)
 	int ret;
 
 	pthread_mutex_lock(&w->lock);
-	ret = w->active ? order(w, add_source, v) : start(w, v);
-	if (!ret)
-		w->active++;
+	ret = w->source_count ? order(w, add_source, v) : start(w, v);
 	pthread_mutex_unlock(&w->lock);
 	return ret;
 }
@@ -426,11 +424,10 @@ int udrv__worker_attach(struct udrv__irq_worker *w, struct udrv__vector *v)
 void udrv__worker_detach(struct udrv__irq_worker *w, struct udrv__vector *v)
 {
 	pthread_mutex_lock(&w->lock);
-	if (w->active > 1)
+	if (w->source_count > 1)
 		(void)order(w, remove_source, v);
 	else
 		finish(w, v);
-	w->active--;
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -451,7 +448,7 @@ int udrv__worker_set_options(struct udrv__irq_worker *w, const struct udrv_irq_o
 		return -EBUSY;
 	if (w->members > 1 && serves_one(options))
 		ret = 1;
-	else if (w->active)
+	else if (w->source_count)
 		ret = order(w, change_over, &wanted);
 	else
 		set_options(w, options);
