@@ -105,6 +105,31 @@ UDRV_API void udrv_dma_free_coherent(struct udrv_device *dev, size_t size, void 
 				     udrv_iova_t dma_handle);
 
 /**
+ * udrv_dmam_alloc_coherent() - udrv_dma_alloc_coherent(), freed with the driver
+ * @dev: the device
+ * @size: as there
+ * @dma_handle: as there
+ * @gfp: UDRV_GFP_KERNEL; with UDRV_GFP_ATOMIC it fails, as the process may have to get memory first
+ *
+ * <udrv/devres.h> says when it is freed. Any thread that may block. Return: the memory, or NULL.
+ * Source: Linux dmam_alloc_coherent().
+ */
+UDRV_API void *udrv_dmam_alloc_coherent(struct udrv_device *dev, size_t size,
+					udrv_iova_t *dma_handle, udrv_gfp_t gfp);
+
+/**
+ * udrv_dmam_free_coherent() - free memory of udrv_dmam_alloc_coherent() early
+ * @dev: the device
+ * @size: as allocated
+ * @vaddr: the memory, or NULL
+ * @dma_handle: its address for the device
+ *
+ * What is not such memory of @dev is left alone, with a log line. Any thread that may block.
+ */
+UDRV_API void udrv_dmam_free_coherent(struct udrv_device *dev, size_t size, void *vaddr,
+				      udrv_iova_t dma_handle);
+
+/**
  * udrv_dma_shrink() - give unused DMA memory back to the system
  * @dev: whose domain's
  *

@@ -46,6 +46,7 @@ typedef struct udrv_atomic64 atomic64_t;
 #define kref		   udrv_kref
 #define kmem_cache	   udrv_kmem_cache
 #define dma_data_direction udrv_dma_data_direction
+#define dma_pool	   udrv_dma_pool
 #define scatterlist	   udrv_scatterlist
 #define sg_table	   udrv_sg_table
 #define sg_mapping_iter	   udrv_sg_mapping_iter
@@ -189,6 +190,8 @@ typedef struct udrv_atomic64 atomic64_t;
 #define dma_set_seg_boundary udrv_dma_set_seg_boundary
 #define dma_get_seg_boundary udrv_dma_get_seg_boundary
 #define dma_max_mapping_size udrv_dma_max_mapping_size
+#define dmam_alloc_coherent udrv_dmam_alloc_coherent
+#define dmam_free_coherent udrv_dmam_free_coherent
 #define dma_map_page udrv_dma_map_page
 #define dma_unmap_page udrv_dma_unmap_page
 #define dma_sync_single_range_for_cpu udrv_dma_sync_single_range_for_cpu
@@ -201,6 +204,13 @@ typedef struct udrv_atomic64 atomic64_t;
 #define dma_sync_sg_for_device udrv_dma_sync_sg_for_device
 #define dma_sync_sgtable_for_cpu udrv_dma_sync_sgtable_for_cpu
 #define dma_sync_sgtable_for_device udrv_dma_sync_sgtable_for_device
+#define dma_pool_create udrv_dma_pool_create
+#define dma_pool_destroy udrv_dma_pool_destroy
+#define dma_pool_alloc udrv_dma_pool_alloc
+#define dma_pool_zalloc udrv_dma_pool_zalloc
+#define dma_pool_free udrv_dma_pool_free
+#define dmam_pool_create udrv_dmam_pool_create
+#define dmam_pool_destroy udrv_dmam_pool_destroy
 #define sg_dma_address udrv_sg_dma_address
 #define sg_dma_len udrv_sg_dma_len
 #define sg_is_chain udrv_sg_is_chain

@@ -16,6 +16,7 @@
 #include <udrv/device.h>
 #include <udrv/devres.h>
 #include <udrv/dma.h>
+#include <udrv/dmapool.h>
 #include <udrv/driver.h>
 #include <udrv/err.h>
 #include <udrv/io.h>

@@ -260,6 +260,16 @@ static bool put_locked(struct udrv_kmem_cache *cache, void *obj)
 	return true;
 }
 
+bool udrv__slab_is_object(const struct udrv_kmem_cache *cache, const void *p)
+{
+	uintptr_t base = (uintptr_t)p & ~(cache->chunk - 1);
+	const struct slab *slab = (const struct slab *)base;
+	uint32_t offset = (uint32_t)((uintptr_t)p - base) - (uint32_t)cache->first;
+
+	return slab->cache == cache && offset / (uint32_t)cache->size < slab->count &&
+	       offset % (uint32_t)cache->size == 0;
+}
+
 void udrv__slab_put(struct udrv_kmem_cache *cache, void *const *objs, size_t n)
 {
 	size_t bad = 0;
