@@ -99,12 +99,14 @@ static void *give_up(struct udrv_dma_pool *pool, void *block, udrv_iova_t iova)
 
 void *udrv_dma_pool_alloc(struct udrv_dma_pool *pool, udrv_gfp_t mem_flags, udrv_iova_t *handle)
 {
-	void *block = udrv_kmem_cache_alloc(pool->cache, mem_flags);
+	char *block = udrv_kmem_cache_alloc(pool->cache, mem_flags);
+	const struct udrv__region *region;
 	udrv_iova_t iova;
 
 	if (!block)
 		return NULL;
-	iova = udrv_virt_to_bus(block);
+	region = udrv__region_of(block);
+	iova = region->iova + (udrv_iova_t)(block - region->va);
 	if (!likely(!(iova & (pool->align - 1))))
 		return give_up(pool, block, iova);
 	*handle = iova;

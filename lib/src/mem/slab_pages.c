@@ -264,10 +264,10 @@ bool udrv__slab_is_object(const struct udrv_kmem_cache *cache, const void *p)
 {
 	uintptr_t base = (uintptr_t)p & ~(cache->chunk - 1);
 	const struct slab *slab = (const struct slab *)base;
-	uint32_t offset = (uint32_t)((uintptr_t)p - base) - (uint32_t)cache->first;
+	size_t offset = (uintptr_t)p - base - cache->first;
 
-	return slab->cache == cache && offset / (uint32_t)cache->size < slab->count &&
-	       offset % (uint32_t)cache->size == 0;
+	return slab->cache == cache && offset < slab->count * cache->size &&
+	       !((uintptr_t)p & (cache->align - 1));
 }
 
 void udrv__slab_put(struct udrv_kmem_cache *cache, void *const *objs, size_t n)
