@@ -69,9 +69,8 @@ static int reserve(const struct udrv__arena *arena, const struct udrv__arena_wan
 	int ret;
 
 	if (arena->domain)
-		return udrv__domain_reserve(arena->domain, region->len, NULL, want->limit,
-					    &region->iova);
-	ret = udrv__common_reserve(region->len, NULL, want->limit, &region->iova);
+		return udrv__domain_reserve(arena->domain, region, want->limit);
+	ret = udrv__common_reserve(region, want->limit);
 	/* Memory that no device reaches unless the caller wants it low. */
 	return ret == -ENOSPC && want->limit == UINT64_MAX ? 0 : ret;
 }
@@ -204,23 +203,26 @@ static size_t region_size(const struct udrv__arena *arena, size_t len)
 	return size < len ? len : size;
 }
 
-/* Where there is no room for as much as would be good, what is needed will do. */
+/*
+ * Where there is no room for as much as would be good, the least, and then what is needed, will do:
+ * a limit that is tight is not to be used up.
+ */
 static int grow(struct udrv__arena *arena, const struct udrv__arena_want *want)
 {
+	size_t least = want->len < REGION_MIN ? REGION_MIN : want->len;
 	size_t size = region_size(arena, want->len);
-	struct failure why;
+	struct failure why = add_region(arena, want, size);
 
-	for (;;) {
+	if (why.err && size > least) {
+		size = least;
 		why = add_region(arena, want, size);
-		if (!why.err)
-			return 0;
-		if (size == want->len)
-			break;
-		size = size / 2 & ~(size_t)(UDRV__PAGE_MIN - 1);
-		if (size < want->len)
-			size = want->len;
 	}
-	explain(want, why, size);
+	if (why.err && size > want->len) {
+		size = want->len;
+		why = add_region(arena, want, size);
+	}
+	if (why.err)
+		explain(want, why, size);
 	return why.err;
 }
 
