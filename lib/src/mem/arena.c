@@ -173,8 +173,6 @@ static void end_region(struct udrv__region *region)
 
 static void explain(const struct udrv__arena_want *want, struct failure why, size_t len)
 {
-	unsigned long long limit = (unsigned long long)want->limit;
-
 	if (why.what == NOT_MAPPED) {
 		want->dev->ops->dma_explain(want->dev, len, -why.err);
 		return;
@@ -185,9 +183,7 @@ static void explain(const struct udrv__arena_want *want, struct failure why, siz
 		udrv_dev_err(want->dev, "no memory for %zu bytes of DMA memory: %s", len,
 			     strerror(-why.err));
 	else
-		udrv_dev_err(want->dev,
-			     "no free device address for %zu bytes below the DMA mask 0x%llx: %s",
-			     len, limit, strerror(-why.err));
+		udrv__domain_explain(want->dev, len, want->limit, why.err);
 }
 
 /* As much as there is already, so that the regions stay few. */

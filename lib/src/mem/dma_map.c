@@ -13,17 +13,6 @@
 
 #define likely(x) __builtin_expect(!!(x), 1)
 
-static bool allows(const struct udrv__region *region, enum udrv_dma_data_direction dir)
-{
-	return (region->device_reads || dir == UDRV_DMA_FROM_DEVICE) &&
-	       (region->device_writes || dir == UDRV_DMA_TO_DEVICE);
-}
-
-static size_t page_round_up(const struct udrv__dma *dma, size_t size)
-{
-	return (size + dma->page_size - 1) & ~(dma->page_size - 1);
-}
-
 static udrv_iova_t count(const struct udrv__dma *dma, const struct udrv__region *region,
 			 size_t offset)
 {
@@ -45,8 +34,8 @@ static struct udrv__region *make_stream(struct udrv_device *dev, char *va, size_
 	stream->dev = dev;
 	stream->va = va;
 	stream->len = len;
-	stream->device_reads = dir != UDRV_DMA_FROM_DEVICE;
-	stream->device_writes = dir != UDRV_DMA_TO_DEVICE;
+	stream->device_reads = udrv__dma_reads(dir);
+	stream->device_writes = udrv__dma_writes(dir);
 	return stream;
 }
 
@@ -88,7 +77,7 @@ static udrv_iova_t map_stream(struct udrv_device *dev, void *ptr, size_t size,
 {
 	struct udrv__dma *dma = dev->dma;
 	size_t in_page = (uintptr_t)ptr & (dma->page_size - 1);
-	size_t len = page_round_up(dma, in_page + size);
+	size_t len = udrv__dma_round_up(dma, in_page + size);
 	struct udrv__region *stream = make_stream(dev, (char *)ptr - in_page, len, dir);
 	udrv_iova_t iova;
 	int ret;
@@ -99,9 +88,7 @@ static udrv_iova_t map_stream(struct udrv_device *dev, void *ptr, size_t size,
 	}
 	ret = enter(dma, stream);
 	if (ret) {
-		udrv_dev_err(dev,
-			     "no free device address for %zu bytes below the DMA mask 0x%llx: %s",
-			     len, (unsigned long long)udrv_dma_get_mask(dev), strerror(-ret));
+		udrv__domain_explain(dev, len, udrv_dma_get_mask(dev), ret);
 		free(stream);
 		return UDRV_DMA_MAPPING_ERROR;
 	}
@@ -165,7 +152,7 @@ udrv_iova_t udrv_dma_map_single(struct udrv_device *dev, void *ptr, size_t size,
 		   udrv__region_reached_by(region, dma->domain->id) &&
 		   udrv__dma_fits(__atomic_load_n(&dma->mask, __ATOMIC_RELAXED),
 				  region->iova + offset, size) &&
-		   (unsigned int)dir <= UDRV_DMA_FROM_DEVICE && allows(region, dir)))
+		   (unsigned int)dir <= UDRV_DMA_FROM_DEVICE && udrv__region_allows(region, dir)))
 		return count(dma, region, offset);
 	return map_slowly(dev, ptr, size, dir);
 }
@@ -178,9 +165,9 @@ static struct udrv__region *take_stream(struct udrv__dma *dma, udrv_iova_t addr,
 
 	pthread_mutex_lock(&udrv__regions_lock);
 	stream = udrv__iova_user(&udrv__iovas, addr);
-	if (stream &&
-	    (stream->kind != UDRV__REGION_STREAM || stream->dev != dma->dev ||
-	     stream->iova != addr - in_page || stream->len != page_round_up(dma, in_page + size)))
+	if (stream && (stream->kind != UDRV__REGION_STREAM || stream->dev != dma->dev ||
+		       stream->iova != addr - in_page ||
+		       stream->len != udrv__dma_round_up(dma, in_page + size)))
 		stream = NULL;
 	if (stream)
 		udrv_list_del(&stream->link);

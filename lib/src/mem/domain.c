@@ -175,6 +175,25 @@ int udrv__common_reserve(struct udrv__region *region, udrv_iova_t limit)
 	return reserve(domain->ranges, domain->range_count, region, limit, true);
 }
 
+void udrv__domain_explain(struct udrv_device *dev, size_t len, uint64_t mask, int err)
+{
+	const struct udrv__domain *domain = dev->dma->domain;
+	udrv_iova_t last = 0;
+
+	for (size_t i = 0; i < domain->range_count; i++)
+		if (last < domain->ranges[i].last)
+			last = domain->ranges[i].last;
+	if (last < mask)
+		udrv_dev_err(dev,
+			     "no free device address for %zu bytes below 0x%llx, the last that "
+			     "the IOMMU translates: %s",
+			     len, (unsigned long long)last, strerror(-err));
+	else
+		udrv_dev_err(dev,
+			     "no free device address for %zu bytes below the DMA mask 0x%llx: %s",
+			     len, (unsigned long long)mask, strerror(-err));
+}
+
 static bool translates(const struct udrv__domain *domain, udrv_iova_t iova, size_t len)
 {
 	for (size_t i = 0; i < domain->range_count; i++)

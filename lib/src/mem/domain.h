@@ -41,6 +41,29 @@ static inline bool udrv__dma_fits(uint64_t mask, udrv_iova_t iova, size_t len)
 	return iova <= mask && len - 1 <= mask - iova;
 }
 
+/* Whole pages. */
+static inline size_t udrv__dma_round_up(const struct udrv__dma *dma, size_t size)
+{
+	return (size + dma->page_size - 1) & ~(dma->page_size - 1);
+}
+
+static inline bool udrv__dma_reads(enum udrv_dma_data_direction dir)
+{
+	return dir != UDRV_DMA_FROM_DEVICE;
+}
+
+static inline bool udrv__dma_writes(enum udrv_dma_data_direction dir)
+{
+	return dir != UDRV_DMA_TO_DEVICE;
+}
+
+static inline bool udrv__region_allows(const struct udrv__region *region,
+				       enum udrv_dma_data_direction dir)
+{
+	return (region->device_reads || !udrv__dma_reads(dir)) &&
+	       (region->device_writes || !udrv__dma_writes(dir));
+}
+
 /* dma_map.c, dma_register.c: what a device that is closed has left. */
 void udrv__dma_unmap_streams(struct udrv__dma *dma);
 void udrv__dma_unregister_all(struct udrv__dma *dma);
@@ -65,6 +88,9 @@ int udrv__domain_reserve(const struct udrv__domain *domain, struct udrv__region 
 			 udrv_iova_t limit);
 /* As above for what every domain is to reach, or as many as possible. */
 int udrv__common_reserve(struct udrv__region *region, udrv_iova_t limit);
+
+/* Log that there is no address for len bytes: what bounds them, and why. */
+void udrv__domain_explain(struct udrv_device *dev, size_t len, uint64_t mask, int err);
 
 /* Let the domain's devices reach a region. 0 or negative errno, not explained. */
 int udrv__domain_map(struct udrv__domain *domain, struct udrv__region *region);
