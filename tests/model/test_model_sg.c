@@ -254,6 +254,30 @@ START_TEST(chained_lists_are_mapped_and_unmapped)
 }
 END_TEST
 
+/* Their mappings may be next to each other: then they are one segment, and still four mappings. */
+START_TEST(whole_pages_of_the_process_are_unmapped_one_by_one)
+{
+	unsigned char *mine = aligned_alloc(PAGE, 4 * PAGE);
+	struct udrv_scatterlist list[4];
+	struct udrv_scatterlist *sg;
+	unsigned int total = 0;
+	unsigned int n;
+	unsigned int i;
+
+	udrv_sg_init_table(list, 4);
+	for (i = 0; i < 4; i++)
+		udrv_sg_set_buf(&list[i], mine + i * PAGE, PAGE);
+	n = udrv_dma_map_sg(dev, list, 4, UDRV_DMA_TO_DEVICE);
+	ck_assert_uint_ge(n, 1);
+	udrv_for_each_sg(list, sg, n, i) total += udrv_sg_dma_len(sg);
+	ck_assert_uint_eq(total, 4 * PAGE);
+	ck_assert_uint_eq(mapped(), mapped_before + 4);
+	udrv_dma_unmap_sg(dev, list, 4, UDRV_DMA_TO_DEVICE);
+	ck_assert_str_eq(log_text, "");
+	free(mine);
+}
+END_TEST
+
 START_TEST(when_an_entry_fails_none_is_mapped)
 {
 	static unsigned char apart[3][PAGE];
@@ -332,6 +356,7 @@ int main(void)
 	tcase_add_test(tc, segments_do_not_cross_the_boundary);
 	tcase_add_test(tc, an_entry_across_the_boundary_is_mapped_where_it_is_not);
 	tcase_add_test(tc, chained_lists_are_mapped_and_unmapped);
+	tcase_add_test(tc, whole_pages_of_the_process_are_unmapped_one_by_one);
 	tcase_add_test(tc, when_an_entry_fails_none_is_mapped);
 	tcase_add_test(tc, registered_memory_may_go_when_its_lists_are_unmapped);
 	tcase_add_test(tc, pages_and_ranges);
