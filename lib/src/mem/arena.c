@@ -48,7 +48,7 @@ static struct udrv__region *make_record(struct udrv__arena *arena, size_t len, i
 		return NULL;
 	region->kind = UDRV__REGION_ARENA;
 	region->arena = arena;
-	region->device_reads = region->device_writes = true;
+	region->directions = udrv__dma_directions(UDRV_DMA_BIDIRECTIONAL);
 	region->len = len;
 	region->node = node;
 	region->pages = region->free_pages = pages;

@@ -77,8 +77,7 @@ static struct udrv__region *make(void *ptr, size_t len, enum udrv_dma_data_direc
 	region->kind = UDRV__REGION_REGISTERED;
 	region->va = ptr;
 	region->len = len;
-	region->device_reads = udrv__dma_reads(dir);
-	region->device_writes = udrv__dma_writes(dir);
+	region->directions = udrv__dma_directions(dir);
 	region->in_use = (uint32_t *)(void *)(region + 1);
 	return region;
 }
@@ -123,8 +122,7 @@ static struct udrv__region *find_same(const struct udrv__dma *dma, const void *p
 
 	udrv_list_for_each_entry(region, &registered, link)
 		if (region->va == ptr && region->len == len &&
-		    region->device_reads == udrv__dma_reads(dir) &&
-		    region->device_writes == udrv__dma_writes(dir) &&
+		    region->directions == udrv__dma_directions(dir) &&
 		    udrv__dma_fits(udrv_dma_get_mask(dma->dev), region->iova, len))
 			return region;
 	return NULL;

@@ -89,6 +89,7 @@ int udrv__domain_attach(struct udrv__dma *dma)
 
 	if (ret)
 		return ret;
+	dma->domain_id = domain->id;
 	udrv_list_add(&dma->link, &domain->devices);
 	if (!domain->users++)
 		reach_common(domain);
@@ -209,8 +210,9 @@ int udrv__domain_map(struct udrv__domain *domain, struct udrv__region *region)
 
 	if (!translates(domain, region->iova, region->len))
 		return -ERANGE;
-	ret = dev->ops->dma_map(dev, region->va, region->len, region->iova, region->device_reads,
-				region->device_writes);
+	ret = dev->ops->dma_map(dev, region->va, region->len, region->iova,
+				udrv__region_allows(region, UDRV_DMA_TO_DEVICE),
+				udrv__region_allows(region, UDRV_DMA_FROM_DEVICE));
 	if (!ret)
 		udrv__region_set_reached(region, domain->id, true);
 	udrv_dev_dbg(dev, "DMA map of %zu bytes at 0x%llx: %s", region->len,

@@ -24,8 +24,9 @@ struct udrv__dma {
 	struct udrv_list_head link; /* the domain's */
 	struct udrv_device *dev;
 	struct udrv__domain *domain;
-	struct udrv__domain own; /* where the backend has none */
+	uint32_t domain_id;
 	uint64_t mask;		 /* of mapped buffers; any thread reads it */
+	struct udrv__domain own; /* where the backend has none */
 	uint64_t coherent_mask;
 	unsigned int max_seg_size; /* of scatterlists; any thread reads them */
 	unsigned long seg_boundary;
@@ -47,21 +48,17 @@ static inline size_t udrv__dma_round_up(const struct udrv__dma *dma, size_t size
 	return (size + dma->page_size - 1) & ~(dma->page_size - 1);
 }
 
-static inline bool udrv__dma_reads(enum udrv_dma_data_direction dir)
+/* What may be asked for where a mapping is made for a direction. */
+static inline uint8_t udrv__dma_directions(enum udrv_dma_data_direction dir)
 {
-	return dir != UDRV_DMA_FROM_DEVICE;
+	return dir == UDRV_DMA_BIDIRECTIONAL ? 7u : (uint8_t)(1u << dir);
 }
 
-static inline bool udrv__dma_writes(enum udrv_dma_data_direction dir)
-{
-	return dir != UDRV_DMA_TO_DEVICE;
-}
-
+/* Any value of dir. */
 static inline bool udrv__region_allows(const struct udrv__region *region,
 				       enum udrv_dma_data_direction dir)
 {
-	return (region->device_reads || !udrv__dma_reads(dir)) &&
-	       (region->device_writes || !udrv__dma_writes(dir));
+	return (uint32_t)region->directions >> ((unsigned int)dir & 31u) & 1;
 }
 
 /* dma_map.c, dma_register.c: what a device that is closed has left. */
