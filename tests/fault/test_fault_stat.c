@@ -57,7 +57,7 @@ static void undo_create(void *ctx)
 
 START_TEST(stat_create)
 {
-	fault_check(&(struct fault_case){.step = step_create, .undo = undo_create, .fewest = 3});
+	fault_check(&(struct fault_case){.step = step_create, .undo = undo_create, .fewest = 4});
 	ck_assert(!is_there(""));
 }
 END_TEST
