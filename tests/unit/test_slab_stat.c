@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <udrv/log.h>
@@ -203,7 +204,6 @@ START_TEST(no_thread_that_ends_is_seen_twice_or_not_at_all)
 		unsigned int most = (unsigned int)(get(job.used) + 1) * 100;
 
 		MUST(r.allocs >= least && r.allocs <= most && r.allocs >= before);
-		MUST(r.active <= 1);
 		before = r.allocs;
 	}
 	set(job.may_end, 1);
@@ -441,6 +441,63 @@ START_TEST(what_a_dead_daemon_left_is_ignored_and_removed_by_the_next)
 }
 END_TEST
 
+START_TEST(a_child_of_fork_counts_for_itself)
+{
+	struct udrv_kmem_cache *cache = make("family", 64);
+	struct udrv_kmem_cache_stats stats;
+	int status;
+	pid_t pid;
+
+	use(cache, 1000);
+	pid = fork();
+	if (!pid) {
+		use(cache, 100);
+		udrv_kmem_cache_get_stats(cache, &stats);
+		_exit(stats.allocations == 1100 ? 0 : 1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status) && !WEXITSTATUS(status));
+	use(cache, 10);
+	ck_assert_uint_eq(seen("family").allocs, 1010);
+	ck_assert_uint_eq(seen("family").active, 0);
+	end(cache);
+}
+END_TEST
+
+/* Its file is a dead daemon's although a child of the daemon lives. */
+START_TEST(a_child_of_fork_does_not_hold_the_file)
+{
+	struct udrv__slab_view view;
+	int ends[2];
+	char byte;
+	int status;
+	pid_t pid;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	pid = fork();
+	if (!pid) {
+		close(ends[0]);
+		(void)udrv__slab_stat_create(fake_root, "test", "model:edu");
+		if (!fork()) {
+			(void)!write(ends[1], "", 1);
+			/* Until the test has no use for it. */
+			(void)!read(ends[1], &byte, 1);
+			_exit(0);
+		}
+		(void)pause();
+	}
+	close(ends[1]);
+	ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+	ck_assert_int_eq(udrv__slab_view_open(&view, path), 0);
+	udrv__slab_view_close(&view);
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(udrv__slab_view_open(&view, path), -ESTALE);
+	close(ends[0]);
+	(void)unlink(path);
+}
+END_TEST
+
 /* Files as somebody might have left them. */
 
 static unsigned char bytes[512 << 10];
@@ -571,9 +628,11 @@ int main(void)
 	tcase_add_test(shown, atomic_takes_no_memory_for_counters);
 	tcase_add_test(shown, counters_for_which_there_is_no_room_are_told_when_the_thread_ends);
 	tcase_add_test(shown, no_address_is_in_the_file);
+	tcase_add_test(shown, a_child_of_fork_counts_for_itself);
 	tcase_set_timeout(files, 60);
 	tcase_add_checked_fixture(files, setup_place, teardown);
 	tcase_add_test(files, what_a_dead_daemon_left_is_ignored_and_removed_by_the_next);
+	tcase_add_test(files, a_child_of_fork_does_not_hold_the_file);
 	tcase_add_test(files, what_is_no_such_file_is_refused);
 	tcase_add_test(files, whatever_is_in_the_file_a_reader_survives);
 	suite_add_tcase(s, shown);

@@ -144,6 +144,8 @@ void udrv__slab_flush_threads(struct udrv_kmem_cache *cache);
 void udrv__slab_registry_lock(void);
 void udrv__slab_registry_unlock(void);
 struct udrv_kmem_cache *udrv__slab_registered(size_t i); /* under that lock; or NULL */
+/* The calling thread's, and where its counters are; or NULL. */
+struct udrv__slab_block *udrv__slab_own_block(char **counts);
 void udrv__slab_sum(struct udrv_kmem_cache *cache, struct udrv_kmem_cache_stats *stats);
 
 /*

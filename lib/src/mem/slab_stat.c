@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -214,6 +215,57 @@ static void fill_header(void *mapped, const void *ctx)
 	(void)snprintf(h->device, sizeof(h->device), "%s", owner->device);
 }
 
+/* The child's own go on from what the parent's are now; if there is no memory, in the parent's. */
+static void leave_block(void)
+{
+	char *counts = NULL;
+	struct udrv__slab_block *block = udrv__slab_own_block(&counts);
+	void *own;
+
+	if (!block || !is_told(block))
+		return;
+	own = mmap(NULL, TABLE_BYTES, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (own == MAP_FAILED)
+		return;
+	memcpy(own, counts, block->ready);
+	if (mremap(own, TABLE_BYTES, TABLE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, counts) ==
+	    MAP_FAILED) {
+		(void)munmap(own, TABLE_BYTES);
+		return;
+	}
+	*block = (struct udrv__slab_block){.ready = TABLE_BYTES};
+}
+
+/* Nothing is written to the parent's file, and the lock on it is not held any longer by the child.
+ */
+void udrv__slab_stat_forked(void)
+{
+	if (!shown_in.header)
+		return;
+	for (size_t i = 1; i < CACHES_MAX; i++) {
+		struct udrv_kmem_cache *cache = udrv__slab_registered(i);
+
+		if (!cache)
+			continue;
+		cache->own_record = *cache->record;
+		cache->own_record.sequence &= ~1u;
+		cache->record = &cache->own_record;
+	}
+	leave_block();
+	(void)munmap(shown_in.file.mapped, shown_in.file.size);
+	close(shown_in.file.fd);
+	shown_in.header = NULL;
+}
+
+static void watch_fork(void)
+{
+	static bool watching;
+
+	if (!watching)
+		watching = !pthread_atfork(NULL, NULL, udrv__slab_stat_forked);
+}
+
 int udrv__slab_stat_create(const char *dir, const char *driver, const char *device)
 {
 	const struct owner owner = {driver, device};
@@ -227,6 +279,7 @@ int udrv__slab_stat_create(const char *dir, const char *driver, const char *devi
 	if (!ret) {
 		shown_in.header = shown_in.file.mapped;
 		shown_in.nr++;
+		watch_fork();
 		for (size_t i = 1; i < CACHES_MAX; i++)
 			if (udrv__slab_registered(i))
 				move_record(udrv__slab_registered(i),

@@ -89,6 +89,9 @@ int udrv__slab_stat_create(const char *dir, const char *driver, const char *devi
 /* Caches and threads go on in memory of the process. Without a file it does nothing. */
 void udrv__slab_stat_destroy(void);
 
+/* In a child of fork(), where it is called at the latest after other handlers: it has no file. */
+void udrv__slab_stat_forked(void);
+
 /* Counters of a thread. */
 struct udrv__slab_block {
 	size_t ready; /* bytes that may be written */

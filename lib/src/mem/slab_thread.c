@@ -102,6 +102,16 @@ static char *counts_of(struct table *table)
 	return (char *)table + TABLE_BYTES;
 }
 
+struct udrv__slab_block *udrv__slab_own_block(char **counts)
+{
+	struct table *table = (struct table *)(void *)udrv__slab_table;
+
+	if (udrv__slab_table == none)
+		return NULL;
+	*counts = counts_of(table);
+	return &table->block;
+}
+
 static void end_thread(void *arg)
 {
 	struct table *table = arg;
