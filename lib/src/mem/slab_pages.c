@@ -115,10 +115,10 @@ static uint32_t claim_objects(struct udrv_kmem_cache *cache)
 	uint64_t n;
 
 	udrv__slab_lock(cache);
-	n = cache->limit - cache->total;
+	n = cache->limit - cache->record->total;
 	if (n > cache->per_slab)
 		n = cache->per_slab;
-	cache->total += n;
+	cache->record->total += n;
 	udrv__slab_unlock(cache);
 	return (uint32_t)n;
 }
@@ -126,7 +126,7 @@ static uint32_t claim_objects(struct udrv_kmem_cache *cache)
 static void unclaim_objects(struct udrv_kmem_cache *cache, uint32_t n)
 {
 	udrv__slab_lock(cache);
-	cache->total -= n;
+	cache->record->total -= n;
 	udrv__slab_unlock(cache);
 }
 
@@ -204,7 +204,7 @@ static void add_locked(struct udrv_kmem_cache *cache, struct slab *slab)
 {
 	udrv_list_add(&slab->link, &cache->empties);
 	set_empty(cache, cache->empty_slabs + 1);
-	cache->slabs++;
+	cache->record->slabs++;
 }
 
 /* Of a new slab, which other threads may have emptied already: then another one. */
@@ -294,8 +294,8 @@ void udrv__slab_release(struct udrv_kmem_cache *cache, uint32_t keep)
 		slab = udrv_list_first_entry(&cache->empties, struct slab, link);
 		udrv_list_move(&slab->link, &gone);
 		set_empty(cache, cache->empty_slabs - 1);
-		cache->slabs--;
-		cache->total -= slab->count;
+		cache->record->slabs--;
+		cache->record->total -= slab->count;
 	}
 	udrv__slab_unlock(cache);
 	udrv_list_for_each_entry_safe(slab, next, &gone, link)
@@ -330,7 +330,7 @@ bool udrv__slab_at_limit(struct udrv_kmem_cache *cache)
 	bool at_limit;
 
 	udrv__slab_lock(cache);
-	at_limit = cache->total >= cache->limit;
+	at_limit = cache->record->total >= cache->limit;
 	udrv__slab_unlock(cache);
 	return at_limit;
 }
