@@ -474,22 +474,26 @@ START_TEST(free_of_an_object_of_another_cache_names_that_one)
 }
 END_TEST
 
-/* In the program's dynamic symbols. */
-void take_three(struct udrv_kmem_cache *cache, void **objs);
-void take_one(struct udrv_kmem_cache *cache, void **objs);
+/* In the program's dynamic symbols. The barriers keep the compiler from jumping instead of calling.
+ */
+#define NAMED __attribute__((noinline, visibility("default")))
+NAMED void *take_here(struct udrv_kmem_cache *cache);
+NAMED void *take_there(struct udrv_kmem_cache *cache);
 
-__attribute__((noinline, visibility("default"))) void take_three(struct udrv_kmem_cache *cache,
-								 void **objs)
+void *take_here(struct udrv_kmem_cache *cache)
 {
-	for (int i = 0; i < 3; i++)
-		objs[i] = udrv_kmem_cache_alloc(cache, UDRV_GFP_KERNEL);
+	void *obj = udrv_kmem_cache_alloc(cache, UDRV_GFP_KERNEL);
+
+	__asm__ volatile("" ::: "memory");
+	return obj;
 }
 
-__attribute__((noinline, visibility("default"))) void take_one(struct udrv_kmem_cache *cache,
-							       void **objs)
+void *take_there(struct udrv_kmem_cache *cache)
 {
-	objs[0] = udrv_kmem_cache_zalloc(cache, UDRV_GFP_ATOMIC);
-	__asm__ volatile("" ::: "memory"); /* no jump in the place of the call */
+	void *obj = udrv_kmem_cache_zalloc(cache, UDRV_GFP_ATOMIC);
+
+	__asm__ volatile("" ::: "memory");
+	return obj;
 }
 
 START_TEST(a_leak_report_names_the_sites_with_counts)
@@ -497,18 +501,19 @@ START_TEST(a_leak_report_names_the_sites_with_counts)
 	struct udrv_kmem_cache *cache = make("leak", 64, UDRV_SLAB_STORE_USER);
 	void *objs[4];
 
-	take_three(cache, objs);
-	take_one(cache, objs + 3);
+	for (int i = 0; i < 3; i++)
+		objs[i] = take_here(cache);
+	objs[3] = take_there(cache);
 	ck_assert_int_eq(udrv_kmem_cache_destroy(cache), -EBUSY);
 	expect("cache leak: 4 objects are still allocated");
-	expect("cache leak:   3 objects from take_three+0x");
-	expect("cache leak:   1 objects from take_one+0x");
+	expect("cache leak:   3 objects from take_here+0x");
+	expect("cache leak:   1 objects from take_there+0x");
 	expect(" (test_slab_debug)");
 	/* Those that are freed are not in it. */
 	udrv_kmem_cache_free(cache, objs[3]);
 	fault_log_clear();
 	ck_assert_int_eq(udrv_kmem_cache_destroy(cache), -EBUSY);
-	ck_assert(!fault_logged("take_one"));
+	ck_assert(!fault_logged("take_there"));
 	udrv_kmem_cache_free_bulk(cache, 3, objs);
 	end(cache);
 }
@@ -517,15 +522,12 @@ END_TEST
 START_TEST(reports_name_who_allocated_and_who_freed)
 {
 	struct udrv_kmem_cache *cache = make("who", 64, UDRV_SLAB_STORE_USER | UDRV_SLAB_POISON);
-	void *obj;
+	void *obj = take_there(cache);
 
-	take_one(cache, &obj);
-	udrv_kmem_cache_free(cache, obj);
-	take_one(cache, &obj);
 	udrv_kmem_cache_free(cache, obj);
 	write_byte(obj, 0, 0);
 	ck_assert_int_eq(udrv_kmem_cache_validate(cache), 1);
-	expect("s ago: take_one+0x");
+	expect("s ago: take_there+0x");
 	end(cache);
 }
 END_TEST

@@ -47,12 +47,12 @@ static bool check_zone(const unsigned char *obj, const struct zone *zone,
 {
 	const unsigned char *p = obj + zone->first;
 	const unsigned char *end = obj + zone->end;
-	size_t rest;
+	size_t rest = (size_t)(end - p);
 
-	while (p < end && *p == zone->value)
-		p++;
-	if (p == end)
+	if (!rest || (*p == zone->value && !memcmp(p, p + 1, rest - 1)))
 		return false;
+	while (*p == zone->value)
+		p++;
 	while (end[-1] == zone->value)
 		end--;
 	rest = (size_t)(end - p);

@@ -49,7 +49,7 @@ struct udrv__slab_head {
 	struct udrv_list_head link;
 	struct udrv__slab_head *next; /* of the same hash */
 	uint32_t count;
-	_Alignas(16) char metas[];
+	_Alignas(8) char metas[];
 };
 
 /* First in, first out. */

@@ -21,7 +21,7 @@
 #define CHUNK_MIN  ((size_t)64 << 10)
 #define CHUNK_FAIR ((size_t)256 << 10)
 #define WORD_BITS  64u
-#define HEAD_ALIGN 16u
+#define HEAD_ALIGN 8u
 #define EMPTY_KEPT 4u /* slabs */
 
 uint64_t udrv__slab_reap_period_ns = UINT64_C(2000000000);

@@ -60,13 +60,19 @@ void udrv__slab_track_thread(void)
 		thread_id = gettid();
 }
 
-void udrv__slab_track_now(struct udrv__slab_track *track)
+static uint64_t now_ns(void)
 {
-	struct trace trace = {.frames = track->frames};
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	track->when_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void udrv__slab_track_now(struct udrv__slab_track *track)
+{
+	struct trace trace = {.frames = track->frames};
+
+	track->when_ns = now_ns();
 	track->tid = thread_id;
 	track->cpu = sched_getcpu();
 	(void)_Unwind_Backtrace(add_frame, &trace);
@@ -119,16 +125,18 @@ static void report_track(const struct udrv_kmem_cache *cache, const char *what,
 			 const struct udrv__slab_track *track)
 {
 	char line[LINE] = "";
-	struct timespec now;
-	double ago;
+	uint64_t ago_ms;
 
 	if (!track->when_ns)
 		return;
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	ago = (double)now.tv_sec - (double)track->when_ns / 1e9 + (double)now.tv_nsec / 1e9;
+	ago_ms = (now_ns() - track->when_ns) / 1000000;
 	add(line, "%s by thread ", what);
-	add(line, track->tid ? "%d" : "?", track->tid);
-	add(line, ", CPU %d, %.3f s ago:", track->cpu, ago);
+	if (track->tid)
+		add(line, "%d", track->tid);
+	else
+		add(line, "?");
+	add(line, ", CPU %d, %llu.%03u s ago:", track->cpu, (unsigned long long)ago_ms / 1000,
+	    (unsigned int)(ago_ms % 1000));
 	for (int i = 0; i < UDRV__SLAB_FRAMES && track->frames[i]; i++) {
 		add(line, i ? " < " : " ");
 		add_site(line, track->frames[i]);
@@ -165,8 +173,11 @@ void udrv__slab_report(const struct udrv_kmem_cache *cache, const struct udrv__s
 {
 	bool is_object = found->object == found->pointer;
 
-	udrv_pr_err("cache %s: %s: %s %p", cache->name, found->what,
-		    is_object ? "object" : "pointer", found->pointer);
+	if (is_object && found->object)
+		udrv_pr_err("cache %s: %s: object %p of %zu bytes", cache->name, found->what,
+			    found->object, cache->object_size);
+	else
+		udrv_pr_err("cache %s: %s: pointer %p", cache->name, found->what, found->pointer);
 	if (found->span)
 		report_bytes(cache, found);
 	if (!is_object)
