@@ -18,13 +18,20 @@
 #define BLOCKS_MAX	125u /* with which the lock is at the start of a cache line */
 #define DEPOT_MAGAZINES 24u  /* beside two for each thread */
 
+#define UDRV__SLAB_MODES                                                                           \
+	(UDRV_SLAB_CONSISTENCY_CHECKS | UDRV_SLAB_RED_ZONE | UDRV_SLAB_POISON |                    \
+	 UDRV_SLAB_STORE_USER)
+
 /* Where slabs come from: chunks of a power of two, aligned to their size. */
 struct udrv__slab_memory {
-	void *(*alloc)(struct udrv_device *dev, size_t size); /* NULL: none */
+	/* On the NUMA node if it has room, -1: any. NULL: none. */
+	void *(*alloc)(struct udrv_device *dev, size_t size, int node);
 	void (*free)(struct udrv_device *dev, void *chunk, size_t size);
 };
 
 extern const struct udrv__slab_memory udrv__slab_plain;
+extern const struct udrv__slab_memory udrv__slab_dma;	 /* the device's arena */
+extern const struct udrv__slab_memory udrv__slab_common; /* what all devices reach */
 
 /* An array of pointers to free objects. In the depot, or one thread's. */
 struct udrv__magazine {

@@ -16,10 +16,6 @@
 #include "mem/slab.h"
 
 #define UDRV__SLAB_FRAMES 16
-#define UDRV__SLAB_MODES                                                                           \
-	(UDRV_SLAB_CONSISTENCY_CHECKS | UDRV_SLAB_RED_ZONE | UDRV_SLAB_POISON |                    \
-	 UDRV_SLAB_STORE_USER)
-
 /* Who did something to an object. */
 struct udrv__slab_track {
 	uint64_t when_ns; /* 0: nobody */
