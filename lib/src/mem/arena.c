@@ -69,9 +69,8 @@ static int reserve(const struct udrv__arena *arena, const struct udrv__arena_wan
 	int ret;
 
 	if (arena->domain)
-		return udrv__domain_reserve(arena->domain, region->len, NULL, want->limit,
-					    &region->iova);
-	ret = udrv__common_reserve(region->len, NULL, want->limit, &region->iova);
+		return udrv__domain_reserve(arena->domain, region, want->limit);
+	ret = udrv__common_reserve(region, want->limit);
 	/* Memory that no device reaches unless the caller wants it low. */
 	return ret == -ENOSPC && want->limit == UINT64_MAX ? 0 : ret;
 }

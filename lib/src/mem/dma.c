@@ -168,10 +168,24 @@ udrv_iova_t udrv_virt_to_bus(const volatile void *address)
 	return region->iova + offset;
 }
 
+/* A buffer that was mapped alone is not in the table. */
+static void *stream_to_virt(udrv_iova_t address)
+{
+	const struct udrv__region *stream;
+	char *va = NULL;
+
+	pthread_mutex_lock(&udrv__regions_lock);
+	stream = udrv__iova_user(&udrv__iovas, address);
+	if (stream)
+		va = stream->va + (address - stream->iova);
+	pthread_mutex_unlock(&udrv__regions_lock);
+	return va;
+}
+
 void *udrv_bus_to_virt(udrv_iova_t address)
 {
 	const struct udrv__region *region = udrv__region_at(address);
 	udrv_iova_t offset = address - region->iova;
 
-	return offset < region->len ? region->va + offset : NULL;
+	return offset < region->len ? region->va + offset : stream_to_virt(address);
 }

@@ -2,7 +2,7 @@
 /*
  * Buffers that the device is to reach. Memory of an arena, or registered, is reached already: a
  * look-up. Other memory gets a mapping of its own, which is a system call and a record (a region of
- * kind STREAM) until it is unmapped.
+ * kind STREAM, which only the used IOVAs know) until it is unmapped.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -55,24 +55,11 @@ static int enter(struct udrv__dma *dma, struct udrv__region *stream)
 	int ret;
 
 	pthread_mutex_lock(&udrv__regions_lock);
-	ret = udrv__domain_reserve(dma->domain, stream->len, stream->va,
-				   udrv_dma_get_mask(dma->dev), &stream->iova);
-	if (!ret) {
-		ret = udrv__region_insert(&udrv__regions_by_iova, stream->iova, stream, NULL);
-		if (ret)
-			udrv__iova_free(&udrv__iovas, stream->iova);
-		else
-			udrv_list_add(&stream->link, &dma->streams);
-	}
+	ret = udrv__domain_reserve(dma->domain, stream, udrv_dma_get_mask(dma->dev));
+	if (!ret)
+		udrv_list_add(&stream->link, &dma->streams);
 	pthread_mutex_unlock(&udrv__regions_lock);
 	return ret;
-}
-
-/* Under the regions' lock. */
-static void take_off(struct udrv__region *stream)
-{
-	udrv_list_del(&stream->link);
-	udrv__region_remove(&udrv__regions_by_iova, stream->iova, stream, NULL);
 }
 
 static void give_address(const struct udrv__region *stream)
@@ -125,7 +112,7 @@ static udrv_iova_t map_stream(struct udrv_device *dev, void *ptr, size_t size,
 		return iova;
 	dev->ops->dma_explain(dev, len, -ret);
 	pthread_mutex_lock(&udrv__regions_lock);
-	take_off(stream);
+	udrv_list_del(&stream->link);
 	udrv__iova_free(&udrv__iovas, stream->iova);
 	pthread_mutex_unlock(&udrv__regions_lock);
 	free(stream);
@@ -184,12 +171,13 @@ static struct udrv__region *take_stream(struct udrv__dma *dma, udrv_iova_t addr,
 	struct udrv__region *stream;
 
 	pthread_mutex_lock(&udrv__regions_lock);
-	stream = (struct udrv__region *)(uintptr_t)udrv__region_at(addr);
-	if (stream->kind != UDRV__REGION_STREAM || stream->dev != dma->dev ||
-	    stream->iova != addr - in_page || stream->len != page_round_up(dma, in_page + size))
+	stream = udrv__iova_user(&udrv__iovas, addr);
+	if (stream &&
+	    (stream->kind != UDRV__REGION_STREAM || stream->dev != dma->dev ||
+	     stream->iova != addr - in_page || stream->len != page_round_up(dma, in_page + size)))
 		stream = NULL;
 	if (stream)
-		take_off(stream);
+		udrv_list_del(&stream->link);
 	pthread_mutex_unlock(&udrv__regions_lock);
 	return stream;
 }
@@ -217,9 +205,8 @@ void udrv_dma_unmap_single(struct udrv_device *dev, udrv_iova_t addr, size_t siz
 	bool good = false;
 
 	(void)dir;
-	if (likely(region->kind != UDRV__REGION_STREAM)) {
-		good = offset < region->len && size - 1 < region->len - offset &&
-		       (!region->in_use || uncount(dma, region));
+	if (likely(offset < region->len)) {
+		good = size - 1 < region->len - offset && (!region->in_use || uncount(dma, region));
 	} else {
 		struct udrv__region *stream = take_stream(dev->dma, addr, size);
 
@@ -240,7 +227,7 @@ void udrv__dma_unmap_streams(struct udrv__dma *dma)
 
 	pthread_mutex_lock(&udrv__regions_lock);
 	udrv_list_for_each_entry_safe(stream, next, &dma->streams, link) {
-		take_off(stream);
+		udrv_list_del(&stream->link);
 		udrv_list_add(&stream->link, &gone);
 	}
 	pthread_mutex_unlock(&udrv__regions_lock);

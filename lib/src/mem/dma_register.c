@@ -106,8 +106,7 @@ static void leave(struct udrv__region *region)
 /* In the tables, with an address, reached by nobody. */
 static int enter(struct udrv__dma *dma, struct udrv__region *region)
 {
-	int ret = udrv__domain_reserve(dma->domain, region->len, region->va,
-				       udrv_dma_get_mask(dma->dev), &region->iova);
+	int ret = udrv__domain_reserve(dma->domain, region, udrv_dma_get_mask(dma->dev));
 
 	if (ret)
 		return ret;
@@ -154,8 +153,10 @@ static int register_new(struct udrv__dma *dma, struct registration *reg, void *p
 	struct udrv__region *region = make(ptr, len, dir);
 	int ret;
 
-	if (!region)
+	if (!region) {
+		udrv_dev_err(dma->dev, "cannot register %zu bytes for DMA: out of memory", len);
 		return -ENOMEM;
+	}
 	ret = enter(dma, region);
 	if (ret) {
 		udrv_dev_err(dma->dev,

@@ -135,33 +135,35 @@ static uint64_t next_power(size_t len)
  * At an address that huge pages of the IOMMU can map, or, if it is small, one that is as aligned as
  * the kernel's dma_alloc_coherent() promises; any if there is none.
  */
-static int reserve(const struct udrv__iova_range *ranges, size_t count, size_t len, const void *va,
-		   udrv_iova_t limit, bool low, udrv_iova_t *iova_out)
+static int reserve(const struct udrv__iova_range *ranges, size_t count, struct udrv__region *region,
+		   udrv_iova_t limit, bool low)
 {
-	bool huge = len >= UDRV__CHUNK;
+	bool huge = region->len >= UDRV__CHUNK;
 	struct udrv__iova_want want = {
-		.len = len,
-		.align = huge ? UDRV__CHUNK : next_power(len),
-		.offset = huge ? (uintptr_t)va & (UDRV__CHUNK - 1) : 0,
+		.len = region->len,
+		.align = huge ? UDRV__CHUNK : next_power(region->len),
+		.offset = huge ? (uintptr_t)region->va & (UDRV__CHUNK - 1) : 0,
 		.limit = limit < KEY_LAST ? limit : KEY_LAST,
 		.low = low,
+		.fresh = region->kind == UDRV__REGION_STREAM,
+		.by = region,
 	};
-	int ret = udrv__iova_alloc(&udrv__iovas, ranges, count, &want, iova_out);
+	int ret = udrv__iova_alloc(&udrv__iovas, ranges, count, &want, &region->iova);
 
 	if (ret != -ENOSPC)
 		return ret;
 	want.align = UDRV__PAGE_MIN;
 	want.offset = 0;
-	return udrv__iova_alloc(&udrv__iovas, ranges, count, &want, iova_out);
+	return udrv__iova_alloc(&udrv__iovas, ranges, count, &want, &region->iova);
 }
 
-int udrv__domain_reserve(const struct udrv__domain *domain, size_t len, const void *va,
-			 udrv_iova_t limit, udrv_iova_t *iova_out)
+int udrv__domain_reserve(const struct udrv__domain *domain, struct udrv__region *region,
+			 udrv_iova_t limit)
 {
-	return reserve(domain->ranges, domain->range_count, len, va, limit, false, iova_out);
+	return reserve(domain->ranges, domain->range_count, region, limit, false);
 }
 
-int udrv__common_reserve(size_t len, const void *va, udrv_iova_t limit, udrv_iova_t *iova_out)
+int udrv__common_reserve(struct udrv__region *region, udrv_iova_t limit)
 {
 	/* Before there is a device: what any IOMMU translates. */
 	static const struct udrv__iova_range usual = {UDRV__PAGE_MIN, 0xfedfffff};
@@ -169,8 +171,8 @@ int udrv__common_reserve(size_t len, const void *va, udrv_iova_t limit, udrv_iov
 		udrv_list_first_entry(&udrv__domains, struct udrv__domain, link);
 
 	if (udrv_list_empty(&udrv__domains))
-		return reserve(&usual, 1, len, va, limit, true, iova_out);
-	return reserve(domain->ranges, domain->range_count, len, va, limit, true, iova_out);
+		return reserve(&usual, 1, region, limit, true);
+	return reserve(domain->ranges, domain->range_count, region, limit, true);
 }
 
 static bool translates(const struct udrv__domain *domain, udrv_iova_t iova, size_t len)

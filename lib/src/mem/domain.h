@@ -55,11 +55,11 @@ int udrv__domain_attach(struct udrv__dma *dma);
 /* The last one to leave takes the domain's memory along. */
 void udrv__domain_detach(struct udrv__dma *dma);
 
-/* An IOVA for a region of len bytes at va, below limit. 0, -ENOSPC, -ENOMEM. */
-int udrv__domain_reserve(const struct udrv__domain *domain, size_t len, const void *va,
-			 udrv_iova_t limit, udrv_iova_t *iova_out);
+/* An IOVA for a region, whose other members are set, below limit. 0, -ENOSPC, -ENOMEM. */
+int udrv__domain_reserve(const struct udrv__domain *domain, struct udrv__region *region,
+			 udrv_iova_t limit);
 /* As above for what every domain is to reach, or as many as possible. */
-int udrv__common_reserve(size_t len, const void *va, udrv_iova_t limit, udrv_iova_t *iova_out);
+int udrv__common_reserve(struct udrv__region *region, udrv_iova_t limit);
 
 /* Let the domain's devices reach a region. 0 or negative errno, not explained. */
 int udrv__domain_map(struct udrv__domain *domain, struct udrv__region *region);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Next fit over a sorted array of used intervals. */
+/* First fit, or next fit, over a sorted array of used intervals. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +20,14 @@ static int reserve_slot(struct udrv__iova_space *space)
 	space->used = used;
 	space->room = room;
 	return 0;
+}
+
+static void forget_if_empty(struct udrv__iova_space *space)
+{
+	if (space->count)
+		return;
+	free(space->used);
+	memset(space, 0, sizeof(*space));
 }
 
 /* The first interval that ends at or behind addr. */
@@ -92,7 +100,7 @@ static int alloc_in_zone(struct udrv__iova_space *space, const struct udrv__iova
 	static const udrv_iova_t floors[] = {UDRV__PAGE_MIN, UINT64_C(1) << 28, UINT64_C(1) << 32};
 	udrv_iova_t floor = floors[zone];
 	udrv_iova_t limit = want->limit;
-	udrv_iova_t start = space->next[zone] > floor ? space->next[zone] : floor;
+	udrv_iova_t start = want->fresh && space->next[zone] > floor ? space->next[zone] : floor;
 	udrv_iova_t iova;
 	size_t slot;
 
@@ -103,10 +111,10 @@ static int alloc_in_zone(struct udrv__iova_space *space, const struct udrv__iova
 		return -ENOSPC;
 	memmove(&space->used[slot + 1], &space->used[slot],
 		(space->count - slot) * sizeof(space->used[0]));
-	space->used[slot].first = iova;
-	space->used[slot].last = iova + (want->len - 1);
+	space->used[slot] = (struct udrv__iova_used){iova, iova + (want->len - 1), want->by};
 	space->count++;
-	space->next[zone] = space->used[slot].last + 1;
+	if (want->fresh)
+		space->next[zone] = iova + want->len;
 	*iova_out = iova;
 	return 0;
 }
@@ -125,7 +133,15 @@ int udrv__iova_alloc(struct udrv__iova_space *space, const struct udrv__iova_ran
 	for (int i = 0; i < UDRV__IOVA_ZONES && ret; i++)
 		ret = alloc_in_zone(space, ranges, range_count, want, want->low ? low[i] : high[i],
 				    iova_out);
+	forget_if_empty(space);
 	return ret;
+}
+
+struct udrv__region *udrv__iova_user(const struct udrv__iova_space *space, udrv_iova_t iova)
+{
+	size_t slot = find_slot(space, iova);
+
+	return slot < space->count && space->used[slot].first <= iova ? space->used[slot].by : NULL;
 }
 
 void udrv__iova_free(struct udrv__iova_space *space, udrv_iova_t iova)
@@ -137,8 +153,5 @@ void udrv__iova_free(struct udrv__iova_space *space, udrv_iova_t iova)
 	space->count--;
 	memmove(&space->used[slot], &space->used[slot + 1],
 		(space->count - slot) * sizeof(space->used[0]));
-	if (space->count)
-		return;
-	free(space->used);
-	memset(space, 0, sizeof(*space));
+	forget_if_empty(space);
 }

@@ -30,7 +30,7 @@
 enum udrv__region_kind {
 	UDRV__REGION_ARENA,	 /* memory of an arena: arena.c */
 	UDRV__REGION_REGISTERED, /* the application's: dma_register.c */
-	UDRV__REGION_STREAM,	 /* one buffer, for one device: dma_map.c. By IOVA only. */
+	UDRV__REGION_STREAM,	 /* one buffer, for one device, in no table: dma_map.c */
 };
 
 struct udrv__region {
