@@ -140,7 +140,7 @@ void udrv__depot_release(struct udrv_kmem_cache *cache);
 void *udrv__depot_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp);
 void udrv__depot_free(struct udrv_kmem_cache *cache, void *obj);
 
-/* Debug modes (slab_debug.c). With UDRV_SLAB_DEBUG's for that name; 0 or -ENOMEM. */
+/* Debug modes (slab_meta.c, slab_debug.c). With UDRV_SLAB_DEBUG's for that name; 0 or -ENOMEM. */
 int udrv__slab_debug_begin(struct udrv_kmem_cache *cache, const char *name);
 /* For memcheck and the address sanitizer, when they are there. */
 extern bool udrv__slab_checkers;

@@ -3,196 +3,19 @@
  * Objects of caches in a debug mode: straight from the slabs and, by way of a queue that delays
  * their reuse, back there. The reserve for GFP_ATOMIC is another queue.
  */
-#include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "mem/slab_debug.h"
 
-#define RED_MIN		16u
 #define QUEUE_MAGAZINES 4u  /* of objects whose reuse is delayed */
 #define ATOMIC_TRIES	100 /* for the lock, each of some spins */
 #define BATCH		64u
-
-bool udrv__slab_checkers = true;
-
-static size_t align_up(size_t n, size_t to)
-{
-	return (n + to - 1) & ~(to - 1);
-}
-
-static char *chunk_of(const struct udrv_kmem_cache *cache, const void *p)
-{
-	return (char *)((uintptr_t)p & ~(cache->chunk - 1));
-}
-
-static struct udrv__slab_head *head_of(const struct udrv_kmem_cache *cache, void *chunk)
-{
-	return (struct udrv__slab_head *)(void *)((char *)chunk + cache->head);
-}
-
-struct udrv__slab_meta *udrv__slab_meta_at(const struct udrv_kmem_cache *cache,
-					   struct udrv__slab_head *head, size_t i)
-{
-	return (struct udrv__slab_meta *)(void *)(head->metas + i * cache->debug->meta_size);
-}
-
-struct udrv__slab_meta *udrv__slab_meta_of(const struct udrv_kmem_cache *cache, const void *obj)
-{
-	char *chunk = chunk_of(cache, obj);
-	size_t i = ((size_t)((const char *)obj - chunk) - cache->first) / cache->size;
-
-	return udrv__slab_meta_at(cache, head_of(cache, chunk), i);
-}
-
-void *udrv__slab_object_of(const struct udrv_kmem_cache *cache, const struct udrv__slab_meta *meta)
-{
-	char *chunk = chunk_of(cache, meta);
-	const char *metas = head_of(cache, chunk)->metas;
-	size_t i = (size_t)((const char *)meta - metas) / cache->debug->meta_size;
-
-	return chunk + cache->first + i * cache->size;
-}
-
-enum udrv__slab_state udrv__slab_state_of(const struct udrv__slab_meta *meta)
-{
-	return __atomic_load_n(&meta->state, __ATOMIC_ACQUIRE);
-}
-
-static void set_state(struct udrv__slab_meta *meta, enum udrv__slab_state state)
-{
-	__atomic_store_n(&meta->state, (uint8_t)state, __ATOMIC_RELEASE);
-}
-
-/* Making and ending a cache. */
-
-int udrv__slab_debug_begin(struct udrv_kmem_cache *cache, const char *name)
-{
-	struct udrv__slab_modes modes = udrv__slab_modes_of(name);
-	bool tools = udrv__slab_checkers && !modes.none && udrv__slab_tools_there();
-	struct udrv__slab_debug *debug;
-
-	cache->flags |= modes.flags;
-	if (!tools && !(cache->flags & UDRV__SLAB_MODES))
-		return 0;
-	debug = mmap(NULL, sizeof(*debug), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		     0);
-	if (debug == MAP_FAILED)
-		return -ENOMEM;
-	debug->tools = tools;
-	debug->poisons = cache->flags & UDRV_SLAB_POISON && !cache->ctor && !cache->dtor;
-	debug->meta_size = sizeof(struct udrv__slab_meta);
-	if (cache->flags & UDRV_SLAB_STORE_USER) {
-		debug->meta_size += 2 * sizeof(struct udrv__slab_track);
-		udrv__slab_track_ready();
-	}
-	udrv_init_list_head(&debug->slabs);
-	pthread_mutex_init(&debug->walk, NULL);
-	cache->debug = debug;
-	return 0;
-}
-
-void udrv__slab_debug_widen(struct udrv_kmem_cache *cache)
-{
-	struct udrv__slab_debug *debug = cache->debug;
-
-	if (debug->tools || cache->flags & UDRV_SLAB_RED_ZONE) {
-		debug->red_left = cache->align;
-		cache->size =
-			align_up(debug->red_left + cache->object_size + RED_MIN, cache->align);
-	}
-	cache->before = debug->red_left;
-	cache->head_size = sizeof(struct udrv__slab_head);
-	cache->meta_size = debug->meta_size;
-}
-
-void udrv__slab_debug_end(struct udrv_kmem_cache *cache)
-{
-	munmap(cache->debug, sizeof(*cache->debug));
-}
-
-/* Slabs. */
-
-void udrv__slab_debug_make(struct udrv_kmem_cache *cache, void *slab, uint32_t count)
-{
-	struct udrv__slab_head *head = head_of(cache, slab);
-
-	if (cache->debug->tools)
-		udrv__slab_tools_begin(slab, cache->chunk);
-	memset(head, 0, sizeof(*head) + count * cache->debug->meta_size);
-	head->count = count;
-	for (uint32_t i = 0; i < count; i++) {
-		void *obj = udrv__slab_object_of(cache, udrv__slab_meta_at(cache, head, i));
-
-		if (cache->ctor)
-			cache->ctor(obj);
-		udrv__slab_paint(cache, obj, false);
-	}
-}
-
-/* The last look at its free objects. */
-void udrv__slab_debug_unmake(struct udrv_kmem_cache *cache, void *slab)
-{
-	struct udrv__slab_head *head = head_of(cache, slab);
-
-	for (uint32_t i = 0; i < head->count; i++) {
-		struct udrv__slab_meta *meta = udrv__slab_meta_at(cache, head, i);
-		void *obj = udrv__slab_object_of(cache, meta);
-		struct udrv__slab_finding found = {.done = "its memory is given back"};
-
-		if (!meta->damaged && udrv__slab_check(cache, obj, false, &found))
-			udrv__slab_report(cache, &found);
-		if (!cache->dtor)
-			continue;
-		if (cache->debug->tools)
-			udrv__slab_tools_open(obj, cache->object_size);
-		cache->dtor(obj);
-	}
-	if (cache->debug->tools)
-		udrv__slab_tools_end(slab, cache->chunk);
-}
-
-static struct udrv__slab_head **bucket_of(const struct udrv_kmem_cache *cache, const void *chunk)
-{
-	return &cache->debug->buckets[(uintptr_t)chunk / cache->chunk % UDRV__SLAB_BUCKETS];
-}
-
-void udrv__slab_debug_add(struct udrv_kmem_cache *cache, void *slab)
-{
-	struct udrv__slab_head *head = head_of(cache, slab);
-	struct udrv__slab_head **bucket = bucket_of(cache, slab);
-
-	udrv_list_add(&head->link, &cache->debug->slabs);
-	head->next = *bucket;
-	*bucket = head;
-}
-
-void udrv__slab_debug_remove(struct udrv_kmem_cache *cache, void *slab)
-{
-	struct udrv__slab_head *head = head_of(cache, slab);
-	struct udrv__slab_head **link = bucket_of(cache, slab);
-
-	while (*link != head)
-		link = &(*link)->next;
-	*link = head->next;
-	udrv_list_del(&head->link);
-}
-
-void udrv__slab_debug_hold(struct udrv_kmem_cache *cache)
-{
-	pthread_mutex_lock(&cache->debug->walk);
-}
-
-void udrv__slab_debug_release(struct udrv_kmem_cache *cache)
-{
-	pthread_mutex_unlock(&cache->debug->walk);
-}
 
 /* Queues, under the lock. */
 
 static void push(struct udrv__slab_queue *queue, struct udrv__slab_meta *meta)
 {
-	set_state(meta, UDRV__SLAB_QUEUED);
+	udrv__slab_set_state(meta, UDRV__SLAB_QUEUED);
 	meta->next = NULL;
 	if (queue->first)
 		queue->last->next = meta;
@@ -210,7 +33,7 @@ static void *pop(const struct udrv_kmem_cache *cache, struct udrv__slab_queue *q
 		return NULL;
 	queue->first = meta->next;
 	__atomic_store_n(&queue->count, queue->count - 1, __ATOMIC_RELAXED);
-	set_state(meta, UDRV__SLAB_FREE);
+	udrv__slab_set_state(meta, UDRV__SLAB_FREE);
 	return udrv__slab_object_of(cache, meta);
 }
 
@@ -243,6 +66,18 @@ static uint32_t missing(const struct udrv_kmem_cache *cache)
 	return there < all ? all - there : 0;
 }
 
+/* Another thread may be at it too: what is too much goes back. */
+static void keep(struct udrv_kmem_cache *cache, void *const *objs, uint32_t n)
+{
+	uint32_t kept = 0;
+
+	udrv__slab_lock(cache);
+	for (; kept < n && missing(cache); kept++)
+		push(&cache->debug->reserve, udrv__slab_meta_of(cache, objs[kept]));
+	udrv__slab_unlock(cache);
+	udrv__slab_put(cache, objs + kept, n - kept);
+}
+
 void udrv__slab_debug_fill_reserve(struct udrv_kmem_cache *cache)
 {
 	uint32_t n;
@@ -253,10 +88,7 @@ void udrv__slab_debug_fill_reserve(struct udrv_kmem_cache *cache)
 
 		if (!got)
 			return;
-		udrv__slab_lock(cache);
-		for (uint32_t i = 0; i < got; i++)
-			push(&cache->debug->reserve, udrv__slab_meta_of(cache, objs[i]));
-		udrv__slab_unlock(cache);
+		keep(cache, objs, got);
 	}
 }
 
@@ -285,7 +117,7 @@ void udrv__slab_debug_drain(struct udrv_kmem_cache *cache)
 static void put_aside(struct udrv_kmem_cache *cache, struct udrv__slab_meta *meta)
 {
 	meta->damaged = true;
-	set_state(meta, UDRV__SLAB_ASIDE);
+	udrv__slab_set_state(meta, UDRV__SLAB_ASIDE);
 	__atomic_fetch_add(&cache->aside, 1, __ATOMIC_RELAXED);
 }
 
@@ -326,7 +158,7 @@ static bool hand_out(struct udrv_kmem_cache *cache, void *obj)
 	struct udrv__slab_finding found = {.done = "it is not handed out again"};
 	bool damaged = meta->damaged;
 
-	set_state(meta, UDRV__SLAB_BUSY);
+	udrv__slab_set_state(meta, UDRV__SLAB_BUSY);
 	if (!damaged && udrv__slab_check(cache, obj, false, &found)) {
 		udrv__slab_report(cache, &found);
 		damaged = true;
@@ -342,7 +174,7 @@ static bool hand_out(struct udrv_kmem_cache *cache, void *obj)
 		udrv__slab_track_now(&meta->tracks[0]);
 	if (cache->debug->tools)
 		udrv__slab_tools_alloc(obj, cache->object_size, cache->ctor || cache->dtor);
-	set_state(meta, UDRV__SLAB_ALLOCATED);
+	udrv__slab_set_state(meta, UDRV__SLAB_ALLOCATED);
 	return true;
 }
 
@@ -362,29 +194,6 @@ void *udrv__slab_debug_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
 }
 
 /* Freeing. */
-
-static struct udrv__slab_head *find_slab(const struct udrv_kmem_cache *cache, const void *p)
-{
-	char *chunk = chunk_of(cache, p);
-	struct udrv__slab_head *head = *bucket_of(cache, chunk);
-
-	while (head && chunk_of(cache, head) != chunk)
-		head = head->next;
-	return head;
-}
-
-/* What a pointer is into; NULL if into no object. Under the lock. */
-static struct udrv__slab_meta *find_meta(const struct udrv_kmem_cache *cache, const void *p)
-{
-	struct udrv__slab_head *head = find_slab(cache, p);
-	size_t offset = (size_t)((const char *)p - chunk_of(cache, p)) - cache->first;
-
-	/* Before the first object it is a large number. */
-	if (!head || offset / cache->size >= head->count ||
-	    offset % cache->size >= cache->object_size)
-		return NULL;
-	return udrv__slab_meta_at(cache, head, offset / cache->size);
-}
 
 /* Under the lock. */
 static const char *find_fault(const struct udrv_kmem_cache *cache,
@@ -408,10 +217,10 @@ static bool claim(struct udrv_kmem_cache *cache, void *p, struct udrv__slab_find
 	struct udrv__slab_meta *meta;
 
 	udrv__slab_lock(cache);
-	meta = find_meta(cache, p);
+	meta = udrv__slab_find_meta(cache, p);
 	found->what = find_fault(cache, meta, p);
 	if (!found->what)
-		set_state(meta, UDRV__SLAB_BUSY);
+		udrv__slab_set_state(meta, UDRV__SLAB_BUSY);
 	else if (meta) {
 		found->object = udrv__slab_object_of(cache, meta);
 		if (cache->flags & UDRV_SLAB_STORE_USER)

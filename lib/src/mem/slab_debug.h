@@ -94,12 +94,15 @@ struct udrv__slab_modes {
 
 struct udrv__slab_modes udrv__slab_modes_of(const char *name);
 
-/* slab_debug.c */
+/* slab_meta.c */
 struct udrv__slab_meta *udrv__slab_meta_of(const struct udrv_kmem_cache *cache, const void *obj);
 struct udrv__slab_meta *udrv__slab_meta_at(const struct udrv_kmem_cache *cache,
 					   struct udrv__slab_head *head, size_t i);
 void *udrv__slab_object_of(const struct udrv_kmem_cache *cache, const struct udrv__slab_meta *meta);
+/* What a pointer, to anything, is into; NULL if into no object of the cache. Under the lock. */
+struct udrv__slab_meta *udrv__slab_find_meta(const struct udrv_kmem_cache *cache, const void *p);
 enum udrv__slab_state udrv__slab_state_of(const struct udrv__slab_meta *meta);
+void udrv__slab_set_state(struct udrv__slab_meta *meta, enum udrv__slab_state state);
 
 /* slab_check.c: the bytes of an object and around it. Whether something is wrong with them. */
 bool udrv__slab_check(const struct udrv_kmem_cache *cache, const void *obj, bool allocated,
