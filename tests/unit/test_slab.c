@@ -867,6 +867,13 @@ static void without_debug(void)
 static void with_debug(void)
 {
 	udrv__slab_checkers = true;
+	ck_assert_int_eq(setenv("UDRV_SLAB_DEBUG", "FZP", 1), 0);
+}
+
+/* Back traces take long under a sanitizer. */
+static void with_owners(void)
+{
+	with_debug();
 	ck_assert_int_eq(setenv("UDRV_SLAB_DEBUG", "FZPU", 1), 0);
 }
 
@@ -911,6 +918,7 @@ int main(void)
 	Suite *s = suite_create("slab");
 	TCase *tc = tcase_create("caches");
 	TCase *debug = tcase_create("caches in debug modes");
+	TCase *owners = tcase_create("owners of objects");
 
 	tcase_add_checked_fixture(tc, without_debug, NULL);
 	add_common(tc);
@@ -919,5 +927,10 @@ int main(void)
 	tcase_add_checked_fixture(debug, with_debug, NULL);
 	add_common(debug);
 	suite_add_tcase(s, debug);
+	tcase_add_checked_fixture(owners, with_owners, NULL);
+	tcase_set_timeout(owners, 100);
+	tcase_add_test(owners, atomic_makes_no_system_call_and_has_the_reserve);
+	tcase_add_test(owners, threads_that_end_lose_nothing);
+	suite_add_tcase(s, owners);
 	return run_suite(s);
 }
