@@ -11,8 +11,12 @@ need "$compiler"
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-"$compiler" -std=gnu11 -g -O1 -fsanitize=address -I "$here/../../lib/include" "$here/../../docs/examples/slab_bugs.c" \
-	-o "$tmp/slab_bugs" -L "$libraries" -ludrv -Wl,-rpath,"$libraries"
+build() {
+	"$compiler" -std=gnu11 -g -O1 -fsanitize=address -I "$here/../../lib/include" "$1" -o "$2" \
+		-L "$libraries" -ludrv -Wl,-rpath,"$libraries"
+}
+build "$here/../../docs/examples/slab_bugs.c" "$tmp/slab_bugs"
+build "$here/kept.c" "$tmp/kept"
 
 # check STATUS BUG TEXT...: the program ends with that status (9: the sanitizer ended it) and says so.
 check() {
@@ -33,4 +37,6 @@ check 0 double-free 'cache requests: double free'
 check 1 leak 'cache requests: 3 objects are still allocated'
 check 0 fine 'finished'
 ! grep -q cache "$tmp/out" || { cat "$tmp/out"; exit 1; }
+ASAN_OPTIONS=detect_leaks=1 "$tmp/kept"
+! UDRV_SLAB_DEBUG=- ASAN_OPTIONS=detect_leaks=1 "$tmp/kept" 2>/dev/null || { echo "a leak was not looked for"; exit 1; }
 echo "$compiler: the sanitizer reports 2 mistakes, the library 2, none where there is none"
