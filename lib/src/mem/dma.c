@@ -100,11 +100,6 @@ uint64_t udrv_dma_get_mask(struct udrv_device *dev)
 	return __atomic_load_n(&dev->dma->mask, __ATOMIC_RELAXED);
 }
 
-static size_t page_round_up(const struct udrv__dma *dma, size_t size)
-{
-	return (size + dma->page_size - 1) & ~(dma->page_size - 1);
-}
-
 /* Linux: "aligned to the smallest PAGE_SIZE order which is greater than or equal to the size". */
 static size_t order_align(size_t len)
 {
@@ -121,7 +116,7 @@ void *udrv_dma_alloc_coherent(struct udrv_device *dev, size_t size, udrv_iova_t 
 	struct udrv__dma *dma = dev->dma;
 	struct udrv__arena_want want = {
 		.dev = dev,
-		.len = page_round_up(dma, size),
+		.len = udrv__dma_round_up(dma, size),
 		.limit = __atomic_load_n(&dma->coherent_mask, __ATOMIC_RELAXED),
 		.node = dma->node,
 		.gfp = gfp,
@@ -148,7 +143,7 @@ void udrv_dma_free_coherent(struct udrv_device *dev, size_t size, void *cpu_addr
 	if (!cpu_addr)
 		return;
 	if (udrv_virt_to_bus(cpu_addr) != dma_handle ||
-	    udrv__arena_free(&dma->domain->arena, cpu_addr, page_round_up(dma, size)))
+	    udrv__arena_free(&dma->domain->arena, cpu_addr, udrv__dma_round_up(dma, size)))
 		udrv_dev_err(dev, "DMA memory %p+0x%zx at 0x%llx freed, but not allocated so",
 			     cpu_addr, size, (unsigned long long)dma_handle);
 }
