@@ -95,7 +95,8 @@ UDRV_API struct udrv_kmem_cache *udrv_kmem_cache_create(struct udrv_device *dev,
  *
  * Takes the free objects back from all threads, which may be ending meanwhile. If objects are still
  * allocated, an error with their number and the cache's name is logged, nothing is freed, and the
- * cache can be used, and destroyed, as before.
+ * cache can be used, and destroyed, as before. In a debug mode more lines name the objects, with
+ * UDRV_SLAB_STORE_USER the places that allocated them.
  *
  * Any thread that may block. Return: 0, or -EBUSY when objects are still allocated.
  */
