@@ -49,7 +49,7 @@ static inline size_t udrv__dma_round_up(const struct udrv__dma *dma, size_t size
 /* What may be asked for where a mapping is made for a direction. */
 static inline uint8_t udrv__dma_directions(enum udrv_dma_data_direction dir)
 {
-	return dir == UDRV_DMA_BIDIRECTIONAL ? 7u : (uint8_t)(1u << dir);
+	return (uint8_t)(dir == UDRV_DMA_BIDIRECTIONAL ? 7u : 1u << dir);
 }
 
 /* Any value of dir. */
