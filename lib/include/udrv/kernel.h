@@ -67,6 +67,10 @@ typedef struct udrv_atomic64 atomic64_t;
 #define GFP_ATOMIC	  UDRV_GFP_ATOMIC
 #define SLAB_HWCACHE_ALIGN UDRV_SLAB_HWCACHE_ALIGN
 #define SLAB_CACHE_DMA UDRV_SLAB_CACHE_DMA
+#define SLAB_POISON UDRV_SLAB_POISON
+#define SLAB_RED_ZONE UDRV_SLAB_RED_ZONE
+#define SLAB_STORE_USER UDRV_SLAB_STORE_USER
+#define SLAB_CONSISTENCY_CHECKS UDRV_SLAB_CONSISTENCY_CHECKS
 #define HZ		  UDRV_HZ
 #define DMA_BIT_MASK	  UDRV_DMA_BIT_MASK
 #define DMA_BIDIRECTIONAL UDRV_DMA_BIDIRECTIONAL
@@ -264,6 +268,7 @@ typedef struct udrv_atomic64 atomic64_t;
 #define kmem_cache_free_bulk udrv_kmem_cache_free_bulk
 #define kmem_cache_shrink udrv_kmem_cache_shrink
 #define kmem_cache_size udrv_kmem_cache_size
+#define validate_slab_cache udrv_kmem_cache_validate
 #define pci_match_id udrv_pci_match_id
 #define __raw_readb udrv_raw_readb
 #define __raw_readw udrv_raw_readw
