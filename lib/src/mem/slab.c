@@ -92,7 +92,8 @@ static struct udrv_kmem_cache *make_record(void)
 /* What nothing is allocated from any more. */
 static void end(struct udrv_kmem_cache *cache)
 {
-	udrv__slab_release(cache, 0);
+	if (!cache->foreign)
+		udrv__slab_release(cache, 0);
 	udrv__depot_release(cache);
 	munmap(cache, sizeof(*cache));
 }
@@ -108,7 +109,7 @@ struct udrv_kmem_cache *udrv_kmem_cache_create(struct udrv_device *dev, const ch
 		report(dev, name, fault);
 		return NULL;
 	}
-	cache = make_record();
+	cache = udrv__slab_watch_fork() ? make_record() : NULL;
 	if (!cache) {
 		report(dev, name, "out of memory");
 		return NULL;
@@ -142,7 +143,7 @@ int udrv_kmem_cache_destroy(struct udrv_kmem_cache *cache)
 	udrv__slab_flush_threads(cache);
 	udrv__depot_drain(cache);
 	live = udrv__slab_taken(cache);
-	if (live) {
+	if (live > cache->inherited) {
 		udrv_pr_err("cache %s: %llu objects are still allocated; it is not destroyed",
 			    cache->name, (unsigned long long)live);
 		return -EBUSY;
@@ -165,6 +166,7 @@ static void swap(struct udrv__slab_slot *slot, uint32_t rounds)
 	struct udrv__magazine *was_loaded = slot->loaded;
 
 	was_loaded->count = (uint32_t)(slot->top - slot->bottom);
+	IN_THIS_ORDER();
 	load(slot, slot->previous, rounds);
 	slot->previous = was_loaded;
 }
@@ -174,12 +176,13 @@ static bool exchange_empty(struct udrv_kmem_cache *cache, struct udrv__slab_slot
 			   uint32_t leave)
 {
 	struct udrv__magazine *m = udrv__depot_take_full(cache, leave);
+	struct udrv__magazine *was_loaded = slot->loaded;
 
 	if (!m)
 		return false;
-	slot->loaded->count = 0;
-	udrv__depot_put(cache, slot->loaded);
 	load(slot, m, cache->rounds);
+	was_loaded->count = 0;
+	udrv__depot_put(cache, was_loaded);
 	return true;
 }
 
@@ -210,19 +213,19 @@ static bool refill(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot, 
 /* The loaded magazine is full: make room. */
 static void spill(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot)
 {
+	struct udrv__magazine *full = slot->previous;
 	struct udrv__magazine *empty;
 
-	if (slot->previous->count < cache->rounds) {
+	if (full->count < cache->rounds) {
 		swap(slot, cache->rounds);
 		return;
 	}
 	empty = udrv__depot_take_empty(cache);
 	if (empty) {
-		udrv__depot_put(cache, slot->previous);
 		slot->previous = empty;
+		udrv__depot_put(cache, full);
 	} else {
-		udrv__slab_put(cache, slot->previous->objs, slot->previous->count);
-		slot->previous->count = 0;
+		udrv__slab_empty(cache, full);
 	}
 	swap(slot, cache->rounds);
 }
@@ -250,7 +253,9 @@ static __attribute__((noinline)) void free_slowly(struct udrv_kmem_cache *cache,
 	if (slot->top == slot->end)
 		spill(cache, slot);
 	COUNT(slot->frees, 1);
-	*slot->top++ = obj;
+	*slot->top = obj;
+	IN_THIS_ORDER();
+	slot->top++;
 }
 
 void *udrv_kmem_cache_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
@@ -276,6 +281,7 @@ void udrv_kmem_cache_free(struct udrv_kmem_cache *cache, void *obj)
 	}
 	COUNT(slot->frees, 1);
 	*top = obj;
+	IN_THIS_ORDER();
 	slot->top = top + 1;
 }
 
@@ -350,6 +356,7 @@ void udrv_kmem_cache_free_bulk(struct udrv_kmem_cache *cache, size_t n, void **o
 			spill(cache, slot);
 		part = at_most(n, slot->end - slot->top);
 		memcpy(slot->top, objs, part * sizeof(*objs));
+		IN_THIS_ORDER();
 		slot->top += part;
 		objs += part;
 		n -= part;
@@ -360,6 +367,8 @@ int udrv_kmem_cache_shrink(struct udrv_kmem_cache *cache)
 {
 	struct udrv__slab_slot *slot = udrv__slab_slot(cache);
 
+	if (udrv__slab_foreign(cache))
+		return 1;
 	if (slot->loaded)
 		udrv__slab_slot_flush(cache, slot);
 	udrv__depot_drain(cache);
@@ -380,6 +389,8 @@ int udrv_kmem_cache_set_limit(struct udrv_kmem_cache *cache, size_t objects)
 
 	if (!objects)
 		return -EINVAL;
+	if (udrv__slab_foreign(cache))
+		return -EBUSY;
 	udrv_kmem_cache_get_stats(cache, &stats);
 	if (stats.allocations || cache->slots)
 		return -EBUSY;

@@ -20,6 +20,7 @@
 
 /* Where slabs come from: chunks of a power of two, aligned to their size. */
 struct udrv__slab_memory {
+	bool shared; /* a child of fork() has the same, not a copy: it may not use the cache */
 	void *(*alloc)(struct udrv_device *dev, size_t size); /* NULL: none */
 	void (*free)(struct udrv_device *dev, void *chunk, size_t size);
 };
@@ -94,6 +95,11 @@ struct udrv_kmem_cache {
 	uint64_t past_allocs;
 	uint64_t past_frees;
 	uint64_t past_misses;
+
+	/* In a child of fork(). */
+	uint64_t inherited; /* objects that were out at the fork; some are nobody's */
+	bool foreign;	    /* its memory is the parent's */
+	bool reported;	    /* that it is foreign */
 };
 
 /* Slabs. How many objects were had, at most n; GFP_KERNEL makes a slab if there is none. */
@@ -121,6 +127,8 @@ int udrv__depot_grow(struct udrv_kmem_cache *cache, uint32_t threads);
 void udrv__depot_release(struct udrv_kmem_cache *cache);
 void *udrv__depot_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp);
 void udrv__depot_free(struct udrv_kmem_cache *cache, void *obj);
+/* While nobody else is there: count anew. How many objects there are. */
+uint64_t udrv__depot_recount(struct udrv_kmem_cache *cache);
 
 /* Threads. The table of the calling one, or one that is never written. */
 extern __thread char *udrv__slab_table __attribute__((tls_model("initial-exec")));
@@ -133,10 +141,34 @@ static inline struct udrv__slab_slot *udrv__slab_slot(const struct udrv_kmem_cac
 /* The calling thread's, with magazines; NULL if it has none. */
 struct udrv__slab_slot *udrv__slab_slot_get(struct udrv_kmem_cache *cache, bool may_map);
 void udrv__slab_slot_flush(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot);
+void udrv__slab_empty(struct udrv_kmem_cache *cache, struct udrv__magazine *m);
 int udrv__slab_register(struct udrv_kmem_cache *cache); /* 0, -ENOSPC */
 void udrv__slab_unregister(struct udrv_kmem_cache *cache);
 void udrv__slab_flush_threads(struct udrv_kmem_cache *cache);
 void udrv__slab_sum(struct udrv_kmem_cache *cache, struct udrv_kmem_cache_stats *stats);
+void udrv__slab_registry_lock(void);
+void udrv__slab_registry_unlock(void);
+/* Under the registry's lock: the first one of that index or above, which becomes its own; or NULL.
+ */
+struct udrv_kmem_cache *udrv__slab_cache_from(size_t *index);
+/* Under the registry's lock, which the caller holds in a child of fork(): for each slot with
+ * magazines of a thread that the child does not have; afterwards they are gone. */
+void udrv__slab_forget_threads(void (*fn)(struct udrv_kmem_cache *cache,
+					  struct udrv__slab_slot *slot));
+
+/* fork(). Have its handlers; false: no memory. */
+bool udrv__slab_watch_fork(void);
+/* How many forks this process is away from the one that loaded the library. */
+extern uint32_t udrv__fork_generation;
+/* Whether it is the parent's; the first time, a log line says so. */
+bool udrv__slab_foreign(struct udrv_kmem_cache *cache);
+
+/*
+ * A child of fork() sees what other threads stored in the order in which they stored it, up to some
+ * instruction. So an object, or a magazine, is taken from where it was before it is put where it
+ * goes to: in between it is lost to the child, but it is never in two places.
+ */
+#define IN_THIS_ORDER() __atomic_signal_fence(__ATOMIC_RELEASE)
 
 /*
  * A counter that one thread writes and others may read: a plain addition, which no compiler tears

@@ -132,6 +132,19 @@ void udrv__depot_fill_reserve(struct udrv_kmem_cache *cache)
 	}
 }
 
+uint64_t udrv__depot_recount(struct udrv_kmem_cache *cache)
+{
+	uint64_t objects = 0;
+	uint32_t count = 0;
+
+	for (uint32_t id = (uint32_t)cache->full.head; id; id = by_id(cache, id)->next) {
+		objects += by_id(cache, id)->count;
+		count++;
+	}
+	cache->full.count = count;
+	return objects;
+}
+
 static size_t block_bytes(const struct udrv_kmem_cache *cache)
 {
 	return BLOCK_MAGAZINES * cache->magazine_stride;
@@ -170,6 +183,8 @@ void *udrv__depot_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
 		udrv__depot_take_full(cache, gfp & UDRV_GFP_ATOMIC ? 0 : RESERVE);
 	void *obj = NULL;
 
+	if (udrv__slab_foreign(cache))
+		return NULL;
 	if (!m && !udrv__slab_take(cache, &obj, 1, gfp) &&
 	    (gfp & UDRV_GFP_ATOMIC || udrv__slab_at_limit(cache)))
 		m = udrv__depot_take_full(cache, 0);
@@ -187,6 +202,8 @@ void udrv__depot_free(struct udrv_kmem_cache *cache, void *obj)
 {
 	struct udrv__magazine *m = udrv__depot_take_full(cache, 0);
 
+	if (udrv__slab_foreign(cache))
+		return;
 	__atomic_fetch_add(&cache->past_frees, 1, __ATOMIC_RELAXED);
 	if (m && m->count == cache->rounds) {
 		udrv__depot_put(cache, m);

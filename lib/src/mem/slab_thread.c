@@ -38,19 +38,22 @@ static void add_past(uint64_t *past, uint64_t counter)
 	__atomic_fetch_add(past, counter, __ATOMIC_RELAXED);
 }
 
-static void empty_magazine(struct udrv_kmem_cache *cache, struct udrv__magazine *m)
+void udrv__slab_empty(struct udrv_kmem_cache *cache, struct udrv__magazine *m)
 {
-	if (m->count)
-		udrv__slab_put(cache, m->objs, m->count);
+	uint32_t count = m->count;
+
 	m->count = 0;
+	IN_THIS_ORDER();
+	if (count)
+		udrv__slab_put(cache, m->objs, count);
 }
 
 void udrv__slab_slot_flush(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot)
 {
 	slot->loaded->count = (uint32_t)(slot->top - slot->bottom);
 	slot->top = slot->bottom;
-	empty_magazine(cache, slot->loaded);
-	empty_magazine(cache, slot->previous);
+	udrv__slab_empty(cache, slot->loaded);
+	udrv__slab_empty(cache, slot->previous);
 }
 
 /* Under the registry's lock. */
@@ -156,6 +159,8 @@ struct udrv__slab_slot *udrv__slab_slot_get(struct udrv_kmem_cache *cache, bool 
 {
 	struct udrv__slab_slot *slot;
 
+	if (cache->foreign)
+		return NULL;
 	if (udrv__slab_table == none && (!may_map || !make_table()))
 		return NULL;
 	slot = udrv__slab_slot(cache);
@@ -220,4 +225,51 @@ void udrv__slab_sum(struct udrv_kmem_cache *cache, struct udrv_kmem_cache_stats 
 	pthread_mutex_unlock(&registry);
 	stats->hits = stats->allocations > misses ? stats->allocations - misses : 0;
 	stats->active = stats->allocations > stats->frees ? stats->allocations - stats->frees : 0;
+}
+
+void udrv__slab_registry_lock(void)
+{
+	pthread_mutex_lock(&registry);
+}
+
+void udrv__slab_registry_unlock(void)
+{
+	pthread_mutex_unlock(&registry);
+}
+
+struct udrv_kmem_cache *udrv__slab_cache_from(size_t *index)
+{
+	for (; *index <= highest; ++*index)
+		if (caches[*index])
+			return caches[*index];
+	return NULL;
+}
+
+static void forget_table(struct table *table,
+			 void (*fn)(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot))
+{
+	struct udrv_kmem_cache *cache;
+
+	for (size_t i = 1; (cache = udrv__slab_cache_from(&i)); i++) {
+		struct udrv__slab_slot *slot = slot_of(table, cache);
+
+		add_past(&cache->past_allocs, slot->allocs);
+		add_past(&cache->past_frees, slot->frees);
+		add_past(&cache->past_misses, slot->misses);
+		if (slot->loaded)
+			fn(cache, slot);
+	}
+	udrv_list_del(&table->link);
+	munmap(table, TABLE_BYTES);
+}
+
+void udrv__slab_forget_threads(void (*fn)(struct udrv_kmem_cache *cache,
+					  struct udrv__slab_slot *slot))
+{
+	struct table *table;
+	struct table *next;
+
+	udrv_list_for_each_entry_safe(table, next, &tables, link)
+		if ((char *)table != udrv__slab_table)
+			forget_table(table, fn);
 }
