@@ -67,6 +67,7 @@ struct player {
 	uint64_t random;
 	uint64_t serial; /* of stamps */
 	uint64_t objects;
+	uint64_t slabs; /* that there were */
 	unsigned int count;
 	unsigned int max;
 	struct object mine[MINE];
@@ -270,13 +271,15 @@ static void fill_up(struct player *me)
 	}
 }
 
-static void look(void)
+static void look(struct player *me)
 {
 	struct udrv_kmem_cache_stats stats;
 
 	udrv_kmem_cache_get_stats(prog.cache, &stats);
 	MUST(!prog.limit || stats.total <= prog.limit);
 	MUST(stats.magazine <= MAGAZINE_MAX);
+	MUST(!(prog.flags & UDRV_SLAB_NO_REAP) || prog.shrinks || stats.slabs >= me->slabs);
+	me->slabs = stats.slabs;
 }
 
 static void act(struct player *me)
@@ -296,7 +299,7 @@ static void act(struct player *me)
 	} else if (what < 984) {
 		fill_up(me);
 	} else if (what < 998) {
-		look();
+		look(me);
 	} else if (prog.shrinks) {
 		(void)udrv_kmem_cache_shrink(prog.cache);
 	}
@@ -402,6 +405,7 @@ static void deal(uint64_t *random)
 	for (unsigned int i = 0; i < THREADS; i++) {
 		players[i].random = next_random(random);
 		players[i].count = 0;
+		players[i].slabs = 0;
 		players[i].max = max < 4 ? 4 : max < MINE - 1 ? (unsigned int)max : MINE - 1;
 	}
 }

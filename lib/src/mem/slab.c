@@ -93,7 +93,7 @@ static struct udrv_kmem_cache *make_record(void)
 static void end(struct udrv_kmem_cache *cache)
 {
 	if (!cache->foreign)
-		udrv__slab_release(cache, 0);
+		(void)udrv__slab_release(cache, 0);
 	udrv__depot_release(cache);
 	munmap(cache, sizeof(*cache));
 }
@@ -126,6 +126,7 @@ struct udrv_kmem_cache *udrv_kmem_cache_create(struct udrv_device *dev, const ch
 	}
 	if (udrv__depot_grow(cache, 0) || fill(cache)) {
 		report(dev, name, "out of memory");
+		udrv__slab_close(cache);
 		udrv__slab_unregister(cache);
 		udrv__depot_drain(cache);
 		end(cache);
@@ -140,12 +141,14 @@ int udrv_kmem_cache_destroy(struct udrv_kmem_cache *cache)
 
 	if (!cache)
 		return 0;
+	udrv__slab_close(cache);
 	udrv__slab_flush_threads(cache);
 	udrv__depot_drain(cache);
 	live = udrv__slab_taken(cache);
 	if (live > cache->inherited) {
 		udrv_pr_err("cache %s: %llu objects are still allocated; it is not destroyed",
 			    cache->name, (unsigned long long)live);
+		udrv__slab_open(cache);
 		return -EBUSY;
 	}
 	udrv__slab_unregister(cache);
@@ -373,7 +376,7 @@ int udrv_kmem_cache_shrink(struct udrv_kmem_cache *cache)
 		udrv__slab_slot_flush(cache, slot);
 	udrv__depot_drain(cache);
 	udrv__depot_fill_reserve(cache);
-	udrv__slab_release(cache, 0);
+	(void)udrv__slab_release(cache, 0);
 	return udrv__slab_taken(cache) > (uint64_t)RESERVE * cache->rounds;
 }
 
@@ -395,7 +398,7 @@ int udrv_kmem_cache_set_limit(struct udrv_kmem_cache *cache, size_t objects)
 	if (stats.allocations || cache->slots)
 		return -EBUSY;
 	udrv__depot_drain(cache);
-	udrv__slab_release(cache, 0);
+	(void)udrv__slab_release(cache, 0);
 	cache->limit = objects;
 	cache->rounds = choose_rounds(cache->size);
 	if (cache->rounds > rounds)

@@ -14,6 +14,7 @@
 #define MAGAZINE_MAX	256
 #define MAGAZINE_BYTES	((size_t)256 << 10) /* of objects in a magazine */
 #define RESERVE		2		    /* magazines that stay for GFP_ATOMIC */
+#define EMPTY_KEPT	4u		    /* slabs */
 #define BLOCK_MAGAZINES 32u
 #define BLOCKS_MAX	125u /* with which the lock is at the start of a cache line */
 #define DEPOT_MAGAZINES 24u  /* beside two for each thread */
@@ -39,6 +40,7 @@ struct udrv__magazine {
 struct udrv__magazine_stack {
 	_Alignas(CACHE_LINE) uint64_t head;
 	uint32_t count; /* of those that may be taken */
+	uint32_t low;	/* fewest of them since somebody looked, of full ones */
 };
 
 /* One thread's magazines of one cache. All zero: none, which looks both empty and full. */
@@ -96,6 +98,10 @@ struct udrv_kmem_cache {
 	uint64_t past_frees;
 	uint64_t past_misses;
 
+	/* Under the registry's lock. */
+	uint32_t walkers; /* that look at it; it stays until they have gone on */
+	bool closed;	  /* to new ones */
+
 	/* In a child of fork(). */
 	uint64_t inherited; /* objects that were out at the fork; some are nobody's */
 	bool foreign;	    /* its memory is the parent's */
@@ -106,11 +112,19 @@ struct udrv_kmem_cache {
 uint32_t udrv__slab_take(struct udrv_kmem_cache *cache, void **objs, uint32_t n, udrv_gfp_t gfp);
 void udrv__slab_put(struct udrv_kmem_cache *cache, void *const *objs, size_t n);
 void udrv__slab_lay_out(struct udrv_kmem_cache *cache);
-/* Give empty slabs back, but for so many. */
-void udrv__slab_release(struct udrv_kmem_cache *cache, uint32_t keep);
+/* Give empty slabs back, but for so many. How many went. */
+uint32_t udrv__slab_release(struct udrv_kmem_cache *cache, uint32_t keep);
 /* Those that were not needed for a period, unless NO_REAP. May make system calls. */
 extern uint64_t udrv__slab_reap_period_ns;
 void udrv__slab_reap(struct udrv_kmem_cache *cache);
+/* Of all caches, and magazines in the depots that were not needed since the last time. */
+void udrv__slab_reap_all(void);
+/* A cache has more than a few slabs: there is to be a thread that reaps. May make system calls. */
+void udrv__slab_need_reaper(const struct udrv_kmem_cache *cache);
+void udrv__slab_reaper_gone(void);
+/* No memory for a cache: what others keep idle goes back, but for their reserves. Whether there was
+ * some. */
+bool udrv__slab_reclaim(const struct udrv_kmem_cache *needy);
 bool udrv__slab_at_limit(struct udrv_kmem_cache *cache);
 uint64_t udrv__slab_taken(struct udrv_kmem_cache *cache);
 void udrv__slab_lock(struct udrv_kmem_cache *cache);
@@ -120,6 +134,8 @@ void udrv__slab_unlock(struct udrv_kmem_cache *cache);
 struct udrv__magazine *udrv__depot_take_full(struct udrv_kmem_cache *cache, uint32_t leave);
 struct udrv__magazine *udrv__depot_take_empty(struct udrv_kmem_cache *cache);
 void udrv__depot_put(struct udrv_kmem_cache *cache, struct udrv__magazine *magazine);
+/* Full ones go to the slabs: at most n, while there are more than leave. */
+void udrv__depot_trim(struct udrv_kmem_cache *cache, uint32_t leave, uint32_t n);
 void udrv__depot_drain(struct udrv_kmem_cache *cache);
 void udrv__depot_fill_reserve(struct udrv_kmem_cache *cache); /* may map */
 /* Have magazines for so many threads; maps. 0 or -ENOMEM. Under the lock of the registry. */
@@ -151,6 +167,11 @@ void udrv__slab_registry_unlock(void);
 /* Under the registry's lock: the first one of that index or above, which becomes its own; or NULL.
  */
 struct udrv_kmem_cache *udrv__slab_cache_from(size_t *index);
+/* From one cache to the next one, which does not end meanwhile; last is the one before, or NULL. */
+struct udrv_kmem_cache *udrv__slab_walk(size_t *index, struct udrv_kmem_cache *last);
+/* Wait until nobody looks at it, and let nobody until it is opened again. */
+void udrv__slab_close(struct udrv_kmem_cache *cache);
+void udrv__slab_open(struct udrv_kmem_cache *cache);
 /* Under the registry's lock, which the caller holds in a child of fork(): for each slot with
  * magazines of a thread that the child does not have; afterwards they are gone. */
 void udrv__slab_forget_threads(void (*fn)(struct udrv_kmem_cache *cache,

@@ -61,6 +61,8 @@ struct udrv__magazine *udrv__depot_take_full(struct udrv_kmem_cache *cache, uint
 			return NULL;
 	} while (!__atomic_compare_exchange_n(&cache->full.count, &count, count - 1, true,
 					      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
+	if (count - 1 < __atomic_load_n(&cache->full.low, __ATOMIC_RELAXED))
+		__atomic_store_n(&cache->full.low, count - 1, __ATOMIC_RELAXED);
 	return pop(cache, &cache->full);
 }
 
@@ -93,15 +95,19 @@ void udrv__depot_put(struct udrv_kmem_cache *cache, struct udrv__magazine *magaz
 	__atomic_fetch_add(&cache->full.count, 1, __ATOMIC_RELEASE);
 }
 
-void udrv__depot_drain(struct udrv_kmem_cache *cache)
+void udrv__depot_trim(struct udrv_kmem_cache *cache, uint32_t leave, uint32_t n)
 {
 	struct udrv__magazine *m;
 
-	while ((m = udrv__depot_take_full(cache, 0))) {
-		udrv__slab_put(cache, m->objs, m->count);
-		m->count = 0;
+	while (n-- && (m = udrv__depot_take_full(cache, leave))) {
+		udrv__slab_empty(cache, m);
 		udrv__depot_put(cache, m);
 	}
+}
+
+void udrv__depot_drain(struct udrv_kmem_cache *cache)
+{
+	udrv__depot_trim(cache, 0, UINT32_MAX);
 }
 
 /* A slab may have fewer objects than a magazine. Whether it is full. */

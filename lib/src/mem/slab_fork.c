@@ -77,6 +77,7 @@ static void begin_child(void)
 	struct udrv_kmem_cache *cache;
 
 	udrv__fork_generation++;
+	udrv__slab_reaper_gone();
 	udrv__slab_forget_threads(give_to_depot);
 	for (size_t i = 1; (cache = udrv__slab_cache_from(&i)); i++)
 		if (cache->memory->shared)

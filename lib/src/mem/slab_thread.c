@@ -25,7 +25,8 @@ struct table {
 static pthread_mutex_t registry = PTHREAD_MUTEX_INITIALIZER;
 static UDRV_LIST_HEAD(tables);
 static struct udrv_kmem_cache *caches[CACHES_MAX];
-static size_t highest; /* index that was ever used */
+static size_t highest;					  /* index that was ever used */
+static pthread_cond_t gone_on = PTHREAD_COND_INITIALIZER; /* somebody who looked at a cache */
 static pthread_key_t key;
 static bool has_key;
 
@@ -245,6 +246,40 @@ struct udrv_kmem_cache *udrv__slab_cache_from(size_t *index)
 	return NULL;
 }
 
+struct udrv_kmem_cache *udrv__slab_walk(size_t *index, struct udrv_kmem_cache *last)
+{
+	struct udrv_kmem_cache *cache;
+
+	pthread_mutex_lock(&registry);
+	if (last && last->walkers && !--last->walkers)
+		pthread_cond_broadcast(&gone_on);
+	while ((cache = udrv__slab_cache_from(index))) {
+		++*index;
+		if (!cache->closed) {
+			cache->walkers++;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&registry);
+	return cache;
+}
+
+void udrv__slab_close(struct udrv_kmem_cache *cache)
+{
+	pthread_mutex_lock(&registry);
+	cache->closed = true;
+	while (cache->walkers)
+		pthread_cond_wait(&gone_on, &registry);
+	pthread_mutex_unlock(&registry);
+}
+
+void udrv__slab_open(struct udrv_kmem_cache *cache)
+{
+	pthread_mutex_lock(&registry);
+	cache->closed = false;
+	pthread_mutex_unlock(&registry);
+}
+
 static void forget_table(struct table *table,
 			 void (*fn)(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot))
 {
@@ -266,9 +301,16 @@ static void forget_table(struct table *table,
 void udrv__slab_forget_threads(void (*fn)(struct udrv_kmem_cache *cache,
 					  struct udrv__slab_slot *slot))
 {
+	static const pthread_cond_t initial = PTHREAD_COND_INITIALIZER;
+	struct udrv_kmem_cache *cache;
 	struct table *table;
 	struct table *next;
 
+	gone_on = initial;
+	for (size_t i = 1; (cache = udrv__slab_cache_from(&i)); i++) {
+		cache->walkers = 0;
+		cache->closed = false;
+	}
 	udrv_list_for_each_entry_safe(table, next, &tables, link)
 		if ((char *)table != udrv__slab_table)
 			forget_table(table, fn);
