@@ -109,6 +109,9 @@ START_TEST(request_irq_of_each_wait)
 }
 END_TEST
 
+/* What an arena grows by at least: it cannot do with less instead. */
+#define REGION ((size_t)2 << 20)
+
 struct memory {
 	void *va;
 	udrv_iova_t iova;
@@ -119,7 +122,7 @@ static int step_alloc_coherent(void *ctx)
 	struct memory *m = ctx;
 
 	m->iova = 0x5a;
-	m->va = udrv_dma_alloc_coherent(dev, 8192, &m->iova, UDRV_GFP_KERNEL);
+	m->va = udrv_dma_alloc_coherent(dev, REGION, &m->iova, UDRV_GFP_KERNEL);
 	if (!m->va)
 		FAULT_MUST(m->iova == 0x5a);
 	return m->va ? 0 : -ENOMEM;
@@ -129,15 +132,19 @@ static void undo_alloc_coherent(void *ctx)
 {
 	struct memory *m = ctx;
 
-	udrv_dma_free_coherent(dev, 8192, m->va, m->iova);
+	udrv_dma_free_coherent(dev, REGION, m->va, m->iova);
+	FAULT_MUST(udrv_dma_shrink(dev) == REGION);
 }
 
 START_TEST(dma_alloc_coherent)
 {
 	struct memory m;
 
-	fault_check(&(struct fault_case){
-		.step = step_alloc_coherent, .undo = undo_alloc_coherent, .ctx = &m, .fewest = 3});
+	fault_check(&(struct fault_case){.step = step_alloc_coherent,
+					 .undo = undo_alloc_coherent,
+					 .ctx = &m,
+					 .absorbs = " memfd_create ftruncate mmap ",
+					 .fewest = 10});
 }
 END_TEST
 
@@ -161,6 +168,27 @@ START_TEST(dma_map_single)
 
 	fault_check(&(struct fault_case){
 		.step = step_map_single, .undo = undo_map_single, .ctx = &iova, .fewest = 2});
+}
+END_TEST
+
+static _Alignas(4096) char page[4096];
+
+static int step_register(void *ctx)
+{
+	(void)ctx;
+	return udrv_dma_register(dev, page, sizeof(page), UDRV_DMA_TO_DEVICE);
+}
+
+static void undo_register(void *ctx)
+{
+	(void)ctx;
+	FAULT_MUST(!udrv_dma_unregister(dev, page, sizeof(page)));
+}
+
+START_TEST(dma_register)
+{
+	fault_check(&(struct fault_case){
+		.step = step_register, .undo = undo_register, .ctx = NULL, .fewest = 3});
 }
 END_TEST
 
@@ -221,6 +249,7 @@ int main(void)
 	tcase_add_loop_test(tc, request_irq_of_each_wait, 0, UDRV_WAIT_COUNT);
 	tcase_add_test(tc, dma_alloc_coherent);
 	tcase_add_test(tc, dma_map_single);
+	tcase_add_test(tc, dma_register);
 	tcase_add_test(tc, pci_request_regions);
 	suite_add_tcase(s, plain);
 	suite_add_tcase(s, tc);

@@ -417,6 +417,9 @@ START_TEST(bad_parameters_fail_the_probe_and_leave_nothing)
 	int before;
 
 	ck_assert_int_eq(udrv_device_open("model:edu", NULL, &d), 0);
+	/* The device's DMA arena stays until it is closed. */
+	(void)udrv_driver_probe(&edu_driver, d);
+	edu_driver.remove(d);
 	before = lowest_free_fd();
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		set_param("irq", "auto");

@@ -89,15 +89,18 @@ END_TEST
 
 START_TEST(transfer_across_the_end_of_a_mapping_moves_what_is_mapped)
 {
-	unsigned char *last = memory + 2 * PAGE - 8;
+	unsigned char *page = aligned_alloc(PAGE, PAGE);
+	udrv_iova_t addr = udrv_dma_map_single(dev, page, PAGE, UDRV_DMA_TO_DEVICE);
 
-	memset(last, 0x33, 8);
-	to_device(iova + 2 * PAGE - 8, 0, 16);
+	memset(page + PAGE - 8, 0x33, 8);
+	to_device(addr + PAGE - 8, 0, 16);
 	ck_assert_uint_eq(counts().dma_faults, 1);
 	ck_assert_uint_eq(counts().dma_bytes, 8);
 	from_device(iova, 0, 16);
 	ck_assert_uint_eq(memory[7], 0x33);
 	ck_assert_uint_eq(memory[8], 0xff);
+	udrv_dma_unmap_single(dev, addr, PAGE, UDRV_DMA_TO_DEVICE);
+	free(page);
 }
 END_TEST
 

@@ -248,6 +248,7 @@ WRAP_ERRNO(int, timerfd_create, EMFILE, -1, (int clock, int flags), (clock, flag
 WRAP_ERRNO(int, signalfd, EMFILE, -1, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))
 WRAP_ERRNO(int, flock, ENOLCK, -1, (int fd, int op), (fd, op))
 WRAP_ERRNO(int, ftruncate, EIO, -1, (int fd, off_t len), (fd, len))
+WRAP_ERRNO(int, memfd_create, ENOMEM, -1, (const char *name, unsigned int flags), (name, flags))
 WRAP_ERRNO(int, mkdir, ENOSPC, -1, (const char *path, mode_t mode), (path, mode))
 WRAP_ERRNO(int, sigaction, EINVAL, -1,
 	   (int sig, const struct sigaction *act, struct sigaction *old), (sig, act, old))

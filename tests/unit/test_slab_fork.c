@@ -398,12 +398,11 @@ START_TEST(a_child_has_what_quiet_threads_had_in_magazines)
 END_TEST
 
 /* As a device's memory is. */
-static void *shared_alloc(struct udrv_device *dev, size_t size)
+static void *shared_alloc(struct udrv_device *dev, size_t size, int node)
 {
 	(void)dev;
-	void *p = aligned_alloc(size, size);
-
-	return p;
+	(void)node;
+	return aligned_alloc(size, size);
 }
 
 static void shared_free(struct udrv_device *dev, void *chunk, size_t size)

@@ -253,8 +253,10 @@ START_TEST(two_devices_of_one_group_share_it)
 
 	udrv_device_close(a);
 	ck_assert_int_ge(fake_vfio.group_fd, 0);
+	/* One region, which b's memory is in, too. */
 	ck_assert_uint_eq(fake_vfio.mapping_count, 1);
-	ck_assert_uint_eq(fake_vfio.mappings[0].iova, iova_b);
+	ck_assert_uint_ge(iova_b, fake_vfio.mappings[0].iova);
+	ck_assert_uint_lt(iova_b, fake_vfio.mappings[0].iova + fake_vfio.mappings[0].size);
 	udrv_dma_free_coherent(b, 4096, mem_b, iova_b);
 	udrv_device_close(b);
 	ck_assert_int_eq(fake_vfio.group_fd, -1);
@@ -290,7 +292,7 @@ START_TEST(close_stops_the_device_before_its_memory_goes)
 	ck_assert_int_ge(line, 0);
 	line = fake_vfio_line("command", line);
 	ck_assert_int_ge(line, 0);
-	line = fake_vfio_line("unmap 0x1000", line);
+	line = fake_vfio_line("unmap 0x10000000", line);
 	ck_assert_int_ge(line, 0);
 	line = fake_vfio_line("munmap", line); /* the memory */
 	ck_assert_int_ge(line, 0);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include <udrv/barrier.h>
 #include <udrv/types.h>
 
 UDRV_BEGIN_DECLS
@@ -32,15 +33,27 @@ enum udrv_dma_data_direction {
  */
 UDRV_API int udrv_dma_set_mask_and_coherent(struct udrv_device *dev, uint64_t mask);
 
+/** udrv_dma_set_mask() - the same for mapped buffers only. Source: Linux dma_set_mask(). */
+UDRV_API int udrv_dma_set_mask(struct udrv_device *dev, uint64_t mask);
+
+/** udrv_dma_set_coherent_mask() - the same for udrv_dma_alloc_coherent() and pools only. */
+UDRV_API int udrv_dma_set_coherent_mask(struct udrv_device *dev, uint64_t mask);
+
+/** udrv_dma_get_mask() - the mask for mapped buffers. Source: Linux dma_get_mask(). */
+UDRV_API uint64_t udrv_dma_get_mask(struct udrv_device *dev);
+
 /**
  * udrv_dma_alloc_coherent() - memory that CPU and device see alike
  * @dev: the device
  * @size: bytes; rounded up to pages
  * @dma_handle: the device's address of it; untouched on failure
- * @gfp: UDRV_GFP_KERNEL; UDRV_GFP_ATOMIC fails, as a new mapping takes system calls
+ * @gfp: UDRV_GFP_KERNEL may map more memory; UDRV_GFP_ATOMIC takes from what is mapped
  *
- * Zeroed, page-aligned, contiguous for the device. Any thread that may block.
- * Return: the memory, or NULL (udrv_log() says why: no IOVA below the mask, RLIMIT_MEMLOCK).
+ * From the arena of the device's IOMMU domain, which grows by 2 MiB or more at a time. Zeroed, in
+ * whole pages, contiguous for the device; aligned, for both, to the smallest power of two that
+ * holds it, up to 2 MiB. Any thread, UDRV_GFP_ATOMIC also in handlers. Return: the memory, or NULL
+ * (for UDRV_GFP_KERNEL udrv_log() says why: no IOVA below the mask, RLIMIT_MEMLOCK, ...). Source:
+ * Linux dma_alloc_coherent().
  */
 UDRV_API void *udrv_dma_alloc_coherent(struct udrv_device *dev, size_t size,
 				       udrv_iova_t *dma_handle, udrv_gfp_t gfp);
@@ -51,18 +64,61 @@ UDRV_API void *udrv_dma_alloc_coherent(struct udrv_device *dev, size_t size,
  * @size: as allocated
  * @cpu_addr: the memory, or NULL
  * @dma_handle: its address for the device
+ *
+ * The arena keeps it, mapped, for the next one: see udrv_dma_shrink(). Any thread, also handlers.
  */
 UDRV_API void udrv_dma_free_coherent(struct udrv_device *dev, size_t size, void *cpu_addr,
 				     udrv_iova_t dma_handle);
 
 /**
+ * udrv_dma_shrink() - give unused DMA memory back to the system
+ * @dev: whose domain's
+ *
+ * Regions of which nothing is allocated are unmapped from the IOMMU and freed. Any thread that may
+ * block. Return: bytes.
+ */
+UDRV_API size_t udrv_dma_shrink(struct udrv_device *dev);
+
+/**
+ * udrv_dma_register() - let the device reach memory of the application for longer
+ * @dev: the device
+ * @ptr: start of whole pages: of malloc() if it is aligned so, of mmap(), huge, of a memfd, shared
+ *	with other processes, ...; it stays mapped in the process until it is unregistered
+ * @len: bytes, a multiple of the page size
+ * @dir: what udrv_dma_map_single() may be asked for inside
+ *
+ * One system call, which pins the memory; from then on udrv_dma_map_single() of buffers inside is a
+ * look-up. Registered memory may overlap: the same pages then have several addresses. Several
+ * devices may register the same memory. Any thread that may block.
+ * Return: 0; -EINVAL if it is not whole pages; -EEXIST if @dev has registered just this, or it is
+ * memory of an arena; -ENOSPC, -ENOMEM, -EFAULT, ... and a log line.
+ */
+UDRV_API int udrv_dma_register(struct udrv_device *dev, void *ptr, size_t len,
+			       enum udrv_dma_data_direction dir);
+
+/**
+ * udrv_dma_unregister() - undo udrv_dma_register() with the same @ptr and @len
+ *
+ * Afterwards the IOMMU refuses the device. What is left when the device is closed is unregistered
+ * then. Return: 0; -ENOENT if it is not registered so; -EBUSY while a buffer in it is mapped by
+ * udrv_dma_map_single(); another error if the IOMMU does not let go: then keep the memory.
+ */
+UDRV_API int udrv_dma_unregister(struct udrv_device *dev, void *ptr, size_t len);
+
+/**
  * udrv_dma_map_single() - let the device reach memory of the process
  * @dev: the device
- * @ptr: any memory; the pages it touches become visible to the device
+ * @ptr: any memory
  * @size: bytes, at least 1
  * @dir: who writes
  *
- * Each call is a system call that costs more than small copies: map once, use often.
+ * Of DMA memory (udrv_dma_alloc_coherent(), udrv_kmalloc(), caches with UDRV_SLAB_CACHE_DMA) and
+ * registered memory the address is looked up, in constant time: no lock, no system call. Any other
+ * memory is mapped for this one buffer, as is what @dev reaches at an address above its mask: a
+ * system call that costs more than small copies, and that opens all of the pages which the buffer
+ * touches.
+ *
+ * Any thread that may block; of DMA and registered memory also handlers.
  * Return: the device's address of @ptr, or UDRV_DMA_MAPPING_ERROR (udrv_log() says why).
  */
 UDRV_API udrv_iova_t udrv_dma_map_single(struct udrv_device *dev, void *ptr, size_t size,
@@ -71,6 +127,64 @@ UDRV_API udrv_iova_t udrv_dma_map_single(struct udrv_device *dev, void *ptr, siz
 /** udrv_dma_unmap_single() - undo udrv_dma_map_single() with the address it returned. */
 UDRV_API void udrv_dma_unmap_single(struct udrv_device *dev, udrv_iova_t addr, size_t size,
 				    enum udrv_dma_data_direction dir);
+
+/**
+ * udrv_virt_to_bus() - the IOVA of DMA memory
+ * @address: in DMA memory or registered memory
+ *
+ * The kernel's virt_to_bus() and virt_to_phys() give physical addresses, which a process neither
+ * knows nor needs: behind an IOMMU devices use IOVAs. The address is the same for all devices that
+ * reach the memory; udrv_dma_map_single() tells whether one does. Any thread, while a device is
+ * open. Return: the IOVA, or UDRV_DMA_MAPPING_ERROR for other memory, and where registered memory
+ * overlaps.
+ */
+UDRV_API udrv_iova_t udrv_virt_to_bus(const volatile void *address);
+
+/** udrv_bus_to_virt() - where the process sees an IOVA. Return: NULL if nowhere. */
+UDRV_API void *udrv_bus_to_virt(udrv_iova_t address);
+
+/** udrv_virt_to_phys() - udrv_virt_to_bus(): there is no other address that means anything here. */
+static inline udrv_iova_t udrv_virt_to_phys(const volatile void *address)
+{
+	return udrv_virt_to_bus(address);
+}
+
+/** udrv_phys_to_virt() - udrv_bus_to_virt(). */
+static inline void *udrv_phys_to_virt(udrv_iova_t address)
+{
+	return udrv_bus_to_virt(address);
+}
+
+/**
+ * udrv_dma_sync_single_for_cpu() - see what the device wrote, before the CPU reads it
+ * @dev: the device
+ * @addr: of udrv_dma_map_single(), or inside such a buffer
+ * @size: bytes
+ * @dir: as mapped
+ *
+ * VFIO makes DMA coherent with the caches (it refuses devices for which it cannot), so what is left
+ * to do is order: udrv_dma_rmb(). Any thread. Source: Linux dma_sync_single_for_cpu().
+ */
+static inline void udrv_dma_sync_single_for_cpu(struct udrv_device *dev, udrv_iova_t addr,
+						size_t size, enum udrv_dma_data_direction dir)
+{
+	(void)dev;
+	(void)addr;
+	(void)size;
+	(void)dir;
+	udrv_dma_rmb();
+}
+
+/** udrv_dma_sync_single_for_device() - let the device see what was written: udrv_dma_wmb(). */
+static inline void udrv_dma_sync_single_for_device(struct udrv_device *dev, udrv_iova_t addr,
+						   size_t size, enum udrv_dma_data_direction dir)
+{
+	(void)dev;
+	(void)addr;
+	(void)size;
+	(void)dir;
+	udrv_dma_wmb();
+}
 
 /** udrv_dma_mapping_error() - did the mapping fail? Return: 0, or -ENOMEM if it did. */
 static inline int udrv_dma_mapping_error(struct udrv_device *dev, udrv_iova_t addr)

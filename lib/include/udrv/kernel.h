@@ -164,6 +164,15 @@ typedef struct udrv_atomic64 atomic64_t;
 #define dma_map_single udrv_dma_map_single
 #define dma_unmap_single udrv_dma_unmap_single
 #define dma_mapping_error udrv_dma_mapping_error
+#define dma_set_mask udrv_dma_set_mask
+#define dma_set_coherent_mask udrv_dma_set_coherent_mask
+#define dma_get_mask udrv_dma_get_mask
+#define dma_sync_single_for_cpu udrv_dma_sync_single_for_cpu
+#define dma_sync_single_for_device udrv_dma_sync_single_for_device
+#define virt_to_bus udrv_virt_to_bus
+#define bus_to_virt udrv_bus_to_virt
+#define virt_to_phys udrv_virt_to_phys
+#define phys_to_virt udrv_phys_to_virt
 #define kmem_cache_create udrv_kmem_cache_create
 #define kmem_cache_destroy udrv_kmem_cache_destroy
 #define kmem_cache_alloc udrv_kmem_cache_alloc

@@ -28,7 +28,10 @@ struct udrv_kmem_cache;
 #define UDRV_SLAB_HWCACHE_ALIGN 0x1u
 /** UDRV_SLAB_NO_REAP - idle memory is given back by udrv_kmem_cache_shrink() only. */
 #define UDRV_SLAB_NO_REAP 0x2u
-/** UDRV_SLAB_CACHE_DMA - objects that the device reaches; a cache with this flag is refused. */
+/**
+ * UDRV_SLAB_CACHE_DMA - objects that the device reaches: udrv_dma_map_single() is a look-up, and
+ * udrv_virt_to_bus() works. The cache is to be destroyed before the device is closed.
+ */
 #define UDRV_SLAB_CACHE_DMA 0x4u
 
 /** UDRV_KMEM_CACHE_MAX_SIZE - the largest object, in bytes. */
@@ -49,7 +52,7 @@ struct udrv_kmem_cache_stats {
 
 /**
  * udrv_kmem_cache_create() - make a cache
- * @dev: whose objects they are, named in log lines; or NULL
+ * @dev: whose objects they are, named in log lines; or NULL, but not with UDRV_SLAB_CACHE_DMA
  * @name: of the cache, cut to 31 bytes; copied
  * @size: bytes of an object, 1 to UDRV_KMEM_CACHE_MAX_SIZE
  * @align: a power of two up to 4096, or 0 for 8

@@ -37,6 +37,8 @@ struct udrv__bar {
 	void *window; /* what the window hands to its accesses */
 };
 
+struct udrv__domain;
+
 /* IOVAs that the IOMMU translates, inclusive. */
 struct udrv__iova_range {
 	udrv_iova_t first, last;
@@ -84,11 +86,13 @@ struct udrv__backend_ops {
 	/* IOVA ranges in ascending order: count, or negative errno. At most max are written. */
 	int (*iova_ranges)(struct udrv_device *dev, struct udrv__iova_range *ranges,
 			   unsigned int max);
-	/* Where IOVAs are handed out, if several devices share it; NULL op: the device's own. */
-	struct udrv__iova_space *(*iova_space)(struct udrv_device *dev);
-	/* va, len and iova are multiples of the page size. */
+	/* The device's, zero before its first device; NULL op: no other device shares it. */
+	struct udrv__domain *(*domain)(struct udrv_device *dev);
+	/* va, len and iova are multiples of the page size. Failures are not logged ... */
 	int (*dma_map)(struct udrv_device *dev, void *va, size_t len, udrv_iova_t iova,
 		       bool device_reads, bool device_writes);
+	/* ... but by this: why len bytes could not be mapped (errno), and what to do. */
+	void (*dma_explain)(struct udrv_device *dev, size_t len, int err);
 	int (*dma_unmap)(struct udrv_device *dev, udrv_iova_t iova, size_t len);
 
 	int (*reset)(struct udrv_device *dev);

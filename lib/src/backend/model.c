@@ -292,6 +292,7 @@ const struct udrv__backend_ops udrv__model_backend = {
 	.event_enable = model_event_enable,
 	.iova_ranges = udrv__model_iova_ranges,
 	.dma_map = udrv__model_dma_map,
+	.dma_explain = udrv__model_dma_explain,
 	.dma_unmap = udrv__model_dma_unmap,
 	.reset = udrv__model_reset,
 };

@@ -142,6 +142,7 @@ int udrv__model_iova_ranges(struct udrv_device *dev, struct udrv__iova_range *ra
 			    unsigned int max);
 int udrv__model_dma_map(struct udrv_device *dev, void *va, size_t len, udrv_iova_t iova,
 			bool device_reads, bool device_writes);
+void udrv__model_dma_explain(struct udrv_device *dev, size_t len, int err);
 int udrv__model_dma_unmap(struct udrv_device *dev, udrv_iova_t iova, size_t len);
 void udrv__model_unmap_all(struct udrv__model *m);
 

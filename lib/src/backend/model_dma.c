@@ -64,10 +64,8 @@ int udrv__model_dma_map(struct udrv_device *dev, void *va, size_t len, udrv_iova
 	if (ret || !(device_reads || device_writes))
 		return -EINVAL;
 	map = malloc(sizeof(*map));
-	if (!map) {
-		udrv_dev_err(dev, "cannot map %zu bytes for DMA: out of memory", len);
+	if (!map)
 		return -ENOMEM;
-	}
 	*map = (struct udrv__model_mapping){
 		.iova = iova,
 		.len = len,
@@ -85,9 +83,12 @@ int udrv__model_dma_map(struct udrv_device *dev, void *va, size_t len, udrv_iova
 	}
 	pthread_mutex_unlock(&m->lock);
 	free(map);
-	if (ret)
-		udrv_dev_err(dev, "device address 0x%" PRIx64 " is mapped already", iova);
 	return ret;
+}
+
+void udrv__model_dma_explain(struct udrv_device *dev, size_t len, int err)
+{
+	udrv_dev_err(dev, "cannot map %zu bytes for DMA: %s", len, strerror(err));
 }
 
 int udrv__model_dma_unmap(struct udrv_device *dev, udrv_iova_t iova, size_t len)

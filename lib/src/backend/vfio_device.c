@@ -286,11 +286,11 @@ static int vfio_iova_ranges(struct udrv_device *dev, struct udrv__iova_range *ra
 	return udrv__vfio_iova_ranges(vdev->group->container, ranges, max);
 }
 
-static struct udrv__iova_space *vfio_iova_space(struct udrv_device *dev)
+static struct udrv__domain *vfio_domain(struct udrv_device *dev)
 {
 	struct vfio_device *vdev = dev->backend;
 
-	return &vdev->group->iova;
+	return &vdev->group->domain;
 }
 
 static int vfio_dma_map(struct udrv_device *dev, void *va, size_t len, udrv_iova_t iova,
@@ -300,7 +300,12 @@ static int vfio_dma_map(struct udrv_device *dev, void *va, size_t len, udrv_iova
 	uint32_t flags = (device_reads ? VFIO_DMA_MAP_FLAG_READ : 0) |
 			 (device_writes ? VFIO_DMA_MAP_FLAG_WRITE : 0);
 
-	return udrv__vfio_dma_map(vdev->group->container, dev->name, va, len, iova, flags);
+	return udrv__vfio_dma_map(vdev->group->container, va, len, iova, flags);
+}
+
+static void vfio_dma_explain(struct udrv_device *dev, size_t len, int err)
+{
+	udrv__vfio_dma_explain(dev->name, len, err);
 }
 
 static int vfio_dma_unmap(struct udrv_device *dev, udrv_iova_t iova, size_t len)
@@ -431,8 +436,9 @@ const struct udrv__backend_ops udrv__vfio_backend = {
 	.irq_unmask_intx = vfio_irq_unmask_intx,
 	.event_enable = vfio_event_enable,
 	.iova_ranges = vfio_iova_ranges,
-	.iova_space = vfio_iova_space,
+	.domain = vfio_domain,
 	.dma_map = vfio_dma_map,
+	.dma_explain = vfio_dma_explain,
 	.dma_unmap = vfio_dma_unmap,
 	.reset = vfio_reset,
 };

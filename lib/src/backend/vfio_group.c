@@ -151,7 +151,6 @@ static int group_open(const struct udrv_pci_info *info, struct udrv__vfio_group 
 	ret = set_iommu(group, info->name);
 	if (ret)
 		goto err_group;
-	udrv__iova_space_init(&group->iova);
 	*group_out = group;
 	return 0;
 
@@ -212,7 +211,6 @@ void udrv__vfio_group_put(struct udrv__vfio_group *group)
 	for (link = &groups; *link != group; link = &(*link)->next)
 		;
 	*link = group->next;
-	udrv__iova_space_destroy(&group->iova);
 	close(group->fd);
 	close(group->container);
 	pthread_mutex_unlock(&groups_lock);

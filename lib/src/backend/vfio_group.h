@@ -4,7 +4,7 @@
 #define UDRV_VFIO_GROUP_H
 
 #include "backend/backend.h"
-#include "mem/iova.h"
+#include "mem/domain.h"
 
 /* A device of a group that is open. */
 struct udrv__vfio_member {
@@ -21,7 +21,7 @@ struct udrv__vfio_group {
 	int container;
 	unsigned int users;
 	struct udrv__vfio_member *members;
-	struct udrv__iova_space iova;
+	struct udrv__domain domain;
 };
 
 /*
@@ -44,10 +44,10 @@ void udrv__vfio_member_close(struct udrv__vfio_group *group, struct udrv__vfio_m
  */
 void *udrv__vfio_get_info(int fd, unsigned long request, const void *ask, size_t size, int *ret);
 
-/* The backend's iova_ranges, dma_map and dma_unmap, on a container. */
+/* The backend's iova_ranges, dma_map, dma_explain and dma_unmap, on a container. */
 int udrv__vfio_iova_ranges(int container, struct udrv__iova_range *ranges, unsigned int max);
-int udrv__vfio_dma_map(int container, const char *name, void *va, size_t len, udrv_iova_t iova,
-		       uint32_t flags);
+int udrv__vfio_dma_map(int container, void *va, size_t len, udrv_iova_t iova, uint32_t flags);
+void udrv__vfio_dma_explain(const char *name, size_t len, int err);
 int udrv__vfio_dma_unmap(int container, udrv_iova_t iova, size_t len);
 
 #endif

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* The type 1 IOMMU of a container: which addresses it translates, map and unmap. */
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/vfio.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -78,23 +80,68 @@ int udrv__vfio_iova_ranges(int container, struct udrv__iova_range *ranges, unsig
 	return ret;
 }
 
-static void explain_map(const char *name, size_t len, int err)
+/* A number behind @key in /proc/self/status; 0 if it is not there. */
+static unsigned long long own_status(const char *key, int base)
+{
+	char line[256];
+	unsigned long long value = 0;
+	FILE *f = fopen("/proc/self/status", "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, key, strlen(key)))
+			value = strtoull(line + strlen(key), NULL, base);
+	if (f)
+		(void)fclose(f);
+	return value;
+}
+
+/* Whether this process may pin len bytes, as far as can be seen: with a capability, any number. */
+static bool may_pin(size_t len)
 {
 	struct rlimit limit;
 
-	if (err == ENOMEM && !getrlimit(RLIMIT_MEMLOCK, &limit) && limit.rlim_cur != RLIM_INFINITY)
-		udrv_pr_err("%s: cannot pin %zu bytes for DMA: RLIMIT_MEMLOCK is %llu bytes; "
-			    "raise it (ulimit -l, or LimitMEMLOCK= in the unit)",
-			    name, len, (unsigned long long)limit.rlim_cur);
-	else if (err == ENOSPC)
-		udrv_pr_err("%s: no more DMA mappings; raise dma_entry_limit of vfio_iommu_type1",
-			    name);
-	else
-		udrv_pr_err("%s: the IOMMU does not map %zu bytes: %s", name, len, strerror(err));
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) || len <= limit.rlim_cur)
+		return true;
+	return own_status("CapEff:", 16) >> CAP_IPC_LOCK & 1;
 }
 
-int udrv__vfio_dma_map(int container, const char *name, void *va, size_t len, udrv_iova_t iova,
-		       uint32_t flags)
+static unsigned long long entry_limit(void)
+{
+	unsigned long long limit = 0;
+	FILE *f = fopen("/sys/module/vfio_iommu_type1/parameters/dma_entry_limit", "re");
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%llu", &limit) != 1)
+		limit = 0;
+	(void)fclose(f);
+	return limit;
+}
+
+void udrv__vfio_dma_explain(const char *name, size_t len, int err)
+{
+	struct rlimit limit;
+	unsigned long long locked;
+	unsigned long long need;
+
+	if (err == ENOMEM && !getrlimit(RLIMIT_MEMLOCK, &limit) &&
+	    limit.rlim_cur != RLIM_INFINITY) {
+		locked = own_status("VmLck:", 10);
+		need = locked + (len + 1023) / 1024;
+		udrv_pr_err("%s: cannot pin %zu bytes for DMA: RLIMIT_MEMLOCK is %llu bytes, "
+			    "%llu KiB are locked; raise it (ulimit -l %llu, or "
+			    "LimitMEMLOCK=%lluK in the unit)",
+			    name, len, (unsigned long long)limit.rlim_cur, locked, need, need);
+	} else if (err == ENOSPC) {
+		udrv_pr_err("%s: no more DMA mappings: dma_entry_limit of vfio_iommu_type1 is "
+			    "%llu; raise it, or map fewer and larger pieces",
+			    name, entry_limit());
+	} else {
+		udrv_pr_err("%s: the IOMMU does not map %zu bytes: %s", name, len, strerror(err));
+	}
+}
+
+int udrv__vfio_dma_map(int container, void *va, size_t len, udrv_iova_t iova, uint32_t flags)
 {
 	struct vfio_iommu_type1_dma_map map = {
 		.argsz = sizeof(map),
@@ -103,13 +150,11 @@ int udrv__vfio_dma_map(int container, const char *name, void *va, size_t len, ud
 		.iova = iova,
 		.size = len,
 	};
-	int err;
 
-	if (!ioctl(container, VFIO_IOMMU_MAP_DMA, &map))
-		return 0;
-	err = errno;
-	explain_map(name, len, err);
-	return -err;
+	/* Before the kernel gets all the pages. */
+	if (!may_pin(len))
+		return -ENOMEM;
+	return ioctl(container, VFIO_IOMMU_MAP_DMA, &map) ? -errno : 0;
 }
 
 int udrv__vfio_dma_unmap(int container, udrv_iova_t iova, size_t len)

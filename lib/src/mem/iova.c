@@ -1,24 +1,11 @@
 // SPDX-License-Identifier: MIT
-/* First fit over a sorted array of used intervals. */
+/* First fit, or next fit, over a sorted array of used intervals. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "mem/iova.h"
-
-void udrv__iova_space_init(struct udrv__iova_space *space)
-{
-	memset(space, 0, sizeof(*space));
-	space->page_size = (udrv_iova_t)sysconf(_SC_PAGESIZE);
-	pthread_mutex_init(&space->lock, NULL);
-}
-
-void udrv__iova_space_destroy(struct udrv__iova_space *space)
-{
-	free(space->used);
-	pthread_mutex_destroy(&space->lock);
-}
+#include "mem/region.h"
 
 static int reserve_slot(struct udrv__iova_space *space)
 {
@@ -35,87 +22,136 @@ static int reserve_slot(struct udrv__iova_space *space)
 	return 0;
 }
 
-/* The first free address >= start with len bytes up to last; *slot is where to insert it. */
-static bool fit(const struct udrv__iova_space *space, udrv_iova_t start, udrv_iova_t last,
-		uint64_t len, udrv_iova_t *iova, size_t *slot)
+static void forget_if_empty(struct udrv__iova_space *space)
 {
-	size_t i;
+	if (space->count)
+		return;
+	free(space->used);
+	memset(space, 0, sizeof(*space));
+}
 
-	for (i = 0; i < space->count; i++) {
-		const struct udrv__iova_range *u = &space->used[i];
+/* The first interval that ends at or behind addr. */
+static size_t find_slot(const struct udrv__iova_space *space, udrv_iova_t addr)
+{
+	size_t low = 0;
+	size_t high = space->count;
 
-		if (u->last < start)
-			continue;
-		if (u->first > start && u->first - start >= len)
-			break;
-		if (u->last == UINT64_MAX)
-			return false;
-		start = u->last + 1;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (space->used[middle].last < addr)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	if (start > last || last - start < len - 1)
-		return false;
-	*iova = start;
-	*slot = i;
-	return true;
+	return low;
 }
 
-/* Where allocations may begin in a range: at a page, and not at the null page. */
-static udrv_iova_t first_page(const struct udrv__iova_space *space, udrv_iova_t first)
+/* The first address from start on that is aligned as wanted; 0 if there is none. */
+static udrv_iova_t align(udrv_iova_t start, const struct udrv__iova_want *want)
 {
-	if (first < space->page_size)
-		return space->page_size;
-	return (first + space->page_size - 1) & ~(space->page_size - 1);
-}
+	udrv_iova_t aligned = (start & ~(want->align - 1)) + want->offset;
 
-static int alloc_locked(struct udrv__iova_space *space, const struct udrv__iova_range *ranges,
-			size_t range_count, uint64_t len, udrv_iova_t limit, udrv_iova_t *iova_out)
-{
-	int ret = reserve_slot(space);
-
-	if (ret)
-		return ret;
-	for (size_t r = 0; r < range_count; r++) {
-		udrv_iova_t first = first_page(space, ranges[r].first);
-		udrv_iova_t last = ranges[r].last < limit ? ranges[r].last : limit;
-		udrv_iova_t iova;
-		size_t slot;
-
-		if (first > last || !fit(space, first, last, len, &iova, &slot))
-			continue;
-		memmove(&space->used[slot + 1], &space->used[slot],
-			(space->count - slot) * sizeof(space->used[0]));
-		space->used[slot].first = iova;
-		space->used[slot].last = iova + len - 1;
-		space->count++;
-		*iova_out = iova;
+	if (aligned < start && __builtin_add_overflow(aligned, want->align, &aligned))
 		return 0;
+	return aligned;
+}
+
+/* The first free address >= start with len bytes up to last; *slot is where to insert it. */
+static bool fit(const struct udrv__iova_space *space, const struct udrv__iova_want *want,
+		udrv_iova_t start, udrv_iova_t last, udrv_iova_t *iova, size_t *slot)
+{
+	for (size_t i = find_slot(space, start);; i++) {
+		start = align(start, want);
+		if (!start || start > last || last - start < want->len - 1)
+			return false;
+		while (i < space->count && space->used[i].last < start)
+			i++;
+		if (i == space->count || space->used[i].first > start + (want->len - 1)) {
+			*iova = start;
+			*slot = i;
+			return true;
+		}
+		if (space->used[i].last == UINT64_MAX)
+			return false;
+		start = space->used[i].last + 1;
 	}
-	return -ENOSPC;
+}
+
+/* In any of the ranges, between first and last. */
+static bool fit_ranges(const struct udrv__iova_space *space, const struct udrv__iova_range *ranges,
+		       size_t range_count, const struct udrv__iova_want *want, udrv_iova_t first,
+		       udrv_iova_t last, udrv_iova_t *iova, size_t *slot)
+{
+	for (size_t r = 0; r < range_count; r++) {
+		udrv_iova_t from = ranges[r].first > first ? ranges[r].first : first;
+		udrv_iova_t to = ranges[r].last < last ? ranges[r].last : last;
+
+		if (from <= to && fit(space, want, from, to, iova, slot))
+			return true;
+	}
+	return false;
+}
+
+static int alloc_in_zone(struct udrv__iova_space *space, const struct udrv__iova_range *ranges,
+			 size_t range_count, const struct udrv__iova_want *want, int zone,
+			 udrv_iova_t *iova_out)
+{
+	static const udrv_iova_t floors[] = {UDRV__PAGE_MIN, UINT64_C(1) << 28, UINT64_C(1) << 32};
+	udrv_iova_t floor = floors[zone];
+	udrv_iova_t limit = want->limit;
+	udrv_iova_t start = want->fresh && space->next[zone] > floor ? space->next[zone] : floor;
+	udrv_iova_t iova;
+	size_t slot;
+
+	if (zone + 1 < UDRV__IOVA_ZONES && limit >= floors[zone + 1])
+		limit = floors[zone + 1] - 1;
+	if (!fit_ranges(space, ranges, range_count, want, start, limit, &iova, &slot) &&
+	    !fit_ranges(space, ranges, range_count, want, floor, limit, &iova, &slot))
+		return -ENOSPC;
+	memmove(&space->used[slot + 1], &space->used[slot],
+		(space->count - slot) * sizeof(space->used[0]));
+	space->used[slot] = (struct udrv__iova_used){iova, iova + (want->len - 1), want->by};
+	space->count++;
+	if (want->fresh)
+		space->next[zone] = iova + want->len;
+	*iova_out = iova;
+	return 0;
 }
 
 int udrv__iova_alloc(struct udrv__iova_space *space, const struct udrv__iova_range *ranges,
-		     size_t range_count, uint64_t len, udrv_iova_t limit, udrv_iova_t *iova_out)
+		     size_t range_count, const struct udrv__iova_want *want, udrv_iova_t *iova_out)
 {
-	int ret;
+	static const int high[] = {2, 1, 0};
+	static const int low[] = {1, 0, 2};
+	int ret = -ENOSPC;
 
-	if (!len)
+	if (!want->len)
 		return -EINVAL;
-	pthread_mutex_lock(&space->lock);
-	ret = alloc_locked(space, ranges, range_count, len, limit, iova_out);
-	pthread_mutex_unlock(&space->lock);
+	if (reserve_slot(space))
+		return -ENOMEM;
+	for (int i = 0; i < UDRV__IOVA_ZONES && ret; i++)
+		ret = alloc_in_zone(space, ranges, range_count, want, want->low ? low[i] : high[i],
+				    iova_out);
+	forget_if_empty(space);
 	return ret;
+}
+
+struct udrv__region *udrv__iova_user(const struct udrv__iova_space *space, udrv_iova_t iova)
+{
+	size_t slot = find_slot(space, iova);
+
+	return slot < space->count && space->used[slot].first <= iova ? space->used[slot].by : NULL;
 }
 
 void udrv__iova_free(struct udrv__iova_space *space, udrv_iova_t iova)
 {
-	pthread_mutex_lock(&space->lock);
-	for (size_t i = 0; i < space->count; i++) {
-		if (space->used[i].first != iova)
-			continue;
-		space->count--;
-		memmove(&space->used[i], &space->used[i + 1],
-			(space->count - i) * sizeof(space->used[0]));
-		break;
-	}
-	pthread_mutex_unlock(&space->lock);
+	size_t slot = find_slot(space, iova);
+
+	if (slot == space->count || space->used[slot].first != iova)
+		return;
+	space->count--;
+	memmove(&space->used[slot], &space->used[slot + 1],
+		(space->count - slot) * sizeof(space->used[0]));
+	forget_if_empty(space);
 }

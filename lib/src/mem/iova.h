@@ -1,30 +1,50 @@
 /* SPDX-License-Identifier: MIT */
-/* Which device addresses of a translation domain are in use. */
+/* Which device addresses the process uses. */
 #ifndef UDRV_IOVA_H
 #define UDRV_IOVA_H
 
-#include <pthread.h>
-
 #include "backend/backend.h"
 
-/* Inclusive, sorted, disjoint. Shared by the devices behind one IOMMU domain. */
-struct udrv__iova_space {
-	pthread_mutex_t lock;
-	struct udrv__iova_range *used;
-	size_t count, room;
-	udrv_iova_t page_size;
+/* What narrow devices can reach is left to them, as long as there is something else. */
+#define UDRV__IOVA_ZONES 3 /* from page 1, 28 bits, 32 bits on */
+
+struct udrv__region;
+
+struct udrv__iova_used {
+	udrv_iova_t first, last;
+	struct udrv__region *by;
 };
 
-void udrv__iova_space_init(struct udrv__iova_space *space);
-void udrv__iova_space_destroy(struct udrv__iova_space *space);
+/*
+ * Intervals, inclusive, sorted, disjoint. One space for the process: an address names the same
+ * memory for every device that reaches it. Callers hold udrv__regions_lock.
+ */
+struct udrv__iova_space {
+	struct udrv__iova_used *used;
+	size_t count, room;
+	udrv_iova_t next[UDRV__IOVA_ZONES]; /* where the search for fresh ones begins */
+};
+
+/* What is wanted: len is a multiple of the page size. */
+struct udrv__iova_want {
+	uint64_t len;
+	uint64_t align;	   /* a power of two, at least a page ... */
+	uint64_t offset;   /* ... and how far behind a multiple of it */
+	udrv_iova_t limit; /* the last byte's */
+	bool low;	   /* where devices of 32 bits reach it, if there is room */
+	bool fresh;	   /* not soon what was freed: a device that still uses it faults */
+	struct udrv__region *by;
+};
 
 /*
- * The lowest free [iova, iova + len) inside one of @ranges and not above @limit. len is a multiple
- * of the page size. Page 0 is never given out: a device's null pointer must fault.
- * 0, -ENOSPC or -ENOMEM. Any thread.
+ * A free [iova, iova + len) inside one of @ranges. Page 0 is never given out: a device's null
+ * pointer must fault. 0, -EINVAL, -ENOSPC or -ENOMEM.
  */
 int udrv__iova_alloc(struct udrv__iova_space *space, const struct udrv__iova_range *ranges,
-		     size_t range_count, uint64_t len, udrv_iova_t limit, udrv_iova_t *iova_out);
+		     size_t range_count, const struct udrv__iova_want *want, udrv_iova_t *iova_out);
+
+/* Who uses it; NULL: nobody. */
+struct udrv__region *udrv__iova_user(const struct udrv__iova_space *space, udrv_iova_t iova);
 
 /* Give back what udrv__iova_alloc() handed out at @iova. */
 void udrv__iova_free(struct udrv__iova_space *space, udrv_iova_t iova);

@@ -14,7 +14,8 @@
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-static const char *find_fault(const char *name, size_t size, size_t align, unsigned int flags)
+static const char *find_fault(const struct udrv_device *dev, const char *name, size_t size,
+			      size_t align, unsigned int flags)
 {
 	if (!name || !*name)
 		return "it has no name";
@@ -22,8 +23,10 @@ static const char *find_fault(const char *name, size_t size, size_t align, unsig
 		return "bad size";
 	if (align & (align - 1) || align > ALIGN_MAX)
 		return "bad alignment";
-	if (flags & ~(UDRV_SLAB_HWCACHE_ALIGN | UDRV_SLAB_NO_REAP))
+	if (flags & ~(UDRV_SLAB_HWCACHE_ALIGN | UDRV_SLAB_NO_REAP | UDRV_SLAB_CACHE_DMA))
 		return "a flag that is not supported";
+	if (flags & UDRV_SLAB_CACHE_DMA && !dev)
+		return "DMA memory is a device's, but there is none";
 	return NULL;
 }
 
@@ -58,7 +61,7 @@ static uint32_t choose_rounds(size_t size)
 
 static void set_up(struct udrv_kmem_cache *cache, const char *name, size_t size, size_t align)
 {
-	cache->memory = &udrv__slab_plain;
+	cache->memory = cache->flags & UDRV_SLAB_CACHE_DMA ? &udrv__slab_dma : &udrv__slab_plain;
 	cache->object_size = size;
 	cache->align = choose_align(size, align, cache->flags);
 	cache->size = (size + cache->align - 1) & ~(cache->align - 1);
@@ -102,7 +105,7 @@ struct udrv_kmem_cache *udrv_kmem_cache_create(struct udrv_device *dev, const ch
 					       size_t size, size_t align, unsigned int flags,
 					       void (*ctor)(void *obj), void (*dtor)(void *obj))
 {
-	const char *fault = find_fault(name, size, align, flags);
+	const char *fault = find_fault(dev, name, size, align, flags);
 	struct udrv_kmem_cache *cache;
 
 	if (fault) {

@@ -22,11 +22,14 @@
 /* Where slabs come from: chunks of a power of two, aligned to their size. */
 struct udrv__slab_memory {
 	bool shared; /* a child of fork() has the same, not a copy: it may not use the cache */
-	void *(*alloc)(struct udrv_device *dev, size_t size); /* NULL: none */
+	/* On the NUMA node if it has room, -1: any. NULL: none. */
+	void *(*alloc)(struct udrv_device *dev, size_t size, int node);
 	void (*free)(struct udrv_device *dev, void *chunk, size_t size);
 };
 
 extern const struct udrv__slab_memory udrv__slab_plain;
+extern const struct udrv__slab_memory udrv__slab_dma;	 /* the device's arena */
+extern const struct udrv__slab_memory udrv__slab_common; /* what all devices reach */
 
 /* An array of pointers to free objects. In the depot, or one thread's. */
 struct udrv__magazine {

@@ -136,9 +136,9 @@ static struct slab *make_slab(struct udrv_kmem_cache *cache)
 
 	if (!n)
 		return NULL;
-	slab = cache->memory->alloc(cache->dev, cache->chunk);
+	slab = cache->memory->alloc(cache->dev, cache->chunk, -1);
 	if (!slab && udrv__slab_reclaim(cache))
-		slab = cache->memory->alloc(cache->dev, cache->chunk);
+		slab = cache->memory->alloc(cache->dev, cache->chunk, -1);
 	if (!slab) {
 		unclaim_objects(cache, n);
 		udrv_pr_err("cache %s: no memory for %zu bytes of objects", cache->name,

@@ -14,8 +14,9 @@
 
 #define NS_PER_S   UINT64_C(1000000000)
 #define LONGEST_NS (3600 * NS_PER_S)
-#define TICK_NS	   UINT64_C(10000000) /* that of the clock that udrv__slab_reap() looks at, at least \
-				       */
+#define TICK_NS                                                                                    \
+	UINT64_C(10000000) /* that of the clock that udrv__slab_reap() looks at, at least          \
+			    */
 
 static bool running; /* changes under the registry's lock */
 

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <udrv/device.h>
+#include <udrv/log.h>
+
+#include "mem/backing.h"
+#include "mem/domain.h"
+#include "mem/lock.h"
+#include "mem/runs.h"
+#include "pci/device.h"
+
+#define REGION_MIN UDRV__CHUNK
+#define REGION_MAX ((size_t)64 << 20)
+
+struct udrv__arena udrv__common_arena = {
+	.regions = UDRV_LIST_HEAD_INIT(udrv__common_arena.regions),
+};
+
+/* Why there is no region of a size. */
+struct failure {
+	enum { NO_MEMORY, NO_ADDRESS, NOT_MAPPED } what;
+	int err;
+};
+
+void udrv__arena_init(struct udrv__arena *arena, struct udrv__domain *domain)
+{
+	*arena = (struct udrv__arena){.domain = domain};
+	udrv_init_list_head(&arena->regions);
+}
+
+static size_t page_bytes(size_t pages)
+{
+	return pages << UDRV__PAGE_SHIFT;
+}
+
+/* Regions: making and ending them. Under the regions' lock. */
+
+static struct udrv__region *make_record(struct udrv__arena *arena, size_t len, int node)
+{
+	size_t pages = len >> UDRV__PAGE_SHIFT;
+	size_t words = udrv__run_words(pages);
+	struct udrv__region *region = calloc(1, sizeof(*region) + 2 * words * sizeof(uint64_t));
+
+	if (!region)
+		return NULL;
+	region->kind = UDRV__REGION_ARENA;
+	region->arena = arena;
+	region->device_reads = region->device_writes = true;
+	region->len = len;
+	region->node = node;
+	region->pages = region->free_pages = pages;
+	region->used = (uint64_t *)(void *)(region + 1);
+	region->first = region->used + words;
+	return region;
+}
+
+static void end_backing(const struct udrv__region *region)
+{
+	udrv__backing_end(
+		&(struct udrv__backing){.va = region->va, .len = region->len, .fd = region->fd});
+}
+
+static int reserve(const struct udrv__arena *arena, const struct udrv__arena_want *want,
+		   struct udrv__region *region)
+{
+	int ret;
+
+	if (arena->domain)
+		return udrv__domain_reserve(arena->domain, region, want->limit);
+	ret = udrv__common_reserve(region, want->limit);
+	/* Memory that no device reaches unless the caller wants it low. */
+	return ret == -ENOSPC && want->limit == UINT64_MAX ? 0 : ret;
+}
+
+static int get_backing(struct udrv__region *region, const struct udrv__arena_want *want)
+{
+	size_t align = want->align > UDRV__CHUNK ? want->align : UDRV__CHUNK;
+	struct udrv__backing backing;
+	int ret = udrv__backing_make(&backing, region->len, align, region->node);
+
+	if (ret)
+		return ret;
+	region->va = backing.va;
+	region->fd = backing.fd;
+	region->page_size = backing.page_size;
+	return 0;
+}
+
+static int insert(struct udrv__region *region)
+{
+	int ret = udrv__region_insert(&udrv__regions_by_va, (uintptr_t)region->va, region, NULL);
+
+	if (ret || !region->iova)
+		return ret;
+	ret = udrv__region_insert(&udrv__regions_by_iova, region->iova, region, NULL);
+	if (ret)
+		udrv__region_remove(&udrv__regions_by_va, (uintptr_t)region->va, region, NULL);
+	return ret;
+}
+
+static void take_out(const struct udrv__region *region)
+{
+	udrv__region_remove(&udrv__regions_by_va, (uintptr_t)region->va, region, NULL);
+	if (region->iova)
+		udrv__region_remove(&udrv__regions_by_iova, region->iova, region, NULL);
+}
+
+static int reach(struct udrv__arena *arena, struct udrv__region *region)
+{
+	if (arena->domain)
+		return udrv__domain_map(arena->domain, region);
+	if (region->iova)
+		udrv__common_map(region);
+	return 0;
+}
+
+static struct failure add_region(struct udrv__arena *arena, const struct udrv__arena_want *want,
+				 size_t len)
+{
+	struct udrv__region *region = make_record(arena, len, want->node);
+	struct failure why = {NO_MEMORY, -ENOMEM};
+
+	if (!region)
+		return why;
+	why.what = NO_ADDRESS;
+	why.err = reserve(arena, want, region);
+	if (why.err)
+		goto err_free;
+	why.what = NO_MEMORY;
+	why.err = get_backing(region, want);
+	if (why.err)
+		goto err_iova;
+	why.err = insert(region);
+	if (why.err)
+		goto err_backing;
+	why.what = NOT_MAPPED;
+	why.err = reach(arena, region);
+	if (why.err)
+		goto err_out;
+	udrv__mem_lock(&arena->lock);
+	udrv_list_add_tail(&region->link, &arena->regions);
+	arena->bytes += len;
+	udrv__mem_unlock(&arena->lock);
+	return why;
+
+err_out:
+	take_out(region);
+err_backing:
+	end_backing(region);
+err_iova:
+	udrv__iova_free(&udrv__iovas, region->iova);
+err_free:
+	free(region);
+	return why;
+}
+
+/* Off the arena's list already. Out of the IOMMU first. */
+static void end_region(struct udrv__region *region)
+{
+	int ret = udrv__region_unmap_all(region);
+
+	take_out(region);
+	if (!ret) {
+		udrv__iova_free(&udrv__iovas, region->iova);
+		end_backing(region);
+	}
+	/* Else still visible to a device: better lost than reused. */
+	free(region);
+}
+
+static void explain(const struct udrv__arena_want *want, struct failure why, size_t len)
+{
+	unsigned long long limit = (unsigned long long)want->limit;
+
+	if (why.what == NOT_MAPPED) {
+		want->dev->ops->dma_explain(want->dev, len, -why.err);
+		return;
+	}
+	if (!want->dev)
+		udrv_pr_err("no memory for %zu bytes: %s", len, strerror(-why.err));
+	else if (why.what == NO_MEMORY)
+		udrv_dev_err(want->dev, "no memory for %zu bytes of DMA memory: %s", len,
+			     strerror(-why.err));
+	else
+		udrv_dev_err(want->dev,
+			     "no free device address for %zu bytes below the DMA mask 0x%llx: %s",
+			     len, limit, strerror(-why.err));
+}
+
+/* As much as there is already, so that the regions stay few. */
+static size_t region_size(const struct udrv__arena *arena, size_t len)
+{
+	size_t size = arena->bytes < REGION_MIN ? REGION_MIN : arena->bytes;
+
+	if (size > REGION_MAX)
+		size = REGION_MAX;
+	if (size < len)
+		size = len;
+	size = (size + REGION_MIN - 1) & ~(REGION_MIN - 1);
+	return size < len ? len : size;
+}
+
+/* Where there is no room for as much as would be good, what is needed will do. */
+static int grow(struct udrv__arena *arena, const struct udrv__arena_want *want)
+{
+	size_t size = region_size(arena, want->len);
+	struct failure why;
+
+	for (;;) {
+		why = add_region(arena, want, size);
+		if (!why.err)
+			return 0;
+		if (size == want->len)
+			break;
+		size = size / 2 & ~(size_t)(UDRV__PAGE_MIN - 1);
+		if (size < want->len)
+			size = want->len;
+	}
+	explain(want, why, size);
+	return why.err;
+}
+
+/* Runs of pages. Under the arena's lock. */
+
+static bool can_serve(const struct udrv__region *region, const struct udrv__arena_want *want,
+		      bool any_node)
+{
+	return (any_node || region->node == want->node) &&
+	       region->free_pages >= want->len >> UDRV__PAGE_SHIFT &&
+	       (region->iova || want->limit == UINT64_MAX) &&
+	       region->iova + (region->len - 1) <= want->limit;
+}
+
+/* *dirty: bytes of it that were used before. */
+static char *take_run(struct udrv__region *region, const struct udrv__arena_want *want,
+		      size_t *dirty)
+{
+	size_t n = want->len >> UDRV__PAGE_SHIFT;
+	size_t at = udrv__run_find(region, n, want->align >> UDRV__PAGE_SHIFT);
+
+	if (at == UDRV__NO_RUN)
+		return NULL;
+	udrv__run_take(region, at, n);
+	*dirty = region->touched > at ? page_bytes(region->touched - at) : 0;
+	if (*dirty > want->len)
+		*dirty = want->len;
+	if (region->touched < at + n)
+		region->touched = at + n;
+	return region->va + page_bytes(at);
+}
+
+static char *take_locked(struct udrv__arena *arena, const struct udrv__arena_want *want,
+			 bool any_node, size_t *dirty)
+{
+	struct udrv__region *region;
+	char *p = NULL;
+
+	udrv_list_for_each_entry(region, &arena->regions, link) {
+		if (can_serve(region, want, any_node))
+			p = take_run(region, want, dirty);
+		if (p)
+			break;
+	}
+	return p;
+}
+
+static void *take(struct udrv__arena *arena, const struct udrv__arena_want *want, bool any_node)
+{
+	size_t dirty = 0;
+	char *p;
+
+	if (!(want->gfp & UDRV_GFP_ATOMIC))
+		udrv__mem_lock(&arena->lock);
+	else if (!udrv__mem_trylock(&arena->lock))
+		return NULL;
+	p = take_locked(arena, want, any_node, &dirty);
+	udrv__mem_unlock(&arena->lock);
+	if (p && want->zero)
+		memset(p, 0, dirty);
+	return p;
+}
+
+void *udrv__arena_alloc(struct udrv__arena *arena, const struct udrv__arena_want *want)
+{
+	bool any_node = want->node < 0;
+	void *p = take(arena, want, any_node);
+
+	if (!p && want->gfp & UDRV_GFP_ATOMIC)
+		return any_node ? NULL : take(arena, want, true);
+	if (p)
+		return p;
+	pthread_mutex_lock(&udrv__regions_lock);
+	do
+		p = take(arena, want, any_node); /* another thread may have made room */
+	while (!p && !grow(arena, want));
+	pthread_mutex_unlock(&udrv__regions_lock);
+	return p;
+}
+
+static struct udrv__region *region_of(const struct udrv__arena *arena, const void *va)
+{
+	const struct udrv__region *region = udrv__region_of(va);
+
+	return region->arena == arena ? (struct udrv__region *)(uintptr_t)region : NULL;
+}
+
+static size_t page_of(const struct udrv__region *region, const void *va)
+{
+	return (size_t)((const char *)va - region->va) >> UDRV__PAGE_SHIFT;
+}
+
+int udrv__arena_free(struct udrv__arena *arena, void *va, size_t len)
+{
+	struct udrv__region *region = region_of(arena, va);
+	size_t n = len >> UDRV__PAGE_SHIFT;
+	bool good;
+	size_t at;
+
+	if (!region || !n || (uintptr_t)va & (UDRV__PAGE_MIN - 1))
+		return -EINVAL;
+	at = page_of(region, va);
+	udrv__mem_lock(&arena->lock);
+	good = udrv__run_length(region, at) == n;
+	if (good)
+		udrv__run_give(region, at, n);
+	udrv__mem_unlock(&arena->lock);
+	return good ? 0 : -EINVAL;
+}
+
+size_t udrv__arena_run(struct udrv__arena *arena, const void *va)
+{
+	struct udrv__region *region = region_of(arena, va);
+	size_t n;
+
+	if (!region || (uintptr_t)va & (UDRV__PAGE_MIN - 1))
+		return 0;
+	udrv__mem_lock(&arena->lock);
+	n = udrv__run_length(region, page_of(region, va));
+	udrv__mem_unlock(&arena->lock);
+	return n << UDRV__PAGE_SHIFT;
+}
+
+/* Take the regions that are to go off the list. */
+static void pick(struct udrv__arena *arena, bool all, struct udrv_list_head *gone)
+{
+	struct udrv__region *region;
+	struct udrv__region *next;
+
+	udrv__mem_lock(&arena->lock);
+	udrv_list_for_each_entry_safe(region, next, &arena->regions, link) {
+		if (!all && region->free_pages != region->pages)
+			continue;
+		udrv_list_move(&region->link, gone);
+		arena->bytes -= region->len;
+	}
+	udrv__mem_unlock(&arena->lock);
+}
+
+/* Bytes; *used_out: of them, those that were handed out. */
+static size_t release(struct udrv__arena *arena, bool all, size_t *used_out)
+{
+	UDRV_LIST_HEAD(gone);
+	struct udrv__region *region;
+	struct udrv__region *next;
+	size_t bytes = 0;
+
+	pick(arena, all, &gone);
+	*used_out = 0;
+	udrv_list_for_each_entry_safe(region, next, &gone, link) {
+		bytes += region->len;
+		*used_out += page_bytes(region->pages - region->free_pages);
+		end_region(region);
+	}
+	return bytes;
+}
+
+size_t udrv__arena_shrink(struct udrv__arena *arena)
+{
+	size_t used;
+	size_t bytes;
+
+	pthread_mutex_lock(&udrv__regions_lock);
+	bytes = release(arena, false, &used);
+	pthread_mutex_unlock(&udrv__regions_lock);
+	return bytes;
+}
+
+size_t udrv__arena_end(struct udrv__arena *arena)
+{
+	size_t used;
+
+	(void)release(arena, true, &used);
+	return used;
+}

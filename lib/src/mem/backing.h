@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory of a memfd, in huge pages where there are some. */
+#ifndef UDRV_SRC_MEM_BACKING_H
+#define UDRV_SRC_MEM_BACKING_H
+
+#include <stddef.h>
+
+struct udrv__backing {
+	void *va;
+	size_t len;
+	size_t page_size;
+	int fd;
+};
+
+/*
+ * Zeroed memory of len bytes, a multiple of the page size, at a multiple of align, a power of two;
+ * on the NUMA node if it has room, -1: any. 0 or negative errno.
+ */
+int udrv__backing_make(struct udrv__backing *backing, size_t len, size_t align, int node);
+void udrv__backing_end(const struct udrv__backing *backing);
+
+/* The node, or -1 where there is only one. */
+int udrv__node(int node);
+/* Have the memory of a mapping, of which nothing was used yet, on a node if it has room. */
+void udrv__prefer_node(void *va, size_t len, int node);
+
+#endif

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Buffers that the device is to reach. Memory of an arena, or registered, is reached already: a
+ * look-up. Other memory gets a mapping of its own, which is a system call and a record (a region of
+ * kind STREAM, which only the used IOVAs know) until it is unmapped.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem/domain.h"
+#include "pci/device.h"
+
+#define likely(x) __builtin_expect(!!(x), 1)
+
+static bool allows(const struct udrv__region *region, enum udrv_dma_data_direction dir)
+{
+	return (region->device_reads || dir == UDRV_DMA_FROM_DEVICE) &&
+	       (region->device_writes || dir == UDRV_DMA_TO_DEVICE);
+}
+
+static size_t page_round_up(const struct udrv__dma *dma, size_t size)
+{
+	return (size + dma->page_size - 1) & ~(dma->page_size - 1);
+}
+
+static udrv_iova_t count(const struct udrv__dma *dma, const struct udrv__region *region,
+			 size_t offset)
+{
+	if (region->in_use)
+		__atomic_fetch_add(&region->in_use[dma->domain->id], 1, __ATOMIC_RELAXED);
+	return region->iova + offset;
+}
+
+/* Mappings of single buffers. */
+
+static struct udrv__region *make_stream(struct udrv_device *dev, char *va, size_t len,
+					enum udrv_dma_data_direction dir)
+{
+	struct udrv__region *stream = calloc(1, sizeof(*stream));
+
+	if (!stream)
+		return NULL;
+	stream->kind = UDRV__REGION_STREAM;
+	stream->dev = dev;
+	stream->va = va;
+	stream->len = len;
+	stream->device_reads = dir != UDRV_DMA_FROM_DEVICE;
+	stream->device_writes = dir != UDRV_DMA_TO_DEVICE;
+	return stream;
+}
+
+static int enter(struct udrv__dma *dma, struct udrv__region *stream)
+{
+	int ret;
+
+	pthread_mutex_lock(&udrv__regions_lock);
+	ret = udrv__domain_reserve(dma->domain, stream, udrv_dma_get_mask(dma->dev));
+	if (!ret)
+		udrv_list_add(&stream->link, &dma->streams);
+	pthread_mutex_unlock(&udrv__regions_lock);
+	return ret;
+}
+
+static void give_address(const struct udrv__region *stream)
+{
+	pthread_mutex_lock(&udrv__regions_lock);
+	udrv__iova_free(&udrv__iovas, stream->iova);
+	pthread_mutex_unlock(&udrv__regions_lock);
+}
+
+/* Off the list already. Only when the IOMMU has let go may the address be used again. */
+static void end_stream(struct udrv__region *stream)
+{
+	struct udrv_device *dev = stream->dev;
+	int ret = dev->ops->dma_unmap(dev, stream->iova, stream->len);
+
+	if (ret)
+		udrv_dev_err(dev, "DMA unmap of 0x%llx+0x%zx failed: %s; keep its memory",
+			     (unsigned long long)stream->iova, stream->len, strerror(-ret));
+	else
+		give_address(stream);
+	free(stream);
+}
+
+static udrv_iova_t map_stream(struct udrv_device *dev, void *ptr, size_t size,
+			      enum udrv_dma_data_direction dir)
+{
+	struct udrv__dma *dma = dev->dma;
+	size_t in_page = (uintptr_t)ptr & (dma->page_size - 1);
+	size_t len = page_round_up(dma, in_page + size);
+	struct udrv__region *stream = make_stream(dev, (char *)ptr - in_page, len, dir);
+	udrv_iova_t iova;
+	int ret;
+
+	if (!stream) {
+		udrv_dev_err(dev, "cannot map %zu bytes for DMA: out of memory", size);
+		return UDRV_DMA_MAPPING_ERROR;
+	}
+	ret = enter(dma, stream);
+	if (ret) {
+		udrv_dev_err(dev,
+			     "no free device address for %zu bytes below the DMA mask 0x%llx: %s",
+			     len, (unsigned long long)udrv_dma_get_mask(dev), strerror(-ret));
+		free(stream);
+		return UDRV_DMA_MAPPING_ERROR;
+	}
+	iova = stream->iova + in_page;
+	ret = dev->ops->dma_map(dev, stream->va, len, stream->iova, stream->device_reads,
+				stream->device_writes);
+	if (!ret)
+		return iova;
+	dev->ops->dma_explain(dev, len, -ret);
+	pthread_mutex_lock(&udrv__regions_lock);
+	udrv_list_del(&stream->link);
+	udrv__iova_free(&udrv__iovas, stream->iova);
+	pthread_mutex_unlock(&udrv__regions_lock);
+	free(stream);
+	return UDRV_DMA_MAPPING_ERROR;
+}
+
+/* Where registered regions overlap, one of them may hold all of the buffer. */
+static bool map_registered(struct udrv__dma *dma, const char *ptr, size_t size,
+			   enum udrv_dma_data_direction dir, udrv_iova_t *iova)
+{
+	struct udrv__region *region;
+
+	pthread_mutex_lock(&udrv__regions_lock);
+	region = udrv__dma_registered(dma, ptr, size, dir);
+	if (region)
+		*iova = count(dma, region, (size_t)(ptr - region->va));
+	pthread_mutex_unlock(&udrv__regions_lock);
+	return region;
+}
+
+static __attribute__((noinline)) udrv_iova_t
+map_slowly(struct udrv_device *dev, void *ptr, size_t size, enum udrv_dma_data_direction dir)
+{
+	udrv_iova_t iova;
+
+	if (!ptr || !size || size > SIZE_MAX / 2 || (unsigned int)dir > UDRV_DMA_FROM_DEVICE) {
+		udrv_dev_err(dev, "cannot map %zu bytes at %p for DMA: bad argument", size, ptr);
+		return UDRV_DMA_MAPPING_ERROR;
+	}
+	if (udrv__region_of(ptr) == &udrv__no_region &&
+	    map_registered(dev->dma, ptr, size, dir, &iova))
+		return iova;
+	return map_stream(dev, ptr, size, dir);
+}
+
+udrv_iova_t udrv_dma_map_single(struct udrv_device *dev, void *ptr, size_t size,
+				enum udrv_dma_data_direction dir)
+{
+	const struct udrv__dma *dma = dev->dma;
+	const struct udrv__region *region = udrv__region_of(ptr);
+	size_t offset = (size_t)((char *)ptr - region->va);
+
+	if (likely(offset < region->len && size - 1 < region->len - offset &&
+		   udrv__region_reached_by(region, dma->domain->id) &&
+		   udrv__dma_fits(__atomic_load_n(&dma->mask, __ATOMIC_RELAXED),
+				  region->iova + offset, size) &&
+		   (unsigned int)dir <= UDRV_DMA_FROM_DEVICE && allows(region, dir)))
+		return count(dma, region, offset);
+	return map_slowly(dev, ptr, size, dir);
+}
+
+/* The record, off the list, if it is the one that the caller means. */
+static struct udrv__region *take_stream(struct udrv__dma *dma, udrv_iova_t addr, size_t size)
+{
+	size_t in_page = addr & (dma->page_size - 1);
+	struct udrv__region *stream;
+
+	pthread_mutex_lock(&udrv__regions_lock);
+	stream = udrv__iova_user(&udrv__iovas, addr);
+	if (stream &&
+	    (stream->kind != UDRV__REGION_STREAM || stream->dev != dma->dev ||
+	     stream->iova != addr - in_page || stream->len != page_round_up(dma, in_page + size)))
+		stream = NULL;
+	if (stream)
+		udrv_list_del(&stream->link);
+	pthread_mutex_unlock(&udrv__regions_lock);
+	return stream;
+}
+
+/* Whether the buffer was counted. */
+static bool uncount(const struct udrv__dma *dma, const struct udrv__region *region)
+{
+	uint32_t *in_use = &region->in_use[dma->domain->id];
+	uint32_t n = __atomic_load_n(in_use, __ATOMIC_RELAXED);
+
+	do {
+		if (!n)
+			return false;
+	} while (!__atomic_compare_exchange_n(in_use, &n, n - 1, true, __ATOMIC_RELEASE,
+					      __ATOMIC_RELAXED));
+	return true;
+}
+
+void udrv_dma_unmap_single(struct udrv_device *dev, udrv_iova_t addr, size_t size,
+			   enum udrv_dma_data_direction dir)
+{
+	const struct udrv__dma *dma = dev->dma;
+	const struct udrv__region *region = udrv__region_at(addr);
+	udrv_iova_t offset = addr - region->iova;
+	bool good = false;
+
+	(void)dir;
+	if (likely(offset < region->len)) {
+		good = size - 1 < region->len - offset && (!region->in_use || uncount(dma, region));
+	} else {
+		struct udrv__region *stream = take_stream(dev->dma, addr, size);
+
+		good = stream;
+		if (stream)
+			end_stream(stream);
+	}
+	if (!good)
+		udrv_dev_err(dev, "DMA address 0x%llx+0x%zx unmapped, but not mapped",
+			     (unsigned long long)addr, size);
+}
+
+void udrv__dma_unmap_streams(struct udrv__dma *dma)
+{
+	UDRV_LIST_HEAD(gone);
+	struct udrv__region *stream;
+	struct udrv__region *next;
+
+	pthread_mutex_lock(&udrv__regions_lock);
+	udrv_list_for_each_entry_safe(stream, next, &dma->streams, link) {
+		udrv_list_del(&stream->link);
+		udrv_list_add(&stream->link, &gone);
+	}
+	pthread_mutex_unlock(&udrv__regions_lock);
+	udrv_list_for_each_entry_safe(stream, next, &gone, link)
+		end_stream(stream);
+}

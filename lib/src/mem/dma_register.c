@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Memory of the application that devices are to reach for longer: mapped once, then found by a
+ * look-up. Buffers that are mapped inside are counted, so that it does not go while one is in use.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <udrv/log.h>
+
+#include "mem/domain.h"
+#include "pci/device.h"
+
+struct registration {
+	struct udrv_list_head link; /* the device's */
+	struct udrv__region *region;
+};
+
+static UDRV_LIST_HEAD(registered);
+
+static bool reads(enum udrv_dma_data_direction dir)
+{
+	return dir != UDRV_DMA_FROM_DEVICE;
+}
+
+static bool writes(enum udrv_dma_data_direction dir)
+{
+	return dir != UDRV_DMA_TO_DEVICE;
+}
+
+struct udrv__region *udrv__dma_registered(const struct udrv__dma *dma, const void *ptr, size_t size,
+					  enum udrv_dma_data_direction dir)
+{
+	struct udrv__region *region;
+
+	udrv_list_for_each_entry(region, &registered, link) {
+		size_t offset = (size_t)((const char *)ptr - region->va);
+
+		if (offset < region->len && size <= region->len - offset &&
+		    udrv__region_reached_by(region, dma->domain->id) &&
+		    udrv__dma_fits(udrv_dma_get_mask(dma->dev), region->iova + offset, size) &&
+		    (region->device_reads || !reads(dir)) &&
+		    (region->device_writes || !writes(dir)))
+			return region;
+	}
+	return NULL;
+}
+
+static struct registration *find(struct udrv__dma *dma, const void *ptr, size_t len)
+{
+	struct registration *reg;
+
+	udrv_list_for_each_entry(reg, &dma->registrations, link)
+		if (reg->region->va == ptr && reg->region->len == len)
+			return reg;
+	return NULL;
+}
+
+/* Registrations of a region by devices of a domain, NULL: of any. */
+static unsigned int users(const struct udrv__region *region, const struct udrv__domain *of)
+{
+	struct udrv__domain *domain;
+	unsigned int n = 0;
+
+	udrv_list_for_each_entry(domain, &udrv__domains, link) {
+		struct udrv__dma *dma;
+
+		if (of && domain != of)
+			continue;
+		udrv_list_for_each_entry(dma, &domain->devices, link) {
+			struct registration *reg;
+
+			udrv_list_for_each_entry(reg, &dma->registrations, link)
+				n += reg->region == region;
+		}
+	}
+	return n;
+}
+
+static struct udrv__region *make(void *ptr, size_t len, enum udrv_dma_data_direction dir)
+{
+	struct udrv__region *region =
+		calloc(1, sizeof(*region) + UDRV__DOMAINS_MAX * sizeof(region->in_use[0]));
+
+	if (!region)
+		return NULL;
+	region->kind = UDRV__REGION_REGISTERED;
+	region->va = ptr;
+	region->len = len;
+	region->device_reads = reads(dir);
+	region->device_writes = writes(dir);
+	region->in_use = (uint32_t *)(void *)(region + 1);
+	return region;
+}
+
+static void leave(struct udrv__region *region)
+{
+	udrv_list_del(&region->link);
+	udrv__region_remove(&udrv__regions_by_va, (uintptr_t)region->va, region, &registered);
+	udrv__region_remove(&udrv__regions_by_iova, region->iova, region, NULL);
+	udrv__iova_free(&udrv__iovas, region->iova);
+	free(region);
+}
+
+/* In the tables, with an address, reached by nobody. */
+static int enter(struct udrv__dma *dma, struct udrv__region *region)
+{
+	int ret = udrv__domain_reserve(dma->domain, region, udrv_dma_get_mask(dma->dev));
+
+	if (ret)
+		return ret;
+	ret = udrv__region_insert(&udrv__regions_by_iova, region->iova, region, NULL);
+	if (ret)
+		goto err_iova;
+	ret = udrv__region_insert(&udrv__regions_by_va, (uintptr_t)region->va, region, &registered);
+	if (ret)
+		goto err_table;
+	udrv_list_add(&region->link, &registered);
+	return 0;
+
+err_table:
+	udrv__region_remove(&udrv__regions_by_iova, region->iova, region, NULL);
+err_iova:
+	udrv__iova_free(&udrv__iovas, region->iova);
+	return ret;
+}
+
+/* One that another device has registered just so, at an address that this device has, too. */
+static struct udrv__region *find_same(const struct udrv__dma *dma, const void *ptr, size_t len,
+				      enum udrv_dma_data_direction dir)
+{
+	struct udrv__region *region;
+
+	udrv_list_for_each_entry(region, &registered, link)
+		if (region->va == ptr && region->len == len && region->device_reads == reads(dir) &&
+		    region->device_writes == writes(dir) &&
+		    udrv__dma_fits(udrv_dma_get_mask(dma->dev), region->iova, len))
+			return region;
+	return NULL;
+}
+
+static int reach(struct udrv__dma *dma, struct udrv__region *region)
+{
+	return udrv__region_reached_by(region, dma->domain->id)
+		       ? 0
+		       : udrv__domain_map(dma->domain, region);
+}
+
+static int register_new(struct udrv__dma *dma, struct registration *reg, void *ptr, size_t len,
+			enum udrv_dma_data_direction dir)
+{
+	struct udrv__region *region = make(ptr, len, dir);
+	int ret;
+
+	if (!region) {
+		udrv_dev_err(dma->dev, "cannot register %zu bytes for DMA: out of memory", len);
+		return -ENOMEM;
+	}
+	ret = enter(dma, region);
+	if (ret) {
+		udrv_dev_err(dma->dev,
+			     "no free device address for %zu bytes below the DMA mask 0x%llx: %s",
+			     len, (unsigned long long)udrv_dma_get_mask(dma->dev), strerror(-ret));
+		free(region);
+		return ret;
+	}
+	ret = udrv__domain_map(dma->domain, region);
+	if (ret) {
+		dma->dev->ops->dma_explain(dma->dev, len, -ret);
+		leave(region);
+		return ret;
+	}
+	reg->region = region;
+	return 0;
+}
+
+static bool is_arenas(const char *ptr, size_t len)
+{
+	for (size_t i = 0; i < len; i += UDRV__PAGE_MIN)
+		if (udrv__region_of(ptr + i)->arena)
+			return true;
+	return false;
+}
+
+static int register_locked(struct udrv__dma *dma, struct registration *reg, void *ptr, size_t len,
+			   enum udrv_dma_data_direction dir)
+{
+	struct udrv__region *same = find_same(dma, ptr, len, dir);
+	int ret = 0;
+
+	if (find(dma, ptr, len) || is_arenas(ptr, len)) {
+		udrv_dev_err(dma->dev, "%p+0x%zx is registered for DMA already", ptr, len);
+		return -EEXIST;
+	}
+	if (same && !reach(dma, same))
+		reg->region = same;
+	else
+		ret = register_new(dma, reg, ptr, len, dir);
+	if (!ret)
+		udrv_list_add(&reg->link, &dma->registrations);
+	return ret;
+}
+
+int udrv_dma_register(struct udrv_device *dev, void *ptr, size_t len,
+		      enum udrv_dma_data_direction dir)
+{
+	struct udrv__dma *dma = dev->dma;
+	struct registration *reg;
+	int ret;
+
+	if (!ptr || !len || ((uintptr_t)ptr | len) & (dma->page_size - 1) ||
+	    (unsigned int)dir > UDRV_DMA_FROM_DEVICE || len > SIZE_MAX / 2) {
+		udrv_dev_err(dev, "cannot register %zu bytes at %p for DMA: whole pages are needed",
+			     len, ptr);
+		return -EINVAL;
+	}
+	reg = calloc(1, sizeof(*reg));
+	if (!reg) {
+		udrv_dev_err(dev, "cannot register %zu bytes for DMA: out of memory", len);
+		return -ENOMEM;
+	}
+	pthread_mutex_lock(&udrv__regions_lock);
+	ret = register_locked(dma, reg, ptr, len, dir);
+	pthread_mutex_unlock(&udrv__regions_lock);
+	if (ret)
+		free(reg);
+	return ret;
+}
+
+/* Off the device's list already. */
+static int drop(struct udrv__dma *dma, struct udrv__region *region)
+{
+	int ret = users(region, dma->domain) ? 0 : udrv__domain_unmap(dma->domain, region);
+
+	if (!ret && !users(region, NULL))
+		leave(region);
+	return ret;
+}
+
+static int unregister_locked(struct udrv__dma *dma, const void *ptr, size_t len)
+{
+	struct registration *reg = find(dma, ptr, len);
+	int ret;
+
+	if (!reg)
+		return -ENOENT;
+	if (users(reg->region, dma->domain) == 1 &&
+	    __atomic_load_n(&reg->region->in_use[dma->domain->id], __ATOMIC_ACQUIRE))
+		return -EBUSY;
+	udrv_list_del(&reg->link);
+	ret = drop(dma, reg->region);
+	free(reg);
+	return ret;
+}
+
+int udrv_dma_unregister(struct udrv_device *dev, void *ptr, size_t len)
+{
+	int ret;
+
+	pthread_mutex_lock(&udrv__regions_lock);
+	ret = unregister_locked(dev->dma, ptr, len);
+	pthread_mutex_unlock(&udrv__regions_lock);
+	if (ret == -ENOENT || ret == -EBUSY)
+		udrv_dev_err(dev, "%p+0x%zx cannot be unregistered: %s", ptr, len,
+			     ret == -EBUSY ? "buffers in it are mapped" : "it is not registered");
+	return ret;
+}
+
+void udrv__dma_unregister_all(struct udrv__dma *dma)
+{
+	struct registration *reg;
+	struct registration *next;
+
+	pthread_mutex_lock(&udrv__regions_lock);
+	udrv_list_for_each_entry_safe(reg, next, &dma->registrations, link) {
+		udrv_list_del(&reg->link);
+		if (!users(reg->region, dma->domain))
+			reg->region->in_use[dma->domain->id] = 0;
+		(void)drop(dma, reg->region);
+		free(reg);
+	}
+	pthread_mutex_unlock(&udrv__regions_lock);
+}

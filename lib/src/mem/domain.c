@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <string.h>
+
+#include <udrv/log.h>
+
+#include "mem/domain.h"
+#include "pci/device.h"
+
+#define KEY_LAST ((UINT64_C(1) << UDRV__KEY_BITS) - 1)
+
+UDRV_LIST_HEAD(udrv__domains);
+
+static uint64_t ids[UDRV__DOMAINS_MAX / 64];
+
+static struct udrv_device *any_device(const struct udrv__domain *domain)
+{
+	return udrv_list_first_entry(&domain->devices, struct udrv__dma, link)->dev;
+}
+
+static int take_id(struct udrv__domain *domain)
+{
+	for (uint32_t i = 0; i < UDRV__DOMAINS_MAX; i++) {
+		if (ids[i / 64] >> i % 64 & 1)
+			continue;
+		ids[i / 64] |= UINT64_C(1) << i % 64;
+		domain->id = i;
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+static void give_id(const struct udrv__domain *domain)
+{
+	ids[domain->id / 64] &= ~(UINT64_C(1) << domain->id % 64);
+}
+
+static int learn_ranges(struct udrv__domain *domain, struct udrv_device *dev)
+{
+	int ret = dev->ops->iova_ranges(dev, domain->ranges, UDRV__IOVA_RANGES_MAX);
+
+	if (ret < 0) {
+		udrv_dev_err(dev, "cannot learn which addresses the IOMMU translates: %s",
+			     strerror(-ret));
+		return ret;
+	}
+	domain->range_count = (size_t)ret;
+	for (size_t i = 0; i < domain->range_count; i++) {
+		udrv_dev_dbg(dev, "device addresses 0x%llx-0x%llx are translated",
+			     (unsigned long long)domain->ranges[i].first,
+			     (unsigned long long)domain->ranges[i].last);
+		/* The tables have no room for more. */
+		if (domain->ranges[i].last > KEY_LAST)
+			domain->ranges[i].last = KEY_LAST;
+	}
+	return 0;
+}
+
+static int begin(struct udrv__domain *domain, struct udrv_device *dev)
+{
+	int ret = learn_ranges(domain, dev);
+
+	if (ret)
+		return ret;
+	if (take_id(domain)) {
+		udrv_dev_err(dev, "a process drives devices of %u IOMMU groups at most",
+			     UDRV__DOMAINS_MAX);
+		return -ENOSPC;
+	}
+	udrv_init_list_head(&domain->devices);
+	udrv__arena_init(&domain->arena, domain);
+	udrv_list_add_tail(&domain->link, &udrv__domains);
+	return 0;
+}
+
+static void reach_common(struct udrv__domain *domain)
+{
+	struct udrv__region *region;
+
+	udrv_list_for_each_entry(region, &udrv__common_arena.regions, link)
+		if (region->iova)
+			(void)udrv__domain_map(domain, region);
+}
+
+int udrv__domain_attach(struct udrv__dma *dma)
+{
+	struct udrv__domain *domain = dma->domain;
+	int ret = domain->users ? 0 : begin(domain, dma->dev);
+
+	if (ret)
+		return ret;
+	udrv_list_add(&dma->link, &domain->devices);
+	if (!domain->users++)
+		reach_common(domain);
+	return 0;
+}
+
+static void leave_common(struct udrv__domain *domain)
+{
+	struct udrv__region *region;
+
+	udrv_list_for_each_entry(region, &udrv__common_arena.regions, link)
+		if (udrv__region_reached_by(region, domain->id))
+			(void)udrv__domain_unmap(domain, region);
+}
+
+void udrv__domain_detach(struct udrv__dma *dma)
+{
+	struct udrv__domain *domain = dma->domain;
+	size_t left;
+
+	if (domain->users == 1) {
+		leave_common(domain);
+		left = udrv__arena_end(&domain->arena);
+		if (left)
+			udrv_dev_warn(dma->dev,
+				      "closed while %zu bytes of DMA memory are "
+				      "allocated: they are gone",
+				      left);
+		udrv_list_del(&domain->link);
+		give_id(domain);
+	}
+	udrv_list_del(&dma->link);
+	domain->users--;
+	if (udrv_list_empty(&udrv__domains) && udrv_list_empty(&udrv__common_arena.regions))
+		udrv__region_tables_free();
+}
+
+static uint64_t next_power(size_t len)
+{
+	return len <= 1 ? 1 : UINT64_C(1) << (64 - __builtin_clzll(len - 1));
+}
+
+/*
+ * At an address that huge pages of the IOMMU can map, or, if it is small, one that is as aligned as
+ * the kernel's dma_alloc_coherent() promises; any if there is none.
+ */
+static int reserve(const struct udrv__iova_range *ranges, size_t count, struct udrv__region *region,
+		   udrv_iova_t limit, bool low)
+{
+	bool huge = region->len >= UDRV__CHUNK;
+	struct udrv__iova_want want = {
+		.len = region->len,
+		.align = huge ? UDRV__CHUNK : next_power(region->len),
+		.offset = huge ? (uintptr_t)region->va & (UDRV__CHUNK - 1) : 0,
+		.limit = limit < KEY_LAST ? limit : KEY_LAST,
+		.low = low,
+		.fresh = region->kind == UDRV__REGION_STREAM,
+		.by = region,
+	};
+	int ret = udrv__iova_alloc(&udrv__iovas, ranges, count, &want, &region->iova);
+
+	if (ret != -ENOSPC)
+		return ret;
+	want.align = UDRV__PAGE_MIN;
+	want.offset = 0;
+	return udrv__iova_alloc(&udrv__iovas, ranges, count, &want, &region->iova);
+}
+
+int udrv__domain_reserve(const struct udrv__domain *domain, struct udrv__region *region,
+			 udrv_iova_t limit)
+{
+	return reserve(domain->ranges, domain->range_count, region, limit, false);
+}
+
+int udrv__common_reserve(struct udrv__region *region, udrv_iova_t limit)
+{
+	/* Before there is a device: what any IOMMU translates. */
+	static const struct udrv__iova_range usual = {UDRV__PAGE_MIN, 0xfedfffff};
+	const struct udrv__domain *domain =
+		udrv_list_first_entry(&udrv__domains, struct udrv__domain, link);
+
+	if (udrv_list_empty(&udrv__domains))
+		return reserve(&usual, 1, region, limit, true);
+	return reserve(domain->ranges, domain->range_count, region, limit, true);
+}
+
+static bool translates(const struct udrv__domain *domain, udrv_iova_t iova, size_t len)
+{
+	for (size_t i = 0; i < domain->range_count; i++)
+		if (iova >= domain->ranges[i].first && iova + (len - 1) <= domain->ranges[i].last)
+			return true;
+	return false;
+}
+
+int udrv__domain_map(struct udrv__domain *domain, struct udrv__region *region)
+{
+	struct udrv_device *dev = any_device(domain);
+	int ret;
+
+	if (!translates(domain, region->iova, region->len))
+		return -ERANGE;
+	ret = dev->ops->dma_map(dev, region->va, region->len, region->iova, region->device_reads,
+				region->device_writes);
+	if (!ret)
+		udrv__region_set_reached(region, domain->id, true);
+	udrv_dev_dbg(dev, "DMA map of %zu bytes at 0x%llx: %s", region->len,
+		     (unsigned long long)region->iova, ret ? strerror(-ret) : "done");
+	return ret;
+}
+
+int udrv__domain_unmap(struct udrv__domain *domain, struct udrv__region *region)
+{
+	struct udrv_device *dev = any_device(domain);
+	int ret;
+
+	udrv__region_set_reached(region, domain->id, false);
+	ret = dev->ops->dma_unmap(dev, region->iova, region->len);
+	if (ret)
+		udrv_dev_err(dev, "DMA unmap of 0x%llx+0x%zx failed: %s; its memory is kept",
+			     (unsigned long long)region->iova, region->len, strerror(-ret));
+	return ret;
+}
+
+int udrv__region_unmap_all(struct udrv__region *region)
+{
+	struct udrv__domain *domain;
+	int ret = 0;
+
+	udrv_list_for_each_entry(domain, &udrv__domains, link) {
+		int err = udrv__region_reached_by(region, domain->id)
+				  ? udrv__domain_unmap(domain, region)
+				  : 0;
+
+		ret = ret ? ret : err;
+	}
+	return ret;
+}
+
+void udrv__common_map(struct udrv__region *region)
+{
+	struct udrv__domain *domain;
+
+	udrv_list_for_each_entry(domain, &udrv__domains, link)
+		(void)udrv__domain_map(domain, region);
+}

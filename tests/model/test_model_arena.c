@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+/* Several domains in one process: what is shared by them and what is not. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <udrv/device.h>
+#include <udrv/dma.h>
+
+#include "backend/model.h"
+#include "mem/arena.h"
+
+#include "support/suite.h"
+
+#define PAGE   4096u
+#define REGION ((size_t)2 << 20)
+
+static struct udrv_device *a, *b;
+
+static void setup(void)
+{
+	ck_assert_int_eq(udrv_device_open("model:edu", NULL, &a), 0);
+	ck_assert_int_eq(udrv_device_open("model:ivshmem", NULL, &b), 0);
+}
+
+static void teardown(void)
+{
+	udrv_device_close(a);
+	udrv_device_close(b);
+	(void)udrv__arena_shrink(&udrv__common_arena);
+}
+
+/* Through the table that stands for the device's IOMMU. */
+static bool reaches(struct udrv_device *dev, const volatile void *p)
+{
+	const struct udrv__model_mapping *map = udrv__model_of(dev)->mappings;
+	udrv_iova_t iova = udrv_virt_to_bus(p);
+
+	while (map && iova - map->iova >= map->len)
+		map = map->next;
+	return map && map->va + (iova - map->iova) == p;
+}
+
+static void *common(size_t len, udrv_iova_t limit, udrv_gfp_t gfp)
+{
+	return udrv__arena_alloc(&udrv__common_arena, &(struct udrv__arena_want){
+							      .len = len,
+							      .align = PAGE,
+							      .limit = limit,
+							      .node = -1,
+							      .gfp = gfp,
+						      });
+}
+
+START_TEST(each_has_its_own_memory_under_its_own_address)
+{
+	udrv_iova_t iova_a, iova_b;
+	void *p = udrv_dma_alloc_coherent(a, PAGE, &iova_a, UDRV_GFP_KERNEL);
+	void *q = udrv_dma_alloc_coherent(b, PAGE, &iova_b, UDRV_GFP_KERNEL);
+	udrv_iova_t mapped;
+
+	ck_assert(iova_a + REGION <= iova_b || iova_b + REGION <= iova_a);
+	ck_assert(reaches(a, p) && !reaches(b, p));
+	ck_assert(reaches(b, q) && !reaches(a, q));
+	/* The other one's memory is mapped as any memory is. */
+	mapped = udrv_dma_map_single(b, p, PAGE, UDRV_DMA_BIDIRECTIONAL);
+	ck_assert_int_eq(udrv_dma_mapping_error(b, mapped), 0);
+	ck_assert_uint_ne(mapped, iova_a);
+	udrv_dma_unmap_single(b, mapped, PAGE, UDRV_DMA_BIDIRECTIONAL);
+	udrv_dma_free_coherent(a, PAGE, p, iova_a);
+	udrv_dma_free_coherent(b, PAGE, q, iova_b);
+}
+END_TEST
+
+START_TEST(common_memory_is_reached_by_all)
+{
+	struct udrv_device *c = NULL;
+	char *p = common(3 * PAGE, UINT64_MAX, UDRV_GFP_KERNEL);
+	udrv_iova_t iova = udrv_virt_to_bus(p);
+
+	ck_assert(reaches(a, p) && reaches(b, p));
+	/* Where devices of 32 bits reach it. */
+	ck_assert_uint_lt(iova, 1ull << 32);
+	ck_assert_uint_eq(udrv_dma_map_single(a, p, PAGE, UDRV_DMA_TO_DEVICE), iova);
+	ck_assert_uint_eq(udrv_dma_map_single(b, p + 5, PAGE, UDRV_DMA_TO_DEVICE), iova + 5);
+	udrv_dma_unmap_single(a, iova, PAGE, UDRV_DMA_TO_DEVICE);
+	udrv_dma_unmap_single(b, iova + 5, PAGE, UDRV_DMA_TO_DEVICE);
+	ck_assert_int_eq(udrv_device_open("model:edu", NULL, &c), 0);
+	ck_assert(reaches(c, p));
+	udrv_device_close(c);
+	ck_assert(reaches(a, p));
+	ck_assert_int_eq(udrv__arena_free(&udrv__common_arena, p, 3 * PAGE), 0);
+}
+END_TEST
+
+START_TEST(common_memory_outlives_devices)
+{
+	char *p;
+
+	udrv_device_close(a);
+	udrv_device_close(b);
+	p = common(PAGE, UINT64_MAX, UDRV_GFP_KERNEL);
+	ck_assert_ptr_nonnull(p);
+	memset(p, 0x5a, PAGE);
+	setup();
+	ck_assert(reaches(a, p) && reaches(b, p));
+	ck_assert_int_eq(p[PAGE - 1], 0x5a);
+	ck_assert_uint_eq(udrv__arena_run(&udrv__common_arena, p), PAGE);
+	ck_assert_uint_eq(udrv__arena_run(&udrv__common_arena, p + PAGE), 0);
+	ck_assert_int_eq(udrv__arena_free(&udrv__common_arena, p, PAGE), 0);
+	ck_assert_uint_eq(udrv__arena_shrink(&udrv__common_arena), REGION);
+	ck_assert(!udrv__model_of(a)->mappings && !udrv__model_of(b)->mappings);
+}
+END_TEST
+
+/* A device of 28 bits cannot use what is above: its buffers get addresses of their own. */
+START_TEST(a_narrow_device_and_common_memory)
+{
+	char *p = common(PAGE, UINT64_MAX, UDRV_GFP_KERNEL);
+	char *low = common(PAGE, (1u << 24) - 1, UDRV_GFP_KERNEL);
+	udrv_iova_t iova;
+
+	ck_assert_int_eq(udrv_dma_set_mask_and_coherent(a, UDRV_DMA_BIT_MASK(28)), 0);
+	iova = udrv_dma_map_single(a, p, PAGE, UDRV_DMA_TO_DEVICE);
+	ck_assert_uint_lt(iova, 1u << 28);
+	ck_assert_uint_ne(iova, udrv_virt_to_bus(p));
+	udrv_dma_unmap_single(a, iova, PAGE, UDRV_DMA_TO_DEVICE);
+	ck_assert_uint_eq(udrv_dma_map_single(a, low, PAGE, UDRV_DMA_TO_DEVICE),
+			  udrv_virt_to_bus(low));
+	ck_assert_uint_lt(udrv_virt_to_bus(low), 1u << 24);
+	ck_assert_ptr_null(common(PAGE, 100, UDRV_GFP_KERNEL));
+	ck_assert_int_eq(udrv__arena_free(&udrv__common_arena, p, PAGE), 0);
+	ck_assert_int_eq(udrv__arena_free(&udrv__common_arena, low, PAGE), 0);
+}
+END_TEST
+
+START_TEST(registered_memory_of_two_domains_has_one_address)
+{
+	char *page = aligned_alloc(PAGE, PAGE);
+	udrv_iova_t iova;
+
+	ck_assert_int_eq(udrv_dma_register(a, page, PAGE, UDRV_DMA_BIDIRECTIONAL), 0);
+	ck_assert(reaches(a, page) && !reaches(b, page));
+	iova = udrv_dma_map_single(b, page, 1, UDRV_DMA_TO_DEVICE);
+	ck_assert_uint_ne(iova, udrv_virt_to_bus(page));
+	udrv_dma_unmap_single(b, iova, 1, UDRV_DMA_TO_DEVICE);
+	ck_assert_int_eq(udrv_dma_register(b, page, PAGE, UDRV_DMA_BIDIRECTIONAL), 0);
+	ck_assert(reaches(a, page) && reaches(b, page));
+	iova = udrv_dma_map_single(b, page + 1, 1, UDRV_DMA_TO_DEVICE);
+	ck_assert_uint_eq(iova, udrv_virt_to_bus(page) + 1);
+	/* What b uses does not keep a's. */
+	ck_assert_int_eq(udrv_dma_unregister(a, page, PAGE), 0);
+	ck_assert(!reaches(a, page) && reaches(b, page));
+	ck_assert_int_eq(udrv_dma_unregister(b, page, PAGE), -EBUSY);
+	udrv_dma_unmap_single(b, iova, 1, UDRV_DMA_TO_DEVICE);
+	ck_assert_int_eq(udrv_dma_unregister(b, page, PAGE), 0);
+	free(page);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("model_arena");
+	TCase *tc = tcase_create("domains");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, each_has_its_own_memory_under_its_own_address);
+	tcase_add_test(tc, common_memory_is_reached_by_all);
+	tcase_add_test(tc, common_memory_outlives_devices);
+	tcase_add_test(tc, a_narrow_device_and_common_memory);
+	tcase_add_test(tc, registered_memory_of_two_domains_has_one_address);
+	suite_add_tcase(s, tc);
+	return run_suite(s);
+}
