@@ -36,8 +36,8 @@ struct thing {
 };
 
 static struct udrv_kmem_cache *caches[CACHES];
-static const size_t sizes[CACHES] = {64, 2048, 100000, 24};
-static const int child_needs[CACHES] = {800, 150, 6, 800};
+static const size_t sizes[CACHES] = {64, 512, 5000, 24};
+static const int child_needs[CACHES] = {600, 300, 60, 600};
 /* What a thread has for certain: noted after it was allocated, and until it is freed. */
 static struct thing *held[THREADS][CACHES][HELD];
 static int stop;
@@ -117,7 +117,7 @@ static void *hammer(void *arg)
 
 	while (!get(stop)) {
 		int c = (int)(next_random(&random) % CACHES);
-		int n = c == 2 ? 6 : HELD;
+		int n = c == 2 ? 60 : HELD;
 		bool taking = next_random(&random) & 1;
 
 		for (int i = 0; i < n; i++)
@@ -248,7 +248,7 @@ static void *fork_often(void *arg)
 		int before = get(steps);
 		pid_t pid;
 
-		until(get(steps) >= before + THREADS);
+		until(get(steps) >= before + 2);
 		pid = fork();
 		if (!pid)
 			child(round);
@@ -525,7 +525,7 @@ int main(void)
 	Suite *s = suite_create("slab_fork");
 	TCase *tc = tcase_create("fork");
 
-	tcase_set_timeout(tc, 100);
+	tcase_set_timeout(tc, 200);
 	tcase_add_loop_test(tc, a_child_may_use_and_end_caches_that_threads_are_at, 0, 2);
 	tcase_add_test(tc, a_child_does_not_wait_for_a_thread_that_makes_a_slab);
 	tcase_add_test(tc, a_child_has_what_quiet_threads_had_in_magazines);

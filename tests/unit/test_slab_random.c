@@ -33,8 +33,8 @@
 #define PROGRAMS 80
 #define CALLS	 5000
 #else
-#define PROGRAMS 25
-#define CALLS	 1000
+#define PROGRAMS 20
+#define CALLS	 600
 #endif
 
 #define MUST(cond)                                                                                 \
