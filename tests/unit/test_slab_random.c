@@ -389,7 +389,7 @@ static void choose(uint64_t *random)
 	prog.shrinks = next_random(random) % 2;
 	prog.live = 0;
 	made = ended = 0;
-	udrv__slab_reap_period_ns = next_random(random) % 2 ? 0 : 2000000000;
+	set(udrv__slab_reap_period_ns, next_random(random) % 2 ? 0 : UINT64_C(2000000000));
 	prog.cache = udrv_kmem_cache_create(NULL, "random", prog.size, align, prog.flags,
 					    prog.constructs ? construct : NULL,
 					    prog.constructs ? destruct : NULL);

@@ -101,14 +101,11 @@ struct udrv_kmem_cache {
 	uint64_t past_frees;
 	uint64_t past_misses;
 
-	/* Under the registry's lock. */
-	uint32_t walkers; /* that look at it; it stays until they have gone on */
-	bool closed;	  /* to new ones */
-
-	/* In a child of fork(). */
-	uint64_t inherited; /* objects that were out at the fork; some are nobody's */
-	bool foreign;	    /* its memory is the parent's */
-	bool reported;	    /* that it is foreign */
+	uint64_t inherited; /* in a child of fork(): objects out at the fork; some are nobody's */
+	uint32_t walkers;   /* that look at it; it stays until they have gone on */
+	bool closed;	    /* to new ones; both under the registry's lock */
+	bool foreign;	    /* in a child of fork(): its memory is the parent's */
+	bool reported;	    /* that it is */
 };
 
 /* Slabs. How many objects were had, at most n; GFP_KERNEL makes a slab if there is none. */
