@@ -78,7 +78,7 @@ START_TEST(edu_probe)
 	fault_check(&(struct fault_case){.step = step_probe,
 					 .undo = undo_probe,
 					 .ctx = &opened,
-					 .absorbs = " calloc realloc eventfd mmap memfd_create ftruncate ",
+					 .absorbs = " malloc calloc realloc eventfd mmap memfd_create ftruncate ",
 					 .fewest = 15,
 					 .silent = true});
 }

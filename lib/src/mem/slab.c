@@ -10,7 +10,7 @@
 #include "mem/slab.h"
 
 #define ALIGN_MIN 8u
-#define ALIGN_MAX 4096u
+#define ALIGN_MAX ((size_t)2 << 20)
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 

@@ -112,6 +112,8 @@ struct udrv_kmem_cache {
 uint32_t udrv__slab_take(struct udrv_kmem_cache *cache, void **objs, uint32_t n, udrv_gfp_t gfp);
 void udrv__slab_put(struct udrv_kmem_cache *cache, void *const *objs, size_t n);
 void udrv__slab_lay_out(struct udrv_kmem_cache *cache);
+/* Whether it is where an object may be, as far as the alignment says; in a chunk of any memory. */
+bool udrv__slab_is_object(const struct udrv_kmem_cache *cache, const void *p);
 /* Give empty slabs back, but for so many. How many went. */
 uint32_t udrv__slab_release(struct udrv_kmem_cache *cache, uint32_t keep);
 /* Those that were not needed for a period, unless NO_REAP. May make system calls. */

@@ -265,6 +265,16 @@ static bool put_locked(struct udrv_kmem_cache *cache, void *obj)
 	return true;
 }
 
+bool udrv__slab_is_object(const struct udrv_kmem_cache *cache, const void *p)
+{
+	uintptr_t base = (uintptr_t)p & ~(cache->chunk - 1);
+	const struct slab *slab = (const struct slab *)base;
+	size_t offset = (uintptr_t)p - base - cache->first;
+
+	return slab->cache == cache && offset < slab->count * cache->size &&
+	       !((uintptr_t)p & (cache->align - 1));
+}
+
 void udrv__slab_put(struct udrv_kmem_cache *cache, void *const *objs, size_t n)
 {
 	size_t bad = 0;
