@@ -5,6 +5,8 @@
 
 #include <udrv/slab.h>
 
+#include "mem/slab.h"
+
 #include "support/fault.h"
 #include "support/suite.h"
 
@@ -100,6 +102,8 @@ int main(void)
 	Suite *s = suite_create("fault_slab");
 	TCase *tc = tcase_create("caches");
 
+	/* The threads of the process are counted. */
+	udrv__slab_reap_period_ns = UINT64_MAX;
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, a_cache, 0, 2);
 	tcase_add_loop_test(tc, growth, 0, 2);

@@ -565,13 +565,13 @@ START_TEST(idle_slabs_are_reaped_unless_no_reap)
 	uint64_t memory;
 
 	ck_assert_ptr_nonnull(keeping);
-	udrv__slab_reap_period_ns = 1000000000000;
+	set(udrv__slab_reap_period_ns, 1000000000000);
 	use_many(cache, 100000);
 	use_many(keeping, 100000);
 	memory = stats_of(cache).memory;
 	use_some(cache);
 	ck_assert_uint_eq(stats_of(cache).memory, memory);
-	udrv__slab_reap_period_ns = 0;
+	set(udrv__slab_reap_period_ns, 0);
 	for (int i = 0; i < 3; i++) {
 		use_many(cache, 20000);
 		use_many(keeping, 20000);
@@ -837,7 +837,7 @@ START_TEST(threads_hand_objects_to_each_other)
 	pthread_t threads[THREADS];
 	pthread_t looking = start(look_on, &job);
 
-	udrv__slab_reap_period_ns = 0;
+	set(udrv__slab_reap_period_ns, 0);
 	trips = HANDLERS_RUN_AT_ONCE ? 100000 : 20000;
 	for (int round = 0; round < 3; round++) {
 		for (int i = 0; i < THREADS; i++)

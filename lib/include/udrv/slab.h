@@ -27,7 +27,7 @@ struct udrv_kmem_cache;
 
 /** UDRV_SLAB_HWCACHE_ALIGN - objects share cache lines only if two or more fit in one. */
 #define UDRV_SLAB_HWCACHE_ALIGN 0x1u
-/** UDRV_SLAB_NO_REAP - empty slabs are given back by udrv_kmem_cache_shrink() only. */
+/** UDRV_SLAB_NO_REAP - idle memory is given back by udrv_kmem_cache_shrink() only. */
 #define UDRV_SLAB_NO_REAP 0x2u
 /**
  * UDRV_SLAB_CACHE_DMA - objects that the device reaches: udrv_dma_map_single() is a look-up, and
@@ -77,9 +77,10 @@ struct udrv_kmem_cache_stats {
  * @dtor: called once for each object when its slab goes; or NULL
  *
  * Fills a reserve of two magazines (512 objects of up to 1 KiB) which UDRV_GFP_KERNEL leaves alone
- * and then keeps filled. A process has up to 1023 caches. @ctor and @dtor run in whichever thread
- * allocates with UDRV_GFP_KERNEL, shrinks or destroys, without a lock held; not on this same cache
- * may they allocate or free.
+ * and then keeps filled. A process has up to 1023 caches. @ctor runs in whichever thread allocates
+ * with UDRV_GFP_KERNEL, @dtor in one that does so on any cache, shrinks or destroys, or in the
+ * library's thread that gives idle memory back; without a lock held; not on this same cache may
+ * they allocate or free.
  *
  * Any thread that may block. The cache is the caller's, to udrv_kmem_cache_destroy().
  * Return: the cache, or NULL; udrv_log() says why (bad argument, flag not supported, no memory).
@@ -96,7 +97,8 @@ UDRV_API struct udrv_kmem_cache *udrv_kmem_cache_create(struct udrv_device *dev,
  * Takes the free objects back from all threads, which may be ending meanwhile. If objects are still
  * allocated, an error with their number and the cache's name is logged, nothing is freed, and the
  * cache can be used, and destroyed, as before. In a debug mode more lines name the objects, with
- * UDRV_SLAB_STORE_USER the places that allocated them.
+ * UDRV_SLAB_STORE_USER the places that allocated them. In a child of fork() those that were
+ * allocated at the fork do not count: they stay where they are.
  *
  * Any thread that may block. Return: 0, or -EBUSY when objects are still allocated.
  */
@@ -105,8 +107,9 @@ UDRV_API int udrv_kmem_cache_destroy(struct udrv_kmem_cache *cache);
 /**
  * udrv_kmem_cache_alloc() - allocate an object
  * @cache: the cache
- * @gfp: UDRV_GFP_KERNEL may make slabs; UDRV_GFP_ATOMIC takes what there is: in the thread's
- * magazines, the depot, its reserve included, and slabs with room, unless another thread is at them
+ * @gfp: UDRV_GFP_KERNEL may make slabs, if need be of what other caches keep idle; UDRV_GFP_ATOMIC
+ * takes what there is: in the thread's magazines, the depot, its reserve included, and slabs with
+ * room, unless another thread is at them
  *
  * Any thread, UDRV_GFP_ATOMIC also in handlers.
  * Return: an object in the state the constructor or its last user left it in, or NULL (for

@@ -101,7 +101,8 @@ static void end(struct udrv_kmem_cache *cache)
 {
 	if (cache->debug)
 		udrv__slab_debug_give_back(cache);
-	udrv__slab_release(cache, 0);
+	if (!cache->foreign)
+		(void)udrv__slab_release(cache, 0);
 	udrv__depot_release(cache);
 	if (cache->debug)
 		udrv__slab_debug_end(cache);
@@ -119,7 +120,7 @@ struct udrv_kmem_cache *udrv_kmem_cache_create(struct udrv_device *dev, const ch
 		report(dev, name, fault);
 		return NULL;
 	}
-	cache = make_record();
+	cache = udrv__slab_watch_fork() ? make_record() : NULL;
 	if (!cache) {
 		report(dev, name, "out of memory");
 		return NULL;
@@ -141,6 +142,7 @@ struct udrv_kmem_cache *udrv_kmem_cache_create(struct udrv_device *dev, const ch
 	}
 	if (udrv__depot_grow(cache, 0) || fill(cache)) {
 		report(dev, name, "out of memory");
+		udrv__slab_close(cache);
 		udrv__slab_unregister(cache);
 		udrv__depot_drain(cache);
 		end(cache);
@@ -155,14 +157,16 @@ int udrv_kmem_cache_destroy(struct udrv_kmem_cache *cache)
 
 	if (!cache)
 		return 0;
+	udrv__slab_close(cache);
 	udrv__slab_flush_threads(cache);
 	udrv__depot_drain(cache);
 	live = udrv__slab_taken(cache);
-	if (live) {
+	if (live > cache->inherited) {
 		udrv_pr_err("cache %s: %llu objects are still allocated; it is not destroyed",
 			    cache->name, (unsigned long long)live);
 		if (cache->debug)
 			udrv__slab_debug_report_leaks(cache);
+		udrv__slab_open(cache);
 		return -EBUSY;
 	}
 	udrv__slab_unregister(cache);
@@ -183,6 +187,7 @@ static void swap(struct udrv__slab_slot *slot, uint32_t rounds)
 	struct udrv__magazine *was_loaded = slot->loaded;
 
 	was_loaded->count = (uint32_t)(slot->top - slot->bottom);
+	IN_THIS_ORDER();
 	load(slot, slot->previous, rounds);
 	slot->previous = was_loaded;
 }
@@ -192,12 +197,13 @@ static bool exchange_empty(struct udrv_kmem_cache *cache, struct udrv__slab_slot
 			   uint32_t leave)
 {
 	struct udrv__magazine *m = udrv__depot_take_full(cache, leave);
+	struct udrv__magazine *was_loaded = slot->loaded;
 
 	if (!m)
 		return false;
-	slot->loaded->count = 0;
-	udrv__depot_put(cache, slot->loaded);
 	load(slot, m, cache->rounds);
+	was_loaded->count = 0;
+	udrv__depot_put(cache, was_loaded);
 	return true;
 }
 
@@ -228,19 +234,19 @@ static bool refill(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot, 
 /* The loaded magazine is full: make room. */
 static void spill(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot)
 {
+	struct udrv__magazine *full = slot->previous;
 	struct udrv__magazine *empty;
 
-	if (slot->previous->count < cache->rounds) {
+	if (full->count < cache->rounds) {
 		swap(slot, cache->rounds);
 		return;
 	}
 	empty = udrv__depot_take_empty(cache);
 	if (empty) {
-		udrv__depot_put(cache, slot->previous);
 		slot->previous = empty;
+		udrv__depot_put(cache, full);
 	} else {
-		udrv__slab_put(cache, slot->previous->objs, slot->previous->count);
-		slot->previous->count = 0;
+		udrv__slab_empty(cache, full);
 	}
 	swap(slot, cache->rounds);
 }
@@ -268,7 +274,9 @@ static __attribute__((noinline)) void free_slowly(struct udrv_kmem_cache *cache,
 	if (slot->top == slot->end)
 		spill(cache, slot);
 	COUNT(udrv__slab_counts(slot)->frees, 1);
-	*slot->top++ = obj;
+	*slot->top = obj;
+	IN_THIS_ORDER();
+	slot->top++;
 }
 
 void *udrv_kmem_cache_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
@@ -294,6 +302,7 @@ void udrv_kmem_cache_free(struct udrv_kmem_cache *cache, void *obj)
 	}
 	COUNT(udrv__slab_counts(slot)->frees, 1);
 	*top = obj;
+	IN_THIS_ORDER();
 	slot->top = top + 1;
 }
 
@@ -368,6 +377,7 @@ void udrv_kmem_cache_free_bulk(struct udrv_kmem_cache *cache, size_t n, void **o
 			spill(cache, slot);
 		part = at_most(n, slot->end - slot->top);
 		memcpy(slot->top, objs, part * sizeof(*objs));
+		IN_THIS_ORDER();
 		slot->top += part;
 		objs += part;
 		n -= part;
@@ -378,11 +388,13 @@ int udrv_kmem_cache_shrink(struct udrv_kmem_cache *cache)
 {
 	struct udrv__slab_slot *slot = udrv__slab_slot(cache);
 
+	if (udrv__slab_foreign(cache))
+		return 1;
 	if (slot->loaded)
 		udrv__slab_slot_flush(cache, slot);
 	udrv__depot_drain(cache);
 	udrv__depot_fill_reserve(cache);
-	udrv__slab_release(cache, 0);
+	(void)udrv__slab_release(cache, 0);
 	return udrv__slab_taken(cache) > (uint64_t)RESERVE * cache->rounds;
 }
 
@@ -398,11 +410,13 @@ int udrv_kmem_cache_set_limit(struct udrv_kmem_cache *cache, size_t objects)
 
 	if (!objects)
 		return -EINVAL;
+	if (udrv__slab_foreign(cache))
+		return -EBUSY;
 	udrv_kmem_cache_get_stats(cache, &stats);
 	if (stats.allocations || cache->slots)
 		return -EBUSY;
 	udrv__depot_drain(cache);
-	udrv__slab_release(cache, 0);
+	(void)udrv__slab_release(cache, 0);
 	cache->limit = objects;
 	cache->rounds = choose_rounds(cache->size);
 	if (cache->rounds > rounds)

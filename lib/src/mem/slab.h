@@ -17,6 +17,7 @@
 #define MAGAZINE_MAX	256
 #define MAGAZINE_BYTES	((size_t)256 << 10) /* of objects in a magazine */
 #define RESERVE		2		    /* magazines that stay for GFP_ATOMIC */
+#define EMPTY_KEPT	4u		    /* slabs */
 #define BLOCK_MAGAZINES 32u
 #define BLOCKS_MAX	125u /* with which the lock is at the start of a cache line */
 #define DEPOT_MAGAZINES 24u  /* beside two for each thread */
@@ -27,6 +28,7 @@
 
 /* Where slabs come from: chunks of a power of two, aligned to their size. */
 struct udrv__slab_memory {
+	bool shared; /* a child of fork() has the same, not a copy: it may not use the cache */
 	/* On the NUMA node if it has room, -1: any. NULL: none. */
 	void *(*alloc)(struct udrv_device *dev, size_t size, int node);
 	void (*free)(struct udrv_device *dev, void *chunk, size_t size);
@@ -48,6 +50,7 @@ struct udrv__magazine {
 struct udrv__magazine_stack {
 	_Alignas(CACHE_LINE) uint64_t head;
 	uint32_t count; /* of those that may be taken */
+	uint32_t low;	/* fewest of them since somebody looked, of full ones */
 };
 
 /* One thread's magazines of one cache. All zero: none, which looks both empty and full. */
@@ -104,6 +107,11 @@ struct udrv_kmem_cache {
 	/* Here, or where others read it. */
 	struct udrv__slab_record *record;
 	struct udrv__slab_record own_record;
+	uint64_t inherited; /* in a child of fork(): objects out at the fork; some are nobody's */
+	uint32_t walkers;   /* that look at it; it stays until they have gone on */
+	bool closed;	    /* to new ones; both under the registry's lock */
+	bool foreign;	    /* in a child of fork(): its memory is the parent's */
+	bool reported;	    /* that it is */
 };
 
 /* Slabs. How many objects were had, at most n; GFP_KERNEL makes a slab if there is none. */
@@ -112,11 +120,19 @@ void udrv__slab_put(struct udrv_kmem_cache *cache, void *const *objs, size_t n);
 void udrv__slab_lay_out(struct udrv_kmem_cache *cache);
 /* Whether it is where an object may be, as far as the alignment says; in a chunk of any memory. */
 bool udrv__slab_is_object(const struct udrv_kmem_cache *cache, const void *p);
-/* Give empty slabs back, but for so many. */
-void udrv__slab_release(struct udrv_kmem_cache *cache, uint32_t keep);
+/* Give empty slabs back, but for so many. How many went. */
+uint32_t udrv__slab_release(struct udrv_kmem_cache *cache, uint32_t keep);
 /* Those that were not needed for a period, unless NO_REAP. May make system calls. */
 extern uint64_t udrv__slab_reap_period_ns;
 void udrv__slab_reap(struct udrv_kmem_cache *cache);
+/* Of all caches, and magazines in the depots that were not needed since the last time. */
+void udrv__slab_reap_all(void);
+/* A cache has more than a few slabs: there is to be a thread that reaps. May make system calls. */
+void udrv__slab_need_reaper(const struct udrv_kmem_cache *cache);
+void udrv__slab_reaper_gone(void);
+/* No memory for a cache: what others keep idle goes back, but for their reserves. Whether there was
+ * some. */
+bool udrv__slab_reclaim(const struct udrv_kmem_cache *needy);
 bool udrv__slab_at_limit(struct udrv_kmem_cache *cache);
 uint64_t udrv__slab_taken(struct udrv_kmem_cache *cache);
 bool udrv__slab_has(const struct udrv_kmem_cache *cache, const void *obj); /* under the lock */
@@ -130,6 +146,8 @@ void udrv__slab_unlock(struct udrv_kmem_cache *cache);
 struct udrv__magazine *udrv__depot_take_full(struct udrv_kmem_cache *cache, uint32_t leave);
 struct udrv__magazine *udrv__depot_take_empty(struct udrv_kmem_cache *cache);
 void udrv__depot_put(struct udrv_kmem_cache *cache, struct udrv__magazine *magazine);
+/* Full ones go to the slabs: at most n, while there are more than leave. */
+void udrv__depot_trim(struct udrv_kmem_cache *cache, uint32_t leave, uint32_t n);
 void udrv__depot_drain(struct udrv_kmem_cache *cache);
 void udrv__depot_fill_reserve(struct udrv_kmem_cache *cache); /* may map */
 /* Have magazines for so many threads; maps. 0 or -ENOMEM. Under the lock of the registry. */
@@ -137,6 +155,8 @@ int udrv__depot_grow(struct udrv_kmem_cache *cache, uint32_t threads);
 void udrv__depot_release(struct udrv_kmem_cache *cache);
 void *udrv__depot_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp);
 void udrv__depot_free(struct udrv_kmem_cache *cache, void *obj);
+/* While nobody else is there: count anew. How many objects there are. */
+uint64_t udrv__depot_recount(struct udrv_kmem_cache *cache);
 
 /* Debug modes (slab_meta.c, slab_debug.c). With UDRV_SLAB_DEBUG's for that name; 0 or -ENOMEM. */
 int udrv__slab_debug_begin(struct udrv_kmem_cache *cache, const char *name);
@@ -179,17 +199,44 @@ static inline struct udrv__slab_counts *udrv__slab_counts(const struct udrv__sla
 /* The calling thread's, with magazines; NULL if it has none. */
 struct udrv__slab_slot *udrv__slab_slot_get(struct udrv_kmem_cache *cache, bool may_map);
 void udrv__slab_slot_flush(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot);
+void udrv__slab_empty(struct udrv_kmem_cache *cache, struct udrv__magazine *m);
 int udrv__slab_register(struct udrv_kmem_cache *cache); /* 0, -ENOSPC */
 void udrv__slab_unregister(struct udrv_kmem_cache *cache);
 void udrv__slab_flush_threads(struct udrv_kmem_cache *cache);
-void udrv__slab_registry_lock(void);
-void udrv__slab_registry_unlock(void);
 struct udrv_kmem_cache *udrv__slab_registered(size_t i); /* under that lock; or NULL */
 /* The calling thread's, and where its counters are; or NULL. */
 struct udrv__slab_block *udrv__slab_own_block(char **counts);
 /* The cache that a pointer is into a slab of: its name into name, of 32 bytes. Any pointer. */
 bool udrv__slab_name_owner(const void *p, char *name);
 void udrv__slab_sum(struct udrv_kmem_cache *cache, struct udrv_kmem_cache_stats *stats);
+void udrv__slab_registry_lock(void);
+void udrv__slab_registry_unlock(void);
+/* Under the registry's lock: the first one of that index or above, which becomes its own; or NULL.
+ */
+struct udrv_kmem_cache *udrv__slab_cache_from(size_t *index);
+/* From one cache to the next one, which does not end meanwhile; last is the one before, or NULL. */
+struct udrv_kmem_cache *udrv__slab_walk(size_t *index, struct udrv_kmem_cache *last);
+/* Wait until nobody looks at it, and let nobody until it is opened again. */
+void udrv__slab_close(struct udrv_kmem_cache *cache);
+void udrv__slab_open(struct udrv_kmem_cache *cache);
+/* Under the registry's lock, which the caller holds in a child of fork(): for each slot with
+ * magazines of a thread that the child does not have; afterwards they are gone. */
+void udrv__slab_forget_threads(void (*fn)(struct udrv_kmem_cache *cache,
+					  struct udrv__slab_slot *slot));
+
+/* fork(). Have its handlers; false: no memory. */
+bool udrv__slab_watch_fork(void);
+/* How many forks this process is away from the one that loaded the library. */
+extern uint32_t udrv__fork_generation;
+/* Whether it is the parent's; the first time, a log line says so. */
+bool udrv__slab_foreign(struct udrv_kmem_cache *cache);
+
+/*
+ * A child of fork() sees what other threads stored in the order in which they stored it, up to some
+ * instruction. So an object, or a magazine, is taken from where it was before it is put where it
+ * goes to: in between it is lost to the child, but it is never in two places.
+ */
+#define IN_THIS_ORDER() __atomic_signal_fence(__ATOMIC_RELEASE)
 
 /*
  * A counter that one thread writes and others may read: a plain addition, which no compiler tears

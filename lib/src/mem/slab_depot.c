@@ -61,6 +61,8 @@ struct udrv__magazine *udrv__depot_take_full(struct udrv_kmem_cache *cache, uint
 			return NULL;
 	} while (!__atomic_compare_exchange_n(&cache->full.count, &count, count - 1, true,
 					      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
+	if (count - 1 < __atomic_load_n(&cache->full.low, __ATOMIC_RELAXED))
+		__atomic_store_n(&cache->full.low, count - 1, __ATOMIC_RELAXED);
 	return pop(cache, &cache->full);
 }
 
@@ -93,17 +95,21 @@ void udrv__depot_put(struct udrv_kmem_cache *cache, struct udrv__magazine *magaz
 	__atomic_fetch_add(&cache->full.count, 1, __ATOMIC_RELEASE);
 }
 
-void udrv__depot_drain(struct udrv_kmem_cache *cache)
+void udrv__depot_trim(struct udrv_kmem_cache *cache, uint32_t leave, uint32_t n)
 {
 	struct udrv__magazine *m;
 
-	if (cache->debug)
-		udrv__slab_debug_drain(cache);
-	while ((m = udrv__depot_take_full(cache, 0))) {
-		udrv__slab_put(cache, m->objs, m->count);
-		m->count = 0;
+	while (n-- && (m = udrv__depot_take_full(cache, leave))) {
+		udrv__slab_empty(cache, m);
 		udrv__depot_put(cache, m);
 	}
+}
+
+void udrv__depot_drain(struct udrv_kmem_cache *cache)
+{
+	if (cache->debug)
+		udrv__slab_debug_drain(cache);
+	udrv__depot_trim(cache, 0, UINT32_MAX);
 }
 
 /* A slab may have fewer objects than a magazine. Whether it is full. */
@@ -136,6 +142,19 @@ void udrv__depot_fill_reserve(struct udrv_kmem_cache *cache)
 		if (!full)
 			return;
 	}
+}
+
+uint64_t udrv__depot_recount(struct udrv_kmem_cache *cache)
+{
+	uint64_t objects = 0;
+	uint32_t count = 0;
+
+	for (uint32_t id = (uint32_t)cache->full.head; id; id = by_id(cache, id)->next) {
+		objects += by_id(cache, id)->count;
+		count++;
+	}
+	cache->full.count = count;
+	return objects;
 }
 
 static size_t block_bytes(const struct udrv_kmem_cache *cache)
@@ -176,6 +195,8 @@ static void *alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
 		udrv__depot_take_full(cache, gfp & UDRV_GFP_ATOMIC ? 0 : RESERVE);
 	void *obj = NULL;
 
+	if (udrv__slab_foreign(cache))
+		return NULL;
 	if (!m && !udrv__slab_take(cache, &obj, 1, gfp) &&
 	    (gfp & UDRV_GFP_ATOMIC || udrv__slab_at_limit(cache)))
 		m = udrv__depot_take_full(cache, 0);
@@ -200,7 +221,7 @@ void udrv__depot_free(struct udrv_kmem_cache *cache, void *obj)
 {
 	struct udrv__magazine *m;
 
-	if (cache->debug && !udrv__slab_debug_free(cache, obj))
+	if (udrv__slab_foreign(cache) || (cache->debug && !udrv__slab_debug_free(cache, obj)))
 		return;
 	__atomic_fetch_add(&cache->record->past_frees, 1, __ATOMIC_RELAXED);
 	if (cache->debug)

@@ -22,7 +22,6 @@
 #define CHUNK_FAIR ((size_t)256 << 10)
 #define WORD_BITS  64u
 #define HEAD_ALIGN 8u
-#define EMPTY_KEPT 4u /* slabs */
 
 uint64_t udrv__slab_reap_period_ns = UINT64_C(2000000000);
 
@@ -149,6 +148,8 @@ static struct slab *make_slab(struct udrv_kmem_cache *cache)
 	if (!n)
 		return NULL;
 	slab = cache->memory->alloc(cache->dev, cache->chunk, -1);
+	if (!slab && udrv__slab_reclaim(cache))
+		slab = cache->memory->alloc(cache->dev, cache->chunk, -1);
 	if (!slab) {
 		unclaim_objects(cache, n);
 		udrv_pr_err("cache %s: no memory for %zu bytes of objects", cache->name,
@@ -228,6 +229,7 @@ static void add_locked(struct udrv_kmem_cache *cache, struct slab *slab)
 static uint32_t grow_and_take(struct udrv_kmem_cache *cache, void **objs, uint32_t n)
 {
 	uint32_t got = 0;
+	bool large = false;
 
 	while (!got) {
 		struct slab *slab = make_slab(cache);
@@ -237,8 +239,11 @@ static uint32_t grow_and_take(struct udrv_kmem_cache *cache, void **objs, uint32
 		udrv__slab_lock(cache);
 		add_locked(cache, slab);
 		got = take_locked(cache, objs, n);
+		large = cache->record->slabs > EMPTY_KEPT;
 		udrv__slab_unlock(cache);
 	}
+	if (large)
+		udrv__slab_need_reaper(cache);
 	return got;
 }
 
@@ -300,8 +305,9 @@ void udrv__slab_put(struct udrv_kmem_cache *cache, void *const *objs, size_t n)
 			    cache->name, bad);
 }
 
-void udrv__slab_release(struct udrv_kmem_cache *cache, uint32_t keep)
+uint32_t udrv__slab_release(struct udrv_kmem_cache *cache, uint32_t keep)
 {
+	uint32_t released = 0;
 	UDRV_LIST_HEAD(gone);
 	struct slab *slab;
 	struct slab *next;
@@ -317,12 +323,14 @@ void udrv__slab_release(struct udrv_kmem_cache *cache, uint32_t keep)
 		cache->record->total -= slab->count;
 		if (cache->debug)
 			udrv__slab_debug_remove(cache, slab);
+		released++;
 	}
 	udrv__slab_unlock(cache);
 	if (cache->debug)
 		udrv__slab_debug_release(cache);
 	udrv_list_for_each_entry_safe(slab, next, &gone, link)
 		end_slab(cache, slab);
+	return released;
 }
 
 /* What was never needed since the last time is given back. */
@@ -336,7 +344,8 @@ void udrv__slab_reap(struct udrv_kmem_cache *cache)
 		return;
 	now = now_ns();
 	udrv__slab_lock(cache);
-	if (now - cache->reaped_ns >= udrv__slab_reap_period_ns) {
+	if (now - cache->reaped_ns >=
+	    __atomic_load_n(&udrv__slab_reap_period_ns, __ATOMIC_RELAXED)) {
 		keep = cache->empty_slabs - cache->empty_low;
 		if (keep < EMPTY_KEPT)
 			keep = EMPTY_KEPT;
@@ -345,7 +354,7 @@ void udrv__slab_reap(struct udrv_kmem_cache *cache)
 	}
 	udrv__slab_unlock(cache);
 	if (keep != UINT32_MAX)
-		udrv__slab_release(cache, keep);
+		(void)udrv__slab_release(cache, keep);
 }
 
 bool udrv__slab_at_limit(struct udrv_kmem_cache *cache)

@@ -259,14 +259,6 @@ void udrv__slab_stat_forked(void)
 	shown_in.header = NULL;
 }
 
-static void watch_fork(void)
-{
-	static bool watching;
-
-	if (!watching)
-		watching = !pthread_atfork(NULL, NULL, udrv__slab_stat_forked);
-}
-
 int udrv__slab_stat_create(const char *dir, const char *driver, const char *device)
 {
 	const struct owner owner = {driver, device};
@@ -280,7 +272,6 @@ int udrv__slab_stat_create(const char *dir, const char *driver, const char *devi
 	if (!ret) {
 		shown_in.header = shown_in.file.mapped;
 		shown_in.nr++;
-		watch_fork();
 		for (size_t i = 1; i < CACHES_MAX; i++)
 			if (udrv__slab_registered(i))
 				move_record(udrv__slab_registered(i),

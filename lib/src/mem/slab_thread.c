@@ -26,7 +26,8 @@ struct table {
 static pthread_mutex_t registry = PTHREAD_MUTEX_INITIALIZER;
 static UDRV_LIST_HEAD(tables);
 static struct udrv_kmem_cache *caches[CACHES_MAX];
-static size_t highest; /* index that was ever used */
+static size_t highest;					  /* index that was ever used */
+static pthread_cond_t gone_on = PTHREAD_COND_INITIALIZER; /* somebody who looked at a cache */
 static pthread_key_t key;
 static bool has_key;
 
@@ -39,19 +40,22 @@ static void add_past(uint64_t *past, uint64_t counter)
 	__atomic_fetch_add(past, counter, __ATOMIC_RELAXED);
 }
 
-static void empty_magazine(struct udrv_kmem_cache *cache, struct udrv__magazine *m)
+void udrv__slab_empty(struct udrv_kmem_cache *cache, struct udrv__magazine *m)
 {
-	if (m->count)
-		udrv__slab_put(cache, m->objs, m->count);
+	uint32_t count = m->count;
+
 	m->count = 0;
+	IN_THIS_ORDER();
+	if (count)
+		udrv__slab_put(cache, m->objs, count);
 }
 
 void udrv__slab_slot_flush(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot)
 {
 	slot->loaded->count = (uint32_t)(slot->top - slot->bottom);
 	slot->top = slot->bottom;
-	empty_magazine(cache, slot->loaded);
-	empty_magazine(cache, slot->previous);
+	udrv__slab_empty(cache, slot->loaded);
+	udrv__slab_empty(cache, slot->previous);
 }
 
 void udrv__slab_registry_lock(void)
@@ -208,7 +212,7 @@ struct udrv__slab_slot *udrv__slab_slot_get(struct udrv_kmem_cache *cache, bool 
 {
 	struct udrv__slab_slot *slot;
 
-	if (cache->debug)
+	if (cache->debug || cache->foreign)
 		return NULL;
 	if (udrv__slab_table == none && (!may_map || !make_table()))
 		return NULL;
@@ -290,4 +294,82 @@ void udrv__slab_sum(struct udrv_kmem_cache *cache, struct udrv_kmem_cache_stats 
 	pthread_mutex_unlock(&registry);
 	stats->hits = stats->allocations > misses ? stats->allocations - misses : 0;
 	stats->active = stats->allocations > stats->frees ? stats->allocations - stats->frees : 0;
+}
+
+struct udrv_kmem_cache *udrv__slab_cache_from(size_t *index)
+{
+	for (; *index <= highest; ++*index)
+		if (caches[*index])
+			return caches[*index];
+	return NULL;
+}
+
+struct udrv_kmem_cache *udrv__slab_walk(size_t *index, struct udrv_kmem_cache *last)
+{
+	struct udrv_kmem_cache *cache;
+
+	pthread_mutex_lock(&registry);
+	if (last && last->walkers && !--last->walkers)
+		pthread_cond_broadcast(&gone_on);
+	while ((cache = udrv__slab_cache_from(index))) {
+		++*index;
+		if (!cache->closed) {
+			cache->walkers++;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&registry);
+	return cache;
+}
+
+void udrv__slab_close(struct udrv_kmem_cache *cache)
+{
+	pthread_mutex_lock(&registry);
+	cache->closed = true;
+	while (cache->walkers)
+		pthread_cond_wait(&gone_on, &registry);
+	pthread_mutex_unlock(&registry);
+}
+
+void udrv__slab_open(struct udrv_kmem_cache *cache)
+{
+	pthread_mutex_lock(&registry);
+	cache->closed = false;
+	pthread_mutex_unlock(&registry);
+}
+
+static void forget_table(struct table *table,
+			 void (*fn)(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot))
+{
+	struct udrv_kmem_cache *cache;
+
+	for (size_t i = 1; (cache = udrv__slab_cache_from(&i)); i++) {
+		struct udrv__slab_slot *slot = slot_of(table, cache);
+
+		add_past(&cache->record->past_allocs, udrv__slab_counts(slot)->allocs);
+		add_past(&cache->record->past_frees, udrv__slab_counts(slot)->frees);
+		add_past(&cache->record->past_misses, udrv__slab_counts(slot)->misses);
+		if (slot->loaded)
+			fn(cache, slot);
+	}
+	udrv_list_del(&table->link);
+	munmap(table, MAPPED_BYTES);
+}
+
+void udrv__slab_forget_threads(void (*fn)(struct udrv_kmem_cache *cache,
+					  struct udrv__slab_slot *slot))
+{
+	static const pthread_cond_t initial = PTHREAD_COND_INITIALIZER;
+	struct udrv_kmem_cache *cache;
+	struct table *table;
+	struct table *next;
+
+	gone_on = initial;
+	for (size_t i = 1; (cache = udrv__slab_cache_from(&i)); i++) {
+		cache->walkers = 0;
+		cache->closed = false;
+	}
+	udrv_list_for_each_entry_safe(table, next, &tables, link)
+		if ((char *)table != udrv__slab_table)
+			forget_table(table, fn);
 }
