@@ -59,6 +59,13 @@ typedef struct udrv_atomic64 atomic64_t;
 #define PCI_IRQ_ALL_TYPES UDRV_PCI_IRQ_ALL_TYPES
 #define GFP_KERNEL	  UDRV_GFP_KERNEL
 #define GFP_ATOMIC	  UDRV_GFP_ATOMIC
+#define GFP_NOWAIT UDRV_GFP_NOWAIT
+#define GFP_NOIO UDRV_GFP_NOIO
+#define GFP_NOFS UDRV_GFP_NOFS
+#define GFP_DMA UDRV_GFP_DMA
+#define GFP_DMA32 UDRV_GFP_DMA32
+#define __GFP_ZERO UDRV_GFP_ZERO
+#define __GFP_NOWARN UDRV_GFP_NOWARN
 #define SLAB_HWCACHE_ALIGN UDRV_SLAB_HWCACHE_ALIGN
 #define SLAB_CACHE_DMA UDRV_SLAB_CACHE_DMA
 #define HZ		  UDRV_HZ
@@ -176,6 +183,7 @@ typedef struct udrv_atomic64 atomic64_t;
 #define kmem_cache_create udrv_kmem_cache_create
 #define kmem_cache_destroy udrv_kmem_cache_destroy
 #define kmem_cache_alloc udrv_kmem_cache_alloc
+#define kmem_cache_alloc_node udrv_kmem_cache_alloc_node
 #define kmem_cache_zalloc udrv_kmem_cache_zalloc
 #define kmem_cache_free udrv_kmem_cache_free
 #define kmem_cache_alloc_bulk udrv_kmem_cache_alloc_bulk
