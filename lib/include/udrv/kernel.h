@@ -313,6 +313,13 @@ typedef struct udrv_atomic64 atomic64_t;
 #define devm_remove_action udrv_devm_remove_action
 #define devm_kmalloc udrv_devm_kmalloc
 #define devm_kzalloc udrv_devm_kzalloc
+#define devm_kmalloc_array udrv_devm_kmalloc_array
+#define devm_kcalloc udrv_devm_kcalloc
+#define devm_krealloc udrv_devm_krealloc
+#define devm_kmemdup udrv_devm_kmemdup
+#define devm_kstrdup udrv_devm_kstrdup
+#define devm_kvasprintf udrv_devm_kvasprintf
+#define devm_kasprintf udrv_devm_kasprintf
 #define devm_kfree udrv_devm_kfree
 #define devm_request_threaded_irq udrv_devm_request_threaded_irq
 #define devm_request_irq udrv_devm_request_irq
