@@ -200,7 +200,7 @@ START_TEST(bad_arguments_are_refused)
 	refused("bad", UDRV_KMEM_CACHE_MAX_SIZE + 1, 0, 0, "size");
 	refused("bad", SIZE_MAX, 0, 0, "size");
 	refused("bad", 8, 24, 0, "alignment");
-	refused("bad", 8, 8192, 0, "alignment");
+	refused("bad", 8, (size_t)4 << 20, 0, "alignment");
 	refused("dma", 8, 0, UDRV_SLAB_CACHE_DMA, "DMA memory is a device");
 	refused("bad", 8, 0, 0x100, "not supported");
 	ck_assert_int_eq(udrv_kmem_cache_destroy(NULL), 0);

@@ -55,7 +55,7 @@ struct udrv_kmem_cache_stats {
  * @dev: whose objects they are, named in log lines; or NULL, but not with UDRV_SLAB_CACHE_DMA
  * @name: of the cache, cut to 31 bytes; copied
  * @size: bytes of an object, 1 to UDRV_KMEM_CACHE_MAX_SIZE
- * @align: a power of two up to 4096, or 0 for 8
+ * @align: a power of two up to 2 MiB, or 0 for 8
  * @flags: UDRV_SLAB_HWCACHE_ALIGN, UDRV_SLAB_NO_REAP; with any other one the call fails
  * @ctor: called once for each object when its slab is made; or NULL
  * @dtor: called once for each object when its slab goes; or NULL

@@ -16,6 +16,7 @@
 #include <udrv/device.h>
 #include <udrv/devres.h>
 #include <udrv/dma.h>
+#include <udrv/dmapool.h>
 #include <udrv/driver.h>
 #include <udrv/err.h>
 #include <udrv/gfp.h>
@@ -32,10 +33,12 @@
 #include <udrv/list.h>
 #include <udrv/log.h>
 #include <udrv/mutex.h>
+#include <udrv/page.h>
 #include <udrv/pci.h>
 #include <udrv/pci_info.h>
 #include <udrv/poll.h>
 #include <udrv/rwsem.h>
+#include <udrv/scatterlist.h>
 #include <udrv/sched.h>
 #include <udrv/semaphore.h>
 #include <udrv/slab.h>

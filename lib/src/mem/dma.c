@@ -13,6 +13,9 @@
 
 /* Linux: devices are taken to have 32 address lines until they say otherwise. */
 #define DEFAULT_MASK UDRV_DMA_BIT_MASK(32)
+/* Linux pci_device_add(). */
+#define DEFAULT_MAX_SEG_SIZE 65536u
+#define DEFAULT_SEG_BOUNDARY 0xffffffffu
 
 int udrv__dma_init(struct udrv_device *dev)
 {
@@ -26,6 +29,8 @@ int udrv__dma_init(struct udrv_device *dev)
 	dma->dev = dev;
 	dma->domain = dev->ops->domain ? dev->ops->domain(dev) : &dma->own;
 	dma->mask = dma->coherent_mask = DEFAULT_MASK;
+	dma->max_seg_size = DEFAULT_MAX_SEG_SIZE;
+	dma->seg_boundary = DEFAULT_SEG_BOUNDARY;
 	dma->page_size = (size_t)sysconf(_SC_PAGESIZE);
 	dma->node = udrv__node(dev->info.numa_node);
 	udrv_init_list_head(&dma->streams);

@@ -98,6 +98,12 @@ static udrv_iova_t map_stream(struct udrv_device *dev, void *ptr, size_t size,
 	return UDRV_DMA_MAPPING_ERROR;
 }
 
+udrv_iova_t udrv__dma_map_apart(struct udrv_device *dev, void *ptr, size_t size,
+				enum udrv_dma_data_direction dir)
+{
+	return map_stream(dev, ptr, size, dir);
+}
+
 /* Where registered regions overlap, one of them may hold all of the buffer. */
 static bool map_registered(struct udrv__dma *dma, const char *ptr, size_t size,
 			   enum udrv_dma_data_direction dir, udrv_iova_t *iova)

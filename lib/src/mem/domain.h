@@ -28,6 +28,8 @@ struct udrv__dma {
 	uint64_t mask;		 /* of mapped buffers; any thread reads it */
 	struct udrv__domain own; /* where the backend has none */
 	uint64_t coherent_mask;
+	unsigned int max_seg_size; /* of scatterlists; any thread reads them */
+	unsigned long seg_boundary;
 	size_t page_size;
 	int node;			     /* the device's; -1: any */
 	struct udrv_list_head streams;	     /* regions */
@@ -62,6 +64,9 @@ static inline bool udrv__region_allows(const struct udrv__region *region,
 /* dma_map.c, dma_register.c: what a device that is closed has left. */
 void udrv__dma_unmap_streams(struct udrv__dma *dma);
 void udrv__dma_unregister_all(struct udrv__dma *dma);
+/* dma_map.c: of any memory, a mapping of its own; good arguments. As udrv_dma_map_single(). */
+udrv_iova_t udrv__dma_map_apart(struct udrv_device *dev, void *ptr, size_t size,
+				enum udrv_dma_data_direction dir);
 /* Under the regions' lock: a registered region that holds the buffer, or NULL. */
 struct udrv__region *udrv__dma_registered(const struct udrv__dma *dma, const void *ptr, size_t size,
 					  enum udrv_dma_data_direction dir);

@@ -10,7 +10,7 @@
 #include "mem/slab.h"
 
 #define ALIGN_MIN 8u
-#define ALIGN_MAX 4096u
+#define ALIGN_MAX ((size_t)2 << 20)
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -77,6 +77,7 @@ static void set_up(struct udrv_kmem_cache *cache, const char *name, size_t size,
 	cache->rounds = choose_rounds(cache);
 	cache->magazine_stride = sizeof(struct udrv__magazine) + cache->rounds * sizeof(void *);
 	cache->limit = UINT64_MAX;
+	cache->record = &cache->own_record;
 	strncpy(cache->name, name, sizeof(cache->name) - 1);
 	udrv_init_list_head(&cache->partial);
 	udrv_init_list_head(&cache->empties);
@@ -215,7 +216,7 @@ static bool refill(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot, 
 		swap(slot, cache->rounds);
 		return true;
 	}
-	COUNT(slot->misses, 1);
+	COUNT(udrv__slab_counts(slot)->misses, 1);
 	if (!atomic)
 		udrv__slab_reap(cache);
 	if (exchange_empty(cache, slot, RESERVE))
@@ -257,7 +258,7 @@ static __attribute__((noinline)) void *alloc_slowly(struct udrv_kmem_cache *cach
 		return udrv__depot_alloc(cache, gfp);
 	if (!refill(cache, slot, gfp))
 		return NULL;
-	COUNT(slot->allocs, 1);
+	COUNT(udrv__slab_counts(slot)->allocs, 1);
 	return *--slot->top;
 }
 
@@ -271,7 +272,7 @@ static __attribute__((noinline)) void free_slowly(struct udrv_kmem_cache *cache,
 	}
 	if (slot->top == slot->end)
 		spill(cache, slot);
-	COUNT(slot->frees, 1);
+	COUNT(udrv__slab_counts(slot)->frees, 1);
 	*slot->top++ = obj;
 }
 
@@ -282,7 +283,7 @@ void *udrv_kmem_cache_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
 
 	if (unlikely(top == slot->bottom))
 		return alloc_slowly(cache, gfp);
-	COUNT(slot->allocs, 1);
+	COUNT(udrv__slab_counts(slot)->allocs, 1);
 	slot->top = top - 1;
 	return top[-1];
 }
@@ -296,7 +297,7 @@ void udrv_kmem_cache_free(struct udrv_kmem_cache *cache, void *obj)
 		free_slowly(cache, obj);
 		return;
 	}
-	COUNT(slot->frees, 1);
+	COUNT(udrv__slab_counts(slot)->frees, 1);
 	*top = obj;
 	slot->top = top + 1;
 }
@@ -331,7 +332,7 @@ static size_t alloc_many(struct udrv_kmem_cache *cache, struct udrv__slab_slot *
 		memcpy(objs + got, slot->top, part * sizeof(*objs));
 		got += part;
 	}
-	COUNT(slot->allocs, got);
+	COUNT(udrv__slab_counts(slot)->allocs, got);
 	return got;
 }
 
@@ -364,7 +365,7 @@ void udrv_kmem_cache_free_bulk(struct udrv_kmem_cache *cache, size_t n, void **o
 		udrv__depot_free(cache, objs[i]);
 	if (!slot)
 		return;
-	COUNT(slot->frees, n);
+	COUNT(udrv__slab_counts(slot)->frees, n);
 	while (n) {
 		size_t part;
 
@@ -411,6 +412,9 @@ int udrv_kmem_cache_set_limit(struct udrv_kmem_cache *cache, size_t objects)
 	cache->rounds = choose_rounds(cache);
 	if (cache->rounds > rounds)
 		cache->rounds = rounds ? (uint32_t)rounds : 1;
+	udrv__slab_registry_lock();
+	udrv__slab_stat_describe(cache);
+	udrv__slab_registry_unlock();
 	return fill(cache);
 }
 
@@ -418,8 +422,8 @@ void udrv_kmem_cache_get_stats(struct udrv_kmem_cache *cache, struct udrv_kmem_c
 {
 	udrv__slab_sum(cache, stats);
 	udrv__slab_lock(cache);
-	stats->total = cache->total;
-	stats->slabs = cache->slabs;
+	stats->total = cache->record->total;
+	stats->slabs = cache->record->slabs;
 	udrv__slab_unlock(cache);
 	stats->memory = stats->slabs * cache->chunk;
 	stats->magazine = cache->rounds;

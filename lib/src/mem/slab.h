@@ -9,8 +9,11 @@
 #include <udrv/list.h>
 #include <udrv/slab.h>
 
+#include "mem/slab_stat.h"
+
 #define CACHE_LINE	64
 #define CACHES_MAX	1024 /* slot 0 of a thread is its table's own */
+#define TABLE_BYTES	(CACHES_MAX * sizeof(struct udrv__slab_slot))
 #define MAGAZINE_MAX	256
 #define MAGAZINE_BYTES	((size_t)256 << 10) /* of objects in a magazine */
 #define RESERVE		2		    /* magazines that stay for GFP_ATOMIC */
@@ -72,10 +75,6 @@ struct udrv__slab_slot {
 	_Alignas(CACHE_LINE) void **top; /* the loaded magazine's: one behind the last object */
 	void **bottom;
 	void **end;
-	/* Read by others. */
-	uint64_t allocs;
-	uint64_t frees;
-	uint64_t misses; /* allocations that the loaded magazine did not answer */
 	struct udrv__magazine *loaded;
 	struct udrv__magazine *previous; /* its count is up to date */
 };
@@ -113,19 +112,16 @@ struct udrv_kmem_cache {
 	uint64_t reaped_ns;
 	struct udrv_list_head partial;
 	struct udrv_list_head empties;
-	uint64_t slabs;
-	uint64_t total; /* objects in slabs, or about to be */
-	uint64_t taken; /* of them not in slabs: allocated, or in magazines */
+	uint64_t taken; /* objects that are not in slabs: allocated, or in magazines */
 	uint64_t limit;
-
-	/* Of threads without magazines, and of those that ended. */
-	uint64_t past_allocs;
-	uint64_t past_frees;
-	uint64_t past_misses;
 
 	/* Seldom read. */
 	size_t magazine_bytes;
 	uint32_t tag;
+
+	/* Here, or where others read it. */
+	struct udrv__slab_record *record;
+	struct udrv__slab_record own_record;
 };
 
 /* Slabs. How many objects were had, at most n; GFP_KERNEL makes a slab if there is none. */
@@ -134,6 +130,8 @@ uint32_t udrv__slab_take(struct udrv_kmem_cache *cache, void **objs, uint32_t n,
 void *udrv__slab_take_node(struct udrv_kmem_cache *cache, udrv_gfp_t gfp, int node);
 void udrv__slab_put(struct udrv_kmem_cache *cache, void *const *objs, size_t n);
 void udrv__slab_lay_out(struct udrv_kmem_cache *cache);
+/* Whether it is where an object may be, as far as the alignment says; in a chunk of any memory. */
+bool udrv__slab_is_object(const struct udrv_kmem_cache *cache, const void *p);
 /* Give empty slabs back, but for so many. */
 void udrv__slab_release(struct udrv_kmem_cache *cache, uint32_t keep);
 /* Those that were not needed for a period, unless NO_REAP. May make system calls. */
@@ -164,12 +162,23 @@ static inline struct udrv__slab_slot *udrv__slab_slot(const struct udrv_kmem_cac
 	return (struct udrv__slab_slot *)(void *)(udrv__slab_table + cache->slot);
 }
 
+/* What its thread counts: in the block beside the table. */
+static inline struct udrv__slab_counts *udrv__slab_counts(const struct udrv__slab_slot *slot)
+{
+	return (struct udrv__slab_counts *)((uintptr_t)slot + TABLE_BYTES);
+}
+
 /* The calling thread's, with magazines; NULL if it has none. */
 struct udrv__slab_slot *udrv__slab_slot_get(struct udrv_kmem_cache *cache, bool may_map);
 void udrv__slab_slot_flush(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot);
 int udrv__slab_register(struct udrv_kmem_cache *cache); /* 0, -ENOSPC */
 void udrv__slab_unregister(struct udrv_kmem_cache *cache);
 void udrv__slab_flush_threads(struct udrv_kmem_cache *cache);
+void udrv__slab_registry_lock(void);
+void udrv__slab_registry_unlock(void);
+struct udrv_kmem_cache *udrv__slab_registered(size_t i); /* under that lock; or NULL */
+/* The calling thread's, and where its counters are; or NULL. */
+struct udrv__slab_block *udrv__slab_own_block(char **counts);
 void udrv__slab_sum(struct udrv_kmem_cache *cache, struct udrv_kmem_cache_stats *stats);
 
 /*

@@ -178,8 +178,8 @@ void *udrv__depot_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
 		udrv__depot_put(cache, m);
 	}
 	if (obj)
-		__atomic_fetch_add(&cache->past_allocs, 1, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&cache->past_misses, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&cache->record->past_allocs, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&cache->record->past_misses, 1, __ATOMIC_RELAXED);
 	return obj;
 }
 
@@ -187,7 +187,7 @@ void udrv__depot_free(struct udrv_kmem_cache *cache, void *obj)
 {
 	struct udrv__magazine *m = udrv__depot_take_full(cache, 0);
 
-	__atomic_fetch_add(&cache->past_frees, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&cache->record->past_frees, 1, __ATOMIC_RELAXED);
 	if (m && m->count == cache->rounds) {
 		udrv__depot_put(cache, m);
 		m = NULL;

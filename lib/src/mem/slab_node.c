@@ -13,7 +13,7 @@ void *udrv_kmem_cache_alloc_node(struct udrv_kmem_cache *cache, udrv_gfp_t gfp, 
 		obj = udrv__slab_take_node(cache, gfp | UDRV_GFP_NOWARN, node);
 	if (!obj)
 		return udrv_kmem_cache_alloc(cache, gfp);
-	COUNT(slot->allocs, 1);
-	COUNT(slot->misses, 1);
+	COUNT(udrv__slab_counts(slot)->allocs, 1);
+	COUNT(udrv__slab_counts(slot)->misses, 1);
 	return obj;
 }

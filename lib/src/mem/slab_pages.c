@@ -110,10 +110,10 @@ static uint32_t claim_objects(struct udrv_kmem_cache *cache)
 	uint64_t n;
 
 	udrv__slab_lock(cache);
-	n = cache->limit - cache->total;
+	n = cache->limit - cache->record->total;
 	if (n > cache->per_slab)
 		n = cache->per_slab;
-	cache->total += n;
+	cache->record->total += n;
 	udrv__slab_unlock(cache);
 	return (uint32_t)n;
 }
@@ -121,7 +121,7 @@ static uint32_t claim_objects(struct udrv_kmem_cache *cache)
 static void unclaim_objects(struct udrv_kmem_cache *cache, uint32_t n)
 {
 	udrv__slab_lock(cache);
-	cache->total -= n;
+	cache->record->total -= n;
 	udrv__slab_unlock(cache);
 }
 
@@ -209,7 +209,7 @@ static void add_locked(struct udrv_kmem_cache *cache, struct slab *slab)
 {
 	udrv_list_add(&slab->link, &cache->empties);
 	set_empty(cache, cache->empty_slabs + 1);
-	cache->slabs++;
+	cache->record->slabs++;
 }
 
 /* Of a new slab, which other threads may have emptied already: then another one. */
@@ -310,6 +310,16 @@ static bool put_locked(struct udrv_kmem_cache *cache, void *obj)
 	return true;
 }
 
+bool udrv__slab_is_object(const struct udrv_kmem_cache *cache, const void *p)
+{
+	uintptr_t base = (uintptr_t)p & ~(cache->chunk - 1);
+	const struct slab *slab = (const struct slab *)base;
+	size_t offset = (uintptr_t)p - base - cache->first;
+
+	return slab->cache == cache && offset < slab->count * cache->size &&
+	       !((uintptr_t)p & (cache->align - 1));
+}
+
 void udrv__slab_put(struct udrv_kmem_cache *cache, void *const *objs, size_t n)
 {
 	size_t bad = 0;
@@ -334,8 +344,8 @@ void udrv__slab_release(struct udrv_kmem_cache *cache, uint32_t keep)
 		slab = udrv_list_first_entry(&cache->empties, struct slab, link);
 		udrv_list_move(&slab->link, &gone);
 		set_empty(cache, cache->empty_slabs - 1);
-		cache->slabs--;
-		cache->total -= slab->count;
+		cache->record->slabs--;
+		cache->record->total -= slab->count;
 	}
 	udrv__slab_unlock(cache);
 	udrv_list_for_each_entry_safe(slab, next, &gone, link)
@@ -370,7 +380,7 @@ bool udrv__slab_at_limit(struct udrv_kmem_cache *cache)
 	bool at_limit;
 
 	udrv__slab_lock(cache);
-	at_limit = cache->total >= cache->limit;
+	at_limit = cache->record->total >= cache->limit;
 	udrv__slab_unlock(cache);
 	return at_limit;
 }
