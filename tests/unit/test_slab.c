@@ -858,18 +858,33 @@ START_TEST(threads_hand_objects_to_each_other)
 }
 END_TEST
 
-int main(void)
+static void without_debug(void)
 {
-	Suite *s = suite_create("slab");
-	TCase *tc = tcase_create("caches");
+	udrv__slab_checkers = false;
+}
 
+/* Through the address sanitizer too, where the suite is built with it. */
+static void with_debug(void)
+{
+	udrv__slab_checkers = true;
+	ck_assert_int_eq(setenv("UDRV_SLAB_DEBUG", "FZP", 1), 0);
+}
+
+/* Back traces take long under a sanitizer. */
+static void with_owners(void)
+{
+	with_debug();
+	ck_assert_int_eq(setenv("UDRV_SLAB_DEBUG", "FZPU", 1), 0);
+}
+
+/* What holds with and without debug modes. */
+static void add_common(TCase *tc)
+{
 	tcase_set_timeout(tc, 100);
 	tcase_add_test(tc, objects_are_constructed_with_their_slab_and_destructed_with_it);
 	tcase_add_test(tc, objects_keep_their_state_while_free);
 	tcase_add_loop_test(tc, objects_of_any_size_are_aligned_and_apart, 0,
 			    sizeof(sizes) / sizeof(sizes[0]));
-	tcase_add_test(tc, bad_arguments_are_refused);
-	tcase_add_test(tc, zalloc_zeroes_but_not_what_was_constructed);
 	tcase_add_test(tc, bulk_is_all_or_nothing);
 	tcase_add_loop_test(tc, a_lone_thread_gets_as_many_objects_as_the_limit_says, 0,
 			    sizeof(limits) / sizeof(limits[0]));
@@ -880,16 +895,42 @@ int main(void)
 	tcase_add_test(tc, a_cache_may_end_before_the_threads_that_used_it);
 	tcase_add_test(tc, threads_may_end_while_a_cache_does);
 	tcase_add_test(tc, a_cache_with_objects_is_not_destroyed_and_says_so);
-	tcase_add_test(tc, an_object_of_another_cache_is_not_taken);
 	tcase_add_test(tc, shrink_gives_memory_back);
 	tcase_add_test(tc, idle_slabs_are_reaped_unless_no_reap);
 	tcase_add_test(tc, atomic_makes_no_system_call_and_has_the_reserve);
+	tcase_add_test(tc, threads_hand_objects_to_each_other);
+}
+
+static void add_fast(TCase *tc)
+{
+	tcase_add_test(tc, bad_arguments_are_refused);
+	tcase_add_test(tc, zalloc_zeroes_but_not_what_was_constructed);
+	tcase_add_test(tc, an_object_of_another_cache_is_not_taken);
 	tcase_add_test(tc, kernel_leaves_and_refills_the_reserve);
 	tcase_add_test(tc, a_thread_without_memory_for_magazines_works_all_the_same);
 	tcase_add_test(tc, a_process_has_1023_caches);
 	tcase_add_test(tc, a_million_objects_live);
 	tcase_add_test(tc, statistics_count_what_happened);
-	tcase_add_test(tc, threads_hand_objects_to_each_other);
+}
+
+int main(void)
+{
+	Suite *s = suite_create("slab");
+	TCase *tc = tcase_create("caches");
+	TCase *debug = tcase_create("caches in debug modes");
+	TCase *owners = tcase_create("owners of objects");
+
+	tcase_add_checked_fixture(tc, without_debug, NULL);
+	add_common(tc);
+	add_fast(tc);
 	suite_add_tcase(s, tc);
+	tcase_add_checked_fixture(debug, with_debug, NULL);
+	add_common(debug);
+	suite_add_tcase(s, debug);
+	tcase_add_checked_fixture(owners, with_owners, NULL);
+	tcase_set_timeout(owners, 100);
+	tcase_add_test(owners, atomic_makes_no_system_call_and_has_the_reserve);
+	tcase_add_test(owners, threads_that_end_lose_nothing);
+	suite_add_tcase(s, owners);
 	return run_suite(s);
 }

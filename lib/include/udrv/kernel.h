@@ -78,6 +78,10 @@ typedef struct udrv_atomic64 atomic64_t;
 #define KMALLOC_MAX_SIZE UDRV_KMALLOC_MAX_SIZE
 #define SLAB_HWCACHE_ALIGN UDRV_SLAB_HWCACHE_ALIGN
 #define SLAB_CACHE_DMA UDRV_SLAB_CACHE_DMA
+#define SLAB_POISON UDRV_SLAB_POISON
+#define SLAB_RED_ZONE UDRV_SLAB_RED_ZONE
+#define SLAB_STORE_USER UDRV_SLAB_STORE_USER
+#define SLAB_CONSISTENCY_CHECKS UDRV_SLAB_CONSISTENCY_CHECKS
 #define HZ		  UDRV_HZ
 #define DMA_BIT_MASK	  UDRV_DMA_BIT_MASK
 #define DMA_BIDIRECTIONAL UDRV_DMA_BIDIRECTIONAL
@@ -276,6 +280,7 @@ typedef struct udrv_atomic64 atomic64_t;
 #define kmem_cache_free_bulk udrv_kmem_cache_free_bulk
 #define kmem_cache_shrink udrv_kmem_cache_shrink
 #define kmem_cache_size udrv_kmem_cache_size
+#define validate_slab_cache udrv_kmem_cache_validate
 #define kmalloc udrv_kmalloc
 #define kzalloc udrv_kzalloc
 #define kmalloc_array udrv_kmalloc_array

@@ -10,7 +10,8 @@
  * and fewer for larger ones: 256 KiB worth, at least one.
  *
  * Nothing is written into free objects: they keep the state that the constructor, and their last
- * user, left them in.
+ * user, left them in. Only UDRV_SLAB_POISON fills those of a cache without constructor and
+ * destructor.
  *
  * docs/contract/memory.md says what may be called from where.
  */
@@ -33,6 +34,20 @@ struct udrv_kmem_cache;
  * udrv_virt_to_bus() works. The cache is to be destroyed before the device is closed.
  */
 #define UDRV_SLAB_CACHE_DMA 0x4u
+/**
+ * UDRV_SLAB_POISON - free objects and ones just allocated are filled; writing to a free one is
+ * found
+ *
+ * This and the next three are debug modes, which UDRV_SLAB_DEBUG in the environment sets as well:
+ * docs/contract/memory.md says what each finds and costs. Source: Linux slab_debug=.
+ */
+#define UDRV_SLAB_POISON 0x10u
+/** UDRV_SLAB_RED_ZONE - writing before or behind an object is found. */
+#define UDRV_SLAB_RED_ZONE 0x20u
+/** UDRV_SLAB_STORE_USER - reports name who allocated and who freed an object. */
+#define UDRV_SLAB_STORE_USER 0x40u
+/** UDRV_SLAB_CONSISTENCY_CHECKS - a wrong free is found; part of the other three. */
+#define UDRV_SLAB_CONSISTENCY_CHECKS 0x80u
 
 /** UDRV_KMEM_CACHE_MAX_SIZE - the largest object, in bytes. */
 #define UDRV_KMEM_CACHE_MAX_SIZE ((size_t)4 << 20)
@@ -56,7 +71,8 @@ struct udrv_kmem_cache_stats {
  * @name: of the cache, cut to 31 bytes; copied
  * @size: bytes of an object, 1 to UDRV_KMEM_CACHE_MAX_SIZE
  * @align: a power of two up to 2 MiB, or 0 for 8
- * @flags: UDRV_SLAB_HWCACHE_ALIGN, UDRV_SLAB_NO_REAP; with any other one the call fails
+ * @flags: UDRV_SLAB_HWCACHE_ALIGN, UDRV_SLAB_NO_REAP, the debug modes; with any other one the call
+ * fails
  * @ctor: called once for each object when its slab is made; or NULL
  * @dtor: called once for each object when its slab goes; or NULL
  *
@@ -79,7 +95,8 @@ UDRV_API struct udrv_kmem_cache *udrv_kmem_cache_create(struct udrv_device *dev,
  *
  * Takes the free objects back from all threads, which may be ending meanwhile. If objects are still
  * allocated, an error with their number and the cache's name is logged, nothing is freed, and the
- * cache can be used, and destroyed, as before.
+ * cache can be used, and destroyed, as before. In a debug mode more lines name the objects, with
+ * UDRV_SLAB_STORE_USER the places that allocated them.
  *
  * Any thread that may block. Return: 0, or -EBUSY when objects are still allocated.
  */
@@ -171,6 +188,18 @@ UDRV_API unsigned int udrv_kmem_cache_size(const struct udrv_kmem_cache *cache);
  * Return: 0, -EINVAL, -EBUSY if something was allocated before, -ENOMEM.
  */
 UDRV_API int udrv_kmem_cache_set_limit(struct udrv_kmem_cache *cache, size_t objects);
+
+/**
+ * udrv_kmem_cache_validate() - look at all objects of a cache in a debug mode
+ * @cache: the cache; it may be in use
+ *
+ * Reports each damage through udrv_log(), once: bytes changed in a free object, in a red zone. The
+ * object is not handed out again. A cache that is in no debug mode has no errors.
+ *
+ * Any thread that may block. Return: how many errors were found now. Source: Linux
+ * validate_slab_cache().
+ */
+UDRV_API int udrv_kmem_cache_validate(struct udrv_kmem_cache *cache);
 
 /** udrv_kmem_cache_get_stats() - fill @stats; any thread that may block, the cache may be in use.
  */

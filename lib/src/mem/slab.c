@@ -23,7 +23,8 @@ static const char *find_fault(const struct udrv_device *dev, const char *name, s
 		return "bad size";
 	if (align & (align - 1) || align > ALIGN_MAX)
 		return "bad alignment";
-	if (flags & ~(UDRV_SLAB_HWCACHE_ALIGN | UDRV_SLAB_NO_REAP | UDRV_SLAB_CACHE_DMA))
+	if (flags &
+	    ~(UDRV_SLAB_HWCACHE_ALIGN | UDRV_SLAB_NO_REAP | UDRV_SLAB_CACHE_DMA | UDRV__SLAB_MODES))
 		return "a flag that is not supported";
 	if (flags & UDRV_SLAB_CACHE_DMA && !dev)
 		return "DMA memory is a device's, but there is none";
@@ -74,6 +75,8 @@ static void set_up(struct udrv_kmem_cache *cache, const char *name, size_t size,
 	cache->object_size = size;
 	cache->align = choose_align(size, align, cache->flags);
 	cache->size = (size + cache->align - 1) & ~(cache->align - 1);
+	if (cache->debug)
+		udrv__slab_debug_widen(cache);
 	cache->rounds = choose_rounds(cache);
 	cache->magazine_stride = sizeof(struct udrv__magazine) + cache->rounds * sizeof(void *);
 	cache->limit = UINT64_MAX;
@@ -105,8 +108,12 @@ static struct udrv_kmem_cache *make_record(void)
 /* What nothing is allocated from any more. */
 static void end(struct udrv_kmem_cache *cache)
 {
+	if (cache->debug)
+		udrv__slab_debug_give_back(cache);
 	udrv__slab_release(cache, 0);
 	udrv__depot_release(cache);
+	if (cache->debug)
+		udrv__slab_debug_end(cache);
 	munmap(cache, sizeof(*cache));
 }
 
@@ -126,6 +133,11 @@ struct udrv_kmem_cache *udrv__slab_create(struct udrv_device *dev, const char *n
 	cache->flags = flags;
 	cache->ctor = ctor;
 	cache->dtor = dtor;
+	if (udrv__slab_debug_begin(cache, name)) {
+		report(dev, name, "out of memory");
+		munmap(cache, sizeof(*cache));
+		return NULL;
+	}
 	tune_up(cache, tune);
 	set_up(cache, name, size, align);
 	if (udrv__slab_register(cache)) {
@@ -168,6 +180,8 @@ int udrv_kmem_cache_destroy(struct udrv_kmem_cache *cache)
 	if (live) {
 		udrv_pr_err("cache %s: %llu objects are still allocated; it is not destroyed",
 			    cache->name, (unsigned long long)live);
+		if (cache->debug)
+			udrv__slab_debug_report_leaks(cache);
 		return -EBUSY;
 	}
 	udrv__slab_unregister(cache);

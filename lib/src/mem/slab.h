@@ -21,6 +21,10 @@
 #define BLOCKS_MAX	125u /* with which the lock is at the start of a cache line */
 #define DEPOT_MAGAZINES 24u  /* beside two for each thread */
 
+#define UDRV__SLAB_MODES                                                                           \
+	(UDRV_SLAB_CONSISTENCY_CHECKS | UDRV_SLAB_RED_ZONE | UDRV_SLAB_POISON |                    \
+	 UDRV_SLAB_STORE_USER)
+
 /* Where slabs come from: chunks of a power of two, aligned to their size. */
 struct udrv__slab_memory {
 	/* On the NUMA node if it has room, -1: any. NULL: none. */
@@ -95,6 +99,13 @@ struct udrv_kmem_cache {
 	uint32_t reciprocal; /* of size, times 2^32, rounded up: exact for offsets in 64 KiB */
 	uint32_t per_slab;
 	char name[32];
+	/* A cache in a debug mode: what is beside its objects (slab_debug.h). */
+	struct udrv__slab_debug *debug; /* NULL: it is in none */
+	size_t before;			/* bytes of its size that are before an object */
+	size_t head;			/* offset in a slab; its bytes, and those for each object */
+	size_t head_size;
+	size_t meta_size;
+	uint64_t aside; /* damaged objects, which are taken but not allocated */
 
 	/* The depot. */
 	struct udrv__magazine_stack full;
@@ -139,6 +150,10 @@ extern uint64_t udrv__slab_reap_period_ns;
 void udrv__slab_reap(struct udrv_kmem_cache *cache);
 bool udrv__slab_at_limit(struct udrv_kmem_cache *cache);
 uint64_t udrv__slab_taken(struct udrv_kmem_cache *cache);
+bool udrv__slab_has(const struct udrv_kmem_cache *cache, const void *obj); /* under the lock */
+/* Whether a pointer, to anything or nothing, is into a slab of the cache. Makes a system call. */
+bool udrv__slab_is_into(const struct udrv_kmem_cache *cache, const void *p);
+bool udrv__slab_trylock(struct udrv_kmem_cache *cache); /* some spins */
 void udrv__slab_lock(struct udrv_kmem_cache *cache);
 void udrv__slab_unlock(struct udrv_kmem_cache *cache);
 
@@ -153,6 +168,30 @@ int udrv__depot_grow(struct udrv_kmem_cache *cache, uint32_t threads);
 void udrv__depot_release(struct udrv_kmem_cache *cache);
 void *udrv__depot_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp);
 void udrv__depot_free(struct udrv_kmem_cache *cache, void *obj);
+
+/* Debug modes (slab_meta.c, slab_debug.c). With UDRV_SLAB_DEBUG's for that name; 0 or -ENOMEM. */
+int udrv__slab_debug_begin(struct udrv_kmem_cache *cache, const char *name);
+/* For memcheck and the address sanitizer, when they are there. */
+extern bool udrv__slab_checkers;
+/* The rest is for caches with debug. What each object has beside it: */
+void udrv__slab_debug_widen(struct udrv_kmem_cache *cache);
+void udrv__slab_debug_give_back(struct udrv_kmem_cache *cache); /* what was put aside, to slabs */
+void udrv__slab_debug_end(struct udrv_kmem_cache *cache);
+void udrv__slab_debug_make(struct udrv_kmem_cache *cache, void *slab, uint32_t count);
+void udrv__slab_debug_unmake(struct udrv_kmem_cache *cache, void *slab);
+void udrv__slab_debug_add(struct udrv_kmem_cache *cache, void *slab);	 /* under the lock */
+void udrv__slab_debug_remove(struct udrv_kmem_cache *cache, void *slab); /* the same, held */
+void udrv__slab_debug_hold(struct udrv_kmem_cache *cache); /* no slab goes but by the caller */
+void udrv__slab_debug_release(struct udrv_kmem_cache *cache);
+void *udrv__slab_debug_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp);
+bool udrv__slab_debug_free(struct udrv_kmem_cache *cache, void *obj);
+void udrv__slab_debug_fill_reserve(struct udrv_kmem_cache *cache);
+void udrv__slab_debug_drain(struct udrv_kmem_cache *cache);
+/* Of any cache: the bytes that may be used of an allocated object, all unless set (krealloc()). */
+void udrv__slab_debug_set_requested(struct udrv_kmem_cache *cache, void *obj, size_t size);
+size_t udrv__slab_debug_requested(const struct udrv_kmem_cache *cache, const void *obj);
+/* Which objects are allocated, into the log. */
+void udrv__slab_debug_report_leaks(struct udrv_kmem_cache *cache);
 
 /* Threads. The table of the calling one, or one that is never written. */
 extern __thread char *udrv__slab_table __attribute__((tls_model("initial-exec")));
@@ -179,6 +218,8 @@ void udrv__slab_registry_unlock(void);
 struct udrv_kmem_cache *udrv__slab_registered(size_t i); /* under that lock; or NULL */
 /* The calling thread's, and where its counters are; or NULL. */
 struct udrv__slab_block *udrv__slab_own_block(char **counts);
+/* The cache that a pointer is into a slab of: its name into name, of 32 bytes. Any pointer. */
+bool udrv__slab_name_owner(const void *p, char *name);
 void udrv__slab_sum(struct udrv_kmem_cache *cache, struct udrv_kmem_cache_stats *stats);
 
 /*

@@ -97,6 +97,8 @@ void udrv__depot_drain(struct udrv_kmem_cache *cache)
 {
 	struct udrv__magazine *m;
 
+	if (cache->debug)
+		udrv__slab_debug_drain(cache);
 	while ((m = udrv__depot_take_full(cache, 0))) {
 		udrv__slab_put(cache, m->objs, m->count);
 		m->count = 0;
@@ -119,6 +121,10 @@ static bool fill_magazine(struct udrv_kmem_cache *cache, struct udrv__magazine *
 
 void udrv__depot_fill_reserve(struct udrv_kmem_cache *cache)
 {
+	if (cache->debug) {
+		udrv__slab_debug_fill_reserve(cache);
+		return;
+	}
 	while (__atomic_load_n(&cache->full.count, __ATOMIC_RELAXED) < RESERVE) {
 		struct udrv__magazine *m = udrv__depot_take_empty(cache);
 		bool full;
@@ -164,7 +170,7 @@ void udrv__depot_release(struct udrv_kmem_cache *cache)
 
 /* One object, for a thread without magazines of its own. */
 
-void *udrv__depot_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
+static void *alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
 {
 	struct udrv__magazine *m =
 		udrv__depot_take_full(cache, gfp & UDRV_GFP_ATOMIC ? 0 : RESERVE);
@@ -177,6 +183,13 @@ void *udrv__depot_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
 		obj = m->objs[--m->count];
 		udrv__depot_put(cache, m);
 	}
+	return obj;
+}
+
+void *udrv__depot_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
+{
+	void *obj = cache->debug ? udrv__slab_debug_alloc(cache, gfp) : alloc(cache, gfp);
+
 	if (obj)
 		__atomic_fetch_add(&cache->record->past_allocs, 1, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&cache->record->past_misses, 1, __ATOMIC_RELAXED);
@@ -185,9 +198,14 @@ void *udrv__depot_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
 
 void udrv__depot_free(struct udrv_kmem_cache *cache, void *obj)
 {
-	struct udrv__magazine *m = udrv__depot_take_full(cache, 0);
+	struct udrv__magazine *m;
 
+	if (cache->debug && !udrv__slab_debug_free(cache, obj))
+		return;
 	__atomic_fetch_add(&cache->record->past_frees, 1, __ATOMIC_RELAXED);
+	if (cache->debug)
+		return;
+	m = udrv__depot_take_full(cache, 0);
 	if (m && m->count == cache->rounds) {
 		udrv__depot_put(cache, m);
 		m = NULL;

@@ -7,7 +7,9 @@
  * call, as it may be GFP_ATOMIC: those who wait sleep for a time, instead of being woken.
  */
 #include <string.h>
+#include <sys/uio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <udrv/barrier.h>
 #include <udrv/log.h>
@@ -20,6 +22,7 @@
 #define CHUNK_MIN  ((size_t)64 << 10)
 #define CHUNK_FAIR ((size_t)256 << 10)
 #define WORD_BITS  64u
+#define HEAD_ALIGN 8u
 #define EMPTY_KEPT 4u /* slabs */
 
 uint64_t udrv__slab_reap_period_ns = UINT64_C(2000000000);
@@ -32,7 +35,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static bool try_lock(struct udrv_kmem_cache *cache)
+bool udrv__slab_trylock(struct udrv_kmem_cache *cache)
 {
 	for (int i = 0; i < SPINS; i++) {
 		if (!__atomic_load_n(&cache->lock, __ATOMIC_RELAXED) &&
@@ -47,7 +50,7 @@ void udrv__slab_lock(struct udrv_kmem_cache *cache)
 {
 	const struct timespec pause = {.tv_nsec = SLEEP_NS};
 
-	while (!try_lock(cache))
+	while (!udrv__slab_trylock(cache))
 		nanosleep(&pause, NULL);
 }
 
@@ -66,12 +69,19 @@ static size_t words(size_t objects)
 	return (objects + WORD_BITS - 1) / WORD_BITS;
 }
 
+/* Of what a debug mode has in a slab. */
+static size_t head_offset(size_t objects)
+{
+	return round_up(sizeof(struct slab) + words(objects) * sizeof(uint64_t), HEAD_ALIGN);
+}
+
 /* Objects of a cache line's size are to be in one, not in two. */
 static size_t first_offset(const struct udrv_kmem_cache *cache, size_t objects)
 {
 	size_t align = cache->align > CACHE_LINE ? cache->align : CACHE_LINE;
 
-	return round_up(sizeof(struct slab) + words(objects) * sizeof(uint64_t), align);
+	return round_up(head_offset(objects) + cache->head_size + objects * cache->meta_size,
+			align);
 }
 
 void udrv__slab_lay_out(struct udrv_kmem_cache *cache)
@@ -86,7 +96,8 @@ void udrv__slab_lay_out(struct udrv_kmem_cache *cache)
 	while (first_offset(cache, n) + n * cache->size > chunk)
 		n--;
 	cache->chunk = chunk;
-	cache->first = first_offset(cache, n);
+	cache->head = head_offset(n);
+	cache->first = first_offset(cache, n) + cache->before;
 	cache->per_slab = (uint32_t)n;
 	cache->reciprocal = (uint32_t)(((UINT64_C(1) << 32) + cache->size - 1) / cache->size);
 }
@@ -153,14 +164,18 @@ static struct slab *make_slab(struct udrv_kmem_cache *cache, udrv_gfp_t gfp, int
 	memset(slab->is_free, 0xff, words(n) * sizeof(uint64_t));
 	if (n % WORD_BITS)
 		slab->is_free[n / WORD_BITS] = (UINT64_C(1) << n % WORD_BITS) - 1;
-	for (uint32_t i = 0; cache->ctor && i < n; i++)
+	if (cache->debug)
+		udrv__slab_debug_make(cache, slab, n);
+	for (uint32_t i = 0; !cache->debug && cache->ctor && i < n; i++)
 		cache->ctor(object(cache, slab, i));
 	return slab;
 }
 
 static void end_slab(struct udrv_kmem_cache *cache, struct slab *slab)
 {
-	for (uint32_t i = 0; cache->dtor && i < slab->count; i++)
+	if (cache->debug)
+		udrv__slab_debug_unmake(cache, slab);
+	for (uint32_t i = 0; !cache->debug && cache->dtor && i < slab->count; i++)
 		cache->dtor(object(cache, slab, i));
 	slab->cache = NULL;
 	cache->memory->free(cache->dev, slab, cache->chunk);
@@ -210,6 +225,8 @@ static void add_locked(struct udrv_kmem_cache *cache, struct slab *slab)
 	udrv_list_add(&slab->link, &cache->empties);
 	set_empty(cache, cache->empty_slabs + 1);
 	cache->record->slabs++;
+	if (cache->debug)
+		udrv__slab_debug_add(cache, slab);
 }
 
 /* Of a new slab, which other threads may have emptied already: then another one. */
@@ -237,7 +254,7 @@ uint32_t udrv__slab_take(struct udrv_kmem_cache *cache, void **objs, uint32_t n,
 
 	if (!(gfp & UDRV_GFP_ATOMIC))
 		udrv__slab_lock(cache);
-	else if (!try_lock(cache))
+	else if (!udrv__slab_trylock(cache))
 		return 0;
 	got = take_locked(cache, objs, n);
 	udrv__slab_unlock(cache);
@@ -274,7 +291,7 @@ void *udrv__slab_take_node(struct udrv_kmem_cache *cache, udrv_gfp_t gfp, int no
 	for (;;) {
 		if (!(gfp & UDRV_GFP_ATOMIC))
 			udrv__slab_lock(cache);
-		else if (!try_lock(cache))
+		else if (!udrv__slab_trylock(cache))
 			return NULL;
 		if (slab)
 			add_locked(cache, slab);
@@ -339,6 +356,8 @@ void udrv__slab_release(struct udrv_kmem_cache *cache, uint32_t keep)
 	struct slab *slab;
 	struct slab *next;
 
+	if (cache->debug)
+		udrv__slab_debug_hold(cache);
 	udrv__slab_lock(cache);
 	while (cache->empty_slabs > keep) {
 		slab = udrv_list_first_entry(&cache->empties, struct slab, link);
@@ -346,8 +365,12 @@ void udrv__slab_release(struct udrv_kmem_cache *cache, uint32_t keep)
 		set_empty(cache, cache->empty_slabs - 1);
 		cache->record->slabs--;
 		cache->record->total -= slab->count;
+		if (cache->debug)
+			udrv__slab_debug_remove(cache, slab);
 	}
 	udrv__slab_unlock(cache);
+	if (cache->debug)
+		udrv__slab_debug_release(cache);
 	udrv_list_for_each_entry_safe(slab, next, &gone, link)
 		end_slab(cache, slab);
 }
@@ -390,7 +413,25 @@ uint64_t udrv__slab_taken(struct udrv_kmem_cache *cache)
 	uint64_t taken;
 
 	udrv__slab_lock(cache);
-	taken = cache->taken;
+	taken = cache->taken - __atomic_load_n(&cache->aside, __ATOMIC_RELAXED);
 	udrv__slab_unlock(cache);
 	return taken;
+}
+
+bool udrv__slab_has(const struct udrv_kmem_cache *cache, const void *obj)
+{
+	const struct slab *slab = (const void *)((uintptr_t)obj & ~(cache->chunk - 1));
+	size_t i = ((uintptr_t)obj - (uintptr_t)slab - cache->first) / cache->size;
+
+	return slab->is_free[i / WORD_BITS] >> i % WORD_BITS & 1;
+}
+
+bool udrv__slab_is_into(const struct udrv_kmem_cache *cache, const void *p)
+{
+	struct slab slab = {0};
+	struct iovec here = {&slab, sizeof(slab)};
+	struct iovec there = {(void *)((uintptr_t)p & ~(cache->chunk - 1)), sizeof(slab)};
+
+	return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t)sizeof(slab) &&
+	       slab.cache == cache;
 }

@@ -73,7 +73,8 @@ static uint32_t traits_of(const struct udrv_kmem_cache *cache)
 	return (cache->dev ? UDRV__SLAB_OF_DEVICE : 0u) |
 	       (cache->flags & UDRV_SLAB_HWCACHE_ALIGN ? UDRV__SLAB_HWCACHE : 0u) |
 	       (cache->flags & UDRV_SLAB_NO_REAP ? UDRV__SLAB_KEEPS : 0u) |
-	       (cache->flags & UDRV_SLAB_CACHE_DMA ? UDRV__SLAB_DMA : 0u);
+	       (cache->flags & UDRV_SLAB_CACHE_DMA ? UDRV__SLAB_DMA : 0u) |
+	       (cache->debug ? UDRV__SLAB_DEBUG : 0u);
 }
 
 void udrv__slab_stat_describe(struct udrv_kmem_cache *cache)

@@ -208,6 +208,8 @@ struct udrv__slab_slot *udrv__slab_slot_get(struct udrv_kmem_cache *cache, bool 
 {
 	struct udrv__slab_slot *slot;
 
+	if (cache->debug)
+		return NULL;
 	if (udrv__slab_table == none && (!may_map || !make_table()))
 		return NULL;
 	slot = udrv__slab_slot(cache);
@@ -238,6 +240,20 @@ void udrv__slab_unregister(struct udrv_kmem_cache *cache)
 	udrv__slab_stat_remove(cache);
 	caches[cache->slot / sizeof(struct udrv__slab_slot)] = NULL;
 	pthread_mutex_unlock(&registry);
+}
+
+bool udrv__slab_name_owner(const void *p, char *name)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&registry);
+	for (size_t i = 1; i <= highest && !found; i++) {
+		found = caches[i] && udrv__slab_is_into(caches[i], p);
+		if (found)
+			memcpy(name, caches[i]->name, sizeof(caches[i]->name));
+	}
+	pthread_mutex_unlock(&registry);
+	return found;
 }
 
 void udrv__slab_flush_threads(struct udrv_kmem_cache *cache)
