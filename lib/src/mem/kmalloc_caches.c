@@ -25,7 +25,7 @@ static struct udrv_kmem_cache *make(unsigned int index)
 		.tag = index + 1,
 	};
 	size_t size = udrv__kmalloc_class_size(index);
-	size_t align = size & (size - 1) ? 0 : size;
+	size_t align = size & -size;
 	char name[32];
 
 	(void)snprintf(name, sizeof(name), size < 1024 ? "kmalloc-%zu" : "kmalloc-%zuk",
