@@ -118,6 +118,19 @@ UDRV_API int udrv_kmem_cache_destroy(struct udrv_kmem_cache *cache);
 UDRV_API void *udrv_kmem_cache_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp);
 
 /**
+ * udrv_kmem_cache_alloc_node() - allocate an object in memory of a NUMA node
+ * @cache: the cache
+ * @gfp: as for udrv_kmem_cache_alloc()
+ * @node: e.g. the device's; -1, or any on a machine with one node: udrv_kmem_cache_alloc()
+ *
+ * A preference: from a slab that was made for @node, which UDRV_GFP_KERNEL makes if there is none
+ * with room; if that is not to be had, from anywhere. Takes the slabs' lock, so it is for what is
+ * allocated once and used for long. Freed as any other object. Any thread, UDRV_GFP_ATOMIC also in
+ * handlers. Return: as udrv_kmem_cache_alloc(). Source: Linux kmem_cache_alloc_node().
+ */
+UDRV_API void *udrv_kmem_cache_alloc_node(struct udrv_kmem_cache *cache, udrv_gfp_t gfp, int node);
+
+/**
  * udrv_kmem_cache_zalloc() - udrv_kmem_cache_alloc() and zero the object
  * @cache: the cache; not one with a constructor, whose work this would undo: NULL and a log line
  * @gfp: as there

@@ -19,12 +19,14 @@
 #include <udrv/dmapool.h>
 #include <udrv/driver.h>
 #include <udrv/err.h>
+#include <udrv/gfp.h>
 #include <udrv/io.h>
 #include <udrv/irq.h>
 #include <udrv/irq_work.h>
 #include <udrv/irqflags.h>
 #include <udrv/jiffies.h>
 #include <udrv/kfifo.h>
+#include <udrv/kmalloc.h>
 #include <udrv/kref.h>
 #include <udrv/kthread.h>
 #include <udrv/ktime.h>
@@ -43,6 +45,7 @@
 #include <udrv/spinlock.h>
 #include <udrv/timer.h>
 #include <udrv/types.h>
+#include <udrv/vmalloc.h>
 #include <udrv/wait.h>
 #include <udrv/workqueue.h>
 

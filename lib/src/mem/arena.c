@@ -173,6 +173,8 @@ static void end_region(struct udrv__region *region)
 
 static void explain(const struct udrv__arena_want *want, struct failure why, size_t len)
 {
+	if (want->gfp & UDRV_GFP_NOWARN)
+		return;
 	if (why.what == NOT_MAPPED) {
 		want->dev->ops->dma_explain(want->dev, len, -why.err);
 		return;

@@ -51,24 +51,33 @@ static size_t choose_align(size_t size, size_t align, unsigned int flags)
 	return align < ALIGN_MIN ? ALIGN_MIN : align;
 }
 
-static uint32_t choose_rounds(size_t size)
+static uint32_t choose_rounds(const struct udrv_kmem_cache *cache)
 {
-	size_t rounds = MAGAZINE_BYTES / size;
+	size_t rounds = cache->magazine_bytes / cache->size;
 
 	if (rounds > MAGAZINE_MAX)
 		return MAGAZINE_MAX;
 	return rounds ? (uint32_t)rounds : 1;
 }
 
-static void set_up(struct udrv_kmem_cache *cache, const char *name, size_t size, size_t align)
+static void tune_up(struct udrv_kmem_cache *cache, const struct udrv__slab_tune *tune)
 {
 	cache->memory = cache->flags & UDRV_SLAB_CACHE_DMA ? &udrv__slab_dma : &udrv__slab_plain;
+	if (tune->memory)
+		cache->memory = tune->memory;
+	cache->chunk = tune->chunk;
+	cache->magazine_bytes = tune->magazine;
+	cache->tag = tune->tag;
+}
+
+static void set_up(struct udrv_kmem_cache *cache, const char *name, size_t size, size_t align)
+{
 	cache->object_size = size;
 	cache->align = choose_align(size, align, cache->flags);
 	cache->size = (size + cache->align - 1) & ~(cache->align - 1);
 	if (cache->debug)
 		udrv__slab_debug_widen(cache);
-	cache->rounds = choose_rounds(cache->size);
+	cache->rounds = choose_rounds(cache);
 	cache->magazine_stride = sizeof(struct udrv__magazine) + cache->rounds * sizeof(void *);
 	cache->limit = UINT64_MAX;
 	cache->record = &cache->own_record;
@@ -109,17 +118,13 @@ static void end(struct udrv_kmem_cache *cache)
 	munmap(cache, sizeof(*cache));
 }
 
-struct udrv_kmem_cache *udrv_kmem_cache_create(struct udrv_device *dev, const char *name,
-					       size_t size, size_t align, unsigned int flags,
-					       void (*ctor)(void *obj), void (*dtor)(void *obj))
+struct udrv_kmem_cache *udrv__slab_create(struct udrv_device *dev, const char *name, size_t size,
+					  size_t align, unsigned int flags, void (*ctor)(void *obj),
+					  void (*dtor)(void *obj),
+					  const struct udrv__slab_tune *tune)
 {
-	const char *fault = find_fault(dev, name, size, align, flags);
 	struct udrv_kmem_cache *cache;
 
-	if (fault) {
-		report(dev, name, fault);
-		return NULL;
-	}
 	cache = udrv__slab_watch_fork() ? make_record() : NULL;
 	if (!cache) {
 		report(dev, name, "out of memory");
@@ -134,6 +139,7 @@ struct udrv_kmem_cache *udrv_kmem_cache_create(struct udrv_device *dev, const ch
 		munmap(cache, sizeof(*cache));
 		return NULL;
 	}
+	tune_up(cache, tune);
 	set_up(cache, name, size, align);
 	if (udrv__slab_register(cache)) {
 		report(dev, name, "too many caches");
@@ -149,6 +155,19 @@ struct udrv_kmem_cache *udrv_kmem_cache_create(struct udrv_device *dev, const ch
 		return NULL;
 	}
 	return cache;
+}
+
+struct udrv_kmem_cache *udrv_kmem_cache_create(struct udrv_device *dev, const char *name,
+					       size_t size, size_t align, unsigned int flags,
+					       void (*ctor)(void *obj), void (*dtor)(void *obj))
+{
+	static const struct udrv__slab_tune usual = {.magazine = MAGAZINE_BYTES};
+	const char *fault = find_fault(dev, name, size, align, flags);
+
+	if (!fault)
+		return udrv__slab_create(dev, name, size, align, flags, ctor, dtor, &usual);
+	report(dev, name, fault);
+	return NULL;
 }
 
 int udrv_kmem_cache_destroy(struct udrv_kmem_cache *cache)
@@ -418,7 +437,7 @@ int udrv_kmem_cache_set_limit(struct udrv_kmem_cache *cache, size_t objects)
 	udrv__depot_drain(cache);
 	(void)udrv__slab_release(cache, 0);
 	cache->limit = objects;
-	cache->rounds = choose_rounds(cache->size);
+	cache->rounds = choose_rounds(cache);
 	if (cache->rounds > rounds)
 		cache->rounds = rounds ? (uint32_t)rounds : 1;
 	udrv__slab_registry_lock();

@@ -38,6 +38,30 @@ extern const struct udrv__slab_memory udrv__slab_plain;
 extern const struct udrv__slab_memory udrv__slab_dma;	 /* the device's arena */
 extern const struct udrv__slab_memory udrv__slab_common; /* what all devices reach */
 
+/* What udrv_kmem_cache_create() leaves to no caller. */
+struct udrv__slab_tune {
+	const struct udrv__slab_memory *memory; /* NULL: as the flags say */
+	size_t chunk;				/* of a slab, if it must be that; or 0 */
+	size_t magazine;			/* bytes of objects, at most */
+	uint32_t tag;				/* of its slabs */
+};
+
+struct udrv_kmem_cache *udrv__slab_create(struct udrv_device *dev, const char *name, size_t size,
+					  size_t align, unsigned int flags, void (*ctor)(void *obj),
+					  void (*dtor)(void *obj),
+					  const struct udrv__slab_tune *tune);
+
+/* At the start of a chunk. */
+struct slab {
+	struct udrv_list_head link;
+	struct udrv_kmem_cache *cache; /* NULL when it goes */
+	uint32_t count;
+	uint32_t free;
+	uint32_t tag; /* the cache's */
+	int32_t node; /* -1: not known */
+	uint64_t is_free[];
+};
+
 /* An array of pointers to free objects. In the depot, or one thread's. */
 struct udrv__magazine {
 	uint32_t next;	/* in the depot: id of the one below */
@@ -74,7 +98,8 @@ struct udrv_kmem_cache {
 	size_t object_size;
 	size_t align;
 	size_t chunk;
-	size_t first; /* offset of a slab's first object */
+	size_t first;	     /* offset of a slab's first object */
+	uint32_t reciprocal; /* of size, times 2^32, rounded up: exact for offsets in 64 KiB */
 	uint32_t per_slab;
 	char name[32];
 	/* A cache in a debug mode: what is beside its objects (slab_debug.h). */
@@ -104,6 +129,10 @@ struct udrv_kmem_cache {
 	uint64_t taken; /* objects that are not in slabs: allocated, or in magazines */
 	uint64_t limit;
 
+	/* Seldom read. */
+	size_t magazine_bytes;
+	uint32_t tag;
+
 	/* Here, or where others read it. */
 	struct udrv__slab_record *record;
 	struct udrv__slab_record own_record;
@@ -116,6 +145,8 @@ struct udrv_kmem_cache {
 
 /* Slabs. How many objects were had, at most n; GFP_KERNEL makes a slab if there is none. */
 uint32_t udrv__slab_take(struct udrv_kmem_cache *cache, void **objs, uint32_t n, udrv_gfp_t gfp);
+/* One of a slab of that NUMA node. */
+void *udrv__slab_take_node(struct udrv_kmem_cache *cache, udrv_gfp_t gfp, int node);
 void udrv__slab_put(struct udrv_kmem_cache *cache, void *const *objs, size_t n);
 void udrv__slab_lay_out(struct udrv_kmem_cache *cache);
 /* Whether it is where an object may be, as far as the alignment says; in a chunk of any memory. */

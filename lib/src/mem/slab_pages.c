@@ -14,6 +14,7 @@
 #include <udrv/barrier.h>
 #include <udrv/log.h>
 
+#include "mem/region.h"
 #include "mem/slab.h"
 
 #define SPINS	   100
@@ -24,14 +25,6 @@
 #define HEAD_ALIGN 8u
 
 uint64_t udrv__slab_reap_period_ns = UINT64_C(2000000000);
-
-struct slab {
-	struct udrv_list_head link;
-	struct udrv_kmem_cache *cache;
-	uint32_t count;
-	uint32_t free;
-	uint64_t is_free[];
-};
 
 static uint64_t now_ns(void)
 {
@@ -92,10 +85,11 @@ static size_t first_offset(const struct udrv_kmem_cache *cache, size_t objects)
 
 void udrv__slab_lay_out(struct udrv_kmem_cache *cache)
 {
-	size_t chunk = CHUNK_MIN;
+	size_t chunk = cache->chunk ? cache->chunk : CHUNK_MIN;
 	size_t n;
 
-	while (chunk < 4 * cache->size || (chunk < CHUNK_FAIR && chunk < 32 * cache->size))
+	while (!cache->chunk &&
+	       (chunk < 4 * cache->size || (chunk < CHUNK_FAIR && chunk < 32 * cache->size)))
 		chunk *= 2;
 	n = (chunk - sizeof(struct slab)) / cache->size;
 	while (first_offset(cache, n) + n * cache->size > chunk)
@@ -104,6 +98,7 @@ void udrv__slab_lay_out(struct udrv_kmem_cache *cache)
 	cache->head = head_offset(n);
 	cache->first = first_offset(cache, n) + cache->before;
 	cache->per_slab = (uint32_t)n;
+	cache->reciprocal = (uint32_t)(((UINT64_C(1) << 32) + cache->size - 1) / cache->size);
 }
 
 /* Under the lock; others look without it. */
@@ -140,23 +135,32 @@ static void unclaim_objects(struct udrv_kmem_cache *cache, uint32_t n)
 	udrv__slab_unlock(cache);
 }
 
-static struct slab *make_slab(struct udrv_kmem_cache *cache)
+/* Where an arena's region is; the provider may have had no room on the node. */
+static int node_of(const struct udrv_kmem_cache *cache, const void *chunk, int node)
+{
+	return cache->memory == &udrv__slab_plain ? node : udrv__region_of(chunk)->node;
+}
+
+static struct slab *make_slab(struct udrv_kmem_cache *cache, udrv_gfp_t gfp, int node)
 {
 	uint32_t n = claim_objects(cache);
 	struct slab *slab;
 
 	if (!n)
 		return NULL;
-	slab = cache->memory->alloc(cache->dev, cache->chunk, -1);
+	slab = cache->memory->alloc(cache->dev, cache->chunk, node);
 	if (!slab && udrv__slab_reclaim(cache))
-		slab = cache->memory->alloc(cache->dev, cache->chunk, -1);
+		slab = cache->memory->alloc(cache->dev, cache->chunk, node);
 	if (!slab) {
 		unclaim_objects(cache, n);
-		udrv_pr_err("cache %s: no memory for %zu bytes of objects", cache->name,
-			    cache->chunk);
+		if (!(gfp & UDRV_GFP_NOWARN))
+			udrv_pr_err("cache %s: no memory for %zu bytes of objects", cache->name,
+				    cache->chunk);
 		return NULL;
 	}
 	slab->cache = cache;
+	slab->tag = cache->tag;
+	slab->node = node_of(cache, slab, node);
 	slab->count = slab->free = n;
 	memset(slab->is_free, 0xff, words(n) * sizeof(uint64_t));
 	if (n % WORD_BITS)
@@ -174,6 +178,7 @@ static void end_slab(struct udrv_kmem_cache *cache, struct slab *slab)
 		udrv__slab_debug_unmake(cache, slab);
 	for (uint32_t i = 0; !cache->debug && cache->dtor && i < slab->count; i++)
 		cache->dtor(object(cache, slab, i));
+	slab->cache = NULL;
 	cache->memory->free(cache->dev, slab, cache->chunk);
 }
 
@@ -226,13 +231,14 @@ static void add_locked(struct udrv_kmem_cache *cache, struct slab *slab)
 }
 
 /* Of a new slab, which other threads may have emptied already: then another one. */
-static uint32_t grow_and_take(struct udrv_kmem_cache *cache, void **objs, uint32_t n)
+static uint32_t grow_and_take(struct udrv_kmem_cache *cache, void **objs, uint32_t n,
+			      udrv_gfp_t gfp)
 {
 	uint32_t got = 0;
 	bool large = false;
 
 	while (!got) {
-		struct slab *slab = make_slab(cache);
+		struct slab *slab = make_slab(cache, gfp, -1);
 
 		if (!slab)
 			return 0;
@@ -257,7 +263,51 @@ uint32_t udrv__slab_take(struct udrv_kmem_cache *cache, void **objs, uint32_t n,
 		return 0;
 	got = take_locked(cache, objs, n);
 	udrv__slab_unlock(cache);
-	return got || gfp & UDRV_GFP_ATOMIC ? got : grow_and_take(cache, objs, n);
+	return got || gfp & UDRV_GFP_ATOMIC ? got : grow_and_take(cache, objs, n, gfp);
+}
+
+static struct slab *find_on(struct udrv_list_head *list, int node)
+{
+	struct slab *slab;
+
+	udrv_list_for_each_entry(slab, list, link)
+		if (slab->node == node)
+			return slab;
+	return NULL;
+}
+
+static void *take_on_node(struct udrv_kmem_cache *cache, int node)
+{
+	struct slab *slab = find_on(&cache->partial, node);
+	void *obj = NULL;
+
+	if (!slab)
+		slab = find_on(&cache->empties, node);
+	if (slab)
+		cache->taken += take_from(cache, slab, &obj, 1);
+	return obj;
+}
+
+void *udrv__slab_take_node(struct udrv_kmem_cache *cache, udrv_gfp_t gfp, int node)
+{
+	struct slab *slab = NULL;
+	void *obj;
+
+	for (;;) {
+		if (!(gfp & UDRV_GFP_ATOMIC))
+			udrv__slab_lock(cache);
+		else if (!udrv__slab_trylock(cache))
+			return NULL;
+		if (slab)
+			add_locked(cache, slab);
+		obj = take_on_node(cache, node);
+		udrv__slab_unlock(cache);
+		if (obj || gfp & UDRV_GFP_ATOMIC || (slab && slab->node != node))
+			return obj;
+		slab = make_slab(cache, gfp, node);
+		if (!slab)
+			return NULL;
+	}
 }
 
 /* Whether it is one that was out. */
