@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <udrv/device.h>
 #include <udrv/dma.h>
@@ -158,6 +160,41 @@ START_TEST(registered_memory_of_two_domains_has_one_address)
 }
 END_TEST
 
+/* In the child 0, or which step did more than it may. */
+static int use_in_child(void *p, udrv_iova_t iova)
+{
+	udrv_iova_t other = 7;
+
+	if (udrv_dma_alloc_coherent(a, PAGE, &other, UDRV_GFP_KERNEL) || other != 7)
+		return 1;
+	if (common(PAGE, UINT64_MAX, UDRV_GFP_KERNEL))
+		return 2;
+	udrv_dma_free_coherent(a, PAGE, p, iova);
+	return udrv_dma_shrink(a) ? 3 : 0;
+}
+
+START_TEST(a_child_of_fork_leaves_the_parents_memory_alone)
+{
+	udrv_iova_t iova, next;
+	char *p = udrv_dma_alloc_coherent(a, PAGE, &iova, UDRV_GFP_KERNEL);
+	char *shared = common(PAGE, UINT64_MAX, UDRV_GFP_KERNEL);
+	char *q;
+	int status = -1;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(use_in_child(p, iova));
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	q = udrv_dma_alloc_coherent(a, PAGE, &next, UDRV_GFP_KERNEL);
+	ck_assert_ptr_eq(q, p + PAGE);
+	udrv_dma_free_coherent(a, PAGE, p, iova);
+	udrv_dma_free_coherent(a, PAGE, q, next);
+	ck_assert_uint_eq(udrv_dma_shrink(a), REGION);
+	ck_assert_int_eq(udrv__arena_free(&udrv__common_arena, shared, PAGE), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("model_arena");
@@ -168,6 +205,7 @@ int main(void)
 	tcase_add_test(tc, common_memory_is_reached_by_all);
 	tcase_add_test(tc, common_memory_outlives_devices);
 	tcase_add_test(tc, a_narrow_device_and_common_memory);
+	tcase_add_test(tc, a_child_of_fork_leaves_the_parents_memory_alone);
 	tcase_add_test(tc, registered_memory_of_two_domains_has_one_address);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

@@ -230,9 +230,9 @@ START_TEST(zeroed_memory_is_zero_also_where_it_was_used_before)
 			char *q = udrv_kcalloc(size, 1, UDRV_GFP_KERNEL);
 			char *r = udrv_kzalloc_node(size, UDRV_GFP_KERNEL, -1);
 
-			ck_assert(all_are(p, 0, udrv_ksize(p)));
-			ck_assert(all_are(q, 0, udrv_ksize(q)));
-			ck_assert(all_are(r, 0, udrv_ksize(r)));
+			ck_assert(all_are(p, 0, size));
+			ck_assert(all_are(q, 0, size));
+			ck_assert(all_are(r, 0, size));
 			memset(p, 0xff, udrv_ksize(p));
 			memset(q, 0xff, udrv_ksize(q));
 			memset(r, 0xff, udrv_ksize(r));
@@ -244,8 +244,8 @@ START_TEST(zeroed_memory_is_zero_also_where_it_was_used_before)
 	for (int round = 0; round < 3; round++) {
 		char *p = udrv_kzalloc(40, UDRV_GFP_KERNEL);
 
-		ck_assert(all_are(p, 0, 64));
-		memset(p, 0xff, 64);
+		ck_assert(all_are(p, 0, 40));
+		memset(p, 0xff, udrv_ksize(p));
 		udrv_kfree(p);
 	}
 }
@@ -293,6 +293,40 @@ START_TEST(krealloc_with_zero_has_zeros_behind_the_end)
 	p = udrv_krealloc(p, 20000, UDRV_GFP_KERNEL | UDRV_GFP_ZERO);
 	ck_assert(all_are(p, 1, 50) && all_are(p + 50, 0, 20000 - 50));
 	udrv_kfree(p);
+}
+END_TEST
+
+static char said[8][256];
+static unsigned int said_count;
+
+static void keep_line(void *ctx, int level, const char *line)
+{
+	(void)ctx;
+	(void)level;
+	(void)snprintf(said[said_count++ % 8], sizeof(said[0]), "%s", line);
+}
+
+/* SLUB: what was not asked for is a red zone (kmalloc_redzone_access of its tests). */
+START_TEST(a_debug_mode_knows_how_many_bytes_were_asked_for)
+{
+	char *p;
+
+	ck_assert_int_eq(udrv__kmalloc_end(), 0);
+	ck_assert_int_eq(setenv("UDRV_SLAB_DEBUG", "FZ,kmalloc-32", 1), 0);
+	p = udrv_kmalloc(18, UDRV_GFP_KERNEL);
+	udrv_log_set(keep_line, NULL, UDRV_LOG_ERR);
+	p[17] = 1;
+	ck_assert_int_eq(udrv_kmem_cache_validate(udrv__kmalloc_caches[2]), 0);
+	p = udrv_krealloc(p, 20, UDRV_GFP_KERNEL);
+	p[19] = 1;
+	ck_assert_int_eq(udrv_kmem_cache_validate(udrv__kmalloc_caches[2]), 0);
+	ck_assert_uint_eq(said_count, 0);
+	p[20] = 1;
+	ck_assert_int_eq(udrv_kmem_cache_validate(udrv__kmalloc_caches[2]), 1);
+	ck_assert_uint_gt(said_count, 0);
+	ck_assert_ptr_nonnull(strstr(said[0], "kmalloc-32"));
+	udrv_kfree(p);
+	ck_assert_int_eq(unsetenv("UDRV_SLAB_DEBUG"), 0);
 }
 END_TEST
 
@@ -720,6 +754,7 @@ int main(void)
 	tcase_add_test(tc, sizes_that_are_too_large_or_overflow);
 	tcase_add_test(tc, zeroed_memory_is_zero_also_where_it_was_used_before);
 	tcase_add_test(tc, krealloc_keeps_what_is_in_it);
+	tcase_add_test(tc, a_debug_mode_knows_how_many_bytes_were_asked_for);
 	tcase_add_test(tc, krealloc_with_zero_has_zeros_behind_the_end);
 	tcase_add_test(tc, a_wrong_pointer_is_refused_and_changes_nothing);
 	tcase_add_test(tc, pages_that_were_a_slab_can_be_freed);

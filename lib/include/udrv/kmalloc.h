@@ -38,7 +38,8 @@ UDRV_BEGIN_DECLS
 /* The inline part: which cache, found when it is compiled. */
 #define UDRV__KMALLOC_CLASSES 13u
 
-UDRV_API extern struct udrv_kmem_cache *udrv__kmalloc_caches[UDRV__KMALLOC_CLASSES];
+/* Those that need not know how many bytes were asked for. */
+UDRV_API extern struct udrv_kmem_cache *udrv__kmalloc_fast[UDRV__KMALLOC_CLASSES];
 UDRV_API void *udrv__kmalloc(size_t size, udrv_gfp_t gfp);
 
 static inline unsigned int udrv__kmalloc_class(size_t size)
@@ -82,7 +83,7 @@ static inline __attribute__((always_inline)) void *udrv_kmalloc(size_t size, udr
 	if (__builtin_constant_p(size) && size && size <= UDRV_KMALLOC_MAX_CACHE_SIZE) {
 		unsigned int index = udrv__kmalloc_class(size);
 		struct udrv_kmem_cache *cache =
-			__atomic_load_n(&udrv__kmalloc_caches[index], __ATOMIC_ACQUIRE);
+			__atomic_load_n(&udrv__kmalloc_fast[index], __ATOMIC_ACQUIRE);
 
 		if (__builtin_expect(cache && !(gfp & (UDRV_GFP_DMA | UDRV_GFP_DMA32)), 1)) {
 			void *p = udrv_kmem_cache_alloc(cache, gfp);

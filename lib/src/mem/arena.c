@@ -10,6 +10,7 @@
 #include "mem/domain.h"
 #include "mem/lock.h"
 #include "mem/runs.h"
+#include "mem/slab.h"
 #include "pci/device.h"
 
 #define REGION_MIN UDRV__CHUNK
@@ -27,7 +28,7 @@ struct failure {
 
 void udrv__arena_init(struct udrv__arena *arena, struct udrv__domain *domain)
 {
-	*arena = (struct udrv__arena){.domain = domain};
+	*arena = (struct udrv__arena){.domain = domain, .generation = udrv__fork_generation};
 	udrv_init_list_head(&arena->regions);
 }
 
@@ -284,11 +285,31 @@ static void *take(struct udrv__arena *arena, const struct udrv__arena_want *want
 	return p;
 }
 
+/* Its memory is shared with the parent, which alone knows what is used of it. */
+static bool is_parents(struct udrv__arena *arena)
+{
+	static bool told;
+
+	if (arena->generation == udrv__fork_generation)
+		return false;
+	if (!arena->domain && udrv_list_empty(&arena->regions)) {
+		arena->generation = udrv__fork_generation;
+		return false;
+	}
+	if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
+		udrv_pr_err("DMA memory is the parent process's, which alone may allocate and free "
+			    "it");
+	return true;
+}
+
 void *udrv__arena_alloc(struct udrv__arena *arena, const struct udrv__arena_want *want)
 {
 	bool any_node = want->node < 0;
-	void *p = take(arena, want, any_node);
+	void *p;
 
+	if (is_parents(arena))
+		return NULL;
+	p = take(arena, want, any_node);
 	if (!p && want->gfp & UDRV_GFP_ATOMIC)
 		return any_node ? NULL : take(arena, want, true);
 	if (p)
@@ -320,6 +341,8 @@ int udrv__arena_free(struct udrv__arena *arena, void *va, size_t len)
 	bool good;
 	size_t at;
 
+	if (is_parents(arena))
+		return 0;
 	if (!region || !n || (uintptr_t)va & (UDRV__PAGE_MIN - 1))
 		return -EINVAL;
 	at = page_of(region, va);
@@ -336,7 +359,7 @@ size_t udrv__arena_run(struct udrv__arena *arena, const void *va)
 	struct udrv__region *region = region_of(arena, va);
 	size_t n;
 
-	if (!region || (uintptr_t)va & (UDRV__PAGE_MIN - 1))
+	if (!region || (uintptr_t)va & (UDRV__PAGE_MIN - 1) || is_parents(arena))
 		return 0;
 	udrv__mem_lock(&arena->lock);
 	n = udrv__run_length(region, page_of(region, va));
@@ -383,6 +406,8 @@ size_t udrv__arena_shrink(struct udrv__arena *arena)
 	size_t used;
 	size_t bytes;
 
+	if (is_parents(arena))
+		return 0;
 	pthread_mutex_lock(&udrv__regions_lock);
 	bytes = release(arena, false, &used);
 	pthread_mutex_unlock(&udrv__regions_lock);

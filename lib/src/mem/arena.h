@@ -14,7 +14,8 @@ struct udrv__arena {
 	struct udrv__domain *domain; /* NULL: common */
 	uint32_t lock;		     /* regions' list and pages */
 	struct udrv_list_head regions;
-	size_t bytes; /* of all regions */
+	size_t bytes;	     /* of all regions */
+	uint32_t generation; /* of forks, when it was made: a child of fork() may not use it */
 };
 
 extern struct udrv__arena udrv__common_arena;

@@ -66,10 +66,21 @@ static __attribute__((noinline)) void *alloc_low(size_t size, udrv_gfp_t gfp)
 	return udrv__kmalloc_run(size, gfp, -1);
 }
 
+/* In a debug mode what was not asked for is a red zone. */
+static inline void *finish(struct udrv_kmem_cache *cache, void *p, size_t size, udrv_gfp_t gfp)
+{
+	if (!p)
+		return NULL;
+	if (gfp & UDRV_GFP_ZERO)
+		memset(p, 0, cache->object_size);
+	if (unlikely(cache->debug))
+		udrv__slab_debug_set_requested(cache, p, size);
+	return p;
+}
+
 void *udrv__kmalloc(size_t size, udrv_gfp_t gfp)
 {
 	struct udrv_kmem_cache *cache;
-	void *p;
 
 	if (unlikely(size - 1 >= UDRV_KMALLOC_MAX_CACHE_SIZE))
 		return size ? udrv__kmalloc_run(size, gfp, -1) : UDRV_ZERO_SIZE_PTR;
@@ -78,22 +89,20 @@ void *udrv__kmalloc(size_t size, udrv_gfp_t gfp)
 	cache = cache_of(size, gfp);
 	if (unlikely(!cache))
 		return NULL;
-	p = udrv_kmem_cache_alloc(cache, gfp);
-	return p && gfp & UDRV_GFP_ZERO ? memset(p, 0, cache->object_size) : p;
+	return finish(cache, udrv_kmem_cache_alloc(cache, gfp), size, gfp);
 }
 
 void *udrv_kmalloc_node(size_t size, udrv_gfp_t gfp, int node)
 {
 	struct udrv_kmem_cache *cache;
-	void *p;
 
 	if (!size || (gfp & LOW && size <= UDRV_KMALLOC_MAX_CACHE_SIZE))
 		return udrv__kmalloc(size, gfp);
 	if (size > UDRV_KMALLOC_MAX_CACHE_SIZE)
 		return udrv__kmalloc_run(size, gfp, node);
 	cache = cache_of(size, gfp);
-	p = cache ? udrv_kmem_cache_alloc_node(cache, gfp, node) : NULL;
-	return p && gfp & UDRV_GFP_ZERO ? memset(p, 0, cache->object_size) : p;
+	return cache ? finish(cache, udrv_kmem_cache_alloc_node(cache, gfp, node), size, gfp)
+		     : NULL;
 }
 
 /* Finding what a pointer is to. */
@@ -178,24 +187,33 @@ void udrv_kfree_sensitive(const void *p)
 	udrv_kfree(p);
 }
 
-static size_t size_at(const void *p)
+/* What can be used of it: *cache is set if it is an object. 0: nothing of ours. */
+static size_t size_at(const void *p, struct udrv_kmem_cache **cache)
 {
 	const struct udrv__region *region = udrv__region_of(p);
 	const struct slab *slab = slab_at(p);
 
+	*cache = NULL;
 	if (region->arena != &udrv__common_arena)
 		return 0;
 	if (pages_begin(region, p))
 		return run_length(p);
-	return is_slab(slab) && is_object(slab, p) ? slab->cache->object_size : 0;
+	if (!is_slab(slab) || !is_object(slab, p))
+		return 0;
+	*cache = slab->cache;
+	return slab->cache->object_size;
 }
 
+/* Linux: who asks may use all of it. */
 size_t udrv_ksize(const void *p)
 {
-	size_t size = size_at(p);
+	struct udrv_kmem_cache *cache;
+	size_t size = size_at(p, &cache);
 
 	if (!size)
 		complain(p, "udrv_ksize");
+	else if (cache && cache->debug)
+		udrv__slab_debug_set_requested(cache, (void *)(uintptr_t)p, size);
 	return size;
 }
 
@@ -210,6 +228,7 @@ size_t udrv_kmalloc_size_roundup(size_t size)
 
 void *udrv_krealloc(const void *p, size_t new_size, udrv_gfp_t gfp)
 {
+	struct udrv_kmem_cache *cache;
 	size_t size;
 	void *moved;
 
@@ -219,12 +238,18 @@ void *udrv_krealloc(const void *p, size_t new_size, udrv_gfp_t gfp)
 	}
 	if (UDRV_ZERO_OR_NULL_PTR(p))
 		return udrv__kmalloc(new_size, gfp);
-	size = udrv_ksize(p);
-	if (!size)
+	size = size_at(p, &cache);
+	if (!size) {
+		complain(p, "udrv_krealloc");
 		return NULL;
+	}
+	if (cache && cache->debug)
+		size = udrv__slab_debug_requested(cache, p);
 	if (new_size <= size) {
 		if (gfp & UDRV_GFP_ZERO)
 			memset((char *)(uintptr_t)p + new_size, 0, size - new_size);
+		if (cache && cache->debug)
+			udrv__slab_debug_set_requested(cache, (void *)(uintptr_t)p, new_size);
 		return (void *)(uintptr_t)p;
 	}
 	moved = udrv__kmalloc(new_size, gfp);

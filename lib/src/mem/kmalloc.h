@@ -8,6 +8,8 @@
 /* Of each slab: where it begins follows from where an object is. */
 #define UDRV__KMALLOC_CHUNK ((size_t)64 << 10)
 
+extern struct udrv_kmem_cache *udrv__kmalloc_caches[UDRV__KMALLOC_CLASSES];
+
 /* Have the caches. 0 or -ENOMEM, explained: then there is none, and it may be tried again. */
 int udrv__kmalloc_init(void);
 /*

@@ -13,6 +13,7 @@
 #define MAGAZINE ((size_t)32 << 10)
 
 struct udrv_kmem_cache *udrv__kmalloc_caches[CLASSES];
+struct udrv_kmem_cache *udrv__kmalloc_fast[CLASSES];
 
 static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
 
@@ -56,8 +57,11 @@ static int make_all(void)
 		give_back();
 		return -ENOMEM;
 	}
-	for (n = 0; n < CLASSES; n++)
+	for (n = 0; n < CLASSES; n++) {
 		__atomic_store_n(&udrv__kmalloc_caches[n], made[n], __ATOMIC_RELEASE);
+		if (!made[n]->debug)
+			__atomic_store_n(&udrv__kmalloc_fast[n], made[n], __ATOMIC_RELEASE);
+	}
 	return 0;
 }
 
@@ -90,7 +94,7 @@ int udrv__kmalloc_end(void)
 			ret = -EBUSY;
 	for (unsigned int i = 0; i < CLASSES && !ret; i++) {
 		(void)udrv_kmem_cache_destroy(udrv__kmalloc_caches[i]);
-		udrv__kmalloc_caches[i] = NULL;
+		udrv__kmalloc_caches[i] = udrv__kmalloc_fast[i] = NULL;
 	}
 	if (!ret)
 		give_back();

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <unwind.h>
 
+#include <udrv/kmalloc.h>
 #include <udrv/log.h>
 
 #include "mem/slab_debug.h"
@@ -21,11 +22,22 @@ static __thread int32_t thread_id;
 
 /* Where a trace begins is behind the last of these. */
 static const void *const own[] = {
-	(const void *)udrv_kmem_cache_alloc,	  (const void *)udrv_kmem_cache_zalloc,
-	(const void *)udrv_kmem_cache_alloc_bulk, (const void *)udrv_kmem_cache_free,
-	(const void *)udrv_kmem_cache_free_bulk,  (const void *)udrv__depot_alloc,
-	(const void *)udrv__depot_free,		  (const void *)udrv__slab_debug_alloc,
-	(const void *)udrv__slab_debug_free,	  (const void *)udrv__slab_track_now,
+	(const void *)udrv_kmem_cache_alloc,
+	(const void *)udrv_kmem_cache_zalloc,
+	(const void *)udrv_kmem_cache_alloc_bulk,
+	(const void *)udrv_kmem_cache_free,
+	(const void *)udrv_kmem_cache_free_bulk,
+	(const void *)udrv__depot_alloc,
+	(const void *)udrv__depot_free,
+	(const void *)udrv__slab_debug_alloc,
+	(const void *)udrv__slab_debug_free,
+	(const void *)udrv__slab_track_now,
+	(const void *)udrv__kmalloc,
+	(const void *)udrv_kmalloc_node,
+	(const void *)udrv_kfree,
+	(const void *)udrv_krealloc,
+	(const void *)udrv_kmemdup,
+	(const void *)udrv_kstrdup,
 };
 
 struct trace {
