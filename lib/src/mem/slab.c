@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Object caches: making and ending them, and a thread's own magazines. */
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -13,6 +14,15 @@
 #define ALIGN_MAX 4096u
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
+
+/* Does nothing on processors that are too old for it. */
+#ifdef __x86_64__
+#define FETCH_TO_WRITE(p) __asm__ volatile("prefetchw %0" : : "m"(*(const char *)(p)))
+#else
+#define FETCH_TO_WRITE(p) __builtin_prefetch(p, 1)
+#endif
+
+_Static_assert(!offsetof(struct udrv_kmem_cache, slot), "the inline part looks there");
 
 static const char *find_fault(const struct udrv_device *dev, const char *name, size_t size,
 			      size_t align, unsigned int flags)
@@ -62,11 +72,13 @@ static uint32_t choose_rounds(size_t size)
 static void set_up(struct udrv_kmem_cache *cache, const char *name, size_t size, size_t align)
 {
 	cache->memory = cache->flags & UDRV_SLAB_CACHE_DMA ? &udrv__slab_dma : &udrv__slab_plain;
-	cache->object_size = size;
+	cache->object_size = (uint32_t)size;
 	cache->align = choose_align(size, align, cache->flags);
 	cache->size = (size + cache->align - 1) & ~(cache->align - 1);
 	cache->rounds = choose_rounds(cache->size);
-	cache->magazine_stride = sizeof(struct udrv__magazine) + cache->rounds * sizeof(void *);
+	cache->magazine_stride =
+		(sizeof(struct udrv__magazine) + cache->rounds * sizeof(void *) + CACHE_LINE - 1) &
+		~(size_t)(CACHE_LINE - 1);
 	cache->limit = UINT64_MAX;
 	strncpy(cache->name, name, sizeof(cache->name) - 1);
 	udrv_init_list_head(&cache->partial);
@@ -172,6 +184,14 @@ static void swap(struct udrv__slab_slot *slot, uint32_t rounds)
 	slot->previous = was_loaded;
 }
 
+/* Objects that another CPU may have: all at once, to be written, rather than each when it is used.
+ */
+static void fetch(const struct udrv__magazine *m)
+{
+	for (uint32_t i = m->count; i--;)
+		FETCH_TO_WRITE(m->objs[i]);
+}
+
 /* Both magazines are empty: a full one for one of them. */
 static bool exchange_empty(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot,
 			   uint32_t leave)
@@ -180,6 +200,7 @@ static bool exchange_empty(struct udrv_kmem_cache *cache, struct udrv__slab_slot
 
 	if (!m)
 		return false;
+	fetch(m);
 	slot->loaded->count = 0;
 	udrv__depot_put(cache, slot->loaded);
 	load(slot, m, cache->rounds);
@@ -196,7 +217,7 @@ static bool refill(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot, 
 		swap(slot, cache->rounds);
 		return true;
 	}
-	COUNT(slot->misses, 1);
+	UDRV__COUNT(slot->misses, 1);
 	if (!atomic)
 		udrv__slab_reap(cache);
 	if (exchange_empty(cache, slot, RESERVE))
@@ -230,7 +251,7 @@ static void spill(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot)
 	swap(slot, cache->rounds);
 }
 
-static __attribute__((noinline)) void *alloc_slowly(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
+void *udrv__slab_alloc_slowly(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
 {
 	struct udrv__slab_slot *slot = udrv__slab_slot_get(cache, !(gfp & UDRV_GFP_ATOMIC));
 
@@ -238,11 +259,11 @@ static __attribute__((noinline)) void *alloc_slowly(struct udrv_kmem_cache *cach
 		return udrv__depot_alloc(cache, gfp);
 	if (!refill(cache, slot, gfp))
 		return NULL;
-	COUNT(slot->allocs, 1);
+	UDRV__COUNT(slot->allocs, 1);
 	return *--slot->top;
 }
 
-static __attribute__((noinline)) void free_slowly(struct udrv_kmem_cache *cache, void *obj)
+void udrv__slab_free_slowly(struct udrv_kmem_cache *cache, void *obj)
 {
 	struct udrv__slab_slot *slot = udrv__slab_slot_get(cache, true);
 
@@ -252,34 +273,18 @@ static __attribute__((noinline)) void free_slowly(struct udrv_kmem_cache *cache,
 	}
 	if (slot->top == slot->end)
 		spill(cache, slot);
-	COUNT(slot->frees, 1);
+	UDRV__COUNT(slot->frees, 1);
 	*slot->top++ = obj;
 }
 
 void *udrv_kmem_cache_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
 {
-	struct udrv__slab_slot *slot = udrv__slab_slot(cache);
-	void **top = slot->top;
-
-	if (unlikely(top == slot->bottom))
-		return alloc_slowly(cache, gfp);
-	COUNT(slot->allocs, 1);
-	slot->top = top - 1;
-	return top[-1];
+	return udrv__slab_alloc(cache, gfp);
 }
 
 void udrv_kmem_cache_free(struct udrv_kmem_cache *cache, void *obj)
 {
-	struct udrv__slab_slot *slot = udrv__slab_slot(cache);
-	void **top = slot->top;
-
-	if (unlikely(top == slot->end)) {
-		free_slowly(cache, obj);
-		return;
-	}
-	COUNT(slot->frees, 1);
-	*top = obj;
-	slot->top = top + 1;
+	udrv__slab_free(cache, obj);
 }
 
 void *udrv_kmem_cache_zalloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
@@ -312,7 +317,7 @@ static size_t alloc_many(struct udrv_kmem_cache *cache, struct udrv__slab_slot *
 		memcpy(objs + got, slot->top, part * sizeof(*objs));
 		got += part;
 	}
-	COUNT(slot->allocs, got);
+	UDRV__COUNT(slot->allocs, got);
 	return got;
 }
 
@@ -345,7 +350,7 @@ void udrv_kmem_cache_free_bulk(struct udrv_kmem_cache *cache, size_t n, void **o
 		udrv__depot_free(cache, objs[i]);
 	if (!slot)
 		return;
-	COUNT(slot->frees, n);
+	UDRV__COUNT(slot->frees, n);
 	while (n) {
 		size_t part;
 
@@ -373,7 +378,7 @@ int udrv_kmem_cache_shrink(struct udrv_kmem_cache *cache)
 
 unsigned int udrv_kmem_cache_size(const struct udrv_kmem_cache *cache)
 {
-	return (unsigned int)cache->object_size;
+	return cache->object_size;
 }
 
 int udrv_kmem_cache_set_limit(struct udrv_kmem_cache *cache, size_t objects)

@@ -37,27 +37,13 @@ struct udrv__magazine {
 	void *objs[];
 };
 
-/* Magazines on a stack: tag and id of the top one. The tag changes with each change. */
+/* Magazines on a stack: a tag, which each change changes; how many; the id of the top one. */
 struct udrv__magazine_stack {
 	_Alignas(CACHE_LINE) uint64_t head;
-	uint32_t count; /* of those that may be taken */
-};
-
-/* One thread's magazines of one cache. All zero: none, which looks both empty and full. */
-struct udrv__slab_slot {
-	_Alignas(CACHE_LINE) void **top; /* the loaded magazine's: one behind the last object */
-	void **bottom;
-	void **end;
-	/* Read by others. */
-	uint64_t allocs;
-	uint64_t frees;
-	uint64_t misses; /* allocations that the loaded magazine did not answer */
-	struct udrv__magazine *loaded;
-	struct udrv__magazine *previous; /* its count is up to date */
 };
 
 struct udrv_kmem_cache {
-	size_t slot; /* offset in each thread's table */
+	size_t slot; /* offset in each thread's table; <udrv/slab.h> expects it here */
 	size_t size; /* with what aligns the next one */
 	uint32_t rounds;
 	unsigned int flags;
@@ -65,11 +51,13 @@ struct udrv_kmem_cache {
 	void (*dtor)(void *obj);
 	const struct udrv__slab_memory *memory;
 	struct udrv_device *dev;
-	size_t object_size;
+	uint32_t object_size;
+	uint32_t per_slab;
 	size_t align;
 	size_t chunk;
-	size_t first; /* offset of a slab's first object */
-	uint32_t per_slab;
+	size_t first;	    /* least offset of a slab's first object */
+	uint32_t colours;   /* what is added to it, in bytes; a mask */
+	uint32_t gap_shift; /* a cache line is left after so many objects, a power of two */
 	char name[32];
 
 	/* The depot. */
@@ -114,6 +102,7 @@ void udrv__slab_lock(struct udrv_kmem_cache *cache);
 void udrv__slab_unlock(struct udrv_kmem_cache *cache);
 
 /* The depot. No locks, no system calls, but where it says so. */
+uint32_t udrv__depot_full(const struct udrv_kmem_cache *cache); /* how many */
 struct udrv__magazine *udrv__depot_take_full(struct udrv_kmem_cache *cache, uint32_t leave);
 struct udrv__magazine *udrv__depot_take_empty(struct udrv_kmem_cache *cache);
 void udrv__depot_put(struct udrv_kmem_cache *cache, struct udrv__magazine *magazine);
@@ -125,12 +114,9 @@ void udrv__depot_release(struct udrv_kmem_cache *cache);
 void *udrv__depot_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp);
 void udrv__depot_free(struct udrv_kmem_cache *cache, void *obj);
 
-/* Threads. The table of the calling one, or one that is never written. */
-extern __thread char *udrv__slab_table __attribute__((tls_model("initial-exec")));
-
 static inline struct udrv__slab_slot *udrv__slab_slot(const struct udrv_kmem_cache *cache)
 {
-	return (struct udrv__slab_slot *)(void *)(udrv__slab_table + cache->slot);
+	return udrv__slab_own(cache);
 }
 
 /* The calling thread's, with magazines; NULL if it has none. */
@@ -140,21 +126,5 @@ int udrv__slab_register(struct udrv_kmem_cache *cache); /* 0, -ENOSPC */
 void udrv__slab_unregister(struct udrv_kmem_cache *cache);
 void udrv__slab_flush_threads(struct udrv_kmem_cache *cache);
 void udrv__slab_sum(struct udrv_kmem_cache *cache, struct udrv_kmem_cache_stats *stats);
-
-/*
- * A counter that one thread writes and others may read: a plain addition, which no compiler tears
- * on a 64-bit machine; the thread sanitizer cannot know that.
- */
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define COUNT(counter, n) __atomic_store_n(&(counter), (counter) + (n), __ATOMIC_RELAXED)
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__) && !defined(COUNT)
-#define COUNT(counter, n) __atomic_store_n(&(counter), (counter) + (n), __ATOMIC_RELAXED)
-#endif
-#ifndef COUNT
-#define COUNT(counter, n) ((counter) += (n))
-#endif
 
 #endif
