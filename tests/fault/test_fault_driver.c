@@ -11,6 +11,7 @@
 
 #include "driver/daemon.h"
 #include "edu.h"
+#include "mem/kmalloc.h"
 
 #include "support/fake_tree.h"
 #include "support/fault.h"
@@ -41,7 +42,7 @@ static void teardown_open(void)
 	fake_tree_remove();
 }
 
-/* With its own device, as what is mapped of a BAR stays until close. */
+/* With its own device, as what is mapped of a BAR stays until close, and kmalloc's first caches. */
 static int step_probe(void *ctx)
 {
 	struct udrv_device **out = ctx;
@@ -50,8 +51,10 @@ static int step_probe(void *ctx)
 	if (ret)
 		return ret;
 	ret = udrv_driver_probe(&edu_driver, *out);
-	if (ret)
+	if (ret) {
 		udrv_device_close(*out);
+		FAULT_MUST(!udrv__kmalloc_end());
+	}
 	return ret;
 }
 
@@ -65,6 +68,7 @@ static void undo_probe(void *ctx)
 	ck_assert_uint_eq(result, 3628800);
 	edu_driver.remove(*out);
 	udrv_device_close(*out);
+	ck_assert_int_eq(udrv__kmalloc_end(), 0);
 }
 
 START_TEST(edu_probe)
@@ -75,12 +79,13 @@ START_TEST(edu_probe)
 	 * Without memory for MSI it takes the line, as Linux's pci_alloc_irq_vectors() does. An
 	 * arena that cannot have what would be good takes less.
 	 */
-	fault_check(&(struct fault_case){.step = step_probe,
-					 .undo = undo_probe,
-					 .ctx = &opened,
-					 .absorbs = " calloc realloc eventfd mmap memfd_create ftruncate ",
-					 .fewest = 15,
-					 .silent = true});
+	fault_check(&(struct fault_case){
+		.step = step_probe,
+		.undo = undo_probe,
+		.ctx = &opened,
+		.absorbs = " malloc calloc realloc eventfd mmap memfd_create ftruncate ",
+		.fewest = 15,
+		.silent = true});
 }
 END_TEST
 

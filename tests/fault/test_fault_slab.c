@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* Making a cache, and making it grow: each acquiring call inside fails in turn. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include <udrv/slab.h>
+
+#include "mem/slab.h"
 
 #include "support/fault.h"
 #include "support/suite.h"
@@ -41,10 +44,17 @@ static void undo_create(void *ctx)
 	ck_assert_int_eq(made, ended);
 }
 
+static void set_modes(const char *modes)
+{
+	ck_assert_int_eq(setenv("UDRV_SLAB_DEBUG", modes, 1), 0);
+}
+
+/* Each test: in no debug mode; in debug modes. */
 START_TEST(a_cache)
 {
 	static size_t sizes[] = {64, 2048, 1 << 20};
 
+	set_modes(_i ? "FZPU" : "-");
 	for (int i = 0; i < 3; i++)
 		fault_check(&(struct fault_case){
 			.step = step_create, .undo = undo_create, .ctx = &sizes[i], .fewest = 3});
@@ -77,6 +87,7 @@ static void undo_grow(void *ctx)
 
 START_TEST(growth)
 {
+	set_modes(_i ? "FZP" : "-");
 	cache = udrv_kmem_cache_create(NULL, "fault", 256, 0, 0, ctor, dtor);
 	ck_assert_ptr_nonnull(cache);
 	/* Without memory for the reserve an allocation may succeed. */
@@ -91,9 +102,11 @@ int main(void)
 	Suite *s = suite_create("fault_slab");
 	TCase *tc = tcase_create("caches");
 
+	/* The threads of the process are counted. */
+	udrv__slab_reap_period_ns = UINT64_MAX;
 	tcase_set_timeout(tc, 60);
-	tcase_add_test(tc, a_cache);
-	tcase_add_test(tc, growth);
+	tcase_add_loop_test(tc, a_cache, 0, 2);
+	tcase_add_loop_test(tc, growth, 0, 2);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

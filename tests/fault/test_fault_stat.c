@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
-/* Making the statistics segment: each acquiring call inside fails in turn. */
+/* Making the files of statistics, and counting in one: each acquiring call inside fails in turn. */
 #include <errno.h>
 #include <string.h>
 
+#include <pthread.h>
 #include <udrv/device.h>
+#include <udrv/slab.h>
 
+#include "mem/slab_stat.h"
 #include "pci/device.h"
 #include "stat/segment.h"
 
@@ -32,7 +35,7 @@ static bool is_there(const char *suffix)
 {
 	char path[PATH_MAX];
 
-	(void)snprintf(path, sizeof(path), "%s/test@model:edu.stats%s", fake_root, suffix);
+	(void)snprintf(path, sizeof(path), "%s/test@model:edu%s", fake_root, suffix);
 	return !access(path, F_OK);
 }
 
@@ -42,8 +45,8 @@ static int step_create(void *ctx)
 	int ret = udrv__stat_create(&segment, fake_root, "test", dev);
 
 	(void)ctx;
-	FAULT_MUST(!is_there(".new"));
-	FAULT_MUST(is_there("") == !ret);
+	FAULT_MUST(!is_there(".stats.new"));
+	FAULT_MUST(is_there(".stats") == !ret);
 	FAULT_MUST(!segment.header == !!ret && !dev->stats == !!ret);
 	return ret;
 }
@@ -57,8 +60,8 @@ static void undo_create(void *ctx)
 
 START_TEST(stat_create)
 {
-	fault_check(&(struct fault_case){.step = step_create, .undo = undo_create, .fewest = 3});
-	ck_assert(!is_there(""));
+	fault_check(&(struct fault_case){.step = step_create, .undo = undo_create, .fewest = 4});
+	ck_assert(!is_there(".stats"));
 }
 END_TEST
 
@@ -91,6 +94,122 @@ START_TEST(stat_open)
 }
 END_TEST
 
+static int step_create_slabs(void *ctx)
+{
+	int ret = udrv__slab_stat_create(fake_root, "test", "model:edu");
+
+	(void)ctx;
+	FAULT_MUST(!is_there(".slabs.new"));
+	FAULT_MUST(is_there(".slabs") == !ret);
+	return ret;
+}
+
+static void undo_create_slabs(void *ctx)
+{
+	(void)ctx;
+	udrv__slab_stat_destroy();
+}
+
+START_TEST(slab_stat_create)
+{
+	fault_check(&(struct fault_case){
+		.step = step_create_slabs, .undo = undo_create_slabs, .fewest = 4});
+	ck_assert(!is_there(".slabs"));
+}
+END_TEST
+
+static int step_open_slabs(void *ctx)
+{
+	struct udrv__slab_view *view = ctx;
+	char path[PATH_MAX];
+	int ret;
+
+	(void)snprintf(path, sizeof(path), "%s/test@model:edu.slabs", fake_root);
+	view->header = NULL;
+	ret = udrv__slab_view_open(view, path);
+	FAULT_MUST(!view->header == !!ret);
+	return ret;
+}
+
+static void undo_open_slabs(void *ctx)
+{
+	udrv__slab_view_close(ctx);
+}
+
+START_TEST(slab_view_open)
+{
+	struct udrv__slab_view view;
+
+	ck_assert_int_eq(step_create_slabs(NULL), 0);
+	fault_check(&(struct fault_case){.step = step_open_slabs,
+					 .undo = undo_open_slabs,
+					 .ctx = &view,
+					 .fewest = 3,
+					 .silent = true});
+	undo_create_slabs(NULL);
+}
+END_TEST
+
+/* A thread that counts where others read it, or nowhere else than in the cache. */
+
+enum { CACHES = 70 };
+
+static struct udrv_kmem_cache *caches[CACHES];
+
+static void *use_caches(void *ok)
+{
+	for (int i = 0; i < CACHES; i++) {
+		void *obj = udrv_kmem_cache_alloc(caches[i], UDRV_GFP_KERNEL);
+
+		if (!obj)
+			return NULL;
+		udrv_kmem_cache_free(caches[i], obj);
+	}
+	return ok;
+}
+
+static int step_use(void *ctx)
+{
+	struct udrv_kmem_cache_stats before;
+	struct udrv_kmem_cache_stats stats;
+	void *result = NULL;
+	pthread_t thread;
+	int err;
+
+	udrv_kmem_cache_get_stats(caches[CACHES - 1], &before);
+	err = pthread_create(&thread, NULL, use_caches, ctx);
+	if (err)
+		return -err;
+	FAULT_MUST(!pthread_join(thread, &result) && result);
+	udrv_kmem_cache_get_stats(caches[CACHES - 1], &stats);
+	FAULT_MUST(stats.allocations == before.allocations + 1 && !stats.active);
+	return 0;
+}
+
+static void undo_nothing(void *ctx)
+{
+	(void)ctx;
+}
+
+START_TEST(a_thread_that_is_counted)
+{
+	static char ok;
+
+	ck_assert_int_eq(step_create_slabs(NULL), 0);
+	for (int i = 0; i < CACHES; i++)
+		caches[i] = udrv_kmem_cache_create(NULL, "fault", 64, 0, 0, NULL, NULL);
+	fault_check(&(struct fault_case){.step = step_use,
+					 .undo = undo_nothing,
+					 .ctx = &ok,
+					 .absorbs = " mmap posix_fallocate ",
+					 .fewest = 4,
+					 .silent = true});
+	for (int i = 0; i < CACHES; i++)
+		ck_assert_int_eq(udrv_kmem_cache_destroy(caches[i]), 0);
+	undo_create_slabs(NULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fault_stat");
@@ -100,6 +219,9 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, stat_create);
 	tcase_add_test(tc, stat_open);
+	tcase_add_test(tc, slab_stat_create);
+	tcase_add_test(tc, slab_view_open);
+	tcase_add_test(tc, a_thread_that_is_counted);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

@@ -46,7 +46,7 @@ check "no permission" -s 1 -m "no permission for /dev/vfio/$group" as_nobody udr
 check_untouched "after a user without permission" "$edu" vfio-pci
 chown nobody "/dev/vfio/$group"
 check "memory that may not be locked" -s 1 \
-	-m "$edu: cannot pin 8192 bytes for DMA: RLIMIT_MEMLOCK is 4096 bytes; raise it" \
+	-m "$edu: cannot pin 8192 bytes for DMA: RLIMIT_MEMLOCK is 4096 bytes, 0 KiB are locked; raise it .ulimit -l 8" \
 	as_nobody "ulimit -l 4; udrv run edu $edu"
 check "a program that may lock little" -m '^4 MiB are refused' \
 	-m 'RLIMIT_MEMLOCK is 131072 bytes' -m '^64 KiB are not' \

@@ -157,26 +157,35 @@ static bool all_are(const unsigned char *mem, unsigned char byte)
 	return true;
 }
 
+/* The page of an anonymous mapping that is mapped for the device, and no page behind it. */
+static udrv_iova_t map_page(struct udrv_device *dev, unsigned char *page)
+{
+	return udrv_dma_map_single(dev, page, PAGE, UDRV_DMA_BIDIRECTIONAL);
+}
+
 static void stray(struct udrv_device *dev)
 {
 	uint8_t __udrv_iomem *regs = udrv_pci_iomap(dev, EDU_BAR, 0);
-	udrv_iova_t iova = 0;
-	unsigned char *mem;
+	unsigned char *mem =
+		mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	udrv_iova_t iova;
 
 	check("registers", regs && !udrv_pci_enable_device(dev) && !udrv_pci_set_master(dev));
 	check("mask", !udrv_dma_set_mask_and_coherent(dev, UDRV_DMA_BIT_MASK(EDU_DMA_BITS)));
-	mem = udrv_dma_alloc_coherent(dev, PAGE, &iova, UDRV_GFP_KERNEL);
-	check("memory", mem);
-	if (!regs || !mem)
+	if (!regs || mem == MAP_FAILED)
 		return;
-	memset(mem, 0x5a, PAGE);
+	iova = map_page(dev, mem);
+	check("memory", !udrv_dma_mapping_error(dev, iova));
+	memset(mem, 0x5a, 2 * PAGE);
 	check("a transfer to the next page ends", transfer(regs, iova + PAGE));
-	check("memory is as it was", all_are(mem, 0x5a));
+	check("memory is as it was", all_are(mem, 0x5a) && all_are(mem + PAGE, 0x5a));
 	check("a transfer to the page ends", transfer(regs, iova));
 	check("it arrived", mem[0] == 0 && mem[63] == 0 && mem[64] == 0x5a);
-	/* What was freed is out of the IOMMU: the same address is a stray one now. */
-	udrv_dma_free_coherent(dev, PAGE, mem, iova);
-	check("a transfer to the freed page ends", transfer(regs, iova));
+	/* What was unmapped is out of the IOMMU: the same address is a stray one now. */
+	udrv_dma_unmap_single(dev, iova, PAGE, UDRV_DMA_BIDIRECTIONAL);
+	memset(mem, 0x5a, PAGE);
+	check("a transfer to the unmapped page ends", transfer(regs, iova));
+	check("it did not arrive", all_are(mem, 0x5a));
 }
 
 static void (*find_test(const char *name))(struct udrv_device *dev)

@@ -6,6 +6,7 @@
 
 #include <linux/pci_regs.h>
 #include <udrv/dma.h>
+#include <udrv/kmalloc.h>
 
 #include "edu_device.h"
 #include "support/suite.h"
@@ -22,6 +23,25 @@ static void setup(void)
 	memory = udrv_dma_alloc_coherent(dev, 2 * PAGE, &iova, UDRV_GFP_KERNEL);
 	ck_assert_ptr_nonnull(memory);
 	ck_assert_int_eq(udrv_pci_set_master(dev), 0);
+}
+
+/* Calls of the backend, counted. */
+static unsigned int maps;
+static struct udrv__backend_ops counting;
+
+static int count_map(struct udrv_device *d, void *va, size_t len, udrv_iova_t at, bool reads,
+		     bool writes)
+{
+	maps++;
+	return udrv__model_backend.dma_map(d, va, len, at, reads, writes);
+}
+
+static void count_maps(void)
+{
+	counting = *dev->ops;
+	counting.dma_map = count_map;
+	dev->ops = &counting;
+	maps = 0;
 }
 
 static void to_device(udrv_iova_t addr, uint32_t offset, uint64_t len)
@@ -262,6 +282,61 @@ START_TEST(pulled_card_does_no_dma)
 }
 END_TEST
 
+/* The first region is mapped when the memory is got, nothing when it is given to the device. */
+START_TEST(kmalloc_memory_is_reached_without_another_mapping)
+{
+	udrv_gfp_t gfp = _i ? UDRV_GFP_KERNEL | UDRV_GFP_DMA : UDRV_GFP_KERNEL;
+	unsigned char *p;
+	unsigned char *q;
+	udrv_iova_t from;
+	udrv_iova_t to;
+
+	/* The card has 28 address lines; what the process takes it to have decides. */
+	if (!_i)
+		ck_assert_int_eq(udrv_dma_set_mask(dev, UDRV_DMA_BIT_MASK(32)), 0);
+	count_maps();
+	p = udrv_kmalloc(1000, gfp);
+	q = udrv_kmalloc(3000, gfp);
+	ck_assert_uint_ge(maps, 1);
+	maps = 0;
+	for (int i = 0; i < 1000; i++)
+		p[i] = (unsigned char)(i * 7);
+	from = udrv_dma_map_single(dev, p, 1000, UDRV_DMA_TO_DEVICE);
+	to = udrv_dma_map_single(dev, q, 3000, UDRV_DMA_FROM_DEVICE);
+	ck_assert_uint_eq(from, udrv_virt_to_bus(p));
+	ck_assert_uint_eq(maps, 0);
+	if (_i) {
+		to_device(from, 0, 1000);
+		from_device(to, 0, 1000);
+		ck_assert_mem_eq(p, q, 1000);
+		ck_assert_uint_eq(counts().dma_faults, 0);
+	}
+	udrv_dma_unmap_single(dev, from, 1000, UDRV_DMA_TO_DEVICE);
+	udrv_dma_unmap_single(dev, to, 3000, UDRV_DMA_FROM_DEVICE);
+	udrv_kfree(p);
+	udrv_kfree(q);
+	ck_assert_uint_eq(maps, 0);
+}
+END_TEST
+
+/* A device that is opened later reaches what there is already. */
+START_TEST(kmalloc_memory_is_reached_by_each_device)
+{
+	char *p = udrv_kmalloc(100, UDRV_GFP_KERNEL | UDRV_GFP_DMA);
+	struct udrv_device *other;
+	udrv_iova_t addr;
+
+	ck_assert_int_eq(udrv_device_open("model:edu", NULL, &other), 0);
+	addr = udrv_dma_map_single(other, p, 100, UDRV_DMA_BIDIRECTIONAL);
+	ck_assert_uint_eq(addr, udrv_virt_to_bus(p));
+	udrv_dma_unmap_single(other, addr, 100, UDRV_DMA_BIDIRECTIONAL);
+	udrv_device_close(other);
+	to_device(udrv_virt_to_bus(p), 0, 100);
+	ck_assert_uint_eq(counts().dma_faults, 0);
+	udrv_kfree(p);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("model_dma");
@@ -283,6 +358,8 @@ int main(void)
 	tcase_add_test(tc, mappings_that_an_iommu_refuses);
 	tcase_add_test(tc, reset_ends_a_transfer);
 	tcase_add_test(tc, pulled_card_does_no_dma);
+	tcase_add_loop_test(tc, kmalloc_memory_is_reached_without_another_mapping, 0, 2);
+	tcase_add_test(tc, kmalloc_memory_is_reached_by_each_device);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

@@ -1,91 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* The statistics of a daemon that drives model:edu, and `udrv irqs` and `udrv irq set` on it. */
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <sys/wait.h>
-#include <time.h>
-
 #include <udrv/irq.h>
 
-#include "driver/daemon.h"
 #include "stats.h"
 #include "tool.h"
 
 #include "edu_driver.h"
-#include "support/fake_tree.h"
+#include "support/process.h"
 #include "support/suite.h"
-
-#define DEVICE	"model:edu"
-#define WAIT_MS 30000
-
-#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-static pid_t daemon_pid;
-
-static void redirect(const char *file, int fd)
-{
-	char path[PATH_MAX];
-	int to;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", fake_root, file);
-	to = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-	if (to < 0 || dup2(to, fd) < 0)
-		_exit(99);
-	close(to);
-}
-
-static int run_driver(int argc, char **argv)
-{
-	return udrv_driver_main(&edu_driver, argc, argv);
-}
-
-/* Run it in a process of its own, its output in @file.out and @file.err. */
-static pid_t spawn(int (*run)(int argc, char **argv), const char *file, const char *const *words)
-{
-	char name[PATH_MAX];
-	char *argv[10];
-	int argc = 0;
-	pid_t pid;
-
-	for (; words[argc]; argc++)
-		argv[argc] = (char *)(uintptr_t)words[argc];
-	argv[argc] = NULL;
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (!pid) {
-		/* Check's handler would kill the test, too. */
-		(void)signal(SIGINT, SIG_DFL);
-		(void)snprintf(name, sizeof(name), "%s.out", file);
-		redirect(name, STDOUT_FILENO);
-		(void)snprintf(name, sizeof(name), "%s.err", file);
-		redirect(name, STDERR_FILENO);
-		exit(run(argc, argv));
-	}
-	return pid;
-}
-
-static void pause_ms(long ms)
-{
-	const struct timespec t = {.tv_nsec = ms * 1000000};
-
-	nanosleep(&t, NULL);
-}
-
-/* The exit status, or minus the signal. */
-static int end_of(pid_t pid)
-{
-	int status;
-
-	for (int waited = 0; waited < WAIT_MS; waited += 5) {
-		if (waitpid(pid, &status, WNOHANG) == pid)
-			return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-		pause_ms(5);
-	}
-	kill(pid, SIGKILL);
-	ck_abort_msg("process %d does not end", pid);
-	return -1;
-}
 
 static int irqs(const char *const *words)
 {
@@ -97,50 +19,10 @@ static int irq(const char *const *words)
 	return end_of(spawn(cmd_irq, "tool", words));
 }
 
-static void said(const char *file, const char *part)
-{
-	ck_assert_msg(strstr(fake_text("%s", file), part), "'%s' is not in %s: %s", part, file,
-		      fake_text("%s", file));
-}
-
-static void start(void)
-{
-	char path[PATH_MAX];
-
-	/* What an earlier one said must not be taken for this one's. */
-	(void)snprintf(path, sizeof(path), "%s/daemon.err", fake_root);
-	(void)unlink(path);
-	daemon_pid = spawn(run_driver, "daemon", WORDS("udrv-edu", "run", DEVICE));
-	for (int waited = 0; waited < WAIT_MS; waited += 5) {
-		if (strstr(fake_text("daemon.err"), "is ready"))
-			return;
-		pause_ms(5);
-	}
-	ck_abort_msg("%s", fake_text("daemon.err"));
-}
-
-static int stop(int sig)
-{
-	pid_t pid = daemon_pid;
-
-	daemon_pid = 0;
-	ck_assert_int_eq(kill(pid, sig), 0);
-	return end_of(pid);
-}
-
 static void setup(void)
 {
-	fake_tree_make();
-	ck_assert_int_eq(setenv("UDRV_RUNTIME_DIR", fake_root, 1), 0);
-	udrv_log_set(udrv_log_stderr, (void *)(uintptr_t) "udrv", UDRV_LOG_NOTICE);
-	daemon_pid = 0;
-}
-
-static void teardown(void)
-{
-	if (daemon_pid)
-		(void)stop(SIGKILL);
-	fake_tree_remove();
+	daemon_driver = &edu_driver;
+	daemon_setup();
 }
 
 /* Vector 0 of the only daemon. */
@@ -166,7 +48,7 @@ START_TEST(the_counts_are_those_of_the_interrupts_made)
 {
 	struct stats_vector v;
 
-	start();
+	start_daemon();
 	ck_assert_uint_eq(vector_now().record.count, 0);
 	ck_assert_int_eq(end_of(factorials("2000")), 0);
 	said("client.out", "2000 factorials by interrupt, 0 lost");
@@ -191,7 +73,7 @@ START_TEST(the_way_to_wait_changes_while_factorials_run_and_none_is_lost)
 	pid_t client;
 	int changes = 0;
 
-	start();
+	start_daemon();
 	client = factorials("20000");
 	for (int wait = 0; waitpid(client, NULL, WNOHANG) == 0;
 	     wait = (wait + 1) % UDRV_WAIT_COUNT) {
@@ -217,7 +99,7 @@ END_TEST
 
 START_TEST(what_cannot_be_set_is_explained)
 {
-	start();
+	start_daemon();
 	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "7", "wait=read")), TOOL_FAILED);
 	said("tool.err", "7: no vector that is in use");
 	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "wait=hope")), TOOL_FAILED);
@@ -247,17 +129,17 @@ END_TEST
 
 START_TEST(a_dead_daemon_is_not_shown)
 {
-	start();
-	ck_assert_int_eq(stop(SIGKILL), -SIGKILL);
+	start_daemon();
+	ck_assert_int_eq(stop_daemon(SIGKILL), -SIGKILL);
 	ck_assert_int_eq(irqs(WORDS("udrv irqs")), TOOL_OK);
 	said("tool.err", "no daemon is running");
 	ck_assert_int_eq(irqs(WORDS("udrv irqs", DEVICE)), TOOL_FAILED);
 	said("tool.err", DEVICE ": no daemon drives it");
 	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "wait=read")), TOOL_FAILED);
 	said("tool.err", DEVICE ": no daemon drives it");
-	start();
+	start_daemon();
 	ck_assert_uint_eq(vector_now().record.count, 0);
-	ck_assert_int_eq(stop(SIGTERM), 0);
+	ck_assert_int_eq(stop_daemon(SIGTERM), 0);
 	ck_assert_str_eq(fake_text("edu@" DEVICE ".stats"), "(no such file)");
 }
 END_TEST
@@ -267,7 +149,7 @@ START_TEST(watching_shows_it_again_and_again)
 	const char *text;
 	pid_t pid;
 
-	start();
+	start_daemon();
 	pid = spawn(cmd_irqs, "watch", WORDS("udrv irqs", "--watch", "0.1"));
 	for (int waited = 0; waited < WAIT_MS; waited += 50) {
 		text = strstr(fake_text("watch.out"), "DEVICE");
@@ -292,7 +174,7 @@ int main(void)
 
 	argp_err_exit_status = TOOL_USAGE;
 	tcase_set_timeout(tc, 120);
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, setup, daemon_teardown);
 	tcase_add_test(tc, the_counts_are_those_of_the_interrupts_made);
 	tcase_add_test(tc, the_way_to_wait_changes_while_factorials_run_and_none_is_lost);
 	tcase_add_test(tc, what_cannot_be_set_is_explained);

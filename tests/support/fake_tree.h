@@ -89,7 +89,7 @@ __attribute__((format(printf, 2, 3))) static inline void fake_link(const char *t
 /* What a file of the tree holds now; valid until the next call. */
 __attribute__((format(printf, 1, 2))) static inline const char *fake_text(const char *fmt, ...)
 {
-	static char text[4096];
+	static char text[65536];
 	char rel[PATH_MAX / 2];
 	char path[PATH_MAX];
 	va_list args;

@@ -269,6 +269,13 @@ WRAPPED(int, fcntl, (int fd, int cmd, ...))
 
 /* These return what went wrong. */
 
+WRAPPED(int, posix_fallocate, (int fd, off_t offset, off_t len))
+{
+	int err = fails("posix_fallocate", ENOSPC);
+
+	return err ? err : __real_posix_fallocate(fd, offset, len);
+}
+
 WRAPPED(int, pthread_create,
 	(pthread_t * thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg))
 {

@@ -159,7 +159,11 @@ START_TEST(bad_arguments_are_refused)
 	ck_assert_int_eq(udrv_devm_add_action_or_reset(dev, NULL, order), -EINVAL);
 	ck_assert_ptr_null(udrv_devm_kmalloc(dev, SIZE_MAX, UDRV_GFP_KERNEL));
 	ck_assert_ptr_null(udrv_devm_kmalloc(dev, SIZE_MAX - 8, UDRV_GFP_KERNEL));
-	ck_assert_ptr_null(udrv_devm_kzalloc(dev, 8, UDRV_GFP_ATOMIC));
+	ck_assert_ptr_null(udrv_devm_kmalloc(dev, 5u << 20, UDRV_GFP_KERNEL));
+	ck_assert_ptr_null(udrv_devm_kmalloc_array(dev, SIZE_MAX, 2, UDRV_GFP_KERNEL));
+	ck_assert_ptr_null(udrv_devm_kcalloc(dev, SIZE_MAX / 2, 3, UDRV_GFP_KERNEL));
+	ck_assert_ptr_null(udrv_devm_kstrdup(dev, NULL, UDRV_GFP_KERNEL));
+	ck_assert_ptr_null(udrv_devm_krealloc(dev, order, 100, UDRV_GFP_KERNEL));
 	ck_assert_int_eq(udrv_devm_free_irq(dev, 0, order), -EINVAL);
 	udrv_devm_kfree(dev, NULL);
 	udrv_devm_kfree(dev, order);
@@ -183,6 +187,55 @@ START_TEST(memory_is_aligned_and_zeroed_and_can_go_early)
 }
 END_TEST
 
+START_TEST(memory_is_what_the_device_reaches)
+{
+	static const size_t sizes[] = {1, 100, 5000, 100000};
+
+	ck_assert_int_eq(udrv_dma_set_mask(dev, UDRV_DMA_BIT_MASK(32)), 0);
+	for (size_t i = 0; i < 4; i++) {
+		char *p = udrv_devm_kzalloc(dev, sizes[i], UDRV_GFP_KERNEL);
+		udrv_iova_t iova = udrv_dma_map_single(dev, p, sizes[i], UDRV_DMA_TO_DEVICE);
+
+		ck_assert_uint_eq(iova, udrv_virt_to_bus(p));
+		ck_assert_uint_ne(iova, UDRV_DMA_MAPPING_ERROR);
+		udrv_dma_unmap_single(dev, iova, sizes[i], UDRV_DMA_TO_DEVICE);
+	}
+	ck_assert_ptr_eq(udrv_devm_kmalloc(dev, 0, UDRV_GFP_KERNEL), UDRV_ZERO_SIZE_PTR);
+	udrv_devm_kfree(dev, UDRV_ZERO_SIZE_PTR);
+}
+END_TEST
+
+START_TEST(a_handler_may_have_memory)
+{
+	char *p;
+
+	probe_result = 0;
+	ck_assert_int_eq(udrv_driver_probe(&driver, dev), 0);
+	p = udrv_devm_kzalloc(dev, 1000, UDRV_GFP_ATOMIC);
+	ck_assert_ptr_nonnull(p);
+	udrv_devm_kfree(dev, p);
+	ck_assert_ptr_nonnull(udrv_kmalloc(1000, UDRV_GFP_ATOMIC));
+}
+END_TEST
+
+START_TEST(copies_and_strings_are_managed)
+{
+	char *d = udrv_devm_kmemdup(dev, "abc", 4, UDRV_GFP_KERNEL);
+	char *s = udrv_devm_kstrdup(dev, "queue", UDRV_GFP_KERNEL);
+	char *f = udrv_devm_kasprintf(dev, UDRV_GFP_KERNEL, "%s-%d", s, 12);
+	unsigned int *a = udrv_devm_kcalloc(dev, 100, sizeof(*a), UDRV_GFP_KERNEL);
+	unsigned int *b = udrv_devm_kmalloc_array(dev, 100, sizeof(*b), UDRV_GFP_KERNEL);
+
+	ck_assert_str_eq(d, "abc");
+	ck_assert_str_eq(s, "queue");
+	ck_assert_str_eq(f, "queue-12");
+	for (int i = 0; i < 100; i++)
+		b[i] = a[i];
+	ck_assert_uint_eq(b[99], 0);
+	udrv_devm_kfree(dev, f);
+}
+END_TEST
+
 /* An action may use what is older, and give it back early. */
 static void use_memory(void *p)
 {
@@ -191,6 +244,34 @@ static void use_memory(void *p)
 	note(letter);
 	udrv_devm_kfree(dev, p);
 }
+
+/* It stays where it is in the order, so an older action still has it, and a newer one no more. */
+START_TEST(memory_that_grows_keeps_its_place)
+{
+	char *p;
+	char *q;
+
+	p = udrv_devm_krealloc(dev, NULL, 10, UDRV_GFP_KERNEL);
+	*p = 'm';
+	ck_assert_int_eq(udrv_devm_add_action(dev, action, "a"), 0);
+	for (size_t size = 10; size < 300000; size *= 3) {
+		q = udrv_devm_krealloc(dev, p, size, UDRV_GFP_KERNEL);
+		ck_assert_ptr_nonnull(q);
+		ck_assert_int_eq(*q, 'm');
+		memset(q, 'm', size);
+		p = q;
+	}
+	ck_assert_ptr_eq(udrv_devm_krealloc(dev, p, 20, UDRV_GFP_KERNEL), p);
+	ck_assert_ptr_null(udrv_devm_krealloc(dev, p, 5u << 20, UDRV_GFP_KERNEL));
+	/* An action that is newer than it may free it. */
+	ck_assert_int_eq(udrv_devm_add_action(dev, use_memory, p), 0);
+	ck_assert_ptr_eq(udrv_devm_krealloc(dev, udrv_devm_kmalloc(dev, 1, UDRV_GFP_KERNEL), 0,
+					    UDRV_GFP_KERNEL),
+			 UDRV_ZERO_SIZE_PTR);
+	teardown();
+	ck_assert_str_eq(order, "ma");
+}
+END_TEST
 
 START_TEST(an_action_may_free_what_is_older)
 {
@@ -360,6 +441,10 @@ int main(void)
 	tcase_add_test(tc, of_equal_actions_the_newest_is_removed);
 	tcase_add_test(tc, bad_arguments_are_refused);
 	tcase_add_test(tc, memory_is_aligned_and_zeroed_and_can_go_early);
+	tcase_add_test(tc, memory_is_what_the_device_reaches);
+	tcase_add_test(tc, a_handler_may_have_memory);
+	tcase_add_test(tc, copies_and_strings_are_managed);
+	tcase_add_test(tc, memory_that_grows_keeps_its_place);
 	tcase_add_test(tc, an_action_may_free_what_is_older);
 	tcase_add_test(tc, what_an_action_adds_is_released_next);
 	tcase_add_test(tc, a_device_that_is_gone_is_released_too);

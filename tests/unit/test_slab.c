@@ -222,7 +222,7 @@ START_TEST(bad_arguments_are_refused)
 	refused("bad", UDRV_KMEM_CACHE_MAX_SIZE + 1, 0, 0, "size");
 	refused("bad", SIZE_MAX, 0, 0, "size");
 	refused("bad", 8, 24, 0, "alignment");
-	refused("bad", 8, 8192, 0, "alignment");
+	refused("bad", 8, (size_t)4 << 20, 0, "alignment");
 	refused("dma", 8, 0, UDRV_SLAB_CACHE_DMA, "DMA memory is a device");
 	refused("bad", 8, 0, 0x100, "not supported");
 	ck_assert_int_eq(udrv_kmem_cache_destroy(NULL), 0);
@@ -601,13 +601,13 @@ START_TEST(idle_slabs_are_reaped_unless_no_reap)
 	uint64_t memory;
 
 	ck_assert_ptr_nonnull(keeping);
-	udrv__slab_reap_period_ns = 1000000000000;
+	set(udrv__slab_reap_period_ns, 1000000000000);
 	use_many(cache, 100000);
 	use_many(keeping, 100000);
 	memory = stats_of(cache).memory;
 	use_some(cache);
 	ck_assert_uint_eq(stats_of(cache).memory, memory);
-	udrv__slab_reap_period_ns = 0;
+	set(udrv__slab_reap_period_ns, 0);
 	for (int i = 0; i < 3; i++) {
 		use_many(cache, 20000);
 		use_many(keeping, 20000);
@@ -873,7 +873,7 @@ START_TEST(threads_hand_objects_to_each_other)
 	pthread_t threads[THREADS];
 	pthread_t looking = start(look_on, &job);
 
-	udrv__slab_reap_period_ns = 0;
+	set(udrv__slab_reap_period_ns, 0);
 	trips = HANDLERS_RUN_AT_ONCE ? 100000 : 20000;
 	for (int round = 0; round < 3; round++) {
 		for (int i = 0; i < THREADS; i++)
@@ -894,19 +894,33 @@ START_TEST(threads_hand_objects_to_each_other)
 }
 END_TEST
 
-int main(void)
+static void without_debug(void)
 {
-	Suite *s = suite_create("slab");
-	TCase *tc = tcase_create("caches");
+	udrv__slab_checkers = false;
+}
 
+/* Through the address sanitizer too, where the suite is built with it. */
+static void with_debug(void)
+{
+	udrv__slab_checkers = true;
+	ck_assert_int_eq(setenv("UDRV_SLAB_DEBUG", "FZP", 1), 0);
+}
+
+/* Back traces take long under a sanitizer. */
+static void with_owners(void)
+{
+	with_debug();
+	ck_assert_int_eq(setenv("UDRV_SLAB_DEBUG", "FZPU", 1), 0);
+}
+
+/* What holds with and without debug modes. */
+static void add_common(TCase *tc)
+{
 	tcase_set_timeout(tc, 100);
 	tcase_add_test(tc, objects_are_constructed_with_their_slab_and_destructed_with_it);
 	tcase_add_test(tc, objects_keep_their_state_while_free);
 	tcase_add_loop_test(tc, objects_of_any_size_are_aligned_and_apart, 0,
 			    sizeof(sizes) / sizeof(sizes[0]));
-	tcase_add_loop_test(tc, first_lines_of_objects_are_not_in_few_sets, 0, 8);
-	tcase_add_test(tc, bad_arguments_are_refused);
-	tcase_add_test(tc, zalloc_zeroes_but_not_what_was_constructed);
 	tcase_add_test(tc, bulk_is_all_or_nothing);
 	tcase_add_loop_test(tc, a_lone_thread_gets_as_many_objects_as_the_limit_says, 0,
 			    sizeof(limits) / sizeof(limits[0]));
@@ -917,17 +931,44 @@ int main(void)
 	tcase_add_test(tc, a_cache_may_end_before_the_threads_that_used_it);
 	tcase_add_test(tc, threads_may_end_while_a_cache_does);
 	tcase_add_test(tc, a_cache_with_objects_is_not_destroyed_and_says_so);
-	tcase_add_test(tc, an_object_of_another_cache_is_not_taken);
-	tcase_add_loop_test(tc, a_pointer_into_an_object_is_not_taken, 0, 2);
 	tcase_add_test(tc, shrink_gives_memory_back);
 	tcase_add_test(tc, idle_slabs_are_reaped_unless_no_reap);
 	tcase_add_test(tc, atomic_makes_no_system_call_and_has_the_reserve);
+	tcase_add_test(tc, threads_hand_objects_to_each_other);
+}
+
+static void add_fast(TCase *tc)
+{
+	tcase_add_loop_test(tc, first_lines_of_objects_are_not_in_few_sets, 0, 8);
+	tcase_add_loop_test(tc, a_pointer_into_an_object_is_not_taken, 0, 2);
+	tcase_add_test(tc, bad_arguments_are_refused);
+	tcase_add_test(tc, zalloc_zeroes_but_not_what_was_constructed);
+	tcase_add_test(tc, an_object_of_another_cache_is_not_taken);
 	tcase_add_test(tc, kernel_leaves_and_refills_the_reserve);
 	tcase_add_test(tc, a_thread_without_memory_for_magazines_works_all_the_same);
 	tcase_add_test(tc, a_process_has_1023_caches);
 	tcase_add_test(tc, a_million_objects_live);
 	tcase_add_test(tc, statistics_count_what_happened);
-	tcase_add_test(tc, threads_hand_objects_to_each_other);
+}
+
+int main(void)
+{
+	Suite *s = suite_create("slab");
+	TCase *tc = tcase_create("caches");
+	TCase *debug = tcase_create("caches in debug modes");
+	TCase *owners = tcase_create("owners of objects");
+
+	tcase_add_checked_fixture(tc, without_debug, NULL);
+	add_common(tc);
+	add_fast(tc);
 	suite_add_tcase(s, tc);
+	tcase_add_checked_fixture(debug, with_debug, NULL);
+	add_common(debug);
+	suite_add_tcase(s, debug);
+	tcase_add_checked_fixture(owners, with_owners, NULL);
+	tcase_set_timeout(owners, 100);
+	tcase_add_test(owners, atomic_makes_no_system_call_and_has_the_reserve);
+	tcase_add_test(owners, threads_that_end_lose_nothing);
+	suite_add_tcase(s, owners);
 	return run_suite(s);
 }

@@ -1,30 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* udrv irqs: a line for each interrupt vector of the daemons that run. */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#include <udrv/device.h>
-
-#include "driver/daemon.h"
 #include "irqs_json.h"
+#include "show.h"
 #include "stats.h"
 #include "tool.h"
-
-#define WATCH_DEFAULT_S 2
-#define WATCH_MAX_S	86400
-
-struct irqs {
-	const char *device_arg;
-	const char *device; /* NULL: all */
-	char name[UDRV_DEVICE_NAME_MAX];
-	double watch_s; /* 0: once */
-	bool watch;
-	bool json;
-};
 
 /* Names, and what keeps handlers from running. */
 static void describe(char *text, size_t size, const struct udrv__stat_vector *r)
@@ -71,10 +53,12 @@ static void print_vector(const struct stats_daemon *d, const struct stats_daemon
 	       stats_handler_ns(d, nr, 990), stats_handler_ns(d, nr, 1000), busy, text);
 }
 
-static void print_table(const struct stats *now, const struct stats *before)
+static void print_table(const struct show *show, const void *now_, const void *before)
 {
+	const struct stats *now = now_;
 	int width = (int)strlen("DEVICE");
 
+	(void)show;
 	for (size_t i = 0; i < now->count; i++) {
 		int len = (int)strlen(now->daemon[i].header.device);
 
@@ -91,109 +75,42 @@ static void print_table(const struct stats *now, const struct stats *before)
 	}
 }
 
-static int print(const struct irqs *irqs, const struct stats *now, const struct stats *before)
+static json_object *make_json(const struct show *show, const void *now, const void *before)
 {
-	if (irqs->json)
-		return irqs_print_json(now, before);
-	if (irqs->watch && isatty(STDOUT_FILENO))
-		printf("\033[H\033[J");
-	print_table(now, before);
-	if (!fflush(stdout))
-		return TOOL_OK;
-	tool_err("cannot write to standard output: %s", strerror(errno));
-	return TOOL_FAILED;
+	(void)show;
+	return irqs_json(now, before);
 }
 
-static int watch(const struct irqs *irqs, struct stats *before)
+static int read_stats(void *stats, const struct show *show)
 {
-	const struct timespec pause = {
-		.tv_sec = (time_t)irqs->watch_s,
-		.tv_nsec = (long)((irqs->watch_s - (double)(time_t)irqs->watch_s) * 1e9),
-	};
-	struct stats now;
-	int status = TOOL_OK;
-
-	while (status == TOOL_OK) {
-		(void)nanosleep(&pause, NULL);
-		if (stats_read(&now, irqs->device))
-			return TOOL_FAILED;
-		status = print(irqs, &now, before);
-		stats_free(before);
-		*before = now;
-	}
-	return status;
+	return stats_read(stats, show->device);
 }
 
-static int run(const struct irqs *irqs)
+static void free_stats(void *stats)
 {
-	const struct stats none = {0};
-	struct stats now;
-	int status;
-
-	if (stats_read(&now, irqs->device))
-		return TOOL_FAILED;
-	if (!now.count && irqs->device && !irqs->watch) {
-		tool_err("%s: no daemon drives it; start one: udrv run DRIVER %s", irqs->device,
-			 irqs->device);
-		return TOOL_FAILED;
-	}
-	if (!now.count && !irqs->json)
-		tool_note("no daemon is running; start one: udrv run DRIVER DEVICE");
-	status = now.count || irqs->json || irqs->watch ? print(irqs, &now, &none) : TOOL_OK;
-	if (irqs->watch && status == TOOL_OK)
-		status = watch(irqs, &now);
-	stats_free(&now);
-	return status;
+	stats_free(stats);
 }
 
-static bool parse_seconds(struct irqs *irqs, const char *text)
+static size_t count_daemons(const void *stats)
 {
-	char *end;
-
-	irqs->watch_s = strtod(text, &end);
-	return end != text && !*end && irqs->watch_s >= 0.05 && irqs->watch_s <= WATCH_MAX_S;
+	return ((const struct stats *)stats)->count;
 }
 
-static bool is_number(const char *text)
-{
-	return !text[strspn(text, "0123456789.")];
-}
+static const struct show_verb verb = {
+	.size = sizeof(struct stats),
+	.read = read_stats,
+	.free = free_stats,
+	.daemons = count_daemons,
+	.print = print_table,
+	.json = make_json,
+};
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	struct irqs *irqs = state->input;
-
-	switch (key) {
-	case 'j':
-		irqs->json = true;
-		return 0;
-	case 'w':
-		irqs->watch = true;
-		if (arg && !parse_seconds(irqs, arg))
-			argp_error(state, "%s: not seconds from 0.05 to %d", arg, WATCH_MAX_S);
-		return 0;
-	case ARGP_KEY_ARG:
-		/* No device is called by a mere number. */
-		if (irqs->watch && irqs->watch_s <= 0 && is_number(arg)) {
-			if (!parse_seconds(irqs, arg))
-				argp_error(state, "%s: not seconds from 0.05 to %d", arg,
-					   WATCH_MAX_S);
-			return 0;
-		}
-		if (irqs->device_arg)
-			argp_error(state, "only one DEVICE");
-		irqs->device_arg = arg;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	return show_parse(state->input, key, arg, state);
 }
 
-static const struct argp_option options[] = {
-	{"watch", 'w', "SECONDS", OPTION_ARG_OPTIONAL, "again every SECONDS (2), until ^C", 0},
-	{"json", 'j', NULL, 0, "print an array of objects", 0},
-	{0},
-};
+static const struct argp_option options[] = {SHOW_OPTIONS, {0}};
 
 static const struct argp argp = {
 	.options = options,
@@ -206,16 +123,9 @@ static const struct argp argp = {
 
 int cmd_irqs(int argc, char **argv)
 {
-	struct irqs irqs = {0};
+	struct show show = {.arg_is = "DEVICE"};
 
-	if (argp_parse(&argp, argc, argv, 0, NULL, &irqs))
+	if (argp_parse(&argp, argc, argv, 0, NULL, &show) || show_set_out(&show, false))
 		return TOOL_USAGE;
-	if (irqs.watch && irqs.watch_s <= 0)
-		irqs.watch_s = WATCH_DEFAULT_S;
-	if (irqs.device_arg) {
-		if (udrv__device_name(irqs.device_arg, irqs.name, sizeof(irqs.name)))
-			return TOOL_USAGE;
-		irqs.device = irqs.name;
-	}
-	return run(&irqs);
+	return show_run(&show, &verb);
 }

@@ -5,20 +5,6 @@
 
 #include "tool.h"
 
-static void add_int(json_object *o, const char *key, unsigned long long val)
-{
-	json_object_object_add(o, key, json_object_new_int64((int64_t)val));
-}
-
-/* Two digits after the point are what is known. */
-static void add_double(json_object *o, const char *key, double val)
-{
-	char text[64];
-
-	(void)snprintf(text, sizeof(text), "%.2f", val);
-	json_object_object_add(o, key, json_object_new_double_s(val, text));
-}
-
 /* Nanoseconds; null if there are none. */
 static json_object *json_hist(const struct stats_daemon *d, const struct udrv__hist *h)
 {
@@ -32,11 +18,11 @@ static json_object *json_hist(const struct stats_daemon *d, const struct udrv__h
 	if (!count)
 		return NULL;
 	o = json_object_new_object();
-	add_int(o, "count", count);
-	add_int(o, "mean", stats_ns(d, h->sum / count));
+	tool_json_add_int(o, "count", count);
+	tool_json_add_int(o, "mean", stats_ns(d, h->sum / count));
 	for (size_t i = 0; i < sizeof(percentiles) / sizeof(percentiles[0]); i++)
-		add_int(o, percentiles[i].key,
-			stats_ns(d, udrv__hist_percentile(h, percentiles[i].permille)));
+		tool_json_add_int(o, percentiles[i].key,
+				  stats_ns(d, udrv__hist_percentile(h, percentiles[i].permille)));
 	return o;
 }
 
@@ -49,24 +35,24 @@ static json_object *json_vector(const struct stats_daemon *d, const struct stats
 	double busy = 0;
 
 	stats_measure(d, before, nr, &rate, &busy);
-	add_int(o, "vector", r->worker.nr);
+	tool_json_add_int(o, "vector", r->worker.nr);
 	json_object_object_add(o, "type", json_object_new_string(stats_type(r->worker.type)));
 	json_object_object_add(o, "wait", json_object_new_string(r->worker.wait));
 	json_object_object_add(o, "cpu", tool_json_number(r->worker.cpu));
 	json_object_object_add(o, "priority", tool_json_number(r->worker.fifo_priority));
-	add_int(o, "count", r->count);
-	add_double(o, "rate", rate);
-	add_int(o, "unhandled", r->unhandled);
-	add_int(o, "storms", r->storms);
+	tool_json_add_int(o, "count", r->count);
+	tool_json_add_double(o, "rate", rate);
+	tool_json_add_int(o, "unhandled", r->unhandled);
+	tool_json_add_int(o, "storms", r->storms);
 	json_object_object_add(o, "shut", json_object_new_boolean(r->shut != 0));
-	add_int(o, "disabled", r->disabled);
-	add_int(o, "disabled_ns", stats_ns(d, (uint64_t)r->disabled_cycles));
+	tool_json_add_int(o, "disabled", r->disabled);
+	tool_json_add_int(o, "disabled_ns", stats_ns(d, (uint64_t)r->disabled_cycles));
 	json_object_object_add(o, "handler_ns", json_hist(d, &r->run));
 	json_object_object_add(o, "latency_ns", json_hist(d, &r->latency));
 	json_object_object_add(o, "worker",
 			       r->worker.tid ? json_object_new_int64(r->worker.tid) : NULL);
-	add_int(o, "worker_cpu_ns", d->vector[nr].cpu_ns);
-	add_double(o, "worker_cpu_percent", busy);
+	tool_json_add_int(o, "worker_cpu_ns", d->vector[nr].cpu_ns);
+	tool_json_add_double(o, "worker_cpu_percent", busy);
 	json_object_object_add(o, "name", tool_json_text(r->worker.names));
 	return o;
 }
@@ -79,15 +65,15 @@ static json_object *json_daemon(const struct stats_daemon *d, const struct stats
 	json_object_object_add(o, "device", json_object_new_string(d->header.device));
 	json_object_object_add(o, "driver", json_object_new_string(d->header.driver));
 	json_object_object_add(o, "backend", json_object_new_string(d->header.backend));
-	add_int(o, "pid", d->header.pid);
-	add_double(o, "uptime_s", (double)(d->now_ns - d->header.start_ns) / 1e9);
+	tool_json_add_int(o, "pid", d->header.pid);
+	tool_json_add_double(o, "uptime_s", (double)(d->now_ns - d->header.start_ns) / 1e9);
 	for (unsigned int nr = 0; nr < d->count; nr++)
 		json_object_array_add(vectors, json_vector(d, before, nr));
 	json_object_object_add(o, "vectors", vectors);
 	return o;
 }
 
-int irqs_print_json(const struct stats *now, const struct stats *before)
+json_object *irqs_json(const struct stats *now, const struct stats *before)
 {
 	json_object *array = json_object_new_array();
 
@@ -95,5 +81,5 @@ int irqs_print_json(const struct stats *now, const struct stats *before)
 		json_object_array_add(
 			array,
 			json_daemon(&now->daemon[i], stats_daemon_before(before, &now->daemon[i])));
-	return tool_print_json(array);
+	return array;
 }

@@ -3,9 +3,11 @@
 #ifndef IRQS_JSON_H
 #define IRQS_JSON_H
 
+#include <json-c/json.h>
+
 #include "stats.h"
 
-/* Print an array of objects; rates are since @before. The exit status. */
-int irqs_print_json(const struct stats *now, const struct stats *before);
+/* An array of objects; rates are since @before. */
+json_object *irqs_json(const struct stats *now, const struct stats *before);
 
 #endif

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "stats.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "driver/daemon.h"
 #include "tool.h"
 
 /* What the scheduler says that a thread has run, 0 if it says nothing. */
@@ -64,31 +61,23 @@ static int add(struct stats *stats, const struct udrv__stat_view *view)
 	return read_vectors(d, view);
 }
 
-/* Segments of dead daemons, and of ones that end meanwhile, are none. */
-static int read_file(struct stats *stats, const char *path, const char *device)
+struct wanted {
+	struct stats *stats;
+	const char *device;
+};
+
+static int read_file(void *ctx, const char *path)
 {
+	const struct wanted *wanted = ctx;
 	struct udrv__stat_view view;
 	int ret = udrv__stat_open(&view, path);
 
-	if (ret == -ESTALE || ret == -ENOENT)
-		return 0;
-	if (ret) {
-		tool_note("%s: %s", path,
-			  ret == -EPROTO ? "written by another version of udrv" : strerror(-ret));
-		return 0;
-	}
-	if (!device || !strcmp(device, view.header->device))
-		ret = add(stats, &view);
+	if (ret)
+		return stats_not_opened(path, ret);
+	if (!wanted->device || !strcmp(wanted->device, view.header->device))
+		ret = add(wanted->stats, &view);
 	udrv__stat_close(&view);
 	return ret;
-}
-
-static bool is_segment(const char *file)
-{
-	size_t len = strlen(file);
-	size_t suffix = strlen(UDRV__STAT_SUFFIX);
-
-	return len > suffix && !strcmp(file + len - suffix, UDRV__STAT_SUFFIX);
 }
 
 static int by_device(const void *a, const void *b)
@@ -99,41 +88,17 @@ static int by_device(const void *a, const void *b)
 	return strcmp(x->header.device, y->header.device);
 }
 
-static int read_dir(struct stats *stats, const char *path, const char *device)
-{
-	char file[UDRV__PATH_MAX * 2];
-	struct dirent *entry;
-	DIR *dir = opendir(path);
-	int ret = 0;
-
-	while (dir && !ret && (entry = readdir(dir))) {
-		if (!is_segment(entry->d_name))
-			continue;
-		(void)snprintf(file, sizeof(file), "%s/%s", path, entry->d_name);
-		ret = read_file(stats, file, device);
-	}
-	if (dir)
-		closedir(dir);
-	if (ret)
-		tool_err("%s: cannot be read: %s", path, strerror(-ret));
-	else if (stats->count)
-		qsort(stats->daemon, stats->count, sizeof(*stats->daemon), by_device);
-	return ret;
-}
-
 int stats_read(struct stats *stats, const char *device)
 {
-	char dir[UDRV__PATH_MAX];
-	int ret = udrv__rundir(dir, sizeof(dir));
+	struct wanted wanted = {stats, device};
+	int ret;
 
 	memset(stats, 0, sizeof(*stats));
-	/* Files of somebody else could be cut short while they are read. */
-	if (!ret && !access(dir, F_OK))
-		ret = udrv__rundir_check(dir);
-	if (!ret)
-		ret = read_dir(stats, dir, device);
+	ret = stats_each_file(UDRV__STAT_SUFFIX, read_file, &wanted);
 	if (ret)
 		stats_free(stats);
+	else if (stats->count)
+		qsort(stats->daemon, stats->count, sizeof(*stats->daemon), by_device);
 	return ret;
 }
 

@@ -34,6 +34,14 @@ struct stats {
 int stats_read(struct stats *stats, const char *device);
 void stats_free(struct stats *stats);
 
+/*
+ * stats_files.c: call @read_file for each file of daemons, alive or dead, that ends with @suffix,
+ * until one returns something else than 0. 0 or negative errno, explained.
+ */
+int stats_each_file(const char *suffix, int (*read_file)(void *ctx, const char *path), void *ctx);
+/* What to return for a file that could not be opened: 0. Explains what is no dead daemon's. */
+int stats_not_opened(const char *path, int err);
+
 /* "intx", "msi" or "msix". */
 const char *stats_type(unsigned int type);
 /* The same daemon a moment ago, or NULL. */

@@ -41,6 +41,19 @@ json_object *tool_json_number(int val)
 	return val < 0 ? NULL : json_object_new_int(val);
 }
 
+void tool_json_add_int(json_object *o, const char *key, unsigned long long val)
+{
+	json_object_object_add(o, key, json_object_new_int64((int64_t)val));
+}
+
+void tool_json_add_double(json_object *o, const char *key, double val)
+{
+	char text[64];
+
+	(void)snprintf(text, sizeof(text), "%.2f", val);
+	json_object_object_add(o, key, json_object_new_double_s(val, text));
+}
+
 bool tool_is_bridge(const struct udrv_pci_info *info)
 {
 	return info->class_code >> 16 == BASE_CLASS_BRIDGE;

@@ -41,6 +41,10 @@ json_object *tool_json_hex(unsigned val, int digits);
 /* Null for a negative number. */
 json_object *tool_json_number(int val);
 
+void tool_json_add_int(json_object *o, const char *key, unsigned long long val);
+/* With two digits after the point, which are what is known. */
+void tool_json_add_double(json_object *o, const char *key, double val);
+
 /* Base class 06. */
 bool tool_is_bridge(const struct udrv_pci_info *info);
 

@@ -10,5 +10,6 @@ VERB(bind, "give devices to vfio-pci or another driver, remembering the one they
 VERB(unbind, "give devices back to the driver they had")
 VERB(run, "drive a device by a driver, as a daemon")
 VERB(irqs, "show the interrupts of running daemons")
+VERB(slabs, "show the object caches of running daemons")
 VERB(irq, "change how an interrupt of a running daemon is waited for")
 VERB(bench, "compare interrupt latency with the kernel's own drivers")

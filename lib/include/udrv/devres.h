@@ -11,7 +11,10 @@
 #ifndef UDRV_DEVRES_H
 #define UDRV_DEVRES_H
 
+#include <stdarg.h>
+
 #include <udrv/irq.h>
+#include <udrv/kmalloc.h>
 #include <udrv/types.h>
 
 UDRV_BEGIN_DECLS
@@ -44,24 +47,71 @@ UDRV_API int udrv_devm_remove_action(struct udrv_device *dev, void (*action)(voi
 				     void *data);
 
 /**
- * udrv_devm_kmalloc() - memory that is freed with the driver
+ * udrv_devm_kmalloc() - udrv_kmalloc() that is freed with the driver
  * @dev: the device
- * @size: bytes
- * @gfp: UDRV_GFP_KERNEL; with UDRV_GFP_ATOMIC it fails, as the process may have to get memory first
+ * @size: bytes; 48 are added to it for the record
+ * @gfp: as for udrv_kmalloc(); with UDRV_GFP_ATOMIC it also fails when another thread stays at the
+ *	device's list
  *
- * Plain memory of the process, aligned for any type: the device cannot reach it. For that there is
- * udrv_dma_alloc_coherent() or udrv_dma_map_single().
- * Return: the memory, not zeroed, or NULL. Source: Linux devm_kmalloc().
+ * Memory that devices reach, like udrv_kmalloc()'s, but aligned to 16 bytes whatever the size. Any
+ * thread, UDRV_GFP_ATOMIC also in handlers.
+ * Return: as udrv_kmalloc(). Source: Linux devm_kmalloc().
  */
 UDRV_API void *udrv_devm_kmalloc(struct udrv_device *dev, size_t size, udrv_gfp_t gfp);
 
 /** udrv_devm_kzalloc() - udrv_devm_kmalloc(), zeroed. */
 UDRV_API void *udrv_devm_kzalloc(struct udrv_device *dev, size_t size, udrv_gfp_t gfp);
 
+/** udrv_devm_kmalloc_array() - udrv_devm_kmalloc() for @n elements of @size bytes; checked. */
+static inline void *udrv_devm_kmalloc_array(struct udrv_device *dev, size_t n, size_t size,
+					    udrv_gfp_t gfp)
+{
+	size_t bytes;
+
+	return __builtin_mul_overflow(n, size, &bytes) ? NULL : udrv_devm_kmalloc(dev, bytes, gfp);
+}
+
+/** udrv_devm_kcalloc() - udrv_devm_kmalloc_array(), zeroed. */
+static inline void *udrv_devm_kcalloc(struct udrv_device *dev, size_t n, size_t size,
+				      udrv_gfp_t gfp)
+{
+	size_t bytes;
+
+	return __builtin_mul_overflow(n, size, &bytes) ? NULL : udrv_devm_kzalloc(dev, bytes, gfp);
+}
+
 /**
- * udrv_devm_kfree() - free memory of udrv_devm_kmalloc() or udrv_devm_kzalloc() early
+ * udrv_devm_krealloc() - have managed memory of another size, with what is in it
  * @dev: the device
- * @p: the memory, or NULL
+ * @p: the memory; or NULL, or UDRV_ZERO_SIZE_PTR
+ * @new_size: bytes; with 0, @p is freed
+ * @gfp: UDRV_GFP_KERNEL
+ *
+ * Keeps its place in the order of release. Any thread that may block.
+ * Return: as udrv_krealloc(). Source: Linux devm_krealloc().
+ */
+UDRV_API void *udrv_devm_krealloc(struct udrv_device *dev, void *p, size_t new_size,
+				  udrv_gfp_t gfp);
+
+/** udrv_devm_kmemdup() - a managed copy of @len bytes at @src. Return: as udrv_devm_kmalloc(). */
+UDRV_API void *udrv_devm_kmemdup(struct udrv_device *dev, const void *src, size_t len,
+				 udrv_gfp_t gfp);
+
+/** udrv_devm_kstrdup() - a managed copy of a string. Return: NULL also for @s NULL. */
+UDRV_API char *udrv_devm_kstrdup(struct udrv_device *dev, const char *s, udrv_gfp_t gfp);
+
+/** udrv_devm_kvasprintf() - a managed string as of udrv_kvasprintf(). */
+UDRV_API char *udrv_devm_kvasprintf(struct udrv_device *dev, udrv_gfp_t gfp, const char *fmt,
+				    va_list args) UDRV_PRINTF(3, 0);
+
+/** udrv_devm_kasprintf() - a managed string as of udrv_kasprintf(). */
+UDRV_API char *udrv_devm_kasprintf(struct udrv_device *dev, udrv_gfp_t gfp, const char *fmt, ...)
+	UDRV_PRINTF(3, 4);
+
+/**
+ * udrv_devm_kfree() - free memory of udrv_devm_kmalloc() and its kind early
+ * @dev: the device
+ * @p: the memory; or NULL, or UDRV_ZERO_SIZE_PTR
  *
  * What is not such memory of @dev is left alone, with a log line.
  */

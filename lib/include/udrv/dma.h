@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include <udrv/barrier.h>
+#include <udrv/page.h>
 #include <udrv/types.h>
 
 UDRV_BEGIN_DECLS
@@ -43,6 +44,39 @@ UDRV_API int udrv_dma_set_coherent_mask(struct udrv_device *dev, uint64_t mask);
 UDRV_API uint64_t udrv_dma_get_mask(struct udrv_device *dev);
 
 /**
+ * udrv_dma_set_max_seg_size() - say how long a segment of a scatterlist may become
+ * @dev: the device
+ * @size: bytes; until set, 64 KiB
+ *
+ * For udrv_dma_map_sg() when it merges entries. Return: 0, -EINVAL for 0. Source: Linux
+ * dma_set_max_seg_size().
+ */
+UDRV_API int udrv_dma_set_max_seg_size(struct udrv_device *dev, unsigned int size);
+
+/** udrv_dma_get_max_seg_size() - in bytes. Source: Linux dma_get_max_seg_size(). */
+UDRV_API unsigned int udrv_dma_get_max_seg_size(struct udrv_device *dev);
+
+/**
+ * udrv_dma_set_seg_boundary() - say what no segment of a scatterlist may cross
+ * @dev: the device
+ * @mask: a power of two, less 1: segments do not cross its multiples; until set, 0xffffffff
+ *
+ * Return: 0, -EINVAL if it is not such a mask. Source: Linux dma_set_seg_boundary().
+ */
+UDRV_API int udrv_dma_set_seg_boundary(struct udrv_device *dev, unsigned long mask);
+
+/** udrv_dma_get_seg_boundary() - the mask. Source: Linux dma_get_seg_boundary(). */
+UDRV_API unsigned long udrv_dma_get_seg_boundary(struct udrv_device *dev);
+
+/**
+ * udrv_dma_max_mapping_size() - how many bytes one mapping can have at most, whatever else there is
+ *
+ * As many as there are addresses in a row that the IOMMU translates, below the mask. Source: Linux
+ * dma_max_mapping_size().
+ */
+UDRV_API size_t udrv_dma_max_mapping_size(struct udrv_device *dev);
+
+/**
  * udrv_dma_alloc_coherent() - memory that CPU and device see alike
  * @dev: the device
  * @size: bytes; rounded up to pages
@@ -69,6 +103,31 @@ UDRV_API void *udrv_dma_alloc_coherent(struct udrv_device *dev, size_t size,
  */
 UDRV_API void udrv_dma_free_coherent(struct udrv_device *dev, size_t size, void *cpu_addr,
 				     udrv_iova_t dma_handle);
+
+/**
+ * udrv_dmam_alloc_coherent() - udrv_dma_alloc_coherent(), freed with the driver
+ * @dev: the device
+ * @size: as there
+ * @dma_handle: as there
+ * @gfp: UDRV_GFP_KERNEL; with UDRV_GFP_ATOMIC it fails, as the process may have to get memory first
+ *
+ * <udrv/devres.h> says when it is freed. Any thread that may block. Return: the memory, or NULL.
+ * Source: Linux dmam_alloc_coherent().
+ */
+UDRV_API void *udrv_dmam_alloc_coherent(struct udrv_device *dev, size_t size,
+					udrv_iova_t *dma_handle, udrv_gfp_t gfp);
+
+/**
+ * udrv_dmam_free_coherent() - free memory of udrv_dmam_alloc_coherent() early
+ * @dev: the device
+ * @size: as allocated
+ * @vaddr: the memory, or NULL
+ * @dma_handle: its address for the device
+ *
+ * What is not such memory of @dev is left alone, with a log line. Any thread that may block.
+ */
+UDRV_API void udrv_dmam_free_coherent(struct udrv_device *dev, size_t size, void *vaddr,
+				      udrv_iova_t dma_handle);
 
 /**
  * udrv_dma_shrink() - give unused DMA memory back to the system
@@ -129,6 +188,30 @@ UDRV_API void udrv_dma_unmap_single(struct udrv_device *dev, udrv_iova_t addr, s
 				    enum udrv_dma_data_direction dir);
 
 /**
+ * udrv_dma_map_page() - udrv_dma_map_single() for memory that is known by its page
+ * @dev: the device
+ * @page: of udrv_virt_to_page()
+ * @offset: from the page's start on, bytes; any
+ * @size: bytes, at least 1; any, where the memory goes on
+ * @dir: who writes
+ *
+ * Return: the device's address, or UDRV_DMA_MAPPING_ERROR.
+ */
+static inline udrv_iova_t udrv_dma_map_page(struct udrv_device *dev, struct udrv_page *page,
+					    size_t offset, size_t size,
+					    enum udrv_dma_data_direction dir)
+{
+	return udrv_dma_map_single(dev, (char *)udrv_page_address(page) + offset, size, dir);
+}
+
+/** udrv_dma_unmap_page() - undo udrv_dma_map_page() with the address it returned. */
+static inline void udrv_dma_unmap_page(struct udrv_device *dev, udrv_iova_t addr, size_t size,
+				       enum udrv_dma_data_direction dir)
+{
+	udrv_dma_unmap_single(dev, addr, size, dir);
+}
+
+/**
  * udrv_virt_to_bus() - the IOVA of DMA memory
  * @address: in DMA memory or registered memory
  *
@@ -153,6 +236,18 @@ static inline udrv_iova_t udrv_virt_to_phys(const volatile void *address)
 static inline void *udrv_phys_to_virt(udrv_iova_t address)
 {
 	return udrv_bus_to_virt(address);
+}
+
+/** udrv_page_to_phys() - udrv_virt_to_phys() of a page's start. */
+static inline udrv_iova_t udrv_page_to_phys(const struct udrv_page *page)
+{
+	return udrv_virt_to_phys(page);
+}
+
+/** udrv_phys_to_page() - the page that udrv_phys_to_virt() is in. Return: NULL if nowhere. */
+static inline struct udrv_page *udrv_phys_to_page(udrv_iova_t address)
+{
+	return udrv_virt_to_page(udrv_phys_to_virt(address));
 }
 
 /**
@@ -184,6 +279,22 @@ static inline void udrv_dma_sync_single_for_device(struct udrv_device *dev, udrv
 	(void)size;
 	(void)dir;
 	udrv_dma_wmb();
+}
+
+/** udrv_dma_sync_single_range_for_cpu() - udrv_dma_sync_single_for_cpu() of a part. */
+static inline void udrv_dma_sync_single_range_for_cpu(struct udrv_device *dev, udrv_iova_t addr,
+						      unsigned long offset, size_t size,
+						      enum udrv_dma_data_direction dir)
+{
+	udrv_dma_sync_single_for_cpu(dev, addr + offset, size, dir);
+}
+
+/** udrv_dma_sync_single_range_for_device() - udrv_dma_sync_single_for_device() of a part. */
+static inline void udrv_dma_sync_single_range_for_device(struct udrv_device *dev, udrv_iova_t addr,
+							 unsigned long offset, size_t size,
+							 enum udrv_dma_data_direction dir)
+{
+	udrv_dma_sync_single_for_device(dev, addr + offset, size, dir);
 }
 
 /** udrv_dma_mapping_error() - did the mapping fail? Return: 0, or -ENOMEM if it did. */

@@ -11,7 +11,8 @@
  * inline; it depends on what this header says of a slot, which goes with libudrv's soname.
  *
  * Nothing is written into free objects: they keep the state that the constructor, and their last
- * user, left them in.
+ * user, left them in. Only UDRV_SLAB_POISON fills those of a cache without constructor and
+ * destructor.
  *
  * docs/contract/memory.md says what may be called from where.
  */
@@ -29,13 +30,27 @@ struct udrv_kmem_cache;
 
 /** UDRV_SLAB_HWCACHE_ALIGN - objects share cache lines only if two or more fit in one. */
 #define UDRV_SLAB_HWCACHE_ALIGN 0x1u
-/** UDRV_SLAB_NO_REAP - empty slabs are given back by udrv_kmem_cache_shrink() only. */
+/** UDRV_SLAB_NO_REAP - idle memory is given back by udrv_kmem_cache_shrink() only. */
 #define UDRV_SLAB_NO_REAP 0x2u
 /**
  * UDRV_SLAB_CACHE_DMA - objects that the device reaches: udrv_dma_map_single() is a look-up, and
  * udrv_virt_to_bus() works. The cache is to be destroyed before the device is closed.
  */
 #define UDRV_SLAB_CACHE_DMA 0x4u
+/**
+ * UDRV_SLAB_POISON - free objects and ones just allocated are filled; writing to a free one is
+ * found
+ *
+ * This and the next three are debug modes, which UDRV_SLAB_DEBUG in the environment sets as well:
+ * docs/contract/memory.md says what each finds and costs. Source: Linux slab_debug=.
+ */
+#define UDRV_SLAB_POISON 0x10u
+/** UDRV_SLAB_RED_ZONE - writing before or behind an object is found. */
+#define UDRV_SLAB_RED_ZONE 0x20u
+/** UDRV_SLAB_STORE_USER - reports name who allocated and who freed an object. */
+#define UDRV_SLAB_STORE_USER 0x40u
+/** UDRV_SLAB_CONSISTENCY_CHECKS - a wrong free is found; part of the other three. */
+#define UDRV_SLAB_CONSISTENCY_CHECKS 0x80u
 
 /** UDRV_KMEM_CACHE_MAX_SIZE - the largest object, in bytes. */
 #define UDRV_KMEM_CACHE_MAX_SIZE ((size_t)4 << 20)
@@ -58,15 +73,17 @@ struct udrv_kmem_cache_stats {
  * @dev: whose objects they are, named in log lines; or NULL, but not with UDRV_SLAB_CACHE_DMA
  * @name: of the cache, cut to 31 bytes; copied
  * @size: bytes of an object, 1 to UDRV_KMEM_CACHE_MAX_SIZE
- * @align: a power of two up to 4096, or 0 for 8
- * @flags: UDRV_SLAB_HWCACHE_ALIGN, UDRV_SLAB_NO_REAP; with any other one the call fails
+ * @align: a power of two up to 2 MiB, or 0 for 8
+ * @flags: UDRV_SLAB_HWCACHE_ALIGN, UDRV_SLAB_NO_REAP, the debug modes; with any other one the call
+ * fails
  * @ctor: called once for each object when its slab is made; or NULL
  * @dtor: called once for each object when its slab goes; or NULL
  *
  * Fills a reserve of two magazines (512 objects of up to 1 KiB) which UDRV_GFP_KERNEL leaves alone
- * and then keeps filled. A process has up to 1023 caches. @ctor and @dtor run in whichever thread
- * allocates with UDRV_GFP_KERNEL, shrinks or destroys, without a lock held; not on this same cache
- * may they allocate or free.
+ * and then keeps filled. A process has up to 1023 caches. @ctor runs in whichever thread allocates
+ * with UDRV_GFP_KERNEL, @dtor in one that does so on any cache, shrinks or destroys, or in the
+ * library's thread that gives idle memory back; without a lock held; not on this same cache may
+ * they allocate or free.
  *
  * Any thread that may block. The cache is the caller's, to udrv_kmem_cache_destroy().
  * Return: the cache, or NULL; udrv_log() says why (bad argument, flag not supported, no memory).
@@ -82,7 +99,9 @@ UDRV_API struct udrv_kmem_cache *udrv_kmem_cache_create(struct udrv_device *dev,
  *
  * Takes the free objects back from all threads, which may be ending meanwhile. If objects are still
  * allocated, an error with their number and the cache's name is logged, nothing is freed, and the
- * cache can be used, and destroyed, as before.
+ * cache can be used, and destroyed, as before. In a debug mode more lines name the objects, with
+ * UDRV_SLAB_STORE_USER the places that allocated them. In a child of fork() those that were
+ * allocated at the fork do not count: they stay where they are.
  *
  * Any thread that may block. Return: 0, or -EBUSY when objects are still allocated.
  */
@@ -91,14 +110,28 @@ UDRV_API int udrv_kmem_cache_destroy(struct udrv_kmem_cache *cache);
 /**
  * udrv_kmem_cache_alloc() - allocate an object
  * @cache: the cache
- * @gfp: UDRV_GFP_KERNEL may make slabs; UDRV_GFP_ATOMIC takes what there is: in the thread's
- * magazines, the depot, its reserve included, and slabs with room, unless another thread is at them
+ * @gfp: UDRV_GFP_KERNEL may make slabs, if need be of what other caches keep idle; UDRV_GFP_ATOMIC
+ * takes what there is: in the thread's magazines, the depot, its reserve included, and slabs with
+ * room, unless another thread is at them
  *
  * Any thread, UDRV_GFP_ATOMIC also in handlers.
  * Return: an object in the state the constructor or its last user left it in, or NULL (for
  * UDRV_GFP_KERNEL: no memory, which is logged, or the limit).
  */
 UDRV_API void *udrv_kmem_cache_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp);
+
+/**
+ * udrv_kmem_cache_alloc_node() - allocate an object in memory of a NUMA node
+ * @cache: the cache
+ * @gfp: as for udrv_kmem_cache_alloc()
+ * @node: e.g. the device's; -1, or any on a machine with one node: udrv_kmem_cache_alloc()
+ *
+ * A preference: from a slab that was made for @node, which UDRV_GFP_KERNEL makes if there is none
+ * with room; if that is not to be had, from anywhere. Takes the slabs' lock, so it is for what is
+ * allocated once and used for long. Freed as any other object. Any thread, UDRV_GFP_ATOMIC also in
+ * handlers. Return: as udrv_kmem_cache_alloc(). Source: Linux kmem_cache_alloc_node().
+ */
+UDRV_API void *udrv_kmem_cache_alloc_node(struct udrv_kmem_cache *cache, udrv_gfp_t gfp, int node);
 
 /**
  * udrv_kmem_cache_zalloc() - udrv_kmem_cache_alloc() and zero the object
@@ -162,6 +195,18 @@ UDRV_API unsigned int udrv_kmem_cache_size(const struct udrv_kmem_cache *cache);
  */
 UDRV_API int udrv_kmem_cache_set_limit(struct udrv_kmem_cache *cache, size_t objects);
 
+/**
+ * udrv_kmem_cache_validate() - look at all objects of a cache in a debug mode
+ * @cache: the cache; it may be in use
+ *
+ * Reports each damage through udrv_log(), once: bytes changed in a free object, in a red zone. The
+ * object is not handed out again. A cache that is in no debug mode has no errors.
+ *
+ * Any thread that may block. Return: how many errors were found now. Source: Linux
+ * validate_slab_cache().
+ */
+UDRV_API int udrv_kmem_cache_validate(struct udrv_kmem_cache *cache);
+
 /** udrv_kmem_cache_get_stats() - fill @stats; any thread that may block, the cache may be in use.
  */
 UDRV_API void udrv_kmem_cache_get_stats(struct udrv_kmem_cache *cache,
@@ -172,13 +217,23 @@ struct udrv__slab_slot {
 	void **top; /* the loaded magazine's: one behind the last object */
 	void **bottom;
 	void **end;
-	/* Read by others. */
-	uint64_t allocs;
-	uint64_t frees;
-	uint64_t misses; /* allocations that the loaded magazine did not answer */
 	struct udrv__magazine *loaded;
 	struct udrv__magazine *previous; /* its count is up to date */
 } __attribute__((aligned(64)));
+
+/* Of a table; a slot's counters are so far behind it. Others read them. */
+#define UDRV__SLAB_TABLE_BYTES (1024 * sizeof(struct udrv__slab_slot))
+
+/*
+ * In the last words of the 64 bytes: a store to the first ones would delay the next load of the
+ * slot's, as a processor tells them apart by the last 12 bits of their addresses at first.
+ */
+struct udrv__slab_counts {
+	uint64_t unused[5];
+	uint64_t allocs;
+	uint64_t frees;
+	uint64_t misses; /* allocations that the loaded magazine did not answer */
+};
 
 /* The table of the calling thread, or one that is never written. */
 extern UDRV_API __thread char *udrv__slab_table __attribute__((tls_model("initial-exec")));
@@ -212,6 +267,12 @@ udrv__slab_own(const struct udrv_kmem_cache *cache)
 						  *(const size_t *)(const void *)cache);
 }
 
+extern inline __attribute__((gnu_inline, always_inline)) struct udrv__slab_counts *
+udrv__slab_own_counts(struct udrv__slab_slot *slot)
+{
+	return (struct udrv__slab_counts *)(void *)((char *)slot + UDRV__SLAB_TABLE_BYTES);
+}
+
 extern inline __attribute__((gnu_inline, always_inline)) void *
 udrv__slab_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
 {
@@ -220,7 +281,7 @@ udrv__slab_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
 
 	if (__builtin_expect(top == slot->bottom, 0))
 		return udrv__slab_alloc_slowly(cache, gfp);
-	UDRV__COUNT(slot->allocs, 1);
+	UDRV__COUNT(udrv__slab_own_counts(slot)->allocs, 1);
 	slot->top = top - 1;
 	return top[-1];
 }
@@ -235,8 +296,9 @@ udrv__slab_free(struct udrv_kmem_cache *cache, void *obj)
 		udrv__slab_free_slowly(cache, obj);
 		return;
 	}
-	UDRV__COUNT(slot->frees, 1);
+	UDRV__COUNT(udrv__slab_own_counts(slot)->frees, 1);
 	*top = obj;
+	__atomic_signal_fence(__ATOMIC_RELEASE); /* for fork(): it is never in two places */
 	slot->top = top + 1;
 }
 

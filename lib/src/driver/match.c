@@ -5,6 +5,7 @@
 #include <udrv/device.h>
 #include <udrv/driver.h>
 
+#include "mem/kmalloc.h"
 #include "pci/device.h"
 
 static bool id_matches(uint32_t wanted, uint32_t is)
@@ -44,6 +45,9 @@ int udrv_driver_probe(const struct udrv_driver *drv, struct udrv_device *dev)
 			     dev->info.device, drv->name);
 		return -ENODEV;
 	}
+	/* From here on handlers may ask for memory. */
+	if (udrv__kmalloc_init())
+		return -ENOMEM;
 	ret = drv->probe(dev, id);
 	/* As in Linux, a positive value is a driver's mistake, not a success. */
 	if (ret > 0)

@@ -18,6 +18,7 @@
 #include <udrv/pci_info.h>
 
 #include "driver/daemon.h"
+#include "mem/slab_stat.h"
 #include "stat/segment.h"
 
 #define STOP_GRACE_MS 3000
@@ -278,6 +279,15 @@ static void show_stats(struct daemon *d)
 		(void)udrv__stat_create(&d->stats, dir, d->drv->name, d->dev);
 }
 
+/* Likewise, and before the first cache is used. */
+static void show_slabs(const struct daemon *d, const char *name)
+{
+	char dir[UDRV__PATH_MAX];
+
+	if (!udrv__rundir(dir, sizeof(dir)))
+		(void)udrv__slab_stat_create(dir, d->drv->name, name);
+}
+
 static int drive(struct daemon *d, const char *name, const char *backend)
 {
 	int ret = udrv_device_open(name, backend, &d->dev);
@@ -329,7 +339,9 @@ static int run_here(struct daemon *d, const char *name, const struct options *o)
 		goto out_lock;
 	}
 	d->watchdog_fd = open_watchdog();
+	show_slabs(d, name);
 	ret = drive(d, name, o->backend);
+	udrv__slab_stat_destroy();
 	if (d->watchdog_fd >= 0)
 		close(d->watchdog_fd);
 	close(d->signal_fd);

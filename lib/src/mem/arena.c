@@ -48,7 +48,7 @@ static struct udrv__region *make_record(struct udrv__arena *arena, size_t len, i
 		return NULL;
 	region->kind = UDRV__REGION_ARENA;
 	region->arena = arena;
-	region->device_reads = region->device_writes = true;
+	region->directions = udrv__dma_directions(UDRV_DMA_BIDIRECTIONAL);
 	region->len = len;
 	region->node = node;
 	region->pages = region->free_pages = pages;
@@ -173,8 +173,8 @@ static void end_region(struct udrv__region *region)
 
 static void explain(const struct udrv__arena_want *want, struct failure why, size_t len)
 {
-	unsigned long long limit = (unsigned long long)want->limit;
-
+	if (want->gfp & UDRV_GFP_NOWARN)
+		return;
 	if (why.what == NOT_MAPPED) {
 		want->dev->ops->dma_explain(want->dev, len, -why.err);
 		return;
@@ -185,9 +185,7 @@ static void explain(const struct udrv__arena_want *want, struct failure why, siz
 		udrv_dev_err(want->dev, "no memory for %zu bytes of DMA memory: %s", len,
 			     strerror(-why.err));
 	else
-		udrv_dev_err(want->dev,
-			     "no free device address for %zu bytes below the DMA mask 0x%llx: %s",
-			     len, limit, strerror(-why.err));
+		udrv__domain_explain(want->dev, len, want->limit, why.err);
 }
 
 /* As much as there is already, so that the regions stay few. */
@@ -203,23 +201,26 @@ static size_t region_size(const struct udrv__arena *arena, size_t len)
 	return size < len ? len : size;
 }
 
-/* Where there is no room for as much as would be good, what is needed will do. */
+/*
+ * Where there is no room for as much as would be good, the least, and then what is needed, will do:
+ * a limit that is tight is not to be used up.
+ */
 static int grow(struct udrv__arena *arena, const struct udrv__arena_want *want)
 {
+	size_t least = want->len < REGION_MIN ? REGION_MIN : want->len;
 	size_t size = region_size(arena, want->len);
-	struct failure why;
+	struct failure why = add_region(arena, want, size);
 
-	for (;;) {
+	if (why.err && size > least) {
+		size = least;
 		why = add_region(arena, want, size);
-		if (!why.err)
-			return 0;
-		if (size == want->len)
-			break;
-		size = size / 2 & ~(size_t)(UDRV__PAGE_MIN - 1);
-		if (size < want->len)
-			size = want->len;
 	}
-	explain(want, why, size);
+	if (why.err && size > want->len) {
+		size = want->len;
+		why = add_region(arena, want, size);
+	}
+	if (why.err)
+		explain(want, why, size);
 	return why.err;
 }
 

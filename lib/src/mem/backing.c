@@ -32,16 +32,17 @@ static bool has_nodes(void)
 	return strpbrk(text, ",-") != NULL;
 }
 
+int udrv__nodes_known;
+
 int udrv__node(int node)
 {
-	static int known; /* 1: one node, 2: several */
-	int state = __atomic_load_n(&known, __ATOMIC_RELAXED);
+	int state = __atomic_load_n(&udrv__nodes_known, __ATOMIC_RELAXED);
 
 	if (node < 0 || node >= NODES_MAX)
 		return -1;
 	if (!state) {
 		state = has_nodes() ? 2 : 1;
-		__atomic_store_n(&known, state, __ATOMIC_RELAXED);
+		__atomic_store_n(&udrv__nodes_known, state, __ATOMIC_RELAXED);
 	}
 	return state == 2 ? node : -1;
 }

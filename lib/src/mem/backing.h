@@ -19,6 +19,8 @@ struct udrv__backing {
 int udrv__backing_make(struct udrv__backing *backing, size_t len, size_t align, int node);
 void udrv__backing_end(const struct udrv__backing *backing);
 
+/* 0: nobody has looked yet; 1: there is one node, 2: several. */
+extern int udrv__nodes_known;
 /* The node, or -1 where there is only one. */
 int udrv__node(int node);
 /* Have the memory of a mapping, of which nothing was used yet, on a node if it has room. */

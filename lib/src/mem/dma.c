@@ -13,6 +13,9 @@
 
 /* Linux: devices are taken to have 32 address lines until they say otherwise. */
 #define DEFAULT_MASK UDRV_DMA_BIT_MASK(32)
+/* Linux pci_device_add(). */
+#define DEFAULT_MAX_SEG_SIZE 65536u
+#define DEFAULT_SEG_BOUNDARY 0xffffffffu
 
 int udrv__dma_init(struct udrv_device *dev)
 {
@@ -26,6 +29,8 @@ int udrv__dma_init(struct udrv_device *dev)
 	dma->dev = dev;
 	dma->domain = dev->ops->domain ? dev->ops->domain(dev) : &dma->own;
 	dma->mask = dma->coherent_mask = DEFAULT_MASK;
+	dma->max_seg_size = DEFAULT_MAX_SEG_SIZE;
+	dma->seg_boundary = DEFAULT_SEG_BOUNDARY;
 	dma->page_size = (size_t)sysconf(_SC_PAGESIZE);
 	dma->node = udrv__node(dev->info.numa_node);
 	udrv_init_list_head(&dma->streams);
@@ -100,11 +105,6 @@ uint64_t udrv_dma_get_mask(struct udrv_device *dev)
 	return __atomic_load_n(&dev->dma->mask, __ATOMIC_RELAXED);
 }
 
-static size_t page_round_up(const struct udrv__dma *dma, size_t size)
-{
-	return (size + dma->page_size - 1) & ~(dma->page_size - 1);
-}
-
 /* Linux: "aligned to the smallest PAGE_SIZE order which is greater than or equal to the size". */
 static size_t order_align(size_t len)
 {
@@ -121,7 +121,7 @@ void *udrv_dma_alloc_coherent(struct udrv_device *dev, size_t size, udrv_iova_t 
 	struct udrv__dma *dma = dev->dma;
 	struct udrv__arena_want want = {
 		.dev = dev,
-		.len = page_round_up(dma, size),
+		.len = udrv__dma_round_up(dma, size),
 		.limit = __atomic_load_n(&dma->coherent_mask, __ATOMIC_RELAXED),
 		.node = dma->node,
 		.gfp = gfp,
@@ -148,7 +148,7 @@ void udrv_dma_free_coherent(struct udrv_device *dev, size_t size, void *cpu_addr
 	if (!cpu_addr)
 		return;
 	if (udrv_virt_to_bus(cpu_addr) != dma_handle ||
-	    udrv__arena_free(&dma->domain->arena, cpu_addr, page_round_up(dma, size)))
+	    udrv__arena_free(&dma->domain->arena, cpu_addr, udrv__dma_round_up(dma, size)))
 		udrv_dev_err(dev, "DMA memory %p+0x%zx at 0x%llx freed, but not allocated so",
 			     cpu_addr, size, (unsigned long long)dma_handle);
 }

@@ -13,25 +13,6 @@
 
 #define likely(x) __builtin_expect(!!(x), 1)
 
-static bool allows(const struct udrv__region *region, enum udrv_dma_data_direction dir)
-{
-	return (region->device_reads || dir == UDRV_DMA_FROM_DEVICE) &&
-	       (region->device_writes || dir == UDRV_DMA_TO_DEVICE);
-}
-
-static size_t page_round_up(const struct udrv__dma *dma, size_t size)
-{
-	return (size + dma->page_size - 1) & ~(dma->page_size - 1);
-}
-
-static udrv_iova_t count(const struct udrv__dma *dma, const struct udrv__region *region,
-			 size_t offset)
-{
-	if (region->in_use)
-		__atomic_fetch_add(&region->in_use[dma->domain->id], 1, __ATOMIC_RELAXED);
-	return region->iova + offset;
-}
-
 /* Mappings of single buffers. */
 
 static struct udrv__region *make_stream(struct udrv_device *dev, char *va, size_t len,
@@ -45,8 +26,7 @@ static struct udrv__region *make_stream(struct udrv_device *dev, char *va, size_
 	stream->dev = dev;
 	stream->va = va;
 	stream->len = len;
-	stream->device_reads = dir != UDRV_DMA_FROM_DEVICE;
-	stream->device_writes = dir != UDRV_DMA_TO_DEVICE;
+	stream->directions = udrv__dma_directions(dir);
 	return stream;
 }
 
@@ -88,7 +68,7 @@ static udrv_iova_t map_stream(struct udrv_device *dev, void *ptr, size_t size,
 {
 	struct udrv__dma *dma = dev->dma;
 	size_t in_page = (uintptr_t)ptr & (dma->page_size - 1);
-	size_t len = page_round_up(dma, in_page + size);
+	size_t len = udrv__dma_round_up(dma, in_page + size);
 	struct udrv__region *stream = make_stream(dev, (char *)ptr - in_page, len, dir);
 	udrv_iova_t iova;
 	int ret;
@@ -99,15 +79,14 @@ static udrv_iova_t map_stream(struct udrv_device *dev, void *ptr, size_t size,
 	}
 	ret = enter(dma, stream);
 	if (ret) {
-		udrv_dev_err(dev,
-			     "no free device address for %zu bytes below the DMA mask 0x%llx: %s",
-			     len, (unsigned long long)udrv_dma_get_mask(dev), strerror(-ret));
+		udrv__domain_explain(dev, len, udrv_dma_get_mask(dev), ret);
 		free(stream);
 		return UDRV_DMA_MAPPING_ERROR;
 	}
 	iova = stream->iova + in_page;
-	ret = dev->ops->dma_map(dev, stream->va, len, stream->iova, stream->device_reads,
-				stream->device_writes);
+	ret = dev->ops->dma_map(dev, stream->va, len, stream->iova,
+				udrv__region_allows(stream, UDRV_DMA_TO_DEVICE),
+				udrv__region_allows(stream, UDRV_DMA_FROM_DEVICE));
 	if (!ret)
 		return iova;
 	dev->ops->dma_explain(dev, len, -ret);
@@ -119,6 +98,12 @@ static udrv_iova_t map_stream(struct udrv_device *dev, void *ptr, size_t size,
 	return UDRV_DMA_MAPPING_ERROR;
 }
 
+udrv_iova_t udrv__dma_map_apart(struct udrv_device *dev, void *ptr, size_t size,
+				enum udrv_dma_data_direction dir)
+{
+	return map_stream(dev, ptr, size, dir);
+}
+
 /* Where registered regions overlap, one of them may hold all of the buffer. */
 static bool map_registered(struct udrv__dma *dma, const char *ptr, size_t size,
 			   enum udrv_dma_data_direction dir, udrv_iova_t *iova)
@@ -127,8 +112,10 @@ static bool map_registered(struct udrv__dma *dma, const char *ptr, size_t size,
 
 	pthread_mutex_lock(&udrv__regions_lock);
 	region = udrv__dma_registered(dma, ptr, size, dir);
-	if (region)
-		*iova = count(dma, region, (size_t)(ptr - region->va));
+	if (region) {
+		__atomic_fetch_add(&region->in_use[dma->domain_id], 1, __ATOMIC_RELAXED);
+		*iova = region->iova + (size_t)(ptr - region->va);
+	}
 	pthread_mutex_unlock(&udrv__regions_lock);
 	return region;
 }
@@ -154,13 +141,17 @@ udrv_iova_t udrv_dma_map_single(struct udrv_device *dev, void *ptr, size_t size,
 	const struct udrv__dma *dma = dev->dma;
 	const struct udrv__region *region = udrv__region_of(ptr);
 	size_t offset = (size_t)((char *)ptr - region->va);
+	udrv_iova_t iova = region->iova + offset;
 
+	/* Inside a region IOVAs have 48 bits: nothing wraps. */
 	if (likely(offset < region->len && size - 1 < region->len - offset &&
-		   udrv__region_reached_by(region, dma->domain->id) &&
-		   udrv__dma_fits(__atomic_load_n(&dma->mask, __ATOMIC_RELAXED),
-				  region->iova + offset, size) &&
-		   (unsigned int)dir <= UDRV_DMA_FROM_DEVICE && allows(region, dir)))
-		return count(dma, region, offset);
+		   iova + (size - 1) <= __atomic_load_n(&dma->mask, __ATOMIC_RELAXED) &&
+		   udrv__region_reached_by(region, dma->domain_id) &&
+		   udrv__region_allows(region, dir))) {
+		if (region->in_use)
+			__atomic_fetch_add(&region->in_use[dma->domain_id], 1, __ATOMIC_RELAXED);
+		return iova;
+	}
 	return map_slowly(dev, ptr, size, dir);
 }
 
@@ -172,9 +163,9 @@ static struct udrv__region *take_stream(struct udrv__dma *dma, udrv_iova_t addr,
 
 	pthread_mutex_lock(&udrv__regions_lock);
 	stream = udrv__iova_user(&udrv__iovas, addr);
-	if (stream &&
-	    (stream->kind != UDRV__REGION_STREAM || stream->dev != dma->dev ||
-	     stream->iova != addr - in_page || stream->len != page_round_up(dma, in_page + size)))
+	if (stream && (stream->kind != UDRV__REGION_STREAM || stream->dev != dma->dev ||
+		       stream->iova != addr - in_page ||
+		       stream->len != udrv__dma_round_up(dma, in_page + size)))
 		stream = NULL;
 	if (stream)
 		udrv_list_del(&stream->link);
@@ -185,7 +176,7 @@ static struct udrv__region *take_stream(struct udrv__dma *dma, udrv_iova_t addr,
 /* Whether the buffer was counted. */
 static bool uncount(const struct udrv__dma *dma, const struct udrv__region *region)
 {
-	uint32_t *in_use = &region->in_use[dma->domain->id];
+	uint32_t *in_use = &region->in_use[dma->domain_id];
 	uint32_t n = __atomic_load_n(in_use, __ATOMIC_RELAXED);
 
 	do {

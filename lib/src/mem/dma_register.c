@@ -19,16 +19,6 @@ struct registration {
 
 static UDRV_LIST_HEAD(registered);
 
-static bool reads(enum udrv_dma_data_direction dir)
-{
-	return dir != UDRV_DMA_FROM_DEVICE;
-}
-
-static bool writes(enum udrv_dma_data_direction dir)
-{
-	return dir != UDRV_DMA_TO_DEVICE;
-}
-
 struct udrv__region *udrv__dma_registered(const struct udrv__dma *dma, const void *ptr, size_t size,
 					  enum udrv_dma_data_direction dir)
 {
@@ -40,8 +30,7 @@ struct udrv__region *udrv__dma_registered(const struct udrv__dma *dma, const voi
 		if (offset < region->len && size <= region->len - offset &&
 		    udrv__region_reached_by(region, dma->domain->id) &&
 		    udrv__dma_fits(udrv_dma_get_mask(dma->dev), region->iova + offset, size) &&
-		    (region->device_reads || !reads(dir)) &&
-		    (region->device_writes || !writes(dir)))
+		    udrv__region_allows(region, dir))
 			return region;
 	}
 	return NULL;
@@ -88,8 +77,7 @@ static struct udrv__region *make(void *ptr, size_t len, enum udrv_dma_data_direc
 	region->kind = UDRV__REGION_REGISTERED;
 	region->va = ptr;
 	region->len = len;
-	region->device_reads = reads(dir);
-	region->device_writes = writes(dir);
+	region->directions = udrv__dma_directions(dir);
 	region->in_use = (uint32_t *)(void *)(region + 1);
 	return region;
 }
@@ -133,8 +121,8 @@ static struct udrv__region *find_same(const struct udrv__dma *dma, const void *p
 	struct udrv__region *region;
 
 	udrv_list_for_each_entry(region, &registered, link)
-		if (region->va == ptr && region->len == len && region->device_reads == reads(dir) &&
-		    region->device_writes == writes(dir) &&
+		if (region->va == ptr && region->len == len &&
+		    region->directions == udrv__dma_directions(dir) &&
 		    udrv__dma_fits(udrv_dma_get_mask(dma->dev), region->iova, len))
 			return region;
 	return NULL;
@@ -159,9 +147,7 @@ static int register_new(struct udrv__dma *dma, struct registration *reg, void *p
 	}
 	ret = enter(dma, region);
 	if (ret) {
-		udrv_dev_err(dma->dev,
-			     "no free device address for %zu bytes below the DMA mask 0x%llx: %s",
-			     len, (unsigned long long)udrv_dma_get_mask(dma->dev), strerror(-ret));
+		udrv__domain_explain(dma->dev, len, udrv_dma_get_mask(dma->dev), ret);
 		free(region);
 		return ret;
 	}

@@ -89,6 +89,7 @@ int udrv__domain_attach(struct udrv__dma *dma)
 
 	if (ret)
 		return ret;
+	dma->domain_id = domain->id;
 	udrv_list_add(&dma->link, &domain->devices);
 	if (!domain->users++)
 		reach_common(domain);
@@ -175,6 +176,25 @@ int udrv__common_reserve(struct udrv__region *region, udrv_iova_t limit)
 	return reserve(domain->ranges, domain->range_count, region, limit, true);
 }
 
+void udrv__domain_explain(struct udrv_device *dev, size_t len, uint64_t mask, int err)
+{
+	const struct udrv__domain *domain = dev->dma->domain;
+	udrv_iova_t last = 0;
+
+	for (size_t i = 0; i < domain->range_count; i++)
+		if (last < domain->ranges[i].last)
+			last = domain->ranges[i].last;
+	if (last < mask)
+		udrv_dev_err(dev,
+			     "no free device address for %zu bytes below 0x%llx, the last that "
+			     "the IOMMU translates: %s",
+			     len, (unsigned long long)last, strerror(-err));
+	else
+		udrv_dev_err(dev,
+			     "no free device address for %zu bytes below the DMA mask 0x%llx: %s",
+			     len, (unsigned long long)mask, strerror(-err));
+}
+
 static bool translates(const struct udrv__domain *domain, udrv_iova_t iova, size_t len)
 {
 	for (size_t i = 0; i < domain->range_count; i++)
@@ -190,8 +210,9 @@ int udrv__domain_map(struct udrv__domain *domain, struct udrv__region *region)
 
 	if (!translates(domain, region->iova, region->len))
 		return -ERANGE;
-	ret = dev->ops->dma_map(dev, region->va, region->len, region->iova, region->device_reads,
-				region->device_writes);
+	ret = dev->ops->dma_map(dev, region->va, region->len, region->iova,
+				udrv__region_allows(region, UDRV_DMA_TO_DEVICE),
+				udrv__region_allows(region, UDRV_DMA_FROM_DEVICE));
 	if (!ret)
 		udrv__region_set_reached(region, domain->id, true);
 	udrv_dev_dbg(dev, "DMA map of %zu bytes at 0x%llx: %s", region->len,

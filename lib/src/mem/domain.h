@@ -24,9 +24,12 @@ struct udrv__dma {
 	struct udrv_list_head link; /* the domain's */
 	struct udrv_device *dev;
 	struct udrv__domain *domain;
-	struct udrv__domain own; /* where the backend has none */
+	uint32_t domain_id;
 	uint64_t mask;		 /* of mapped buffers; any thread reads it */
+	struct udrv__domain own; /* where the backend has none */
 	uint64_t coherent_mask;
+	unsigned int max_seg_size; /* of scatterlists; any thread reads them */
+	unsigned long seg_boundary;
 	size_t page_size;
 	int node;			     /* the device's; -1: any */
 	struct udrv_list_head streams;	     /* regions */
@@ -39,9 +42,31 @@ static inline bool udrv__dma_fits(uint64_t mask, udrv_iova_t iova, size_t len)
 	return iova <= mask && len - 1 <= mask - iova;
 }
 
+/* Whole pages. */
+static inline size_t udrv__dma_round_up(const struct udrv__dma *dma, size_t size)
+{
+	return (size + dma->page_size - 1) & ~(dma->page_size - 1);
+}
+
+/* What may be asked for where a mapping is made for a direction. */
+static inline uint8_t udrv__dma_directions(enum udrv_dma_data_direction dir)
+{
+	return (uint8_t)(dir == UDRV_DMA_BIDIRECTIONAL ? 7u : 1u << dir);
+}
+
+/* Any value of dir. */
+static inline bool udrv__region_allows(const struct udrv__region *region,
+				       enum udrv_dma_data_direction dir)
+{
+	return (uint32_t)region->directions >> ((unsigned int)dir & 31u) & 1;
+}
+
 /* dma_map.c, dma_register.c: what a device that is closed has left. */
 void udrv__dma_unmap_streams(struct udrv__dma *dma);
 void udrv__dma_unregister_all(struct udrv__dma *dma);
+/* dma_map.c: of any memory, a mapping of its own; good arguments. As udrv_dma_map_single(). */
+udrv_iova_t udrv__dma_map_apart(struct udrv_device *dev, void *ptr, size_t size,
+				enum udrv_dma_data_direction dir);
 /* Under the regions' lock: a registered region that holds the buffer, or NULL. */
 struct udrv__region *udrv__dma_registered(const struct udrv__dma *dma, const void *ptr, size_t size,
 					  enum udrv_dma_data_direction dir);
@@ -60,6 +85,9 @@ int udrv__domain_reserve(const struct udrv__domain *domain, struct udrv__region 
 			 udrv_iova_t limit);
 /* As above for what every domain is to reach, or as many as possible. */
 int udrv__common_reserve(struct udrv__region *region, udrv_iova_t limit);
+
+/* Log that there is no address for len bytes: what bounds them, and why. */
+void udrv__domain_explain(struct udrv_device *dev, size_t len, uint64_t mask, int err);
 
 /* Let the domain's devices reach a region. 0 or negative errno, not explained. */
 int udrv__domain_map(struct udrv__domain *domain, struct udrv__region *region);

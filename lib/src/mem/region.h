@@ -38,8 +38,8 @@ struct udrv__region {
 	char *va;
 	size_t len; /* 0: several regions are here */
 	udrv_iova_t iova;
-	uint32_t *in_use; /* mapped buffers, by domain; NULL: not counted */
-	bool device_reads, device_writes;
+	uint32_t *in_use;   /* mapped buffers, by domain; NULL: not counted */
+	uint8_t directions; /* a bit for each enum udrv_dma_data_direction that is allowed */
 	uint8_t kind;
 	uint64_t domains[UDRV__DOMAINS_MAX / 64]; /* a bit for each that reaches it */
 

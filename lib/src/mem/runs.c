@@ -34,11 +34,11 @@ static void set_bits(uint64_t *map, size_t from, size_t n, bool value)
 		size_t bit = from % BITS;
 		size_t part = n < BITS - bit ? n : BITS - bit;
 		uint64_t mask = (part == BITS ? ~UINT64_C(0) : (UINT64_C(1) << part) - 1) << bit;
+		uint64_t word = map[from / BITS];
 
-		if (value)
-			map[from / BITS] |= mask;
-		else
-			map[from / BITS] &= ~mask;
+		/* Others may read bits of runs that are theirs. */
+		__atomic_store_n(&map[from / BITS], value ? word | mask : word & ~mask,
+				 __ATOMIC_RELAXED);
 		from += part;
 		n -= part;
 	}

@@ -16,4 +16,10 @@ void udrv__run_give(struct udrv__region *region, size_t at, size_t n);
 /* Pages of the run that begins there; 0 if none does. */
 size_t udrv__run_length(const struct udrv__region *region, size_t at);
 
+/* Whether one does; without the arena's lock if the caller owns the page. */
+static inline bool udrv__run_begins(const struct udrv__region *region, size_t at)
+{
+	return __atomic_load_n(&region->first[at / 64], __ATOMIC_RELAXED) >> at % 64 & 1;
+}
+
 #endif

@@ -11,7 +11,7 @@
 #include "mem/slab.h"
 
 #define ALIGN_MIN 8u
-#define ALIGN_MAX 4096u
+#define ALIGN_MAX ((size_t)2 << 20)
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -33,7 +33,8 @@ static const char *find_fault(const struct udrv_device *dev, const char *name, s
 		return "bad size";
 	if (align & (align - 1) || align > ALIGN_MAX)
 		return "bad alignment";
-	if (flags & ~(UDRV_SLAB_HWCACHE_ALIGN | UDRV_SLAB_NO_REAP | UDRV_SLAB_CACHE_DMA))
+	if (flags &
+	    ~(UDRV_SLAB_HWCACHE_ALIGN | UDRV_SLAB_NO_REAP | UDRV_SLAB_CACHE_DMA | UDRV__SLAB_MODES))
 		return "a flag that is not supported";
 	if (flags & UDRV_SLAB_CACHE_DMA && !dev)
 		return "DMA memory is a device's, but there is none";
@@ -60,26 +61,38 @@ static size_t choose_align(size_t size, size_t align, unsigned int flags)
 	return align < ALIGN_MIN ? ALIGN_MIN : align;
 }
 
-static uint32_t choose_rounds(size_t size)
+static uint32_t choose_rounds(const struct udrv_kmem_cache *cache)
 {
-	size_t rounds = MAGAZINE_BYTES / size;
+	size_t rounds = cache->magazine_bytes / cache->size;
 
 	if (rounds > MAGAZINE_MAX)
 		return MAGAZINE_MAX;
 	return rounds ? (uint32_t)rounds : 1;
 }
 
-static void set_up(struct udrv_kmem_cache *cache, const char *name, size_t size, size_t align)
+static void tune_up(struct udrv_kmem_cache *cache, const struct udrv__slab_tune *tune)
 {
 	cache->memory = cache->flags & UDRV_SLAB_CACHE_DMA ? &udrv__slab_dma : &udrv__slab_plain;
-	cache->object_size = (uint32_t)size;
+	if (tune->memory)
+		cache->memory = tune->memory;
+	cache->chunk = tune->chunk;
+	cache->magazine_bytes = tune->magazine;
+	cache->tag = tune->tag;
+}
+
+static void set_up(struct udrv_kmem_cache *cache, const char *name, size_t size, size_t align)
+{
+	cache->object_size = size;
 	cache->align = choose_align(size, align, cache->flags);
 	cache->size = (size + cache->align - 1) & ~(cache->align - 1);
-	cache->rounds = choose_rounds(cache->size);
+	if (cache->debug)
+		udrv__slab_debug_widen(cache);
+	cache->rounds = choose_rounds(cache);
 	cache->magazine_stride =
 		(sizeof(struct udrv__magazine) + cache->rounds * sizeof(void *) + CACHE_LINE - 1) &
 		~(size_t)(CACHE_LINE - 1);
 	cache->limit = UINT64_MAX;
+	cache->record = &cache->own_record;
 	strncpy(cache->name, name, sizeof(cache->name) - 1);
 	udrv_init_list_head(&cache->partial);
 	udrv_init_list_head(&cache->empties);
@@ -107,23 +120,24 @@ static struct udrv_kmem_cache *make_record(void)
 /* What nothing is allocated from any more. */
 static void end(struct udrv_kmem_cache *cache)
 {
-	udrv__slab_release(cache, 0);
+	if (cache->debug)
+		udrv__slab_debug_give_back(cache);
+	if (!cache->foreign)
+		(void)udrv__slab_release(cache, 0);
 	udrv__depot_release(cache);
+	if (cache->debug)
+		udrv__slab_debug_end(cache);
 	munmap(cache, sizeof(*cache));
 }
 
-struct udrv_kmem_cache *udrv_kmem_cache_create(struct udrv_device *dev, const char *name,
-					       size_t size, size_t align, unsigned int flags,
-					       void (*ctor)(void *obj), void (*dtor)(void *obj))
+struct udrv_kmem_cache *udrv__slab_create(struct udrv_device *dev, const char *name, size_t size,
+					  size_t align, unsigned int flags, void (*ctor)(void *obj),
+					  void (*dtor)(void *obj),
+					  const struct udrv__slab_tune *tune)
 {
-	const char *fault = find_fault(dev, name, size, align, flags);
 	struct udrv_kmem_cache *cache;
 
-	if (fault) {
-		report(dev, name, fault);
-		return NULL;
-	}
-	cache = make_record();
+	cache = udrv__slab_watch_fork() ? make_record() : NULL;
 	if (!cache) {
 		report(dev, name, "out of memory");
 		return NULL;
@@ -132,6 +146,12 @@ struct udrv_kmem_cache *udrv_kmem_cache_create(struct udrv_device *dev, const ch
 	cache->flags = flags;
 	cache->ctor = ctor;
 	cache->dtor = dtor;
+	if (udrv__slab_debug_begin(cache, name)) {
+		report(dev, name, "out of memory");
+		munmap(cache, sizeof(*cache));
+		return NULL;
+	}
+	tune_up(cache, tune);
 	set_up(cache, name, size, align);
 	if (udrv__slab_register(cache)) {
 		report(dev, name, "too many caches");
@@ -140,6 +160,7 @@ struct udrv_kmem_cache *udrv_kmem_cache_create(struct udrv_device *dev, const ch
 	}
 	if (udrv__depot_grow(cache, 0) || fill(cache)) {
 		report(dev, name, "out of memory");
+		udrv__slab_close(cache);
 		udrv__slab_unregister(cache);
 		udrv__depot_drain(cache);
 		end(cache);
@@ -148,18 +169,35 @@ struct udrv_kmem_cache *udrv_kmem_cache_create(struct udrv_device *dev, const ch
 	return cache;
 }
 
+struct udrv_kmem_cache *udrv_kmem_cache_create(struct udrv_device *dev, const char *name,
+					       size_t size, size_t align, unsigned int flags,
+					       void (*ctor)(void *obj), void (*dtor)(void *obj))
+{
+	static const struct udrv__slab_tune usual = {.magazine = MAGAZINE_BYTES};
+	const char *fault = find_fault(dev, name, size, align, flags);
+
+	if (!fault)
+		return udrv__slab_create(dev, name, size, align, flags, ctor, dtor, &usual);
+	report(dev, name, fault);
+	return NULL;
+}
+
 int udrv_kmem_cache_destroy(struct udrv_kmem_cache *cache)
 {
 	uint64_t live;
 
 	if (!cache)
 		return 0;
+	udrv__slab_close(cache);
 	udrv__slab_flush_threads(cache);
 	udrv__depot_drain(cache);
 	live = udrv__slab_taken(cache);
-	if (live) {
+	if (live > cache->inherited) {
 		udrv_pr_err("cache %s: %llu objects are still allocated; it is not destroyed",
 			    cache->name, (unsigned long long)live);
+		if (cache->debug)
+			udrv__slab_debug_report_leaks(cache);
+		udrv__slab_open(cache);
 		return -EBUSY;
 	}
 	udrv__slab_unregister(cache);
@@ -180,6 +218,7 @@ static void swap(struct udrv__slab_slot *slot, uint32_t rounds)
 	struct udrv__magazine *was_loaded = slot->loaded;
 
 	was_loaded->count = (uint32_t)(slot->top - slot->bottom);
+	IN_THIS_ORDER();
 	load(slot, slot->previous, rounds);
 	slot->previous = was_loaded;
 }
@@ -197,13 +236,14 @@ static bool exchange_empty(struct udrv_kmem_cache *cache, struct udrv__slab_slot
 			   uint32_t leave)
 {
 	struct udrv__magazine *m = udrv__depot_take_full(cache, leave);
+	struct udrv__magazine *was_loaded = slot->loaded;
 
 	if (!m)
 		return false;
 	fetch(m);
-	slot->loaded->count = 0;
-	udrv__depot_put(cache, slot->loaded);
 	load(slot, m, cache->rounds);
+	was_loaded->count = 0;
+	udrv__depot_put(cache, was_loaded);
 	return true;
 }
 
@@ -217,7 +257,7 @@ static bool refill(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot, 
 		swap(slot, cache->rounds);
 		return true;
 	}
-	UDRV__COUNT(slot->misses, 1);
+	COUNT(udrv__slab_counts(slot)->misses, 1);
 	if (!atomic)
 		udrv__slab_reap(cache);
 	if (exchange_empty(cache, slot, RESERVE))
@@ -234,19 +274,19 @@ static bool refill(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot, 
 /* The loaded magazine is full: make room. */
 static void spill(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot)
 {
+	struct udrv__magazine *full = slot->previous;
 	struct udrv__magazine *empty;
 
-	if (slot->previous->count < cache->rounds) {
+	if (full->count < cache->rounds) {
 		swap(slot, cache->rounds);
 		return;
 	}
 	empty = udrv__depot_take_empty(cache);
 	if (empty) {
-		udrv__depot_put(cache, slot->previous);
 		slot->previous = empty;
+		udrv__depot_put(cache, full);
 	} else {
-		udrv__slab_put(cache, slot->previous->objs, slot->previous->count);
-		slot->previous->count = 0;
+		udrv__slab_empty(cache, full);
 	}
 	swap(slot, cache->rounds);
 }
@@ -259,7 +299,7 @@ void *udrv__slab_alloc_slowly(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
 		return udrv__depot_alloc(cache, gfp);
 	if (!refill(cache, slot, gfp))
 		return NULL;
-	UDRV__COUNT(slot->allocs, 1);
+	COUNT(udrv__slab_counts(slot)->allocs, 1);
 	return *--slot->top;
 }
 
@@ -273,8 +313,10 @@ void udrv__slab_free_slowly(struct udrv_kmem_cache *cache, void *obj)
 	}
 	if (slot->top == slot->end)
 		spill(cache, slot);
-	UDRV__COUNT(slot->frees, 1);
-	*slot->top++ = obj;
+	COUNT(udrv__slab_counts(slot)->frees, 1);
+	*slot->top = obj;
+	IN_THIS_ORDER();
+	slot->top++;
 }
 
 void *udrv_kmem_cache_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
@@ -317,7 +359,7 @@ static size_t alloc_many(struct udrv_kmem_cache *cache, struct udrv__slab_slot *
 		memcpy(objs + got, slot->top, part * sizeof(*objs));
 		got += part;
 	}
-	UDRV__COUNT(slot->allocs, got);
+	COUNT(udrv__slab_counts(slot)->allocs, got);
 	return got;
 }
 
@@ -350,7 +392,7 @@ void udrv_kmem_cache_free_bulk(struct udrv_kmem_cache *cache, size_t n, void **o
 		udrv__depot_free(cache, objs[i]);
 	if (!slot)
 		return;
-	UDRV__COUNT(slot->frees, n);
+	COUNT(udrv__slab_counts(slot)->frees, n);
 	while (n) {
 		size_t part;
 
@@ -358,6 +400,7 @@ void udrv_kmem_cache_free_bulk(struct udrv_kmem_cache *cache, size_t n, void **o
 			spill(cache, slot);
 		part = at_most(n, slot->end - slot->top);
 		memcpy(slot->top, objs, part * sizeof(*objs));
+		IN_THIS_ORDER();
 		slot->top += part;
 		objs += part;
 		n -= part;
@@ -368,17 +411,19 @@ int udrv_kmem_cache_shrink(struct udrv_kmem_cache *cache)
 {
 	struct udrv__slab_slot *slot = udrv__slab_slot(cache);
 
+	if (udrv__slab_foreign(cache))
+		return 1;
 	if (slot->loaded)
 		udrv__slab_slot_flush(cache, slot);
 	udrv__depot_drain(cache);
 	udrv__depot_fill_reserve(cache);
-	udrv__slab_release(cache, 0);
+	(void)udrv__slab_release(cache, 0);
 	return udrv__slab_taken(cache) > (uint64_t)RESERVE * cache->rounds;
 }
 
 unsigned int udrv_kmem_cache_size(const struct udrv_kmem_cache *cache)
 {
-	return cache->object_size;
+	return (unsigned int)cache->object_size;
 }
 
 int udrv_kmem_cache_set_limit(struct udrv_kmem_cache *cache, size_t objects)
@@ -388,15 +433,20 @@ int udrv_kmem_cache_set_limit(struct udrv_kmem_cache *cache, size_t objects)
 
 	if (!objects)
 		return -EINVAL;
+	if (udrv__slab_foreign(cache))
+		return -EBUSY;
 	udrv_kmem_cache_get_stats(cache, &stats);
 	if (stats.allocations || cache->slots)
 		return -EBUSY;
 	udrv__depot_drain(cache);
-	udrv__slab_release(cache, 0);
+	(void)udrv__slab_release(cache, 0);
 	cache->limit = objects;
-	cache->rounds = choose_rounds(cache->size);
+	cache->rounds = choose_rounds(cache);
 	if (cache->rounds > rounds)
 		cache->rounds = rounds ? (uint32_t)rounds : 1;
+	udrv__slab_registry_lock();
+	udrv__slab_stat_describe(cache);
+	udrv__slab_registry_unlock();
 	return fill(cache);
 }
 
@@ -404,8 +454,8 @@ void udrv_kmem_cache_get_stats(struct udrv_kmem_cache *cache, struct udrv_kmem_c
 {
 	udrv__slab_sum(cache, stats);
 	udrv__slab_lock(cache);
-	stats->total = cache->total;
-	stats->slabs = cache->slabs;
+	stats->total = cache->record->total;
+	stats->slabs = cache->record->slabs;
 	udrv__slab_unlock(cache);
 	stats->memory = stats->slabs * cache->chunk;
 	stats->magazine = cache->rounds;

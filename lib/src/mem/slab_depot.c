@@ -72,7 +72,12 @@ uint32_t udrv__depot_full(const struct udrv_kmem_cache *cache)
 
 struct udrv__magazine *udrv__depot_take_full(struct udrv_kmem_cache *cache, uint32_t leave)
 {
-	return pop(cache, &cache->full, leave);
+	struct udrv__magazine *m = pop(cache, &cache->full, leave);
+	uint32_t count = udrv__depot_full(cache);
+
+	if (m && count < __atomic_load_n(&cache->full.low, __ATOMIC_RELAXED))
+		__atomic_store_n(&cache->full.low, count, __ATOMIC_RELAXED);
+	return m;
 }
 
 /* One that was used before, rather than touch new memory. */
@@ -99,15 +104,21 @@ void udrv__depot_put(struct udrv_kmem_cache *cache, struct udrv__magazine *magaz
 	push(magazine->count ? &cache->full : &cache->empty, magazine);
 }
 
-void udrv__depot_drain(struct udrv_kmem_cache *cache)
+void udrv__depot_trim(struct udrv_kmem_cache *cache, uint32_t leave, uint32_t n)
 {
 	struct udrv__magazine *m;
 
-	while ((m = udrv__depot_take_full(cache, 0))) {
-		udrv__slab_put(cache, m->objs, m->count);
-		m->count = 0;
+	while (n-- && (m = udrv__depot_take_full(cache, leave))) {
+		udrv__slab_empty(cache, m);
 		udrv__depot_put(cache, m);
 	}
+}
+
+void udrv__depot_drain(struct udrv_kmem_cache *cache)
+{
+	if (cache->debug)
+		udrv__slab_debug_drain(cache);
+	udrv__depot_trim(cache, 0, UINT32_MAX);
 }
 
 /* A slab may have fewer objects than a magazine. Whether it is full. */
@@ -125,6 +136,10 @@ static bool fill_magazine(struct udrv_kmem_cache *cache, struct udrv__magazine *
 
 void udrv__depot_fill_reserve(struct udrv_kmem_cache *cache)
 {
+	if (cache->debug) {
+		udrv__slab_debug_fill_reserve(cache);
+		return;
+	}
 	while (udrv__depot_full(cache) < RESERVE) {
 		struct udrv__magazine *m = udrv__depot_take_empty(cache);
 		bool full;
@@ -136,6 +151,15 @@ void udrv__depot_fill_reserve(struct udrv_kmem_cache *cache)
 		if (!full)
 			return;
 	}
+}
+
+uint64_t udrv__depot_recount(struct udrv_kmem_cache *cache)
+{
+	uint64_t objects = 0;
+
+	for (uint32_t id = id_of(cache->full.head); id; id = by_id(cache, id)->next)
+		objects += by_id(cache, id)->count;
+	return objects;
 }
 
 static size_t block_bytes(const struct udrv_kmem_cache *cache)
@@ -170,12 +194,14 @@ void udrv__depot_release(struct udrv_kmem_cache *cache)
 
 /* One object, for a thread without magazines of its own. */
 
-void *udrv__depot_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
+static void *alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
 {
 	struct udrv__magazine *m =
 		udrv__depot_take_full(cache, gfp & UDRV_GFP_ATOMIC ? 0 : RESERVE);
 	void *obj = NULL;
 
+	if (udrv__slab_foreign(cache))
+		return NULL;
 	if (!m && !udrv__slab_take(cache, &obj, 1, gfp) &&
 	    (gfp & UDRV_GFP_ATOMIC || udrv__slab_at_limit(cache)))
 		m = udrv__depot_take_full(cache, 0);
@@ -183,17 +209,29 @@ void *udrv__depot_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
 		obj = m->objs[--m->count];
 		udrv__depot_put(cache, m);
 	}
+	return obj;
+}
+
+void *udrv__depot_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
+{
+	void *obj = cache->debug ? udrv__slab_debug_alloc(cache, gfp) : alloc(cache, gfp);
+
 	if (obj)
-		__atomic_fetch_add(&cache->past_allocs, 1, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&cache->past_misses, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&cache->record->past_allocs, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&cache->record->past_misses, 1, __ATOMIC_RELAXED);
 	return obj;
 }
 
 void udrv__depot_free(struct udrv_kmem_cache *cache, void *obj)
 {
-	struct udrv__magazine *m = udrv__depot_take_full(cache, 0);
+	struct udrv__magazine *m;
 
-	__atomic_fetch_add(&cache->past_frees, 1, __ATOMIC_RELAXED);
+	if (udrv__slab_foreign(cache) || (cache->debug && !udrv__slab_debug_free(cache, obj)))
+		return;
+	__atomic_fetch_add(&cache->record->past_frees, 1, __ATOMIC_RELAXED);
+	if (cache->debug)
+		return;
+	m = udrv__depot_take_full(cache, 0);
 	if (m && m->count == cache->rounds) {
 		udrv__depot_put(cache, m);
 		m = NULL;

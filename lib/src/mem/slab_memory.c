@@ -79,7 +79,8 @@ static void dma_free(struct udrv_device *dev, void *chunk, size_t size)
 	(void)udrv__arena_free(&dev->dma->domain->arena, chunk, size);
 }
 
-const struct udrv__slab_memory udrv__slab_dma = {.alloc = dma_alloc, .free = dma_free};
+const struct udrv__slab_memory udrv__slab_dma = {
+	.shared = true, .alloc = dma_alloc, .free = dma_free};
 
 static void *common_alloc(struct udrv_device *dev, size_t size, int node)
 {
@@ -99,4 +100,5 @@ static void common_free(struct udrv_device *dev, void *chunk, size_t size)
 	(void)udrv__arena_free(&udrv__common_arena, chunk, size);
 }
 
-const struct udrv__slab_memory udrv__slab_common = {.alloc = common_alloc, .free = common_free};
+const struct udrv__slab_memory udrv__slab_common = {
+	.shared = true, .alloc = common_alloc, .free = common_free};

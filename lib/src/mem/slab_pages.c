@@ -7,11 +7,14 @@
  * call, as it may be GFP_ATOMIC: those who wait sleep for a time, instead of being woken.
  */
 #include <string.h>
+#include <sys/uio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <udrv/barrier.h>
 #include <udrv/log.h>
 
+#include "mem/region.h"
 #include "mem/slab.h"
 
 #define SPINS	   100
@@ -25,17 +28,9 @@
 #define COLOURS_MIN  4u
 #define COLOURS_MAX  63u /* less one, of a page */
 #define OBJECTS_FAIR 32u
-#define EMPTY_KEPT   4u /* slabs */
+#define HEAD_ALIGN   8u
 
 uint64_t udrv__slab_reap_period_ns = UINT64_C(2000000000);
-
-struct slab {
-	struct udrv_list_head link;
-	struct udrv_kmem_cache *cache;
-	uint32_t count;
-	uint32_t free;
-	uint64_t is_free[];
-};
 
 static uint64_t now_ns(void)
 {
@@ -45,7 +40,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static bool try_lock(struct udrv_kmem_cache *cache)
+bool udrv__slab_trylock(struct udrv_kmem_cache *cache)
 {
 	for (int i = 0; i < SPINS; i++) {
 		if (!__atomic_load_n(&cache->lock, __ATOMIC_RELAXED) &&
@@ -60,7 +55,7 @@ void udrv__slab_lock(struct udrv_kmem_cache *cache)
 {
 	const struct timespec pause = {.tv_nsec = SLEEP_NS};
 
-	while (!try_lock(cache))
+	while (!udrv__slab_trylock(cache))
 		nanosleep(&pause, NULL);
 }
 
@@ -79,12 +74,19 @@ static size_t words(size_t objects)
 	return (objects + WORD_BITS - 1) / WORD_BITS;
 }
 
+/* Of what a debug mode has in a slab. */
+static size_t head_offset(size_t objects)
+{
+	return round_up(sizeof(struct slab) + words(objects) * sizeof(uint64_t), HEAD_ALIGN);
+}
+
 /* Objects of a cache line's size are to be in one, not in two. */
 static size_t first_offset(const struct udrv_kmem_cache *cache, size_t objects)
 {
 	size_t align = cache->align > CACHE_LINE ? cache->align : CACHE_LINE;
 
-	return round_up(sizeof(struct slab) + words(objects) * sizeof(uint64_t), align);
+	return round_up(head_offset(objects) + cache->head_size + objects * cache->meta_size,
+			align);
 }
 
 /* Offset of an object, or of the end of so many, from the first one. */
@@ -108,7 +110,7 @@ static size_t left_over(const struct udrv_kmem_cache *cache)
  */
 static void colour(struct udrv_kmem_cache *cache)
 {
-	if (cache->size % (2 * CACHE_LINE) || CACHE_LINE % cache->align)
+	if (cache->debug || cache->size % (2 * CACHE_LINE) || CACHE_LINE % cache->align)
 		return;
 	for (cache->gap_shift = 0; cache->size << (cache->gap_shift + 1) <= GAP_EVERY;)
 		cache->gap_shift++;
@@ -124,17 +126,20 @@ static void colour(struct udrv_kmem_cache *cache)
 
 void udrv__slab_lay_out(struct udrv_kmem_cache *cache)
 {
-	size_t chunk = CHUNK_MIN;
+	size_t chunk = cache->chunk ? cache->chunk : CHUNK_MIN;
 	size_t n;
 
-	while (chunk < 4 * cache->size || (chunk < CHUNK_FAIR && chunk < 32 * cache->size))
+	while (!cache->chunk &&
+	       (chunk < 4 * cache->size || (chunk < CHUNK_FAIR && chunk < 32 * cache->size)))
 		chunk *= 2;
 	n = (chunk - sizeof(struct slab)) / cache->size;
 	while (first_offset(cache, n) + n * cache->size > chunk)
 		n--;
 	cache->chunk = chunk;
-	cache->first = first_offset(cache, n);
+	cache->head = head_offset(n);
+	cache->first = first_offset(cache, n) + cache->before;
 	cache->per_slab = (uint32_t)n;
+	cache->reciprocal = (uint32_t)(((UINT64_C(1) << 32) + cache->size - 1) / cache->size);
 	cache->gap_shift = NO_GAPS;
 	colour(cache);
 }
@@ -175,10 +180,10 @@ static uint32_t claim_objects(struct udrv_kmem_cache *cache)
 	uint64_t n;
 
 	udrv__slab_lock(cache);
-	n = cache->limit - cache->total;
+	n = cache->limit - cache->record->total;
 	if (n > cache->per_slab)
 		n = cache->per_slab;
-	cache->total += n;
+	cache->record->total += n;
 	udrv__slab_unlock(cache);
 	return (uint32_t)n;
 }
@@ -186,38 +191,54 @@ static uint32_t claim_objects(struct udrv_kmem_cache *cache)
 static void unclaim_objects(struct udrv_kmem_cache *cache, uint32_t n)
 {
 	udrv__slab_lock(cache);
-	cache->total -= n;
+	cache->record->total -= n;
 	udrv__slab_unlock(cache);
 }
 
-static struct slab *make_slab(struct udrv_kmem_cache *cache)
+/* Where an arena's region is; the provider may have had no room on the node. */
+static int node_of(const struct udrv_kmem_cache *cache, const void *chunk, int node)
+{
+	return cache->memory == &udrv__slab_plain ? node : udrv__region_of(chunk)->node;
+}
+
+static struct slab *make_slab(struct udrv_kmem_cache *cache, udrv_gfp_t gfp, int node)
 {
 	uint32_t n = claim_objects(cache);
 	struct slab *slab;
 
 	if (!n)
 		return NULL;
-	slab = cache->memory->alloc(cache->dev, cache->chunk, -1);
+	slab = cache->memory->alloc(cache->dev, cache->chunk, node);
+	if (!slab && udrv__slab_reclaim(cache))
+		slab = cache->memory->alloc(cache->dev, cache->chunk, node);
 	if (!slab) {
 		unclaim_objects(cache, n);
-		udrv_pr_err("cache %s: no memory for %zu bytes of objects", cache->name,
-			    cache->chunk);
+		if (!(gfp & UDRV_GFP_NOWARN))
+			udrv_pr_err("cache %s: no memory for %zu bytes of objects", cache->name,
+				    cache->chunk);
 		return NULL;
 	}
 	slab->cache = cache;
+	slab->tag = cache->tag;
+	slab->node = node_of(cache, slab, node);
 	slab->count = slab->free = n;
 	memset(slab->is_free, 0xff, words(n) * sizeof(uint64_t));
 	if (n % WORD_BITS)
 		slab->is_free[n / WORD_BITS] = (UINT64_C(1) << n % WORD_BITS) - 1;
-	for (uint32_t i = 0; cache->ctor && i < n; i++)
+	if (cache->debug)
+		udrv__slab_debug_make(cache, slab, n);
+	for (uint32_t i = 0; !cache->debug && cache->ctor && i < n; i++)
 		cache->ctor(object(cache, slab, i));
 	return slab;
 }
 
 static void end_slab(struct udrv_kmem_cache *cache, struct slab *slab)
 {
-	for (uint32_t i = 0; cache->dtor && i < slab->count; i++)
+	if (cache->debug)
+		udrv__slab_debug_unmake(cache, slab);
+	for (uint32_t i = 0; !cache->debug && cache->dtor && i < slab->count; i++)
 		cache->dtor(object(cache, slab, i));
+	slab->cache = NULL;
 	cache->memory->free(cache->dev, slab, cache->chunk);
 }
 
@@ -264,24 +285,31 @@ static void add_locked(struct udrv_kmem_cache *cache, struct slab *slab)
 {
 	udrv_list_add(&slab->link, &cache->empties);
 	set_empty(cache, cache->empty_slabs + 1);
-	cache->slabs++;
+	cache->record->slabs++;
+	if (cache->debug)
+		udrv__slab_debug_add(cache, slab);
 }
 
 /* Of a new slab, which other threads may have emptied already: then another one. */
-static uint32_t grow_and_take(struct udrv_kmem_cache *cache, void **objs, uint32_t n)
+static uint32_t grow_and_take(struct udrv_kmem_cache *cache, void **objs, uint32_t n,
+			      udrv_gfp_t gfp)
 {
 	uint32_t got = 0;
+	bool large = false;
 
 	while (!got) {
-		struct slab *slab = make_slab(cache);
+		struct slab *slab = make_slab(cache, gfp, -1);
 
 		if (!slab)
 			return 0;
 		udrv__slab_lock(cache);
 		add_locked(cache, slab);
 		got = take_locked(cache, objs, n);
+		large = cache->record->slabs > EMPTY_KEPT;
 		udrv__slab_unlock(cache);
 	}
+	if (large)
+		udrv__slab_need_reaper(cache);
 	return got;
 }
 
@@ -291,11 +319,55 @@ uint32_t udrv__slab_take(struct udrv_kmem_cache *cache, void **objs, uint32_t n,
 
 	if (!(gfp & UDRV_GFP_ATOMIC))
 		udrv__slab_lock(cache);
-	else if (!try_lock(cache))
+	else if (!udrv__slab_trylock(cache))
 		return 0;
 	got = take_locked(cache, objs, n);
 	udrv__slab_unlock(cache);
-	return got || gfp & UDRV_GFP_ATOMIC ? got : grow_and_take(cache, objs, n);
+	return got || gfp & UDRV_GFP_ATOMIC ? got : grow_and_take(cache, objs, n, gfp);
+}
+
+static struct slab *find_on(struct udrv_list_head *list, int node)
+{
+	struct slab *slab;
+
+	udrv_list_for_each_entry(slab, list, link)
+		if (slab->node == node)
+			return slab;
+	return NULL;
+}
+
+static void *take_on_node(struct udrv_kmem_cache *cache, int node)
+{
+	struct slab *slab = find_on(&cache->partial, node);
+	void *obj = NULL;
+
+	if (!slab)
+		slab = find_on(&cache->empties, node);
+	if (slab)
+		cache->taken += take_from(cache, slab, &obj, 1);
+	return obj;
+}
+
+void *udrv__slab_take_node(struct udrv_kmem_cache *cache, udrv_gfp_t gfp, int node)
+{
+	struct slab *slab = NULL;
+	void *obj;
+
+	for (;;) {
+		if (!(gfp & UDRV_GFP_ATOMIC))
+			udrv__slab_lock(cache);
+		else if (!udrv__slab_trylock(cache))
+			return NULL;
+		if (slab)
+			add_locked(cache, slab);
+		obj = take_on_node(cache, node);
+		udrv__slab_unlock(cache);
+		if (obj || gfp & UDRV_GFP_ATOMIC || (slab && slab->node != node))
+			return obj;
+		slab = make_slab(cache, gfp, node);
+		if (!slab)
+			return NULL;
+	}
 }
 
 /* Whether it is one that was out. */
@@ -319,6 +391,16 @@ static bool put_locked(struct udrv_kmem_cache *cache, void *obj)
 	return true;
 }
 
+bool udrv__slab_is_object(const struct udrv_kmem_cache *cache, const void *p)
+{
+	uintptr_t base = (uintptr_t)p & ~(cache->chunk - 1);
+	const struct slab *slab = (const struct slab *)base;
+	size_t offset = (uintptr_t)p - base - first_of(cache, slab);
+
+	return slab->cache == cache && offset < offset_of(cache, slab->count) &&
+	       !((uintptr_t)p & (cache->align - 1));
+}
+
 void udrv__slab_put(struct udrv_kmem_cache *cache, void *const *objs, size_t n)
 {
 	size_t bad = 0;
@@ -332,23 +414,32 @@ void udrv__slab_put(struct udrv_kmem_cache *cache, void *const *objs, size_t n)
 			    cache->name, bad);
 }
 
-void udrv__slab_release(struct udrv_kmem_cache *cache, uint32_t keep)
+uint32_t udrv__slab_release(struct udrv_kmem_cache *cache, uint32_t keep)
 {
+	uint32_t released = 0;
 	UDRV_LIST_HEAD(gone);
 	struct slab *slab;
 	struct slab *next;
 
+	if (cache->debug)
+		udrv__slab_debug_hold(cache);
 	udrv__slab_lock(cache);
 	while (cache->empty_slabs > keep) {
 		slab = udrv_list_first_entry(&cache->empties, struct slab, link);
 		udrv_list_move(&slab->link, &gone);
 		set_empty(cache, cache->empty_slabs - 1);
-		cache->slabs--;
-		cache->total -= slab->count;
+		cache->record->slabs--;
+		cache->record->total -= slab->count;
+		if (cache->debug)
+			udrv__slab_debug_remove(cache, slab);
+		released++;
 	}
 	udrv__slab_unlock(cache);
+	if (cache->debug)
+		udrv__slab_debug_release(cache);
 	udrv_list_for_each_entry_safe(slab, next, &gone, link)
 		end_slab(cache, slab);
+	return released;
 }
 
 /* What was never needed since the last time is given back. */
@@ -362,7 +453,8 @@ void udrv__slab_reap(struct udrv_kmem_cache *cache)
 		return;
 	now = now_ns();
 	udrv__slab_lock(cache);
-	if (now - cache->reaped_ns >= udrv__slab_reap_period_ns) {
+	if (now - cache->reaped_ns >=
+	    __atomic_load_n(&udrv__slab_reap_period_ns, __ATOMIC_RELAXED)) {
 		keep = cache->empty_slabs - cache->empty_low;
 		if (keep < EMPTY_KEPT)
 			keep = EMPTY_KEPT;
@@ -371,7 +463,7 @@ void udrv__slab_reap(struct udrv_kmem_cache *cache)
 	}
 	udrv__slab_unlock(cache);
 	if (keep != UINT32_MAX)
-		udrv__slab_release(cache, keep);
+		(void)udrv__slab_release(cache, keep);
 }
 
 bool udrv__slab_at_limit(struct udrv_kmem_cache *cache)
@@ -379,7 +471,7 @@ bool udrv__slab_at_limit(struct udrv_kmem_cache *cache)
 	bool at_limit;
 
 	udrv__slab_lock(cache);
-	at_limit = cache->total >= cache->limit;
+	at_limit = cache->record->total >= cache->limit;
 	udrv__slab_unlock(cache);
 	return at_limit;
 }
@@ -389,7 +481,25 @@ uint64_t udrv__slab_taken(struct udrv_kmem_cache *cache)
 	uint64_t taken;
 
 	udrv__slab_lock(cache);
-	taken = cache->taken;
+	taken = cache->taken - __atomic_load_n(&cache->aside, __ATOMIC_RELAXED);
 	udrv__slab_unlock(cache);
 	return taken;
+}
+
+bool udrv__slab_has(const struct udrv_kmem_cache *cache, const void *obj)
+{
+	const struct slab *slab = (const void *)((uintptr_t)obj & ~(cache->chunk - 1));
+	size_t i = index_of(cache, slab, obj);
+
+	return slab->is_free[i / WORD_BITS] >> i % WORD_BITS & 1;
+}
+
+bool udrv__slab_is_into(const struct udrv_kmem_cache *cache, const void *p)
+{
+	struct slab slab = {0};
+	struct iovec here = {&slab, sizeof(slab)};
+	struct iovec there = {(void *)((uintptr_t)p & ~(cache->chunk - 1)), sizeof(slab)};
+
+	return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t)sizeof(slab) &&
+	       slab.cache == cache;
 }

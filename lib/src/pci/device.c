@@ -171,7 +171,6 @@ int udrv_device_open(const char *name, const char *backend, struct udrv_device *
 	}
 	pthread_mutex_init(&dev->command_lock, NULL);
 	pthread_mutex_init(&dev->bar_lock, NULL);
-	pthread_mutex_init(&dev->devres_lock, NULL);
 	for (int i = 0; i < UDRV_EVENT_COUNT; i++)
 		dev->event_fds[i] = -1;
 
@@ -181,7 +180,6 @@ int udrv_device_open(const char *name, const char *backend, struct udrv_device *
 	if (!ret)
 		ret = open_steps(dev);
 	if (ret) {
-		pthread_mutex_destroy(&dev->devres_lock);
 		pthread_mutex_destroy(&dev->bar_lock);
 		pthread_mutex_destroy(&dev->command_lock);
 		free(dev);
@@ -209,7 +207,6 @@ void udrv_device_close(struct udrv_device *dev)
 	udrv__bars_release(dev);
 	dev->ops->close(dev);
 	close_event_fds(dev);
-	pthread_mutex_destroy(&dev->devres_lock);
 	pthread_mutex_destroy(&dev->bar_lock);
 	pthread_mutex_destroy(&dev->command_lock);
 	free(dev);

@@ -31,7 +31,7 @@ struct udrv_device {
 	pthread_mutex_t command_lock; /* read-modify-write of COMMAND */
 	pthread_mutex_t bar_lock;     /* bars[].areas, bars[].cookie, claims */
 	struct udrv__claim *claims;
-	pthread_mutex_t devres_lock;
+	uint32_t devres_lock; /* mem/lock.h */
 	struct udrv__devres *devres;
 
 	unsigned int irq_counts[UDRV__IRQ_TYPES];

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The statistics segment of a daemon: a file that it maps and writes, and that anybody who may
- * read it maps, too (docs/contract/statistics.md). Its owner holds a flock on it, which goes with
- * the process, so a file without one is a dead daemon's.
- */
+/* The statistics segment of a daemon, for its interrupts (docs/contract/statistics.md). */
 #ifndef UDRV_SRC_SEGMENT_H
 #define UDRV_SRC_SEGMENT_H
 
-#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stat/file.h"
 #include "stat/hist.h"
 
 #define UDRV__STAT_SUFFIX  ".stats"
@@ -69,9 +65,7 @@ struct udrv__stat_header {
 /* The owner's. */
 struct udrv__stat_segment {
 	struct udrv__stat_header *header; /* NULL: there is none */
-	size_t size;
-	int fd;
-	char path[PATH_MAX];
+	struct udrv__stat_file file;
 };
 
 /*

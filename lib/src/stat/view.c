@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* A reader's side of the statistics segment: it never waits for the owner, nor the owner for it. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <udrv/cycles.h>
 
@@ -16,9 +12,11 @@
 /* Changes are seldom: what is in the middle of one for longer has died there. */
 #define TRIES 1000000
 
-static bool is_segment(const struct udrv__stat_header *h, size_t size)
+static bool is_segment(const void *mapped, size_t size)
 {
-	return size >= sizeof(*h) && !memcmp(h->magic, UDRV__STAT_MAGIC, sizeof(h->magic)) &&
+	const struct udrv__stat_header *h = mapped;
+
+	return !memcmp(h->magic, UDRV__STAT_MAGIC, sizeof(h->magic)) &&
 	       h->version == UDRV__STAT_VERSION && h->header_size == sizeof(*h) &&
 	       h->record_size == sizeof(struct udrv__stat_vector) &&
 	       h->hist_sub_bits == UDRV__HIST_SUB_BITS && h->hist_buckets == UDRV__HIST_BUCKETS &&
@@ -27,39 +25,14 @@ static bool is_segment(const struct udrv__stat_header *h, size_t size)
 	       !h->backend[sizeof(h->backend) - 1];
 }
 
-static int map(struct udrv__stat_view *view, int fd)
-{
-	struct stat st;
-	void *addr;
-
-	/* Whoever gets the lock is not the owner, so there is none. */
-	if (!flock(fd, LOCK_SH | LOCK_NB))
-		return -ESTALE;
-	if (errno != EWOULDBLOCK || fstat(fd, &st))
-		return -errno;
-	if (!S_ISREG(st.st_mode) || (size_t)st.st_size < sizeof(*view->header))
-		return -EPROTO;
-	addr = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	if (addr == MAP_FAILED)
-		return -errno;
-	if (!is_segment(addr, (size_t)st.st_size)) {
-		(void)munmap(addr, (size_t)st.st_size);
-		return -EPROTO;
-	}
-	view->header = addr;
-	view->size = (size_t)st.st_size;
-	return 0;
-}
-
 int udrv__stat_open(struct udrv__stat_view *view, const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	int ret;
+	const void *mapped;
+	int ret =
+		udrv__stat_file_map(path, sizeof(*view->header), is_segment, &mapped, &view->size);
 
-	if (fd < 0)
-		return -errno;
-	ret = map(view, fd);
-	close(fd);
+	if (!ret)
+		view->header = mapped;
 	return ret;
 }
 

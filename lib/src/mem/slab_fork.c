@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Object caches and fork(). The locks are held across it. The child has one thread: what was in the
+ * magazines of the others goes to the depot, except where one of them was just moving it. What one
+ * had taken from a magazine, the depot or a slab, and not yet put where it belongs, is lost to the
+ * child, as is what it had allocated: both are counted as inherited.
+ */
+#include <pthread.h>
+#include <string.h>
+
+#include <udrv/log.h>
+
+#include "mem/slab.h"
+#include "mem/slab_stat.h"
+
+uint32_t udrv__fork_generation;
+
+static void lock_all(void)
+{
+	struct udrv_kmem_cache *cache;
+
+	udrv__slab_registry_lock();
+	for (size_t i = 1; (cache = udrv__slab_cache_from(&i)); i++) {
+		if (cache->debug)
+			udrv__slab_debug_hold(cache);
+		udrv__slab_lock(cache);
+	}
+}
+
+static void unlock_all(void)
+{
+	struct udrv_kmem_cache *cache;
+
+	for (size_t i = 1; (cache = udrv__slab_cache_from(&i)); i++) {
+		udrv__slab_unlock(cache);
+		if (cache->debug)
+			udrv__slab_debug_release(cache);
+	}
+	udrv__slab_registry_unlock();
+}
+
+/* Its thread may have been about to exchange the magazines. */
+static bool is_consistent(const struct udrv_kmem_cache *cache, const struct udrv__slab_slot *slot)
+{
+	return slot->bottom == slot->loaded->objs && slot->end == slot->bottom + cache->rounds &&
+	       slot->top >= slot->bottom && slot->top <= slot->end;
+}
+
+static void give_to_depot(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot)
+{
+	if (cache->memory->shared || !is_consistent(cache, slot))
+		return;
+	slot->loaded->count = (uint32_t)(slot->top - slot->bottom);
+	udrv__depot_put(cache, slot->loaded);
+	if (slot->previous && slot->previous != slot->loaded)
+		udrv__depot_put(cache, slot->previous);
+}
+
+static void disown(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot)
+{
+	cache->foreign = true;
+	cache->full.head = 0;
+	cache->inherited = UINT64_MAX;
+	if (slot->loaded)
+		memset(slot, 0, sizeof(*slot));
+	cache->slots = 0;
+}
+
+/* What remains of a cache for the only thread. */
+static void inherit(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot)
+{
+	uint64_t inside = udrv__depot_recount(cache);
+
+	cache->slots = 0;
+	if (slot->loaded) {
+		inside += (uint64_t)(slot->top - slot->bottom) + slot->previous->count;
+		cache->slots = 1;
+	}
+	cache->inherited = cache->taken > inside ? cache->taken - inside : 0;
+}
+
+static void begin_child(void)
+{
+	struct udrv_kmem_cache *cache;
+
+	udrv__fork_generation++;
+	udrv__slab_stat_forked();
+	udrv__slab_reaper_gone();
+	udrv__slab_forget_threads(give_to_depot);
+	for (size_t i = 1; (cache = udrv__slab_cache_from(&i)); i++)
+		if (cache->memory->shared)
+			disown(cache, udrv__slab_slot(cache));
+		else
+			inherit(cache, udrv__slab_slot(cache));
+	unlock_all();
+}
+
+bool udrv__slab_foreign(struct udrv_kmem_cache *cache)
+{
+	if (cache->foreign && !cache->reported) {
+		cache->reported = true;
+		udrv_pr_err("cache %s: its memory is shared with the parent process, which alone "
+			    "may use it",
+			    cache->name);
+	}
+	return cache->foreign;
+}
+
+/*
+ * At the latest when there is a cache. When the library is loaded, so that these handlers are the
+ * innermost: those of the program may take locks with which it uses caches.
+ */
+__attribute__((constructor)) bool udrv__slab_watch_fork(void)
+{
+	static bool watching;
+	bool ok;
+
+	udrv__slab_registry_lock();
+	if (!watching)
+		watching = !pthread_atfork(lock_all, unlock_all, begin_child);
+	ok = watching;
+	udrv__slab_registry_unlock();
+	return ok;
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+/* Scatterlists, DMA pools, managed DMA memory: each acquiring call inside fails in turn. */
+#include <errno.h>
+
+#include <udrv/device.h>
+#include <udrv/dmapool.h>
+#include <udrv/driver.h>
+#include <udrv/pci.h>
+#include <udrv/scatterlist.h>
+
+#include "support/fault.h"
+#include "support/suite.h"
+
+#define ENTRIES 5u
+/* What an arena grows by at least: it cannot do with less instead. So much is a slab of BLOCKs. */
+#define REGION ((size_t)2 << 20)
+#define BLOCK  ((size_t)400000)
+
+static struct udrv_device *dev;
+
+static void setup(void)
+{
+	fault_log_clear();
+	ck_assert_int_eq(udrv_device_open("model:edu", NULL, &dev), 0);
+}
+
+static void teardown(void)
+{
+	udrv_device_close(dev);
+}
+
+static int step_table(void *ctx)
+{
+	struct udrv_sg_table *table = ctx;
+	int ret = udrv_sg_alloc_table(table, 300, UDRV_GFP_KERNEL);
+
+	if (ret)
+		FAULT_MUST(!table->sgl && !table->nents && !table->orig_nents);
+	return ret;
+}
+
+static void undo_table(void *ctx)
+{
+	udrv_sg_free_table(ctx);
+}
+
+START_TEST(sg_alloc_table)
+{
+	struct udrv_sg_table table;
+
+	fault_check(&(struct fault_case){.step = step_table,
+					 .undo = undo_table,
+					 .ctx = &table,
+					 .fewest = 1,
+					 .silent = true});
+}
+END_TEST
+
+/* Every other entry needs a mapping of its own. */
+static int step_map_sg(void *ctx)
+{
+	static unsigned char apart[ENTRIES][2 * UDRV_PAGE_SIZE];
+	struct udrv_sg_table *table = ctx;
+	int ret;
+
+	udrv_sg_init_table(table->sgl, ENTRIES);
+	for (unsigned int i = 0; i < ENTRIES; i++)
+		udrv_sg_set_buf(&table->sgl[i], apart[i], 100);
+	table->orig_nents = ENTRIES;
+	table->nents = 77;
+	ret = udrv_dma_map_sgtable(dev, table, UDRV_DMA_TO_DEVICE, 0);
+	if (ret)
+		FAULT_MUST(table->nents == 77);
+	return ret;
+}
+
+static void undo_map_sg(void *ctx)
+{
+	udrv_dma_unmap_sgtable(dev, ctx, UDRV_DMA_TO_DEVICE, 0);
+}
+
+START_TEST(dma_map_sg)
+{
+	struct udrv_scatterlist list[ENTRIES];
+	struct udrv_sg_table table = {.sgl = list};
+
+	fault_check(&(struct fault_case){
+		.step = step_map_sg, .undo = undo_map_sg, .ctx = &table, .fewest = 2 * ENTRIES});
+}
+END_TEST
+
+struct block {
+	struct udrv_dma_pool *pool;
+	void *p;
+	udrv_iova_t iova;
+};
+
+static int step_pool(void *ctx)
+{
+	struct block *b = ctx;
+
+	b->iova = 0x5a;
+	b->pool = udrv_dma_pool_create("fault", dev, BLOCK, 16, 0);
+	if (!b->pool)
+		return -ENOMEM;
+	b->p = udrv_dma_pool_alloc(b->pool, UDRV_GFP_KERNEL, &b->iova);
+	if (b->p)
+		return 0;
+	FAULT_MUST(b->iova == 0x5a);
+	udrv_dma_pool_destroy(b->pool);
+	(void)udrv_dma_shrink(dev);
+	return -ENOMEM;
+}
+
+static void undo_pool(void *ctx)
+{
+	struct block *b = ctx;
+
+	udrv_dma_pool_free(b->pool, b->p, b->iova);
+	udrv_dma_pool_destroy(b->pool);
+	FAULT_MUST(udrv_dma_shrink(dev) == REGION);
+}
+
+START_TEST(dma_pool_create_and_alloc)
+{
+	struct block b;
+
+	/* A thread does without magazines; ordinary pages do where there are no huge ones. */
+	fault_check(&(struct fault_case){.step = step_pool,
+					 .undo = undo_pool,
+					 .ctx = &b,
+					 .fewest = 5,
+					 .absorbs = " mmap syscall memfd_create ftruncate "});
+}
+END_TEST
+
+static int probe(struct udrv_device *d, const struct udrv_pci_device_id *id)
+{
+	udrv_iova_t iova = 0x5a;
+	struct udrv_dma_pool *pool;
+
+	(void)id;
+	if (!udrv_dmam_alloc_coherent(d, REGION, &iova, UDRV_GFP_KERNEL)) {
+		FAULT_MUST(iova == 0x5a);
+		return -ENOMEM;
+	}
+	pool = udrv_dmam_pool_create("managed", d, BLOCK, 0, 0);
+	return pool ? 0 : -ENOMEM;
+}
+
+static const struct udrv_pci_device_id ids[] = {{UDRV_PCI_DEVICE(0x1234, 0x11e8)}, {0}};
+static const struct udrv_driver driver = {.name = "managed", .id_table = ids, .probe = probe};
+
+static int step_probe(void *ctx)
+{
+	int ret = udrv_driver_probe(&driver, dev);
+
+	(void)ctx;
+	if (ret)
+		(void)udrv_dma_shrink(dev);
+	return ret;
+}
+
+static void undo_probe(void *ctx)
+{
+	(void)ctx;
+	udrv_driver_remove(&driver, dev);
+	FAULT_MUST(udrv_dma_shrink(dev) == 2 * REGION);
+}
+
+START_TEST(managed_memory)
+{
+	fault_check(&(struct fault_case){.step = step_probe,
+					 .undo = undo_probe,
+					 .fewest = 7,
+					 .absorbs = " mmap syscall memfd_create ftruncate "});
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("fault_dma");
+	TCase *tc = tcase_create("on a device");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, sg_alloc_table);
+	tcase_add_test(tc, dma_map_sg);
+	tcase_add_test(tc, dma_pool_create_and_alloc);
+	tcase_add_test(tc, managed_memory);
+	suite_add_tcase(s, tc);
+	return run_suite(s);
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "show.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "driver/daemon.h"
+#include "tool.h"
+
+#define WATCH_DEFAULT_S 2
+#define WATCH_MAX_S	86400
+
+static int print(const struct show *show, const struct show_verb *verb, const void *now,
+		 const void *before)
+{
+	if (show->json)
+		return tool_print_json(verb->json(show, now, before));
+	if (show->watch && isatty(STDOUT_FILENO))
+		printf("\033[H\033[J");
+	verb->print(show, now, before);
+	if (!fflush(stdout))
+		return TOOL_OK;
+	tool_err("cannot write to standard output: %s", strerror(errno));
+	return TOOL_FAILED;
+}
+
+static int watch(const struct show *show, const struct show_verb *verb, void *before)
+{
+	const struct timespec pause = {
+		.tv_sec = (time_t)show->watch_s,
+		.tv_nsec = (long)((show->watch_s - (double)(time_t)show->watch_s) * 1e9),
+	};
+	void *now = malloc(verb->size);
+	int status = now ? TOOL_OK : TOOL_FAILED;
+
+	while (status == TOOL_OK) {
+		(void)nanosleep(&pause, NULL);
+		if (verb->read(now, show)) {
+			status = TOOL_FAILED;
+			break;
+		}
+		status = print(show, verb, now, before);
+		verb->free(before);
+		memcpy(before, now, verb->size);
+	}
+	free(now);
+	return status;
+}
+
+static int no_daemon(const struct show *show)
+{
+	if (show->device)
+		tool_err("%s: no daemon drives it; start one: udrv run DRIVER %s", show->device,
+			 show->device);
+	else if (show->driver)
+		tool_err("%s: no daemon of that driver is running; start one: udrv run %s DEVICE",
+			 show->driver, show->driver);
+	else if (!show->json)
+		tool_note("no daemon is running; start one: udrv run DRIVER DEVICE");
+	return show->device || show->driver ? TOOL_FAILED : TOOL_OK;
+}
+
+static int show_with(const struct show *show, const struct show_verb *verb, void *now,
+		     const void *none)
+{
+	int status = TOOL_OK;
+
+	if (verb->read(now, show))
+		return TOOL_FAILED;
+	if (!verb->daemons(now) && !(show->watch && (show->device || show->driver)))
+		status = no_daemon(show);
+	if (status == TOOL_OK && (verb->daemons(now) || show->json || show->watch))
+		status = print(show, verb, now, none);
+	if (show->watch && status == TOOL_OK)
+		status = watch(show, verb, now);
+	verb->free(now);
+	return status;
+}
+
+int show_run(const struct show *show, const struct show_verb *verb)
+{
+	void *now = calloc(1, verb->size);
+	void *none = calloc(1, verb->size);
+	int status = TOOL_FAILED;
+
+	if (now && none)
+		status = show_with(show, verb, now, none);
+	else
+		tool_err("out of memory");
+	free(now);
+	free(none);
+	return status;
+}
+
+static bool parse_seconds(struct show *show, const char *text)
+{
+	char *end;
+
+	show->watch_s = strtod(text, &end);
+	return end != text && !*end && show->watch_s >= 0.05 && show->watch_s <= WATCH_MAX_S;
+}
+
+static bool is_number(const char *text)
+{
+	return !text[strspn(text, "0123456789.")];
+}
+
+error_t show_parse(struct show *show, int key, char *arg, struct argp_state *state)
+{
+	switch (key) {
+	case 'j':
+		show->json = true;
+		return 0;
+	case 'w':
+		show->watch = true;
+		if (arg && !parse_seconds(show, arg))
+			argp_error(state, "%s: not seconds from 0.05 to %d", arg, WATCH_MAX_S);
+		return 0;
+	case ARGP_KEY_ARG:
+		/* No device and no driver is called by a mere number. */
+		if (show->watch && show->watch_s <= 0 && is_number(arg)) {
+			if (!parse_seconds(show, arg))
+				argp_error(state, "%s: not seconds from 0.05 to %d", arg,
+					   WATCH_MAX_S);
+			return 0;
+		}
+		if (show->arg)
+			argp_error(state, "only one %s", show->arg_is);
+		show->arg = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* Every way to name a device has a colon. */
+int show_set_out(struct show *show, bool or_driver)
+{
+	if (show->watch && show->watch_s <= 0)
+		show->watch_s = WATCH_DEFAULT_S;
+	if (!show->arg)
+		return 0;
+	if (or_driver && !strchr(show->arg, ':')) {
+		show->driver = show->arg;
+		return 0;
+	}
+	show->device = show->name;
+	return udrv__device_name(show->arg, show->name, sizeof(show->name));
+}
