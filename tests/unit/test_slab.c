@@ -143,8 +143,9 @@ START_TEST(objects_keep_their_state_while_free)
 }
 END_TEST
 
-static const size_t sizes[] = {1,    7,	   8,	 63,   64,    65,     100,	   256,
-			       1000, 2048, 4096, 5000, 65536, 100000, 1024 * 1024, 2048 * 1024};
+static const size_t sizes[] = {1,    7,	   8,	 63,	64,	65,	     100,	 128,
+			       256,  384,  512,	 640,	1000,	1024,	     1280,	 2048,
+			       4096, 5000, 8192, 65536, 100000, 1024 * 1024, 2048 * 1024};
 
 static void check_apart(size_t size, size_t align, unsigned int flags)
 {
@@ -181,6 +182,27 @@ START_TEST(objects_of_any_size_are_aligned_and_apart)
 	check_apart(sizes[_i], 0, UDRV_SLAB_HWCACHE_ALIGN);
 	check_apart(sizes[_i], 256, 0);
 	check_apart(sizes[_i], 4096, UDRV_SLAB_HWCACHE_ALIGN);
+}
+END_TEST
+
+#define FIRST_LINES 512
+#define SETS	    64
+
+/* A cache of 64 sets takes the set from an address's bits 6 to 11. */
+START_TEST(first_lines_of_objects_are_not_in_few_sets)
+{
+	struct udrv_kmem_cache *cache = plain((size_t)CACHE_LINE << _i);
+	void *objs[FIRST_LINES];
+	unsigned int in[SETS] = {0};
+
+	for (int i = 0; i < FIRST_LINES; i++) {
+		objs[i] = must_alloc(cache);
+		in[(uintptr_t)objs[i] / CACHE_LINE % SETS]++;
+	}
+	for (int i = 0; i < SETS; i++)
+		ck_assert_uint_le(in[i], 3 * FIRST_LINES / SETS);
+	udrv_kmem_cache_free_bulk(cache, FIRST_LINES, objs);
+	must_destroy(cache);
 }
 END_TEST
 
@@ -508,6 +530,20 @@ START_TEST(an_object_of_another_cache_is_not_taken)
 }
 END_TEST
 
+START_TEST(a_pointer_into_an_object_is_not_taken)
+{
+	struct udrv_kmem_cache *cache = plain(_i ? 256 : 64);
+	char *obj = must_alloc(cache);
+
+	udrv_kmem_cache_free(cache, obj + 8);
+	fault_log_clear();
+	(void)udrv_kmem_cache_shrink(cache);
+	ck_assert_msg(fault_logged("cache plain: 1 objects freed"), "%s", fault_log_text());
+	udrv_kmem_cache_free(cache, obj);
+	must_destroy(cache);
+}
+END_TEST
+
 static void use_many(struct udrv_kmem_cache *cache, size_t n)
 {
 	void **objs = pointers(n);
@@ -670,7 +706,7 @@ START_TEST(kernel_leaves_and_refills_the_reserve)
 	/* The reserve alone is left of those that there are. */
 	for (int i = 0; i < 10000; i++) {
 		mine[i] = must_alloc(job.cache);
-		MUST(job.cache->full.count >= RESERVE);
+		MUST(udrv__depot_full(job.cache) >= RESERVE);
 	}
 	(void)take_atomic_in_a_thread(&job);
 	ck_assert_int_ge(job.n, RESERVE_OBJECTS);
@@ -903,6 +939,8 @@ static void add_common(TCase *tc)
 
 static void add_fast(TCase *tc)
 {
+	tcase_add_loop_test(tc, first_lines_of_objects_are_not_in_few_sets, 0, 8);
+	tcase_add_loop_test(tc, a_pointer_into_an_object_is_not_taken, 0, 2);
 	tcase_add_test(tc, bad_arguments_are_refused);
 	tcase_add_test(tc, zalloc_zeroes_but_not_what_was_constructed);
 	tcase_add_test(tc, an_object_of_another_cache_is_not_taken);

@@ -133,7 +133,7 @@ START_TEST(magazines_that_were_not_needed_go_back)
 	set(udrv__slab_reap_period_ns, NEVER);
 	take_all(cache);
 	give_all(cache);
-	count = cache->full.count;
+	count = udrv__depot_full(cache);
 	ck_assert_uint_gt(count, 10);
 
 	cache->full.low = count;
@@ -143,11 +143,11 @@ START_TEST(magazines_that_were_not_needed_go_back)
 	needed = count - cache->full.low;
 	ck_assert_uint_ge(needed, 3);
 	ck_assert_uint_le(needed, 5);
-	ck_assert_uint_eq(cache->full.count, count);
+	ck_assert_uint_eq(udrv__depot_full(cache), count);
 	udrv__slab_reap_all();
-	ck_assert_uint_eq(cache->full.count, RESERVE + needed);
+	ck_assert_uint_eq(udrv__depot_full(cache), RESERVE + needed);
 	udrv__slab_reap_all();
-	ck_assert_uint_eq(cache->full.count, RESERVE);
+	ck_assert_uint_eq(udrv__depot_full(cache), RESERVE);
 	ck_assert_int_eq(udrv_kmem_cache_destroy(cache), 0);
 }
 END_TEST
@@ -288,7 +288,7 @@ START_TEST(a_cache_without_memory_gets_what_others_keep_idle)
 	ck_assert_int_eq(udrv_kmem_cache_alloc_bulk(needy, UDRV_GFP_KERNEL, 19, big + 1), 19);
 	ck_assert_str_eq(fault_disarm(), "mmap");
 	ck_assert(has_little(idle));
-	ck_assert_uint_ge(idle->full.count, RESERVE);
+	ck_assert_uint_ge(udrv__depot_full(idle), RESERVE);
 	ck_assert_uint_eq(slabs_of(keeping), kept);
 	udrv_kmem_cache_free_bulk(needy, 20, big);
 	ck_assert_int_eq(udrv_kmem_cache_destroy(needy), 0);

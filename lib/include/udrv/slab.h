@@ -7,7 +7,8 @@
  * freeing takes and puts there, without a lock or an atomic operation. Whole magazines go to and
  * come from a depot that the threads share, without a lock; only what the depot has no room for
  * goes back to the slabs, which have one. A magazine has 256 pointers for objects of up to 1 KiB,
- * and fewer for larger ones: 256 KiB worth, at least one.
+ * and fewer for larger ones: 256 KiB worth, at least one. What the thread's magazine answers is
+ * inline; it depends on what this header says of a slot, which goes with libudrv's soname.
  *
  * Nothing is written into free objects: they keep the state that the constructor, and their last
  * user, left them in. Only UDRV_SLAB_POISON fills those of a cache without constructor and
@@ -17,6 +18,8 @@
  */
 #ifndef UDRV_SLAB_H
 #define UDRV_SLAB_H
+
+#include <stddef.h>
 
 #include <udrv/types.h>
 
@@ -208,6 +211,108 @@ UDRV_API int udrv_kmem_cache_validate(struct udrv_kmem_cache *cache);
  */
 UDRV_API void udrv_kmem_cache_get_stats(struct udrv_kmem_cache *cache,
 					struct udrv_kmem_cache_stats *stats);
+
+/* The inline part: one thread's magazines of one cache. All zero: none; both empty and full. */
+struct udrv__slab_slot {
+	void **top; /* the loaded magazine's: one behind the last object */
+	void **bottom;
+	void **end;
+	struct udrv__magazine *loaded;
+	struct udrv__magazine *previous; /* its count is up to date */
+} __attribute__((aligned(64)));
+
+/* Of a table; a slot's counters are so far behind it. Others read them. */
+#define UDRV__SLAB_TABLE_BYTES (1024 * sizeof(struct udrv__slab_slot))
+
+/*
+ * In the last words of the 64 bytes: a store to the first ones would delay the next load of the
+ * slot's, as a processor tells them apart by the last 12 bits of their addresses at first.
+ */
+struct udrv__slab_counts {
+	uint64_t unused[5];
+	uint64_t allocs;
+	uint64_t frees;
+	uint64_t misses; /* allocations that the loaded magazine did not answer */
+};
+
+/* The table of the calling thread, or one that is never written. */
+extern UDRV_API __thread char *udrv__slab_table __attribute__((tls_model("initial-exec")));
+
+UDRV_API void *udrv__slab_alloc_slowly(struct udrv_kmem_cache *cache, udrv_gfp_t gfp);
+UDRV_API void udrv__slab_free_slowly(struct udrv_kmem_cache *cache, void *obj);
+
+/*
+ * A counter that one thread writes and others may read: a plain addition, which no compiler tears
+ * on a 64-bit machine; the thread sanitizer cannot know that.
+ */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UDRV__COUNT(counter, n) __atomic_store_n(&(counter), (counter) + (n), __ATOMIC_RELAXED)
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__) && !defined(UDRV__COUNT)
+#define UDRV__COUNT(counter, n) __atomic_store_n(&(counter), (counter) + (n), __ATOMIC_RELAXED)
+#endif
+#ifndef UDRV__COUNT
+#define UDRV__COUNT(counter, n) ((counter) += (n))
+#endif
+
+/* What follows is inline where it is called; without udrv__ it is a function of libudrv, too. */
+
+/* A cache begins with the offset of its slot in each thread's table. */
+extern inline __attribute__((gnu_inline, always_inline)) struct udrv__slab_slot *
+udrv__slab_own(const struct udrv_kmem_cache *cache)
+{
+	return (struct udrv__slab_slot *)(void *)(udrv__slab_table +
+						  *(const size_t *)(const void *)cache);
+}
+
+extern inline __attribute__((gnu_inline, always_inline)) struct udrv__slab_counts *
+udrv__slab_own_counts(struct udrv__slab_slot *slot)
+{
+	return (struct udrv__slab_counts *)(void *)((char *)slot + UDRV__SLAB_TABLE_BYTES);
+}
+
+extern inline __attribute__((gnu_inline, always_inline)) void *
+udrv__slab_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
+{
+	struct udrv__slab_slot *slot = udrv__slab_own(cache);
+	void **top = slot->top;
+
+	if (__builtin_expect(top == slot->bottom, 0))
+		return udrv__slab_alloc_slowly(cache, gfp);
+	UDRV__COUNT(udrv__slab_own_counts(slot)->allocs, 1);
+	slot->top = top - 1;
+	return top[-1];
+}
+
+extern inline __attribute__((gnu_inline, always_inline)) void
+udrv__slab_free(struct udrv_kmem_cache *cache, void *obj)
+{
+	struct udrv__slab_slot *slot = udrv__slab_own(cache);
+	void **top = slot->top;
+
+	if (__builtin_expect(top == slot->end, 0)) {
+		udrv__slab_free_slowly(cache, obj);
+		return;
+	}
+	UDRV__COUNT(udrv__slab_own_counts(slot)->frees, 1);
+	*top = obj;
+	__atomic_signal_fence(__ATOMIC_RELEASE); /* for fork(): it is never in two places */
+	slot->top = top + 1;
+}
+
+extern inline __attribute__((gnu_inline, always_inline)) void *
+udrv_kmem_cache_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
+{
+	return udrv__slab_alloc(cache, gfp);
+}
+
+extern inline __attribute__((gnu_inline, always_inline)) void
+udrv_kmem_cache_free(struct udrv_kmem_cache *cache, void *obj)
+{
+	udrv__slab_free(cache, obj);
+}
 
 UDRV_END_DECLS
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Object caches: making and ending them, and a thread's own magazines. */
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -13,6 +14,15 @@
 #define ALIGN_MAX ((size_t)2 << 20)
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
+
+/* Does nothing on processors that are too old for it. */
+#ifdef __x86_64__
+#define FETCH_TO_WRITE(p) __asm__ volatile("prefetchw %0" : : "m"(*(const char *)(p)))
+#else
+#define FETCH_TO_WRITE(p) __builtin_prefetch(p, 1)
+#endif
+
+_Static_assert(!offsetof(struct udrv_kmem_cache, slot), "the inline part looks there");
 
 static const char *find_fault(const struct udrv_device *dev, const char *name, size_t size,
 			      size_t align, unsigned int flags)
@@ -78,7 +88,9 @@ static void set_up(struct udrv_kmem_cache *cache, const char *name, size_t size,
 	if (cache->debug)
 		udrv__slab_debug_widen(cache);
 	cache->rounds = choose_rounds(cache);
-	cache->magazine_stride = sizeof(struct udrv__magazine) + cache->rounds * sizeof(void *);
+	cache->magazine_stride =
+		(sizeof(struct udrv__magazine) + cache->rounds * sizeof(void *) + CACHE_LINE - 1) &
+		~(size_t)(CACHE_LINE - 1);
 	cache->limit = UINT64_MAX;
 	cache->record = &cache->own_record;
 	strncpy(cache->name, name, sizeof(cache->name) - 1);
@@ -211,6 +223,14 @@ static void swap(struct udrv__slab_slot *slot, uint32_t rounds)
 	slot->previous = was_loaded;
 }
 
+/* Objects that another CPU may have: all at once, to be written, rather than each when it is used.
+ */
+static void fetch(const struct udrv__magazine *m)
+{
+	for (uint32_t i = m->count; i--;)
+		FETCH_TO_WRITE(m->objs[i]);
+}
+
 /* Both magazines are empty: a full one for one of them. */
 static bool exchange_empty(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot,
 			   uint32_t leave)
@@ -220,6 +240,7 @@ static bool exchange_empty(struct udrv_kmem_cache *cache, struct udrv__slab_slot
 
 	if (!m)
 		return false;
+	fetch(m);
 	load(slot, m, cache->rounds);
 	was_loaded->count = 0;
 	udrv__depot_put(cache, was_loaded);
@@ -270,7 +291,7 @@ static void spill(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot)
 	swap(slot, cache->rounds);
 }
 
-static __attribute__((noinline)) void *alloc_slowly(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
+void *udrv__slab_alloc_slowly(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
 {
 	struct udrv__slab_slot *slot = udrv__slab_slot_get(cache, !(gfp & UDRV_GFP_ATOMIC));
 
@@ -282,7 +303,7 @@ static __attribute__((noinline)) void *alloc_slowly(struct udrv_kmem_cache *cach
 	return *--slot->top;
 }
 
-static __attribute__((noinline)) void free_slowly(struct udrv_kmem_cache *cache, void *obj)
+void udrv__slab_free_slowly(struct udrv_kmem_cache *cache, void *obj)
 {
 	struct udrv__slab_slot *slot = udrv__slab_slot_get(cache, true);
 
@@ -300,29 +321,12 @@ static __attribute__((noinline)) void free_slowly(struct udrv_kmem_cache *cache,
 
 void *udrv_kmem_cache_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
 {
-	struct udrv__slab_slot *slot = udrv__slab_slot(cache);
-	void **top = slot->top;
-
-	if (unlikely(top == slot->bottom))
-		return alloc_slowly(cache, gfp);
-	COUNT(udrv__slab_counts(slot)->allocs, 1);
-	slot->top = top - 1;
-	return top[-1];
+	return udrv__slab_alloc(cache, gfp);
 }
 
 void udrv_kmem_cache_free(struct udrv_kmem_cache *cache, void *obj)
 {
-	struct udrv__slab_slot *slot = udrv__slab_slot(cache);
-	void **top = slot->top;
-
-	if (unlikely(top == slot->end)) {
-		free_slowly(cache, obj);
-		return;
-	}
-	COUNT(udrv__slab_counts(slot)->frees, 1);
-	*top = obj;
-	IN_THIS_ORDER();
-	slot->top = top + 1;
+	udrv__slab_free(cache, obj);
 }
 
 void *udrv_kmem_cache_zalloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)

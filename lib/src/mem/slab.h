@@ -13,7 +13,7 @@
 
 #define CACHE_LINE	64
 #define CACHES_MAX	1024 /* slot 0 of a thread is its table's own */
-#define TABLE_BYTES	(CACHES_MAX * sizeof(struct udrv__slab_slot))
+#define TABLE_BYTES	UDRV__SLAB_TABLE_BYTES
 #define MAGAZINE_MAX	256
 #define MAGAZINE_BYTES	((size_t)256 << 10) /* of objects in a magazine */
 #define RESERVE		2		    /* magazines that stay for GFP_ATOMIC */
@@ -70,24 +70,14 @@ struct udrv__magazine {
 	void *objs[];
 };
 
-/* Magazines on a stack: tag and id of the top one. The tag changes with each change. */
+/* Magazines on a stack: a tag, which each change changes; how many; the id of the top one. */
 struct udrv__magazine_stack {
 	_Alignas(CACHE_LINE) uint64_t head;
-	uint32_t count; /* of those that may be taken */
-	uint32_t low;	/* fewest of them since somebody looked, of full ones */
-};
-
-/* One thread's magazines of one cache. All zero: none, which looks both empty and full. */
-struct udrv__slab_slot {
-	_Alignas(CACHE_LINE) void **top; /* the loaded magazine's: one behind the last object */
-	void **bottom;
-	void **end;
-	struct udrv__magazine *loaded;
-	struct udrv__magazine *previous; /* its count is up to date */
+	uint32_t low; /* fewest full ones since somebody looked */
 };
 
 struct udrv_kmem_cache {
-	size_t slot; /* offset in each thread's table */
+	size_t slot; /* offset in each thread's table; <udrv/slab.h> expects it here */
 	size_t size; /* with what aligns the next one */
 	uint32_t rounds;
 	unsigned int flags;
@@ -96,11 +86,13 @@ struct udrv_kmem_cache {
 	const struct udrv__slab_memory *memory;
 	struct udrv_device *dev;
 	size_t object_size;
+	uint32_t per_slab;
 	size_t align;
 	size_t chunk;
-	size_t first;	     /* offset of a slab's first object */
+	size_t first;	     /* least offset of a slab's first object */
+	uint32_t colours;    /* what is added to it, in bytes; a mask */
+	uint32_t gap_shift;  /* a cache line is left after so many objects, a power of two */
 	uint32_t reciprocal; /* of size, times 2^32, rounded up: exact for offsets in 64 KiB */
-	uint32_t per_slab;
 	char name[32];
 	/* A cache in a debug mode: what is beside its objects (slab_debug.h). */
 	struct udrv__slab_debug *debug; /* NULL: it is in none */
@@ -174,6 +166,7 @@ void udrv__slab_lock(struct udrv_kmem_cache *cache);
 void udrv__slab_unlock(struct udrv_kmem_cache *cache);
 
 /* The depot. No locks, no system calls, but where it says so. */
+uint32_t udrv__depot_full(const struct udrv_kmem_cache *cache); /* how many */
 struct udrv__magazine *udrv__depot_take_full(struct udrv_kmem_cache *cache, uint32_t leave);
 struct udrv__magazine *udrv__depot_take_empty(struct udrv_kmem_cache *cache);
 void udrv__depot_put(struct udrv_kmem_cache *cache, struct udrv__magazine *magazine);
@@ -186,7 +179,7 @@ int udrv__depot_grow(struct udrv_kmem_cache *cache, uint32_t threads);
 void udrv__depot_release(struct udrv_kmem_cache *cache);
 void *udrv__depot_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp);
 void udrv__depot_free(struct udrv_kmem_cache *cache, void *obj);
-/* While nobody else is there: count anew. How many objects there are. */
+/* While nobody else is there: how many objects there are. */
 uint64_t udrv__depot_recount(struct udrv_kmem_cache *cache);
 
 /* Debug modes (slab_meta.c, slab_debug.c). With UDRV_SLAB_DEBUG's for that name; 0 or -ENOMEM. */
@@ -213,12 +206,9 @@ size_t udrv__slab_debug_requested(const struct udrv_kmem_cache *cache, const voi
 /* Which objects are allocated, into the log. */
 void udrv__slab_debug_report_leaks(struct udrv_kmem_cache *cache);
 
-/* Threads. The table of the calling one, or one that is never written. */
-extern __thread char *udrv__slab_table __attribute__((tls_model("initial-exec")));
-
 static inline struct udrv__slab_slot *udrv__slab_slot(const struct udrv_kmem_cache *cache)
 {
-	return (struct udrv__slab_slot *)(void *)(udrv__slab_table + cache->slot);
+	return udrv__slab_own(cache);
 }
 
 /* What its thread counts: in the block beside the table. */
@@ -269,20 +259,6 @@ bool udrv__slab_foreign(struct udrv_kmem_cache *cache);
  */
 #define IN_THIS_ORDER() __atomic_signal_fence(__ATOMIC_RELEASE)
 
-/*
- * A counter that one thread writes and others may read: a plain addition, which no compiler tears
- * on a 64-bit machine; the thread sanitizer cannot know that.
- */
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define COUNT(counter, n) __atomic_store_n(&(counter), (counter) + (n), __ATOMIC_RELAXED)
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__) && !defined(COUNT)
-#define COUNT(counter, n) __atomic_store_n(&(counter), (counter) + (n), __ATOMIC_RELAXED)
-#endif
-#ifndef COUNT
-#define COUNT(counter, n) ((counter) += (n))
-#endif
+#define COUNT UDRV__COUNT
 
 #endif

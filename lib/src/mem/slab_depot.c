@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * The depot: a stack of magazines with objects and one of empty magazines, each changed by one
- * compare-and-swap. Magazines are named by number, so that a tag fits beside in one word; their
- * memory stays as long as the cache, so that one that somebody else has just taken may be looked
- * at.
- *
- * A magazine is counted after it is on the stack of full ones, and who takes one counts first: so
- * GFP_KERNEL can leave a reserve.
+ * compare-and-swap. Magazines are named by number, so that a tag and their count fit beside in one
+ * word; their memory stays as long as the cache, so that one that somebody else has just taken may
+ * be looked at. With the count GFP_KERNEL can leave a reserve.
  */
 #include <errno.h>
 #include <sys/mman.h>
@@ -21,55 +18,72 @@ static struct udrv__magazine *by_id(const struct udrv_kmem_cache *cache, uint32_
 								 cache->magazine_stride);
 }
 
-static uint64_t top_after(uint64_t top, uint32_t id)
+_Static_assert(BLOCKS_MAX *BLOCK_MAGAZINES <= UINT16_MAX, "an id, and a count, have 16 bits");
+
+static uint32_t id_of(uint64_t head)
 {
-	return ((top >> 32) + 1) << 32 | id;
+	return (uint16_t)head;
+}
+
+static uint32_t count_of(uint64_t head)
+{
+	return (uint16_t)(head >> 16);
+}
+
+static uint64_t head_after(uint64_t head, uint32_t count, uint32_t id)
+{
+	return ((head >> 32) + 1) << 32 | count << 16 | id;
 }
 
 static void push(struct udrv__magazine_stack *stack, struct udrv__magazine *m)
 {
-	uint64_t top = __atomic_load_n(&stack->head, __ATOMIC_RELAXED);
+	uint64_t head = __atomic_load_n(&stack->head, __ATOMIC_RELAXED);
 
 	do
-		__atomic_store_n(&m->next, (uint32_t)top, __ATOMIC_RELAXED);
-	while (!__atomic_compare_exchange_n(&stack->head, &top, top_after(top, m->id), true,
+		__atomic_store_n(&m->next, id_of(head), __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&stack->head, &head,
+					    head_after(head, count_of(head) + 1, m->id), true,
 					    __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }
 
+/* Unless no more than so many are there. */
 static struct udrv__magazine *pop(const struct udrv_kmem_cache *cache,
-				  struct udrv__magazine_stack *stack)
+				  struct udrv__magazine_stack *stack, uint32_t leave)
 {
-	uint64_t top = __atomic_load_n(&stack->head, __ATOMIC_ACQUIRE);
+	uint64_t head = __atomic_load_n(&stack->head, __ATOMIC_ACQUIRE);
 	struct udrv__magazine *m;
+	uint32_t next;
 
 	do {
-		if (!(uint32_t)top)
+		if (count_of(head) <= leave)
 			return NULL;
-		m = by_id(cache, (uint32_t)top);
-	} while (!__atomic_compare_exchange_n(
-		&stack->head, &top, top_after(top, __atomic_load_n(&m->next, __ATOMIC_RELAXED)),
-		true, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE));
+		m = by_id(cache, id_of(head));
+		next = __atomic_load_n(&m->next, __ATOMIC_RELAXED);
+	} while (!__atomic_compare_exchange_n(&stack->head, &head,
+					      head_after(head, count_of(head) - 1, next), true,
+					      __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE));
 	return m;
+}
+
+uint32_t udrv__depot_full(const struct udrv_kmem_cache *cache)
+{
+	return count_of(__atomic_load_n(&cache->full.head, __ATOMIC_RELAXED));
 }
 
 struct udrv__magazine *udrv__depot_take_full(struct udrv_kmem_cache *cache, uint32_t leave)
 {
-	uint32_t count = __atomic_load_n(&cache->full.count, __ATOMIC_RELAXED);
+	struct udrv__magazine *m = pop(cache, &cache->full, leave);
+	uint32_t count = udrv__depot_full(cache);
 
-	do {
-		if (count <= leave)
-			return NULL;
-	} while (!__atomic_compare_exchange_n(&cache->full.count, &count, count - 1, true,
-					      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
-	if (count - 1 < __atomic_load_n(&cache->full.low, __ATOMIC_RELAXED))
-		__atomic_store_n(&cache->full.low, count - 1, __ATOMIC_RELAXED);
-	return pop(cache, &cache->full);
+	if (m && count < __atomic_load_n(&cache->full.low, __ATOMIC_RELAXED))
+		__atomic_store_n(&cache->full.low, count, __ATOMIC_RELAXED);
+	return m;
 }
 
 /* One that was used before, rather than touch new memory. */
 struct udrv__magazine *udrv__depot_take_empty(struct udrv_kmem_cache *cache)
 {
-	struct udrv__magazine *m = pop(cache, &cache->empty);
+	struct udrv__magazine *m = pop(cache, &cache->empty, 0);
 	uint32_t id = __atomic_load_n(&cache->fresh, __ATOMIC_RELAXED);
 
 	if (m)
@@ -87,12 +101,7 @@ struct udrv__magazine *udrv__depot_take_empty(struct udrv_kmem_cache *cache)
 
 void udrv__depot_put(struct udrv_kmem_cache *cache, struct udrv__magazine *magazine)
 {
-	if (!magazine->count) {
-		push(&cache->empty, magazine);
-		return;
-	}
-	push(&cache->full, magazine);
-	__atomic_fetch_add(&cache->full.count, 1, __ATOMIC_RELEASE);
+	push(magazine->count ? &cache->full : &cache->empty, magazine);
 }
 
 void udrv__depot_trim(struct udrv_kmem_cache *cache, uint32_t leave, uint32_t n)
@@ -131,7 +140,7 @@ void udrv__depot_fill_reserve(struct udrv_kmem_cache *cache)
 		udrv__slab_debug_fill_reserve(cache);
 		return;
 	}
-	while (__atomic_load_n(&cache->full.count, __ATOMIC_RELAXED) < RESERVE) {
+	while (udrv__depot_full(cache) < RESERVE) {
 		struct udrv__magazine *m = udrv__depot_take_empty(cache);
 		bool full;
 
@@ -147,13 +156,9 @@ void udrv__depot_fill_reserve(struct udrv_kmem_cache *cache)
 uint64_t udrv__depot_recount(struct udrv_kmem_cache *cache)
 {
 	uint64_t objects = 0;
-	uint32_t count = 0;
 
-	for (uint32_t id = (uint32_t)cache->full.head; id; id = by_id(cache, id)->next) {
+	for (uint32_t id = id_of(cache->full.head); id; id = by_id(cache, id)->next)
 		objects += by_id(cache, id)->count;
-		count++;
-	}
-	cache->full.count = count;
 	return objects;
 }
 

@@ -60,7 +60,6 @@ static void disown(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot)
 {
 	cache->foreign = true;
 	cache->full.head = 0;
-	cache->full.count = 0;
 	cache->inherited = UINT64_MAX;
 	if (slot->loaded)
 		memset(slot, 0, sizeof(*slot));

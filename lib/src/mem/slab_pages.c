@@ -22,7 +22,13 @@
 #define CHUNK_MIN  ((size_t)64 << 10)
 #define CHUNK_FAIR ((size_t)256 << 10)
 #define WORD_BITS  64u
-#define HEAD_ALIGN 8u
+/* Colours, in cache lines. */
+#define NO_GAPS	     31u
+#define GAP_EVERY    ((size_t)4 << 10)
+#define COLOURS_MIN  4u
+#define COLOURS_MAX  63u /* less one, of a page */
+#define OBJECTS_FAIR 32u
+#define HEAD_ALIGN   8u
 
 uint64_t udrv__slab_reap_period_ns = UINT64_C(2000000000);
 
@@ -83,6 +89,41 @@ static size_t first_offset(const struct udrv_kmem_cache *cache, size_t objects)
 			align);
 }
 
+/* Offset of an object, or of the end of so many, from the first one. */
+static size_t offset_of(const struct udrv_kmem_cache *cache, size_t i)
+{
+	return i * cache->size + (i >> cache->gap_shift) * CACHE_LINE;
+}
+
+static size_t left_over(const struct udrv_kmem_cache *cache)
+{
+	size_t end = cache->first + offset_of(cache, cache->per_slab);
+
+	return end <= cache->chunk ? cache->chunk - end : 0;
+}
+
+/*
+ * Objects an even number of cache lines apart, at the same offsets in all slabs, share few sets of
+ * the processor's caches. So after each page of them a line is left out, and those of a slab are
+ * moved together, by a number of lines that depends on the slab's address. If there is no room
+ * for that, one of many objects makes it.
+ */
+static void colour(struct udrv_kmem_cache *cache)
+{
+	if (cache->debug || cache->size % (2 * CACHE_LINE) || CACHE_LINE % cache->align)
+		return;
+	for (cache->gap_shift = 0; cache->size << (cache->gap_shift + 1) <= GAP_EVERY;)
+		cache->gap_shift++;
+	while (cache->first + offset_of(cache, cache->per_slab) > cache->chunk)
+		cache->per_slab--;
+	if (left_over(cache) < CACHE_LINE * COLOURS_MIN && cache->per_slab >= OBJECTS_FAIR)
+		cache->per_slab--;
+	while (2 * cache->colours + 1 <= COLOURS_MAX &&
+	       (2 * cache->colours + 1) * CACHE_LINE <= left_over(cache))
+		cache->colours = 2 * cache->colours + 1;
+	cache->colours *= CACHE_LINE;
+}
+
 void udrv__slab_lay_out(struct udrv_kmem_cache *cache)
 {
 	size_t chunk = cache->chunk ? cache->chunk : CHUNK_MIN;
@@ -99,6 +140,8 @@ void udrv__slab_lay_out(struct udrv_kmem_cache *cache)
 	cache->first = first_offset(cache, n) + cache->before;
 	cache->per_slab = (uint32_t)n;
 	cache->reciprocal = (uint32_t)(((UINT64_C(1) << 32) + cache->size - 1) / cache->size);
+	cache->gap_shift = NO_GAPS;
+	colour(cache);
 }
 
 /* Under the lock; others look without it. */
@@ -109,9 +152,26 @@ static void set_empty(struct udrv_kmem_cache *cache, uint32_t n)
 		cache->empty_low = n;
 }
 
+static size_t first_of(const struct udrv_kmem_cache *cache, const struct slab *slab)
+{
+	return cache->first + ((uintptr_t)slab / cache->chunk * CACHE_LINE & cache->colours);
+}
+
 static char *object(const struct udrv_kmem_cache *cache, struct slab *slab, size_t i)
 {
-	return (char *)slab + cache->first + i * cache->size;
+	return (char *)slab + first_of(cache, slab) + offset_of(cache, i);
+}
+
+/* The object at an address, or one that is not at it. 32 bits divide faster. */
+static uint32_t index_of(const struct udrv_kmem_cache *cache, const struct slab *slab,
+			 const void *obj)
+{
+	uint32_t offset = (uint32_t)((uintptr_t)obj - (uintptr_t)slab - first_of(cache, slab));
+	uint32_t gaps = 0;
+
+	if (cache->gap_shift != NO_GAPS)
+		gaps = offset / (uint32_t)offset_of(cache, (size_t)1 << cache->gap_shift);
+	return (offset - gaps * CACHE_LINE) / (uint32_t)cache->size;
 }
 
 /* How many objects a new slab may have; they count from now on. */
@@ -314,12 +374,11 @@ void *udrv__slab_take_node(struct udrv_kmem_cache *cache, udrv_gfp_t gfp, int no
 static bool put_locked(struct udrv_kmem_cache *cache, void *obj)
 {
 	struct slab *slab = (struct slab *)((uintptr_t)obj & ~(cache->chunk - 1));
-	/* 32 bits divide faster. */
-	uint32_t offset = (uint32_t)((uintptr_t)obj & (cache->chunk - 1)) - (uint32_t)cache->first;
-	uint32_t i = offset / (uint32_t)cache->size;
+	uint32_t i = index_of(cache, slab, obj);
 	uint64_t bit = UINT64_C(1) << i % WORD_BITS;
 
-	if (slab->cache != cache || i >= slab->count || slab->is_free[i / WORD_BITS] & bit)
+	if (slab->cache != cache || i >= slab->count || object(cache, slab, i) != obj ||
+	    slab->is_free[i / WORD_BITS] & bit)
 		return false;
 	slab->is_free[i / WORD_BITS] |= bit;
 	if (!slab->free)
@@ -336,9 +395,9 @@ bool udrv__slab_is_object(const struct udrv_kmem_cache *cache, const void *p)
 {
 	uintptr_t base = (uintptr_t)p & ~(cache->chunk - 1);
 	const struct slab *slab = (const struct slab *)base;
-	size_t offset = (uintptr_t)p - base - cache->first;
+	size_t offset = (uintptr_t)p - base - first_of(cache, slab);
 
-	return slab->cache == cache && offset < slab->count * cache->size &&
+	return slab->cache == cache && offset < offset_of(cache, slab->count) &&
 	       !((uintptr_t)p & (cache->align - 1));
 }
 
@@ -430,7 +489,7 @@ uint64_t udrv__slab_taken(struct udrv_kmem_cache *cache)
 bool udrv__slab_has(const struct udrv_kmem_cache *cache, const void *obj)
 {
 	const struct slab *slab = (const void *)((uintptr_t)obj & ~(cache->chunk - 1));
-	size_t i = ((uintptr_t)obj - (uintptr_t)slab - cache->first) / cache->size;
+	size_t i = index_of(cache, slab, obj);
 
 	return slab->is_free[i / WORD_BITS] >> i % WORD_BITS & 1;
 }

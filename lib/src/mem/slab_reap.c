@@ -28,7 +28,7 @@ static bool may_reap(const struct udrv_kmem_cache *cache)
 /* Magazines that were never needed since the last time. */
 static void reap_depot(struct udrv_kmem_cache *cache)
 {
-	uint32_t count = __atomic_load_n(&cache->full.count, __ATOMIC_RELAXED);
+	uint32_t count = udrv__depot_full(cache);
 	uint32_t low = __atomic_exchange_n(&cache->full.low, count, __ATOMIC_RELAXED);
 
 	if (low > RESERVE)

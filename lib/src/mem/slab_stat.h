@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <udrv/slab.h>
+
 #define UDRV__SLAB_STAT_SUFFIX	".slabs"
 #define UDRV__SLAB_STAT_MAGIC	"udrvslab" /* 8 bytes, not terminated */
 #define UDRV__SLAB_STAT_VERSION 1
@@ -19,18 +21,6 @@
 #define UDRV__SLAB_BLOCK_BYTES	65536
 
 struct udrv_kmem_cache;
-
-/*
- * What one thread did with one cache. It is as far from the start of the block as the cache's slot
- * is from that of the thread's table. A store to the first words would delay the next load of the
- * slot's: a processor tells them apart by the last 12 bits of their addresses at first.
- */
-struct udrv__slab_counts {
-	uint64_t unused[5];
-	uint64_t allocs;
-	uint64_t frees;
-	uint64_t misses; /* allocations that the loaded magazine did not answer */
-};
 
 enum udrv__slab_trait {
 	UDRV__SLAB_OF_DEVICE = 1,

@@ -33,7 +33,7 @@ static bool has_key;
 
 /* Never written: what looks both empty and full leads every thread to the slow path. */
 static _Alignas(CACHE_LINE) char none[TABLE_BYTES];
-__thread char *udrv__slab_table __attribute__((tls_model("initial-exec"))) = none;
+__thread char *udrv__slab_table = none;
 
 static void add_past(uint64_t *past, uint64_t counter)
 {
