@@ -32,6 +32,8 @@ static const void *const own[] = {
 	(const void *)udrv__slab_debug_alloc,
 	(const void *)udrv__slab_debug_free,
 	(const void *)udrv__slab_track_now,
+	(const void *)udrv__slab_alloc_slowly,
+	(const void *)udrv__slab_free_slowly,
 	(const void *)udrv__kmalloc,
 	(const void *)udrv_kmalloc_node,
 	(const void *)udrv_kfree,
