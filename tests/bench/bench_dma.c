@@ -125,7 +125,7 @@ static int measure(size_t rounds, size_t count)
 			far[r] = look_up(count);
 			array[r] = index_array(count);
 		}
-		if (!first)
+		if (first == 0.0)
 			first = median(near, rounds);
 		printf("%9zu %14.2f %14.2f %14.2f %12.2f\n", n, median(near, rounds),
 		       median(far, rounds), median(array, rounds), median(near, rounds) / first);
