@@ -24,6 +24,7 @@ static struct fault_held before;
 static void setup(void)
 {
 	(void)fake_machine_make(NAME);
+	fault_start_thread_once();
 	fault_held(&before);
 	ck_assert_int_eq(udrv_device_open(NAME, NULL, &dev), 0);
 }

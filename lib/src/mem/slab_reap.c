@@ -104,14 +104,14 @@ static bool claim_reaper(void)
 
 	udrv__slab_registry_lock();
 	claimed = !running;
-	running = true;
+	__atomic_store_n(&running, true, __ATOMIC_RELAXED);
 	udrv__slab_registry_unlock();
 	return claimed;
 }
 
 void udrv__slab_reaper_gone(void)
 {
-	running = false;
+	__atomic_store_n(&running, false, __ATOMIC_RELAXED);
 }
 
 void udrv__slab_need_reaper(const struct udrv_kmem_cache *cache)
@@ -130,7 +130,7 @@ void udrv__slab_need_reaper(const struct udrv_kmem_cache *cache)
 		return;
 	}
 	udrv__slab_registry_lock();
-	running = false;
+	__atomic_store_n(&running, false, __ATOMIC_RELAXED);
 	udrv__slab_registry_unlock();
 	udrv_pr_warn("no thread to give idle memory of caches back: %s", strerror(-ret));
 }
