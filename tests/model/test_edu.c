@@ -81,6 +81,8 @@ START_TEST(interrupts_by_each_type_and_wait)
 	ck_assert_uint_eq(udrv_pci_irq_type(d), _i / WAITS ? UDRV_PCI_IRQ_MSI : UDRV_PCI_IRQ_INTX);
 	for (uint32_t i = 0; i < 200; i++)
 		check_factorial(d, i % (EDU_FACTORIAL_MAX + 1));
+	/* The worker counts when the handler, which ends the wait, has returned. */
+	ck_assert_int_eq(udrv_synchronize_irq(d, edu_of(d)->irq), 0);
 	ck_assert_int_eq(udrv_irq_get_stats(d, edu_of(d)->irq, &stats), 0);
 	ck_assert_uint_eq(stats.count, 200);
 	ck_assert_uint_eq(stats.unhandled, 0);

@@ -8,6 +8,7 @@
 
 #include <udrv/device.h>
 #include <udrv/dma.h>
+#include <udrv/slab.h>
 
 #include "backend/model.h"
 #include "mem/arena.h"
@@ -160,6 +161,9 @@ START_TEST(registered_memory_of_two_domains_has_one_address)
 }
 END_TEST
 
+static struct udrv_kmem_cache *poisoned;
+static void *object;
+
 /* In the child 0, or which step did more than it may. */
 static int use_in_child(void *p, udrv_iova_t iova)
 {
@@ -169,6 +173,11 @@ static int use_in_child(void *p, udrv_iova_t iova)
 		return 1;
 	if (common(PAGE, UINT64_MAX, UDRV_GFP_KERNEL))
 		return 2;
+	if (udrv_kmem_cache_alloc(poisoned, UDRV_GFP_KERNEL))
+		return 4;
+	udrv_kmem_cache_free(poisoned, object);
+	if (udrv_kmem_cache_destroy(poisoned))
+		return 5;
 	udrv_dma_free_coherent(a, PAGE, p, iova);
 	return udrv_dma_shrink(a) ? 3 : 0;
 }
@@ -180,14 +189,22 @@ START_TEST(a_child_of_fork_leaves_the_parents_memory_alone)
 	char *shared = common(PAGE, UINT64_MAX, UDRV_GFP_KERNEL);
 	char *q;
 	int status = -1;
-	pid_t pid = fork();
+	pid_t pid;
 
+	poisoned = udrv_kmem_cache_create(a, "poisoned", 64, 0,
+					  UDRV_SLAB_CACHE_DMA | UDRV_SLAB_POISON, NULL, NULL);
+	object = udrv_kmem_cache_alloc(poisoned, UDRV_GFP_KERNEL);
+	ck_assert_ptr_nonnull(object);
+	pid = fork();
 	if (!pid)
 		_exit(use_in_child(p, iova));
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
 	q = udrv_dma_alloc_coherent(a, PAGE, &next, UDRV_GFP_KERNEL);
-	ck_assert_ptr_eq(q, p + PAGE);
+	ck_assert_ptr_nonnull(q);
+	ck_assert_int_eq(udrv_kmem_cache_validate(poisoned), 0);
+	udrv_kmem_cache_free(poisoned, object);
+	ck_assert_int_eq(udrv_kmem_cache_destroy(poisoned), 0);
 	udrv_dma_free_coherent(a, PAGE, p, iova);
 	udrv_dma_free_coherent(a, PAGE, q, next);
 	ck_assert_uint_eq(udrv_dma_shrink(a), REGION);

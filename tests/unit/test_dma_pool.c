@@ -290,6 +290,28 @@ START_TEST(addresses_that_are_not_aligned_are_not_given_out)
 }
 END_TEST
 
+/* Its slabs' memory goes with the device: nobody may look at them any more. */
+START_TEST(a_block_that_is_left_does_no_harm_after_the_device)
+{
+	enum { MANY = 10000 };
+	static struct block blocks[MANY];
+	struct udrv_kmem_cache *plain = udrv_kmem_cache_create(NULL, "p", 8, 0, 0, NULL, NULL);
+	struct udrv_dma_pool *pool = make(64, 0, 0);
+
+	for (int i = 0; i < MANY; i++)
+		blocks[i] = take(pool);
+	for (int i = 1; i < MANY; i++)
+		udrv_dma_pool_free(pool, blocks[i].p, blocks[i].iova);
+	udrv_dma_pool_destroy(pool);
+	ck_assert(fault_logged("still allocated"));
+	udrv_device_close(dev);
+	udrv__slab_reap_all();
+	(void)udrv__slab_reclaim(plain);
+	ck_assert_int_eq(udrv_kmem_cache_destroy(plain), 0);
+	ck_assert_int_eq(udrv_device_open("model:edu", NULL, &dev), 0);
+}
+END_TEST
+
 /* Of a pool that was just made there is the reserve, also for a thread that is new. */
 static void *take_atomic(void *arg)
 {
@@ -470,6 +492,7 @@ int main(void)
 	tcase_add_test(tc, the_coherent_mask_is_kept);
 	tcase_add_test(tc, addresses_that_are_not_aligned_are_not_given_out);
 	tcase_add_test(tc, atomic_makes_no_system_call);
+	tcase_add_test(tc, a_block_that_is_left_does_no_harm_after_the_device);
 	tcase_add_test(tc, threads_share_a_pool);
 	tcase_add_test(tc, managed_memory_goes_with_the_driver);
 	tcase_add_test(tc, managed_memory_may_go_early);

@@ -76,6 +76,16 @@ START_TEST(low_addresses_are_left_to_those_who_need_them)
 }
 END_TEST
 
+START_TEST(what_is_too_large_for_a_zone_lies_across)
+{
+	udrv_iova_t iova;
+
+	ck_assert_int_eq(get(BITS(29) + 1 - PAGE, BITS(29), &iova), 0);
+	ck_assert_uint_eq(iova, PAGE);
+	ck_assert_int_eq(get(PAGE, BITS(29), &iova), -ENOSPC);
+}
+END_TEST
+
 START_TEST(alignment_and_what_is_behind_it)
 {
 	struct udrv__iova_want want = {
@@ -212,6 +222,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, never_gives_out_page_zero);
 	tcase_add_test(tc, low_addresses_are_left_to_those_who_need_them);
+	tcase_add_test(tc, what_is_too_large_for_a_zone_lies_across);
 	tcase_add_test(tc, alignment_and_what_is_behind_it);
 	tcase_add_test(tc, freed_addresses_rest_for_a_while);
 	tcase_add_test(tc, freed_gap_is_used_again);

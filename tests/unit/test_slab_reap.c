@@ -298,6 +298,54 @@ START_TEST(a_cache_without_memory_gets_what_others_keep_idle)
 }
 END_TEST
 
+static struct udrv_kmem_cache *fed;
+static void *food[12];
+static unsigned int food_left;
+
+static void feed(void *obj)
+{
+	(void)obj;
+	if (food_left)
+		udrv_kmem_cache_free(fed, food[--food_left]);
+}
+
+/* More than its magazines hold, just while it waits for a slab: nothing is lost or there twice. */
+START_TEST(destructors_may_free_into_the_cache_that_has_no_memory)
+{
+	struct udrv_kmem_cache *idle = udrv_kmem_cache_create(NULL, "idle", 4096, 0, 0, NULL, feed);
+	void *big[64];
+	int n = 0;
+
+	fed = udrv_kmem_cache_create(NULL, "fed", 65536, 0, 0, NULL, NULL);
+	set(udrv__slab_reap_period_ns, NEVER);
+	for (int i = 0; i < 64; i++)
+		big[i] = udrv_kmem_cache_alloc(idle, UDRV_GFP_KERNEL);
+	udrv_kmem_cache_free_bulk(idle, 64, big);
+	(void)udrv_kmem_cache_shrink(idle);
+	for (int i = 0; i < 64; i++)
+		big[i] = udrv_kmem_cache_alloc(idle, UDRV_GFP_KERNEL);
+	udrv_kmem_cache_free_bulk(idle, 64, big);
+	udrv__slab_flush_threads(idle);
+	ck_assert_int_eq(udrv_kmem_cache_alloc_bulk(fed, UDRV_GFP_KERNEL, 12, food), 12);
+	food_left = 12;
+	fault_arm_call("mmap", 1, ENOMEM);
+	while (n < 64 && food_left) {
+		big[n] = udrv_kmem_cache_alloc(fed, UDRV_GFP_KERNEL);
+		ck_assert_ptr_nonnull(big[n++]);
+	}
+	ck_assert_str_eq(fault_disarm(), "mmap");
+	ck_assert_uint_eq(food_left, 0);
+	while (n < 64)
+		big[n++] = udrv_kmem_cache_alloc(fed, UDRV_GFP_KERNEL);
+	for (int i = 0; i < 64; i++)
+		for (int j = 0; j < i; j++)
+			ck_assert_msg(big[i] != big[j], "%d and %d", i, j);
+	udrv_kmem_cache_free_bulk(fed, 64, big);
+	ck_assert_int_eq(udrv_kmem_cache_destroy(fed), 0);
+	ck_assert_int_eq(udrv_kmem_cache_destroy(idle), 0);
+}
+END_TEST
+
 static unsigned int refusals;
 
 static bool refuse(int fd, size_t len, off_t offset, int *ret)
@@ -351,6 +399,7 @@ int main(void)
 	tcase_add_test(tc, without_a_thread_it_works_and_the_next_slab_tries_again);
 	tcase_add_test(tc, a_child_of_fork_has_a_thread_of_its_own);
 	tcase_add_test(tc, a_cache_without_memory_gets_what_others_keep_idle);
+	tcase_add_test(tc, destructors_may_free_into_the_cache_that_has_no_memory);
 	tcase_add_test(tc, memory_is_asked_for_once_more_and_only_if_some_went_back);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

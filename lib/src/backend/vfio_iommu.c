@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include <udrv/log.h>
@@ -154,6 +155,12 @@ int udrv__vfio_dma_map(int container, void *va, size_t len, udrv_iova_t iova, ui
 	/* Before the kernel gets all the pages. */
 	if (!may_pin(len))
 		return -ENOMEM;
+	/*
+	 * Linux before 6.2 pins for reading what the first write replaces: the zero page, pages of
+	 * a private file mapping. Memory that may not be written stays as it is.
+	 */
+	if (!(flags & VFIO_DMA_MAP_FLAG_WRITE))
+		(void)madvise(va, len, MADV_POPULATE_WRITE);
 	return ioctl(container, VFIO_IOMMU_MAP_DMA, &map) ? -errno : 0;
 }
 

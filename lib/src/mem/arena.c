@@ -39,7 +39,7 @@ static size_t page_bytes(size_t pages)
 
 /* Regions: making and ending them. Under the regions' lock. */
 
-static struct udrv__region *make_record(struct udrv__arena *arena, size_t len, int node)
+static struct udrv__region *make_record(struct udrv__arena *arena, size_t len, int node, bool loose)
 {
 	size_t pages = len >> UDRV__PAGE_SHIFT;
 	size_t words = udrv__run_words(pages);
@@ -52,6 +52,7 @@ static struct udrv__region *make_record(struct udrv__arena *arena, size_t len, i
 	region->directions = udrv__dma_directions(UDRV_DMA_BIDIRECTIONAL);
 	region->len = len;
 	region->node = node;
+	region->loose = loose;
 	region->pages = region->free_pages = pages;
 	region->used = (uint64_t *)(void *)(region + 1);
 	region->first = region->used + words;
@@ -121,7 +122,7 @@ static int reach(struct udrv__arena *arena, struct udrv__region *region)
 static struct failure add_region(struct udrv__arena *arena, const struct udrv__arena_want *want,
 				 size_t len)
 {
-	struct udrv__region *region = make_record(arena, len, want->node);
+	struct udrv__region *region = make_record(arena, len, want->node, len == want->len);
 	struct failure why = {NO_MEMORY, -ENOMEM};
 
 	if (!region)
@@ -164,11 +165,10 @@ static void end_region(struct udrv__region *region)
 	int ret = udrv__region_unmap_all(region);
 
 	take_out(region);
-	if (!ret) {
-		udrv__iova_free(&udrv__iovas, region->iova);
-		end_backing(region);
-	}
-	/* Else still visible to a device: better lost than reused. */
+	if (ret)
+		return; /* still visible to a device: better lost than reused */
+	udrv__iova_free(&udrv__iovas, region->iova);
+	end_backing(region);
 	free(region);
 }
 
@@ -285,17 +285,29 @@ static void *take(struct udrv__arena *arena, const struct udrv__arena_want *want
 	return p;
 }
 
+/* The common one is this process's if there is nothing in it yet, and no device of the parent. */
+static bool adopt(struct udrv__arena *arena)
+{
+	const struct udrv__domain *domain;
+	bool free = !arena->domain;
+
+	pthread_mutex_lock(&udrv__regions_lock);
+	free = free && udrv_list_empty(&arena->regions);
+	udrv_list_for_each_entry(domain, &udrv__domains, link)
+		free = free && domain->arena.generation == udrv__fork_generation;
+	if (free)
+		arena->generation = udrv__fork_generation;
+	pthread_mutex_unlock(&udrv__regions_lock);
+	return free;
+}
+
 /* Its memory is shared with the parent, which alone knows what is used of it. */
-static bool is_parents(struct udrv__arena *arena)
+bool udrv__arena_is_parents(struct udrv__arena *arena)
 {
 	static bool told;
 
-	if (arena->generation == udrv__fork_generation)
+	if (arena->generation == udrv__fork_generation || adopt(arena))
 		return false;
-	if (!arena->domain && udrv_list_empty(&arena->regions)) {
-		arena->generation = udrv__fork_generation;
-		return false;
-	}
 	if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
 		udrv_pr_err("DMA memory is the parent process's, which alone may allocate and free "
 			    "it");
@@ -307,7 +319,7 @@ void *udrv__arena_alloc(struct udrv__arena *arena, const struct udrv__arena_want
 	bool any_node = want->node < 0;
 	void *p;
 
-	if (is_parents(arena))
+	if (udrv__arena_is_parents(arena))
 		return NULL;
 	p = take(arena, want, any_node);
 	if (!p && want->gfp & UDRV_GFP_ATOMIC)
@@ -318,6 +330,8 @@ void *udrv__arena_alloc(struct udrv__arena *arena, const struct udrv__arena_want
 	do
 		p = take(arena, want, any_node); /* another thread may have made room */
 	while (!p && !grow(arena, want));
+	if (!p && !any_node)
+		p = take(arena, want, true);
 	pthread_mutex_unlock(&udrv__regions_lock);
 	return p;
 }
@@ -341,7 +355,7 @@ int udrv__arena_free(struct udrv__arena *arena, void *va, size_t len)
 	bool good;
 	size_t at;
 
-	if (is_parents(arena))
+	if (udrv__arena_is_parents(arena))
 		return 0;
 	if (!region || !n || (uintptr_t)va & (UDRV__PAGE_MIN - 1))
 		return -EINVAL;
@@ -359,7 +373,7 @@ size_t udrv__arena_run(struct udrv__arena *arena, const void *va)
 	struct udrv__region *region = region_of(arena, va);
 	size_t n;
 
-	if (!region || (uintptr_t)va & (UDRV__PAGE_MIN - 1) || is_parents(arena))
+	if (!region || (uintptr_t)va & (UDRV__PAGE_MIN - 1) || udrv__arena_is_parents(arena))
 		return 0;
 	udrv__mem_lock(&arena->lock);
 	n = udrv__run_length(region, page_of(region, va));
@@ -406,7 +420,7 @@ size_t udrv__arena_shrink(struct udrv__arena *arena)
 	size_t used;
 	size_t bytes;
 
-	if (is_parents(arena))
+	if (udrv__arena_is_parents(arena))
 		return 0;
 	pthread_mutex_lock(&udrv__regions_lock);
 	bytes = release(arena, false, &used);

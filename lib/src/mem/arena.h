@@ -44,6 +44,9 @@ void *udrv__arena_alloc(struct udrv__arena *arena, const struct udrv__arena_want
  */
 int udrv__arena_free(struct udrv__arena *arena, void *va, size_t len);
 
+/* In a child of fork(): the arena is the parent's, and gives and takes nothing. */
+bool udrv__arena_is_parents(struct udrv__arena *arena);
+
 /* The length of the run that begins at va; 0 if none does. */
 size_t udrv__arena_run(struct udrv__arena *arena, const void *va);
 

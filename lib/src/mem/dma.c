@@ -9,6 +9,7 @@
 
 #include "mem/backing.h"
 #include "mem/domain.h"
+#include "mem/slab.h"
 #include "pci/device.h"
 
 /* Linux: devices are taken to have 32 address lines until they say otherwise. */
@@ -49,6 +50,7 @@ void udrv__dma_release(struct udrv_device *dev)
 {
 	struct udrv__dma *dma = dev->dma;
 
+	udrv__slab_device_gone(dev);
 	udrv__dma_unmap_streams(dma);
 	udrv__dma_unregister_all(dma);
 	pthread_mutex_lock(&udrv__regions_lock);

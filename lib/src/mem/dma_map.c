@@ -55,11 +55,13 @@ static void end_stream(struct udrv__region *stream)
 	struct udrv_device *dev = stream->dev;
 	int ret = dev->ops->dma_unmap(dev, stream->iova, stream->len);
 
-	if (ret)
+	if (ret) {
 		udrv_dev_err(dev, "DMA unmap of 0x%llx+0x%zx failed: %s; keep its memory",
 			     (unsigned long long)stream->iova, stream->len, strerror(-ret));
-	else
-		give_address(stream);
+		stream->dev = NULL; /* lost, with its address */
+		return;
+	}
+	give_address(stream);
 	free(stream);
 }
 
@@ -129,10 +131,27 @@ map_slowly(struct udrv_device *dev, void *ptr, size_t size, enum udrv_dma_data_d
 		udrv_dev_err(dev, "cannot map %zu bytes at %p for DMA: bad argument", size, ptr);
 		return UDRV_DMA_MAPPING_ERROR;
 	}
-	if (udrv__region_of(ptr) == &udrv__no_region &&
+	if (udrv__region_of(ptr) == &udrv__several_regions &&
 	    map_registered(dev->dma, ptr, size, dir, &iova))
 		return iova;
 	return map_stream(dev, ptr, size, dir);
+}
+
+/*
+ * Registered memory may be another device's, which unregisters it just now: it looks at the counts
+ * after nobody reaches it any more. Records are used again, but never freed meanwhile.
+ */
+static bool count(const struct udrv__dma *dma, const struct udrv__region *region, const void *ptr,
+		  udrv_iova_t iova)
+{
+	uint32_t *in_use = &region->in_use[dma->domain_id];
+
+	__atomic_fetch_add(in_use, 1, __ATOMIC_SEQ_CST);
+	if (udrv__region_reached_by(region, dma->domain_id) && udrv__region_of(ptr) == region &&
+	    region->iova + (udrv_iova_t)((const char *)ptr - region->va) == iova)
+		return true;
+	__atomic_fetch_sub(in_use, 1, __ATOMIC_RELEASE);
+	return false;
 }
 
 udrv_iova_t udrv_dma_map_single(struct udrv_device *dev, void *ptr, size_t size,
@@ -148,9 +167,8 @@ udrv_iova_t udrv_dma_map_single(struct udrv_device *dev, void *ptr, size_t size,
 		   iova + (size - 1) <= __atomic_load_n(&dma->mask, __ATOMIC_RELAXED) &&
 		   udrv__region_reached_by(region, dma->domain_id) &&
 		   udrv__region_allows(region, dir))) {
-		if (region->in_use)
-			__atomic_fetch_add(&region->in_use[dma->domain_id], 1, __ATOMIC_RELAXED);
-		return iova;
+		if (!region->in_use || count(dma, region, ptr, iova))
+			return iova;
 	}
 	return map_slowly(dev, ptr, size, dir);
 }

@@ -18,6 +18,8 @@ struct registration {
 };
 
 static UDRV_LIST_HEAD(registered);
+/* Records that are not used. They are kept while somebody may be looking at one: dma_map.c. */
+static UDRV_LIST_HEAD(spare);
 
 struct udrv__region *udrv__dma_registered(const struct udrv__dma *dma, const void *ptr, size_t size,
 					  enum udrv_dma_data_direction dir)
@@ -67,10 +69,40 @@ static unsigned int users(const struct udrv__region *region, const struct udrv__
 	return n;
 }
 
+static struct udrv__region *get_record(void)
+{
+	struct udrv__region *region;
+
+	if (udrv_list_empty(&spare)) {
+		region = calloc(1, sizeof(*region) + UDRV__DOMAINS_MAX * sizeof(region->in_use[0]));
+		if (region)
+			region->in_use = (uint32_t *)(void *)(region + 1);
+		return region;
+	}
+	region = udrv_list_first_entry(&spare, struct udrv__region, link);
+	udrv_list_del(&region->link);
+	return region;
+}
+
+static void keep_record(struct udrv__region *region)
+{
+	udrv_list_add(&region->link, &spare);
+}
+
+void udrv__dma_forget_records(void)
+{
+	struct udrv__region *region;
+	struct udrv__region *next;
+
+	udrv_list_for_each_entry_safe(region, next, &spare, link) {
+		udrv_list_del(&region->link);
+		free(region);
+	}
+}
+
 static struct udrv__region *make(void *ptr, size_t len, enum udrv_dma_data_direction dir)
 {
-	struct udrv__region *region =
-		calloc(1, sizeof(*region) + UDRV__DOMAINS_MAX * sizeof(region->in_use[0]));
+	struct udrv__region *region = get_record();
 
 	if (!region)
 		return NULL;
@@ -78,7 +110,6 @@ static struct udrv__region *make(void *ptr, size_t len, enum udrv_dma_data_direc
 	region->va = ptr;
 	region->len = len;
 	region->directions = udrv__dma_directions(dir);
-	region->in_use = (uint32_t *)(void *)(region + 1);
 	return region;
 }
 
@@ -88,7 +119,7 @@ static void leave(struct udrv__region *region)
 	udrv__region_remove(&udrv__regions_by_va, (uintptr_t)region->va, region, &registered);
 	udrv__region_remove(&udrv__regions_by_iova, region->iova, region, NULL);
 	udrv__iova_free(&udrv__iovas, region->iova);
-	free(region);
+	keep_record(region);
 }
 
 /* In the tables, with an address, reached by nobody. */
@@ -148,7 +179,7 @@ static int register_new(struct udrv__dma *dma, struct registration *reg, void *p
 	ret = enter(dma, region);
 	if (ret) {
 		udrv__domain_explain(dma->dev, len, udrv_dma_get_mask(dma->dev), ret);
-		free(region);
+		keep_record(region);
 		return ret;
 	}
 	ret = udrv__domain_map(dma->domain, region);
@@ -224,6 +255,16 @@ static int drop(struct udrv__dma *dma, struct udrv__region *region)
 	return ret;
 }
 
+/* Nobody finds it any more; then, whether nobody has. */
+static bool is_idle(const struct udrv__domain *domain, struct udrv__region *region)
+{
+	udrv__region_set_reached(region, domain->id, false);
+	if (!__atomic_load_n(&region->in_use[domain->id], __ATOMIC_SEQ_CST))
+		return true;
+	udrv__region_set_reached(region, domain->id, true);
+	return false;
+}
+
 static int unregister_locked(struct udrv__dma *dma, const void *ptr, size_t len)
 {
 	struct registration *reg = find(dma, ptr, len);
@@ -231,12 +272,14 @@ static int unregister_locked(struct udrv__dma *dma, const void *ptr, size_t len)
 
 	if (!reg)
 		return -ENOENT;
-	if (users(reg->region, dma->domain) == 1 &&
-	    __atomic_load_n(&reg->region->in_use[dma->domain->id], __ATOMIC_ACQUIRE))
+	if (users(reg->region, dma->domain) == 1 && !is_idle(dma->domain, reg->region))
 		return -EBUSY;
 	udrv_list_del(&reg->link);
 	ret = drop(dma, reg->region);
-	free(reg);
+	if (ret)
+		udrv_list_add(&reg->link, &dma->registrations); /* it may be tried again */
+	else
+		free(reg);
 	return ret;
 }
 
@@ -253,18 +296,51 @@ int udrv_dma_unregister(struct udrv_device *dev, void *ptr, size_t len)
 	return ret;
 }
 
+/* A device of the same domain, which reaches the same memory. */
+static struct udrv__dma *neighbour(const struct udrv__dma *dma)
+{
+	struct udrv__dma *other;
+
+	udrv_list_for_each_entry(other, &dma->domain->devices, link)
+		if (other != dma)
+			return other;
+	return NULL;
+}
+
+/* What the IOMMU does not let go: its address is not used again, and nothing finds it. */
+static void abandon(struct udrv__region *region)
+{
+	udrv_list_del(&region->link);
+	udrv__region_remove(&udrv__regions_by_va, (uintptr_t)region->va, region, &registered);
+	udrv__region_remove(&udrv__regions_by_iova, region->iova, region, NULL);
+}
+
+static void end_registration(struct udrv__dma *dma, struct registration *reg)
+{
+	struct udrv__region *region = reg->region;
+	struct udrv__dma *heir = neighbour(dma);
+
+	udrv_list_del(&reg->link);
+	if (heir && !users(region, dma->domain) &&
+	    __atomic_load_n(&region->in_use[dma->domain->id], __ATOMIC_ACQUIRE)) {
+		/* Its buffers may be the neighbour's. */
+		udrv_list_add(&reg->link, &heir->registrations);
+		return;
+	}
+	if (!users(region, dma->domain))
+		region->in_use[dma->domain->id] = 0;
+	if (drop(dma, region))
+		abandon(region);
+	free(reg);
+}
+
 void udrv__dma_unregister_all(struct udrv__dma *dma)
 {
 	struct registration *reg;
 	struct registration *next;
 
 	pthread_mutex_lock(&udrv__regions_lock);
-	udrv_list_for_each_entry_safe(reg, next, &dma->registrations, link) {
-		udrv_list_del(&reg->link);
-		if (!users(reg->region, dma->domain))
-			reg->region->in_use[dma->domain->id] = 0;
-		(void)drop(dma, reg->region);
-		free(reg);
-	}
+	udrv_list_for_each_entry_safe(reg, next, &dma->registrations, link)
+		end_registration(dma, reg);
 	pthread_mutex_unlock(&udrv__regions_lock);
 }

@@ -73,13 +73,29 @@ static int begin(struct udrv__domain *domain, struct udrv_device *dev)
 	return 0;
 }
 
+/* Without it buffers are mapped one by one, as other memory is. */
+static void map_common(struct udrv__domain *domain, struct udrv__region *region)
+{
+	struct udrv_device *dev = any_device(domain);
+	int ret = udrv__domain_map(domain, region);
+
+	if (!ret)
+		return;
+	if (ret != -ERANGE)
+		dev->ops->dma_explain(dev, region->len, -ret);
+	udrv_dev_warn(dev,
+		      "%zu bytes of udrv_kmalloc()'s memory are not mapped for it: its buffers "
+		      "there take a system call each",
+		      region->len);
+}
+
 static void reach_common(struct udrv__domain *domain)
 {
 	struct udrv__region *region;
 
 	udrv_list_for_each_entry(region, &udrv__common_arena.regions, link)
 		if (region->iova)
-			(void)udrv__domain_map(domain, region);
+			map_common(domain, region);
 }
 
 int udrv__domain_attach(struct udrv__dma *dma)
@@ -125,6 +141,8 @@ void udrv__domain_detach(struct udrv__dma *dma)
 	domain->users--;
 	if (udrv_list_empty(&udrv__domains) && udrv_list_empty(&udrv__common_arena.regions))
 		udrv__region_tables_free();
+	if (udrv_list_empty(&udrv__domains))
+		udrv__dma_forget_records();
 }
 
 static uint64_t next_power(size_t len)
@@ -151,7 +169,7 @@ static int reserve(const struct udrv__iova_range *ranges, size_t count, struct u
 	};
 	int ret = udrv__iova_alloc(&udrv__iovas, ranges, count, &want, &region->iova);
 
-	if (ret != -ENOSPC)
+	if (ret != -ENOSPC || (region->kind == UDRV__REGION_ARENA && !region->loose))
 		return ret;
 	want.align = UDRV__PAGE_MIN;
 	want.offset = 0;
@@ -253,5 +271,5 @@ void udrv__common_map(struct udrv__region *region)
 	struct udrv__domain *domain;
 
 	udrv_list_for_each_entry(domain, &udrv__domains, link)
-		(void)udrv__domain_map(domain, region);
+		map_common(domain, region);
 }

@@ -64,6 +64,8 @@ static inline bool udrv__region_allows(const struct udrv__region *region,
 /* dma_map.c, dma_register.c: what a device that is closed has left. */
 void udrv__dma_unmap_streams(struct udrv__dma *dma);
 void udrv__dma_unregister_all(struct udrv__dma *dma);
+/* Records of registered memory that are kept for the next one: nobody looks anything up. */
+void udrv__dma_forget_records(void);
 /* dma_map.c: of any memory, a mapping of its own; good arguments. As udrv_dma_map_single(). */
 udrv_iova_t udrv__dma_map_apart(struct udrv_device *dev, void *ptr, size_t size,
 				enum udrv_dma_data_direction dir);

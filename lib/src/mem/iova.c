@@ -27,7 +27,8 @@ static void forget_if_empty(struct udrv__iova_space *space)
 	if (space->count)
 		return;
 	free(space->used);
-	memset(space, 0, sizeof(*space));
+	space->used = NULL;
+	space->room = 0;
 }
 
 /* The first interval that ends at or behind addr. */
@@ -93,6 +94,29 @@ static bool fit_ranges(const struct udrv__iova_space *space, const struct udrv__
 	return false;
 }
 
+static void take(struct udrv__iova_space *space, const struct udrv__iova_want *want,
+		 udrv_iova_t iova, size_t slot)
+{
+	memmove(&space->used[slot + 1], &space->used[slot],
+		(space->count - slot) * sizeof(space->used[0]));
+	space->used[slot] = (struct udrv__iova_used){iova, iova + (want->len - 1), want->by};
+	space->count++;
+}
+
+/* What is too large for a zone may lie across two. */
+static int alloc_anywhere(struct udrv__iova_space *space, const struct udrv__iova_range *ranges,
+			  size_t range_count, const struct udrv__iova_want *want,
+			  udrv_iova_t *iova_out)
+{
+	size_t slot;
+
+	if (!fit_ranges(space, ranges, range_count, want, UDRV__PAGE_MIN, want->limit, iova_out,
+			&slot))
+		return -ENOSPC;
+	take(space, want, *iova_out, slot);
+	return 0;
+}
+
 static int alloc_in_zone(struct udrv__iova_space *space, const struct udrv__iova_range *ranges,
 			 size_t range_count, const struct udrv__iova_want *want, int zone,
 			 udrv_iova_t *iova_out)
@@ -109,10 +133,7 @@ static int alloc_in_zone(struct udrv__iova_space *space, const struct udrv__iova
 	if (!fit_ranges(space, ranges, range_count, want, start, limit, &iova, &slot) &&
 	    !fit_ranges(space, ranges, range_count, want, floor, limit, &iova, &slot))
 		return -ENOSPC;
-	memmove(&space->used[slot + 1], &space->used[slot],
-		(space->count - slot) * sizeof(space->used[0]));
-	space->used[slot] = (struct udrv__iova_used){iova, iova + (want->len - 1), want->by};
-	space->count++;
+	take(space, want, iova, slot);
 	if (want->fresh)
 		space->next[zone] = iova + want->len;
 	*iova_out = iova;
@@ -133,6 +154,8 @@ int udrv__iova_alloc(struct udrv__iova_space *space, const struct udrv__iova_ran
 	for (int i = 0; i < UDRV__IOVA_ZONES && ret; i++)
 		ret = alloc_in_zone(space, ranges, range_count, want, want->low ? low[i] : high[i],
 				    iova_out);
+	if (ret)
+		ret = alloc_anywhere(space, ranges, range_count, want, iova_out);
 	forget_if_empty(space);
 	return ret;
 }

@@ -143,7 +143,7 @@ static __attribute__((noinline)) void complain(const void *p, const char *call)
 }
 
 /* A slab's own pages are not its objects. */
-static size_t run_length(const void *p)
+size_t udrv__kmalloc_run_length(const void *p)
 {
 	size_t len = udrv__arena_run(&udrv__common_arena, p);
 
@@ -152,8 +152,10 @@ static size_t run_length(const void *p)
 
 static __attribute__((noinline)) void free_run(const void *p)
 {
-	size_t len = run_length(p);
+	size_t len = udrv__kmalloc_run_length(p);
 
+	if (udrv__arena_is_parents(&udrv__common_arena))
+		return;
 	if (!len || !udrv__kmalloc_free_run(p, len))
 		complain(p, "udrv_kfree");
 }
@@ -197,7 +199,7 @@ static size_t size_at(const void *p, struct udrv_kmem_cache **cache)
 	if (region->arena != &udrv__common_arena)
 		return 0;
 	if (pages_begin(region, p))
-		return run_length(p);
+		return udrv__kmalloc_run_length(p);
 	if (!is_slab(slab) || !is_object(slab, p))
 		return 0;
 	*cache = slab->cache;

@@ -18,10 +18,18 @@ int udrv__kmalloc_init(void);
  */
 int udrv__kmalloc_end(void);
 
+/* Across fork(). */
+void udrv__kmalloc_lock(void);
+void udrv__kmalloc_unlock(void);
+void udrv__vmalloc_lock(void);
+void udrv__vmalloc_unlock(void);
+
 /* The IOVA that no byte may be above. */
 udrv_iova_t udrv__kmalloc_limit(udrv_gfp_t gfp);
 /* Pages of the common arena, for any size. NULL, explained unless UDRV_GFP_ATOMIC. */
 void *udrv__kmalloc_run(size_t size, udrv_gfp_t gfp, int node);
+/* How many bytes begin there; 0 if none do, or they are not a caller's. */
+size_t udrv__kmalloc_run_length(const void *p);
 /* Give them back: whether they were so many, from there. */
 bool udrv__kmalloc_free_run(const void *p, size_t len);
 /* Whether p is into memory of any call here. */

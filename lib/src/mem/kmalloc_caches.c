@@ -16,6 +16,18 @@ struct udrv_kmem_cache *udrv__kmalloc_caches[CLASSES];
 struct udrv_kmem_cache *udrv__kmalloc_fast[CLASSES];
 
 static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+/* By this thread: a destructor that runs meanwhile cannot have them yet. */
+static __thread bool under_way __attribute__((tls_model("initial-exec")));
+
+void udrv__kmalloc_lock(void)
+{
+	pthread_mutex_lock(&making);
+}
+
+void udrv__kmalloc_unlock(void)
+{
+	pthread_mutex_unlock(&making);
+}
 
 static struct udrv_kmem_cache *make(unsigned int index)
 {
@@ -69,9 +81,13 @@ int udrv__kmalloc_init(void)
 {
 	int ret = 0;
 
+	if (under_way)
+		return -ENOMEM;
 	pthread_mutex_lock(&making);
+	under_way = true;
 	if (!udrv__kmalloc_caches[CLASSES - 1])
 		ret = make_all();
+	under_way = false;
 	pthread_mutex_unlock(&making);
 	return ret;
 }

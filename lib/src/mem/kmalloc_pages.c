@@ -59,8 +59,12 @@ unsigned long udrv_get_free_pages(udrv_gfp_t gfp, unsigned int order)
 
 void udrv_free_pages(unsigned long addr, unsigned int order)
 {
-	if (addr && (order > ORDER_MAX ||
-		     !udrv__kmalloc_free_run((void *)addr, (size_t)UDRV__PAGE_MIN << order)))
+	size_t len = order > ORDER_MAX ? 0 : (size_t)UDRV__PAGE_MIN << order;
+
+	if (!addr || udrv__arena_is_parents(&udrv__common_arena))
+		return;
+	if (!len || udrv__kmalloc_run_length((void *)addr) != len ||
+	    !udrv__kmalloc_free_run((void *)addr, len))
 		udrv_pr_err("pages of order %u at %p freed, but not allocated so", order,
 			    (void *)addr);
 }

@@ -10,10 +10,11 @@
 struct udrv__region_table udrv__regions_by_va;
 struct udrv__region_table udrv__regions_by_iova;
 const struct udrv__region udrv__no_region;
+const struct udrv__region udrv__several_regions;
 pthread_mutex_t udrv__regions_lock = PTHREAD_MUTEX_INITIALIZER;
 struct udrv__iova_space udrv__iovas;
 
-static const uintptr_t several = (uintptr_t)&udrv__no_region;
+static const uintptr_t several = (uintptr_t)&udrv__several_regions;
 
 /* What of a region is in one chunk. */
 struct part {

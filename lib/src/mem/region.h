@@ -50,7 +50,8 @@ struct udrv__region {
 	/* An arena's: a bit for each page. */
 	struct udrv__arena *arena;
 	int fd;
-	int node; /* -1: any */
+	int node;   /* -1: any */
+	bool loose; /* rather at an address that is not aligned than nowhere */
 	size_t page_size;
 	size_t pages;
 	size_t free_pages;
@@ -72,6 +73,7 @@ struct udrv__region_table {
 extern struct udrv__region_table udrv__regions_by_va;
 extern struct udrv__region_table udrv__regions_by_iova;
 extern const struct udrv__region udrv__no_region;
+extern const struct udrv__region udrv__several_regions; /* in one place: search for the right one */
 
 /* Tables, regions' lists, IOVAs, domains. May be held while system calls are made. */
 extern pthread_mutex_t udrv__regions_lock;
@@ -126,7 +128,7 @@ static inline const struct udrv__region *udrv__region_at(udrv_iova_t iova)
 
 static inline bool udrv__region_reached_by(const struct udrv__region *region, uint32_t domain)
 {
-	return __atomic_load_n(&region->domains[domain / 64], __ATOMIC_RELAXED) >> domain % 64 & 1;
+	return __atomic_load_n(&region->domains[domain / 64], __ATOMIC_SEQ_CST) >> domain % 64 & 1;
 }
 
 static inline void udrv__region_set_reached(struct udrv__region *region, uint32_t domain,
@@ -135,9 +137,9 @@ static inline void udrv__region_set_reached(struct udrv__region *region, uint32_
 	uint64_t bit = UINT64_C(1) << domain % 64;
 
 	if (reached)
-		__atomic_fetch_or(&region->domains[domain / 64], bit, __ATOMIC_RELEASE);
+		__atomic_fetch_or(&region->domains[domain / 64], bit, __ATOMIC_SEQ_CST);
 	else
-		__atomic_fetch_and(&region->domains[domain / 64], ~bit, __ATOMIC_RELEASE);
+		__atomic_fetch_and(&region->domains[domain / 64], ~bit, __ATOMIC_SEQ_CST);
 }
 
 #endif

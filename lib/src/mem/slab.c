@@ -120,7 +120,7 @@ static struct udrv_kmem_cache *make_record(void)
 /* What nothing is allocated from any more. */
 static void end(struct udrv_kmem_cache *cache)
 {
-	if (cache->debug)
+	if (cache->debug && !cache->foreign)
 		udrv__slab_debug_give_back(cache);
 	if (!cache->foreign)
 		(void)udrv__slab_release(cache, 0);
@@ -247,11 +247,31 @@ static bool exchange_empty(struct udrv_kmem_cache *cache, struct udrv__slab_slot
 	return true;
 }
 
+/*
+ * Both magazines are empty. Objects do not go straight into one: constructors, and destructors of
+ * caches that give memory back, may use this cache meanwhile.
+ */
+static bool take_from_slabs(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot,
+			    udrv_gfp_t gfp)
+{
+	void *objs[MAGAZINE_MAX];
+	uint32_t got = udrv__slab_take(cache, objs, cache->rounds, gfp);
+	uint32_t room = (uint32_t)(slot->end - slot->top);
+	uint32_t kept = got < room ? got : room;
+
+	memcpy(slot->top, objs, kept * sizeof(*objs));
+	IN_THIS_ORDER();
+	slot->top += kept;
+	if (kept < got)
+		udrv__slab_put(cache, objs + kept, got - kept);
+	return slot->top != slot->bottom;
+}
+
 /* The loaded magazine is empty: objects from wherever there are some. */
 static bool refill(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot, udrv_gfp_t gfp)
 {
 	bool atomic = gfp & UDRV_GFP_ATOMIC;
-	uint32_t got;
+	bool got;
 
 	if (slot->previous->count) {
 		swap(slot, cache->rounds);
@@ -262,8 +282,7 @@ static bool refill(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot, 
 		udrv__slab_reap(cache);
 	if (exchange_empty(cache, slot, RESERVE))
 		return true;
-	got = udrv__slab_take(cache, slot->bottom, cache->rounds, gfp);
-	slot->top = slot->bottom + got;
+	got = take_from_slabs(cache, slot, gfp);
 	if (got && !atomic)
 		udrv__depot_fill_reserve(cache);
 	if (!got && (atomic || udrv__slab_at_limit(cache)))
@@ -378,6 +397,8 @@ int udrv_kmem_cache_alloc_bulk(struct udrv_kmem_cache *cache, udrv_gfp_t gfp, si
 		got++;
 	if (got == n)
 		return (int)n;
+	while (!slot && got)
+		udrv__depot_free(cache, objs[--got]);
 	udrv_kmem_cache_free_bulk(cache, got, objs);
 	return 0;
 }

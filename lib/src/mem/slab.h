@@ -131,7 +131,7 @@ struct udrv_kmem_cache {
 	uint64_t inherited; /* in a child of fork(): objects out at the fork; some are nobody's */
 	uint32_t walkers;   /* that look at it; it stays until they have gone on */
 	bool closed;	    /* to new ones; both under the registry's lock */
-	bool foreign;	    /* in a child of fork(): its memory is the parent's */
+	bool foreign;	    /* its memory may not be used: the parent's, or gone with the device */
 	bool reported;	    /* that it is */
 };
 
@@ -200,6 +200,7 @@ void *udrv__slab_debug_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp);
 bool udrv__slab_debug_free(struct udrv_kmem_cache *cache, void *obj);
 void udrv__slab_debug_fill_reserve(struct udrv_kmem_cache *cache);
 void udrv__slab_debug_drain(struct udrv_kmem_cache *cache);
+uint64_t udrv__slab_debug_queued(const struct udrv_kmem_cache *cache);
 /* Of any cache: the bytes that may be used of an allocated object, all unless set (krealloc()). */
 void udrv__slab_debug_set_requested(struct udrv_kmem_cache *cache, void *obj, size_t size);
 size_t udrv__slab_debug_requested(const struct udrv_kmem_cache *cache, const void *obj);
@@ -219,6 +220,7 @@ static inline struct udrv__slab_counts *udrv__slab_counts(const struct udrv__sla
 
 /* The calling thread's, with magazines; NULL if it has none. */
 struct udrv__slab_slot *udrv__slab_slot_get(struct udrv_kmem_cache *cache, bool may_map);
+void udrv__slab_forget_slot(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot);
 void udrv__slab_slot_flush(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot);
 void udrv__slab_empty(struct udrv_kmem_cache *cache, struct udrv__magazine *m);
 int udrv__slab_register(struct udrv_kmem_cache *cache); /* 0, -ENOSPC */
@@ -249,7 +251,9 @@ void udrv__slab_forget_threads(void (*fn)(struct udrv_kmem_cache *cache,
 bool udrv__slab_watch_fork(void);
 /* How many forks this process is away from the one that loaded the library. */
 extern uint32_t udrv__fork_generation;
-/* Whether it is the parent's; the first time, a log line says so. */
+/* The device is about to be closed: what is left of its caches of DMA memory. */
+void udrv__slab_device_gone(const struct udrv_device *dev);
+/* Whether its memory may not be used; the first time, a log line says so. */
 bool udrv__slab_foreign(struct udrv_kmem_cache *cache);
 
 /*

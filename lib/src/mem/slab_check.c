@@ -174,7 +174,7 @@ int udrv_kmem_cache_validate(struct udrv_kmem_cache *cache)
 	struct udrv__slab_head *head;
 	int errors = 0;
 
-	if (!debug)
+	if (!debug || udrv__slab_foreign(cache))
 		return 0;
 	pthread_mutex_lock(&debug->walk);
 	for (head = next_slab(cache, &debug->slabs); head; head = next_slab(cache, &head->link))

@@ -288,6 +288,12 @@ bool udrv__slab_debug_free(struct udrv_kmem_cache *cache, void *obj)
 	return true;
 }
 
+/* Free objects that are not in slabs. */
+uint64_t udrv__slab_debug_queued(const struct udrv_kmem_cache *cache)
+{
+	return cache->debug->freed.count + cache->debug->reserve.count;
+}
+
 /* What the user asked for, of an object that may be larger; the rest is a red zone. */
 
 void udrv__slab_debug_set_requested(struct udrv_kmem_cache *cache, void *obj, size_t size)
@@ -295,7 +301,7 @@ void udrv__slab_debug_set_requested(struct udrv_kmem_cache *cache, void *obj, si
 	struct udrv__slab_meta *meta;
 	size_t was;
 
-	if (!cache->debug)
+	if (!cache->debug || cache->foreign)
 		return;
 	meta = udrv__slab_meta_of(cache, obj);
 	udrv__slab_lock(cache);

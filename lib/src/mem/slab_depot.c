@@ -116,6 +116,8 @@ void udrv__depot_trim(struct udrv_kmem_cache *cache, uint32_t leave, uint32_t n)
 
 void udrv__depot_drain(struct udrv_kmem_cache *cache)
 {
+	if (cache->foreign)
+		return;
 	if (cache->debug)
 		udrv__slab_debug_drain(cache);
 	udrv__depot_trim(cache, 0, UINT32_MAX);
@@ -200,8 +202,6 @@ static void *alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
 		udrv__depot_take_full(cache, gfp & UDRV_GFP_ATOMIC ? 0 : RESERVE);
 	void *obj = NULL;
 
-	if (udrv__slab_foreign(cache))
-		return NULL;
 	if (!m && !udrv__slab_take(cache, &obj, 1, gfp) &&
 	    (gfp & UDRV_GFP_ATOMIC || udrv__slab_at_limit(cache)))
 		m = udrv__depot_take_full(cache, 0);
@@ -214,8 +214,11 @@ static void *alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
 
 void *udrv__depot_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
 {
-	void *obj = cache->debug ? udrv__slab_debug_alloc(cache, gfp) : alloc(cache, gfp);
+	void *obj;
 
+	if (udrv__slab_foreign(cache))
+		return NULL;
+	obj = cache->debug ? udrv__slab_debug_alloc(cache, gfp) : alloc(cache, gfp);
 	if (obj)
 		__atomic_fetch_add(&cache->record->past_allocs, 1, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&cache->record->past_misses, 1, __ATOMIC_RELAXED);

@@ -10,6 +10,8 @@
 
 #include <udrv/log.h>
 
+#include "mem/kmalloc.h"
+#include "mem/region.h"
 #include "mem/slab.h"
 #include "mem/slab_stat.h"
 
@@ -19,24 +21,33 @@ static void lock_all(void)
 {
 	struct udrv_kmem_cache *cache;
 
+	udrv__kmalloc_lock();
+	pthread_mutex_lock(&udrv__regions_lock);
 	udrv__slab_registry_lock();
 	for (size_t i = 1; (cache = udrv__slab_cache_from(&i)); i++) {
 		if (cache->debug)
 			udrv__slab_debug_hold(cache);
 		udrv__slab_lock(cache);
+		/* What the parent goes on to change where the child can see it. */
+		if (cache->record != &cache->own_record)
+			cache->own_record = *cache->record;
 	}
+	udrv__vmalloc_lock();
 }
 
 static void unlock_all(void)
 {
 	struct udrv_kmem_cache *cache;
 
+	udrv__vmalloc_unlock();
 	for (size_t i = 1; (cache = udrv__slab_cache_from(&i)); i++) {
 		udrv__slab_unlock(cache);
 		if (cache->debug)
 			udrv__slab_debug_release(cache);
 	}
 	udrv__slab_registry_unlock();
+	pthread_mutex_unlock(&udrv__regions_lock);
+	udrv__kmalloc_unlock();
 }
 
 /* Its thread may have been about to exchange the magazines. */
@@ -62,7 +73,7 @@ static void disown(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot)
 	cache->full.head = 0;
 	cache->inherited = UINT64_MAX;
 	if (slot->loaded)
-		memset(slot, 0, sizeof(*slot));
+		udrv__slab_forget_slot(cache, slot);
 	cache->slots = 0;
 }
 
@@ -76,6 +87,8 @@ static void inherit(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot)
 		inside += (uint64_t)(slot->top - slot->bottom) + slot->previous->count;
 		cache->slots = 1;
 	}
+	if (cache->debug)
+		inside += udrv__slab_debug_queued(cache) + cache->aside;
 	cache->inherited = cache->taken > inside ? cache->taken - inside : 0;
 }
 
@@ -99,11 +112,38 @@ bool udrv__slab_foreign(struct udrv_kmem_cache *cache)
 {
 	if (cache->foreign && !cache->reported) {
 		cache->reported = true;
-		udrv_pr_err("cache %s: its memory is shared with the parent process, which alone "
-			    "may use it",
-			    cache->name);
+		udrv_pr_err("cache %s: its memory may not be used: it is %s", cache->name,
+			    cache->dev && !udrv__fork_generation
+				    ? "gone with its device"
+				    : "the parent process's, or gone with its device");
 	}
 	return cache->foreign;
+}
+
+static struct udrv_kmem_cache *cache_from(size_t *index)
+{
+	struct udrv_kmem_cache *cache;
+
+	udrv__slab_registry_lock();
+	cache = udrv__slab_cache_from(index);
+	udrv__slab_registry_unlock();
+	return cache;
+}
+
+void udrv__slab_device_gone(const struct udrv_device *dev)
+{
+	struct udrv_kmem_cache *cache;
+
+	for (size_t i = 1; (cache = cache_from(&i)); i++) {
+		if (cache->memory != &udrv__slab_dma || cache->dev != dev || cache->foreign)
+			continue;
+		/* Nobody walks it any more, and no thread has magazines of it. */
+		udrv__slab_close(cache);
+		udrv__slab_flush_threads(cache);
+		udrv__depot_drain(cache);
+		cache->inherited = UINT64_MAX;
+		cache->foreign = true;
+	}
 }
 
 /*

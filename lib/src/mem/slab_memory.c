@@ -70,7 +70,7 @@ static void *dma_alloc(struct udrv_device *dev, size_t size, int node)
 			.align = size,
 			.limit = __atomic_load_n(&dma->coherent_mask, __ATOMIC_RELAXED),
 			.node = node < 0 ? dma->node : node,
-			.gfp = UDRV_GFP_KERNEL,
+			.gfp = UDRV_GFP_KERNEL | UDRV_GFP_NOWARN,
 		});
 }
 
@@ -85,13 +85,14 @@ const struct udrv__slab_memory udrv__slab_dma = {
 static void *common_alloc(struct udrv_device *dev, size_t size, int node)
 {
 	(void)dev;
-	return udrv__arena_alloc(&udrv__common_arena, &(struct udrv__arena_want){
-							      .len = size,
-							      .align = size,
-							      .limit = UINT64_MAX,
-							      .node = node,
-							      .gfp = UDRV_GFP_KERNEL,
-						      });
+	return udrv__arena_alloc(&udrv__common_arena,
+				 &(struct udrv__arena_want){
+					 .len = size,
+					 .align = size,
+					 .limit = UINT64_MAX,
+					 .node = node,
+					 .gfp = UDRV_GFP_KERNEL | UDRV_GFP_NOWARN,
+				 });
 }
 
 static void common_free(struct udrv_device *dev, void *chunk, size_t size)

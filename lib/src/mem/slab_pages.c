@@ -14,11 +14,10 @@
 #include <udrv/barrier.h>
 #include <udrv/log.h>
 
+#include "mem/lock.h"
 #include "mem/region.h"
 #include "mem/slab.h"
 
-#define SPINS	   100
-#define SLEEP_NS   20000
 #define CHUNK_MIN  ((size_t)64 << 10)
 #define CHUNK_FAIR ((size_t)256 << 10)
 #define WORD_BITS  64u
@@ -42,26 +41,17 @@ static uint64_t now_ns(void)
 
 bool udrv__slab_trylock(struct udrv_kmem_cache *cache)
 {
-	for (int i = 0; i < SPINS; i++) {
-		if (!__atomic_load_n(&cache->lock, __ATOMIC_RELAXED) &&
-		    !__atomic_exchange_n(&cache->lock, 1, __ATOMIC_ACQUIRE))
-			return true;
-		udrv_cpu_relax();
-	}
-	return false;
+	return udrv__mem_trylock(&cache->lock);
 }
 
 void udrv__slab_lock(struct udrv_kmem_cache *cache)
 {
-	const struct timespec pause = {.tv_nsec = SLEEP_NS};
-
-	while (!udrv__slab_trylock(cache))
-		nanosleep(&pause, NULL);
+	udrv__mem_lock(&cache->lock);
 }
 
 void udrv__slab_unlock(struct udrv_kmem_cache *cache)
 {
-	__atomic_store_n(&cache->lock, 0, __ATOMIC_RELEASE);
+	udrv__mem_unlock(&cache->lock);
 }
 
 static size_t round_up(size_t n, size_t to)

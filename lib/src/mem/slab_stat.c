@@ -249,7 +249,6 @@ void udrv__slab_stat_forked(void)
 
 		if (!cache)
 			continue;
-		cache->own_record = *cache->record;
 		cache->own_record.sequence &= ~1u;
 		cache->record = &cache->own_record;
 	}

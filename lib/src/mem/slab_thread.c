@@ -83,6 +83,11 @@ static void end_counts(struct udrv__slab_record *record, struct udrv__slab_count
 	udrv__slab_stat_end(record);
 }
 
+static size_t counts_end(const struct udrv_kmem_cache *cache)
+{
+	return cache->slot + sizeof(struct udrv__slab_counts);
+}
+
 /* Under the registry's lock. */
 static void end_slot(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot)
 {
@@ -160,11 +165,6 @@ static bool make_table(void)
 	pthread_mutex_unlock(&registry);
 	udrv__slab_table = (char *)table;
 	return true;
-}
-
-static size_t counts_end(const struct udrv_kmem_cache *cache)
-{
-	return cache->slot + sizeof(struct udrv__slab_counts);
 }
 
 /* For one thread more. */
@@ -287,6 +287,8 @@ void udrv__slab_sum(struct udrv_kmem_cache *cache, struct udrv_kmem_cache_stats 
 	udrv_list_for_each_entry(table, &tables, link) {
 		const struct udrv__slab_counts *c = udrv__slab_counts(slot_of(table, cache));
 
+		if (table->block.ready < counts_end(cache))
+			continue; /* no memory, and none used */
 		stats->allocations += read_counter(&c->allocs);
 		stats->frees += read_counter(&c->frees);
 		misses += read_counter(&c->misses);
@@ -338,6 +340,13 @@ void udrv__slab_open(struct udrv_kmem_cache *cache)
 	pthread_mutex_unlock(&registry);
 }
 
+/* Its magazines are nobody's; its counts are not lost. */
+void udrv__slab_forget_slot(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot)
+{
+	end_counts(cache->record, udrv__slab_counts(slot));
+	memset(slot, 0, sizeof(*slot));
+}
+
 static void forget_table(struct table *table,
 			 void (*fn)(struct udrv_kmem_cache *cache, struct udrv__slab_slot *slot))
 {
@@ -346,6 +355,8 @@ static void forget_table(struct table *table,
 	for (size_t i = 1; (cache = udrv__slab_cache_from(&i)); i++) {
 		struct udrv__slab_slot *slot = slot_of(table, cache);
 
+		if (table->block.ready < counts_end(cache))
+			continue;
 		add_past(&cache->record->past_allocs, udrv__slab_counts(slot)->allocs);
 		add_past(&cache->record->past_frees, udrv__slab_counts(slot)->frees);
 		add_past(&cache->record->past_misses, udrv__slab_counts(slot)->misses);

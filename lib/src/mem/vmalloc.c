@@ -22,6 +22,16 @@ static struct area *areas;
 static size_t count;
 static size_t room;
 
+void udrv__vmalloc_lock(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void udrv__vmalloc_unlock(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
 static size_t page_size(void)
 {
 	return (size_t)sysconf(_SC_PAGESIZE);

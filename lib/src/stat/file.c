@@ -94,7 +94,8 @@ int udrv__stat_file_make(struct udrv__stat_file *file, const char *dir, const ch
 void udrv__stat_file_destroy(struct udrv__stat_file *file)
 {
 	(void)unlink(file->path);
-	(void)munmap(file->mapped, file->size);
+	if (file->mapped)
+		(void)munmap(file->mapped, file->size);
 	file->mapped = NULL;
 	close(file->fd);
 }
