@@ -134,9 +134,10 @@ void udrv__vfio_dma_explain(const char *name, size_t len, int err)
 			    "LimitMEMLOCK=%lluK in the unit)",
 			    name, len, (unsigned long long)limit.rlim_cur, locked, need, need);
 	} else if (err == ENOSPC) {
-		udrv_pr_err("%s: no more DMA mappings: dma_entry_limit of vfio_iommu_type1 is "
-			    "%llu; raise it, or map fewer and larger pieces",
-			    name, entry_limit());
+		need = entry_limit() + 1;
+		udrv_pr_err("%s: no more DMA mappings: set dma_entry_limit of vfio_iommu_type1 to "
+			    "%llu or more, or map fewer and larger pieces",
+			    name, need);
 	} else {
 		udrv_pr_err("%s: the IOMMU does not map %zu bytes: %s", name, len, strerror(err));
 	}
