@@ -65,8 +65,8 @@ static void end_stream(struct udrv__region *stream)
 	free(stream);
 }
 
-static udrv_iova_t map_stream(struct udrv_device *dev, void *ptr, size_t size,
-			      enum udrv_dma_data_direction dir)
+udrv_iova_t udrv__dma_map_apart(struct udrv_device *dev, void *ptr, size_t size,
+				enum udrv_dma_data_direction dir)
 {
 	struct udrv__dma *dma = dev->dma;
 	size_t in_page = (uintptr_t)ptr & (dma->page_size - 1);
@@ -100,12 +100,6 @@ static udrv_iova_t map_stream(struct udrv_device *dev, void *ptr, size_t size,
 	return UDRV_DMA_MAPPING_ERROR;
 }
 
-udrv_iova_t udrv__dma_map_apart(struct udrv_device *dev, void *ptr, size_t size,
-				enum udrv_dma_data_direction dir)
-{
-	return map_stream(dev, ptr, size, dir);
-}
-
 /* Where registered regions overlap, one of them may hold all of the buffer. */
 static bool map_registered(struct udrv__dma *dma, const char *ptr, size_t size,
 			   enum udrv_dma_data_direction dir, udrv_iova_t *iova)
@@ -134,7 +128,7 @@ map_slowly(struct udrv_device *dev, void *ptr, size_t size, enum udrv_dma_data_d
 	if (udrv__region_of(ptr) == &udrv__several_regions &&
 	    map_registered(dev->dma, ptr, size, dir, &iova))
 		return iova;
-	return map_stream(dev, ptr, size, dir);
+	return udrv__dma_map_apart(dev, ptr, size, dir);
 }
 
 /*

@@ -121,6 +121,12 @@ static void leave_common(struct udrv__domain *domain)
 			(void)udrv__domain_unmap(domain, region);
 }
 
+void udrv__domain_forget_tables(void)
+{
+	if (udrv_list_empty(&udrv__domains) && udrv_list_empty(&udrv__common_arena.regions))
+		udrv__region_tables_free();
+}
+
 void udrv__domain_detach(struct udrv__dma *dma)
 {
 	struct udrv__domain *domain = dma->domain;
@@ -139,8 +145,7 @@ void udrv__domain_detach(struct udrv__dma *dma)
 	}
 	udrv_list_del(&dma->link);
 	domain->users--;
-	if (udrv_list_empty(&udrv__domains) && udrv_list_empty(&udrv__common_arena.regions))
-		udrv__region_tables_free();
+	udrv__domain_forget_tables();
 	if (udrv_list_empty(&udrv__domains))
 		udrv__dma_forget_records();
 }

@@ -79,6 +79,8 @@ extern struct udrv_list_head udrv__domains;
 
 /* The device joins its domain. 0 or negative errno, explained. */
 int udrv__domain_attach(struct udrv__dma *dma);
+/* With no device and no common memory there is nothing to look up: the tables go. */
+void udrv__domain_forget_tables(void);
 /* The last one to leave takes the domain's memory along. */
 void udrv__domain_detach(struct udrv__dma *dma);
 

@@ -51,8 +51,7 @@ static void give_back(void)
 {
 	(void)udrv__arena_shrink(&udrv__common_arena);
 	pthread_mutex_lock(&udrv__regions_lock);
-	if (udrv_list_empty(&udrv__domains) && udrv_list_empty(&udrv__common_arena.regions))
-		udrv__region_tables_free();
+	udrv__domain_forget_tables();
 	pthread_mutex_unlock(&udrv__regions_lock);
 }
 

@@ -226,7 +226,6 @@ void udrv__slab_empty(struct udrv_kmem_cache *cache, struct udrv__magazine *m);
 int udrv__slab_register(struct udrv_kmem_cache *cache); /* 0, -ENOSPC */
 void udrv__slab_unregister(struct udrv_kmem_cache *cache);
 void udrv__slab_flush_threads(struct udrv_kmem_cache *cache);
-struct udrv_kmem_cache *udrv__slab_registered(size_t i); /* under that lock; or NULL */
 /* The calling thread's, and where its counters are; or NULL. */
 struct udrv__slab_block *udrv__slab_own_block(char **counts);
 /* The cache that a pointer is into a slab of: its name into name, of 32 bytes. Any pointer. */

@@ -242,13 +242,11 @@ static void leave_block(void)
  */
 void udrv__slab_stat_forked(void)
 {
+	struct udrv_kmem_cache *cache;
+
 	if (!shown_in.header)
 		return;
-	for (size_t i = 1; i < CACHES_MAX; i++) {
-		struct udrv_kmem_cache *cache = udrv__slab_registered(i);
-
-		if (!cache)
-			continue;
+	for (size_t i = 1; (cache = udrv__slab_cache_from(&i)); i++) {
 		cache->own_record.sequence &= ~1u;
 		cache->record = &cache->own_record;
 	}
@@ -261,6 +259,7 @@ void udrv__slab_stat_forked(void)
 int udrv__slab_stat_create(const char *dir, const char *driver, const char *device)
 {
 	const struct owner owner = {driver, device};
+	struct udrv_kmem_cache *cache;
 	int ret = -EBUSY;
 
 	udrv__slab_registry_lock();
@@ -271,10 +270,8 @@ int udrv__slab_stat_create(const char *dir, const char *driver, const char *devi
 	if (!ret) {
 		shown_in.header = shown_in.file.mapped;
 		shown_in.nr++;
-		for (size_t i = 1; i < CACHES_MAX; i++)
-			if (udrv__slab_registered(i))
-				move_record(udrv__slab_registered(i),
-					    record_of(udrv__slab_registered(i)));
+		for (size_t i = 1; (cache = udrv__slab_cache_from(&i)); i++)
+			move_record(cache, record_of(cache));
 	}
 	udrv__slab_registry_unlock();
 	if (ret)
@@ -286,12 +283,13 @@ int udrv__slab_stat_create(const char *dir, const char *driver, const char *devi
 /* A thread may be at a record: what a cache had stays mapped. */
 void udrv__slab_stat_destroy(void)
 {
+	struct udrv_kmem_cache *cache;
+
 	udrv__slab_registry_lock();
-	for (size_t i = 1; shown_in.header && i < CACHES_MAX; i++)
-		if (udrv__slab_registered(i)) {
-			udrv__slab_stat_remove(udrv__slab_registered(i));
-			shown_in.file.mapped = NULL;
-		}
+	for (size_t i = 1; shown_in.header && (cache = udrv__slab_cache_from(&i)); i++) {
+		udrv__slab_stat_remove(cache);
+		shown_in.file.mapped = NULL;
+	}
 	if (shown_in.header)
 		udrv__stat_file_destroy(&shown_in.file);
 	shown_in.header = NULL;

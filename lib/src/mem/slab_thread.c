@@ -68,11 +68,6 @@ void udrv__slab_registry_unlock(void)
 	pthread_mutex_unlock(&registry);
 }
 
-struct udrv_kmem_cache *udrv__slab_registered(size_t i)
-{
-	return caches[i];
-}
-
 static void end_counts(struct udrv__slab_record *record, struct udrv__slab_counts *counts)
 {
 	udrv__slab_stat_begin(record);
