@@ -39,6 +39,26 @@ struct udrv__bar {
 
 struct udrv__domain;
 
+/* What a hard handler leaves for user space to read without a system call. */
+struct udrv__irq_count {
+	uint64_t count; /* interrupts since the vectors are on; written after stamp */
+	uint64_t stamp; /* udrv_cycles() when the hard handler of the latest one began */
+};
+
+/* DMA memory, or pinned memory, to which the backend gave an address. */
+struct udrv__dma_block {
+	void *va;
+	size_t len;
+	udrv_iova_t iova;
+	uint64_t handle; /* the backend's */
+};
+
+/* Who has a range of a BAR, in another process perhaps. */
+struct udrv__holder {
+	char name[32];
+	int pid; /* 0: unknown */
+};
+
 /* IOVAs that the IOMMU translates, inclusive. */
 struct udrv__iova_range {
 	udrv_iova_t first, last;
@@ -80,6 +100,8 @@ struct udrv__backend_ops {
 	int (*irq_disable)(struct udrv_device *dev, enum udrv__irq_type type);
 	/* INTx was masked when it was signalled: let it fire again. */
 	int (*irq_unmask_intx)(struct udrv_device *dev);
+	/* Where vector nr's interrupts are counted; NULL, also as op: nowhere. Valid until disable. */
+	const struct udrv__irq_count *(*irq_count)(struct udrv_device *dev, unsigned int nr);
 	/* Signal fd on an event; -EOPNOTSUPP if there is no such event. */
 	int (*event_enable)(struct udrv_device *dev, enum udrv_device_event event, int fd);
 
@@ -94,6 +116,28 @@ struct udrv__backend_ops {
 	/* ... but by this: why len bytes could not be mapped (errno), and what to do. */
 	void (*dma_explain)(struct udrv_device *dev, size_t len, int err);
 	int (*dma_unmap)(struct udrv_device *dev, udrv_iova_t iova, size_t len);
+
+	/*
+	 * Where the backend chooses the device's addresses, dma_alloc is not NULL, and dma_map,
+	 * dma_unmap and iova_ranges are not used. Memory that is zeroed and contiguous to the
+	 * device, below mask: va, iova and handle of the block are set. len is a multiple of the
+	 * page size. Failures are not logged (dma_explain). -EOPNOTSUPP: there is no DMA.
+	 */
+	int (*dma_alloc)(struct udrv_device *dev, size_t len, uint64_t mask,
+			 struct udrv__dma_block *block);
+	int (*dma_free)(struct udrv_device *dev, const struct udrv__dma_block *block);
+	/* Likewise of the process's memory block->va, block->len. -E2BIG: it is not contiguous. */
+	int (*dma_pin)(struct udrv_device *dev, uint64_t mask, bool device_reads,
+		       bool device_writes, struct udrv__dma_block *block);
+	int (*dma_unpin)(struct udrv_device *dev, const struct udrv__dma_block *block);
+
+	/*
+	 * Claim a range of a BAR among processes; NULL: there is nobody to ask. -EBUSY: holder is
+	 * set.
+	 */
+	int (*claim)(struct udrv_device *dev, unsigned int bar, uint64_t offset, uint64_t len,
+		     const char *name, struct udrv__holder *holder);
+	void (*unclaim)(struct udrv_device *dev, unsigned int bar, uint64_t offset, uint64_t len);
 
 	int (*reset)(struct udrv_device *dev);
 };
