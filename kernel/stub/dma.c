@@ -1,32 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Memory that the device reaches: ours, or pinned pages of a process. */
+#include <linux/capability.h>
+#include <linux/cred.h>
 #include <linux/dma-map-ops.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
-#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/user.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
 #include "stub.h"
 
-/* Charges the calling process, RLIMIT_MEMLOCK. Takes mmap_lock, as uncharge() does. */
-static struct mm_struct *charge(size_t size)
+/* To the calling process's user, by RLIMIT_MEMLOCK. */
+static struct user_struct *charge(size_t size)
 {
-	int ret = account_locked_vm(current->mm, size >> PAGE_SHIFT, true);
+	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+	struct user_struct *user = get_uid(current_user());
+	long pages = size >> PAGE_SHIFT;
 
-	if (ret)
-		return ERR_PTR(ret);
-	mmgrab(current->mm);
-	return current->mm;
+	if (atomic_long_add_return(pages, &user->locked_vm) <= limit || capable(CAP_IPC_LOCK))
+		return user;
+	atomic_long_sub(pages, &user->locked_vm);
+	free_uid(user);
+	return ERR_PTR(-ENOMEM);
 }
 
-static void uncharge(struct mm_struct *mm, size_t size)
+static void uncharge(struct user_struct *user, size_t size)
 {
-	if (!mm)
+	if (!user)
 		return;
-	account_locked_vm(mm, size >> PAGE_SHIFT, false);
-	mmdrop(mm);
+	atomic_long_sub(size >> PAGE_SHIFT, &user->locked_vm);
+	free_uid(user);
 }
 
 /* What the device knows of it ends. The device is still there, and uses it no more. */
@@ -45,8 +51,8 @@ static void release_from_device(struct stub *stub, struct stub_dma *dma)
 		dma_free_coherent(&stub->pdev->dev, dma->size, dma->cpu, dma->bus);
 		dma->cpu = NULL;
 	}
-	uncharge(dma->mm, dma->size);
-	dma->mm = NULL;
+	uncharge(dma->user, dma->size);
+	dma->user = NULL;
 }
 
 static void free_dma(struct stub_dma *dma)
@@ -75,7 +81,7 @@ static struct stub_dma *take_kept(struct stub *stub, size_t size, u64 mask)
 	struct stub_dma *dma;
 
 	list_for_each_entry(dma, &stub->kept, link) {
-		if (dma->size == size && dma->bus + (size - 1) <= mask) {
+		if (dma->cpu && dma->size == size && dma->bus + (size - 1) <= mask) {
 			list_del(&dma->link);
 			memset(dma->cpu, 0, size);
 			return dma;
@@ -134,7 +140,7 @@ static bool is_dma_size(u64 size)
 	return size && PAGE_ALIGNED(size) && size >> PAGE_SHIFT <= totalram_pages();
 }
 
-static int dma_alloc(struct stub_file *f, struct udrv_stub_dma_alloc *alloc, struct mm_struct *mm)
+static int dma_alloc(struct stub_file *f, struct udrv_stub_dma_alloc *alloc, struct user_struct *user)
 {
 	struct stub *stub = f->stub;
 	struct stub_dma *dma;
@@ -153,7 +159,7 @@ static int dma_alloc(struct stub_file *f, struct udrv_stub_dma_alloc *alloc, str
 		free_dma(dma);
 		return ret;
 	}
-	dma->mm = mm;
+	dma->user = user;
 	alloc->bus = dma->bus;
 	alloc->map_offset = dma_handle(dma);
 	return 0;
@@ -199,7 +205,7 @@ static int dma_free(struct stub_file *f, u64 handle)
 long stub_dma_alloc_ioctl(struct stub_file *f, void __user *arg)
 {
 	struct udrv_stub_dma_alloc alloc;
-	struct mm_struct *mm;
+	struct user_struct *user;
 	int ret;
 
 	if (copy_from_user(&alloc, arg, sizeof(alloc)))
@@ -209,14 +215,14 @@ long stub_dma_alloc_ioctl(struct stub_file *f, void __user *arg)
 		return -EINVAL;
 	if (!is_dma_size(alloc.size))
 		return -ENOMEM;
-	mm = charge(alloc.size);
-	if (IS_ERR(mm))
-		return PTR_ERR(mm);
+	user = charge(alloc.size);
+	if (IS_ERR(user))
+		return PTR_ERR(user);
 	mutex_lock(&f->stub->lock);
-	ret = dma_alloc(f, &alloc, mm);
+	ret = dma_alloc(f, &alloc, user);
 	mutex_unlock(&f->stub->lock);
 	if (ret) {
-		uncharge(mm, alloc.size);
+		uncharge(user, alloc.size);
 		return ret;
 	}
 	if (!copy_to_user(arg, &alloc, sizeof(alloc)))
@@ -336,7 +342,7 @@ static int dma_map(struct stub_file *f, struct udrv_stub_dma_map *map, struct st
 	return 0;
 }
 
-static int dma_map_charged(struct stub_file *f, struct udrv_stub_dma_map *map, struct mm_struct *mm)
+static int dma_map_charged(struct stub_file *f, struct udrv_stub_dma_map *map, struct user_struct *user)
 {
 	struct stub_dma *dma = pin(map->addr, map->size, map->direction);
 	int ret;
@@ -346,7 +352,7 @@ static int dma_map_charged(struct stub_file *f, struct udrv_stub_dma_map *map, s
 	mutex_lock(&f->stub->lock);
 	ret = dma_map(f, map, dma);
 	if (!ret)
-		dma->mm = mm;
+		dma->user = user;
 	mutex_unlock(&f->stub->lock);
 	if (ret) {
 		unpin(dma, dma->size >> PAGE_SHIFT);
@@ -359,7 +365,7 @@ long stub_dma_map_ioctl(struct stub_file *f, void __user *arg)
 {
 	u32 both = UDRV_STUB_TO_DEVICE | UDRV_STUB_FROM_DEVICE;
 	struct udrv_stub_dma_map map;
-	struct mm_struct *mm;
+	struct user_struct *user;
 	u64 end;
 	int ret;
 
@@ -371,12 +377,12 @@ long stub_dma_map_ioctl(struct stub_file *f, void __user *arg)
 		return -EINVAL;
 	if (!is_dma_size(map.size))
 		return -ENOMEM;
-	mm = charge(map.size);
-	if (IS_ERR(mm))
-		return PTR_ERR(mm);
-	ret = dma_map_charged(f, &map, mm);
+	user = charge(map.size);
+	if (IS_ERR(user))
+		return PTR_ERR(user);
+	ret = dma_map_charged(f, &map, user);
 	if (ret) {
-		uncharge(mm, map.size);
+		uncharge(user, map.size);
 		return ret;
 	}
 	if (!copy_to_user(arg, &map, sizeof(map)))
@@ -407,8 +413,8 @@ void stub_leave_dma(struct stub_file *f)
 	xa_destroy(&f->dma);
 }
 
-/* Users keep what was in their memory, as a copy of their own. With map_lock, unmapped. */
-void stub_detach_dma(struct stub *stub, struct stub_dma *dma)
+/* Users keep what was in their memory, as a copy of their own. */
+static void detach(struct stub *stub, struct stub_dma *dma)
 {
 	void *copy = NULL;
 
@@ -422,7 +428,16 @@ void stub_detach_dma(struct stub *stub, struct stub_dma *dma)
 	dma->copy = copy;
 }
 
-/* Nobody uses the device. What it may still know is kept, unless it was reset or is confined. */
+void stub_detach_dma(struct stub *stub)
+{
+	struct stub_dma *dma, *next;
+
+	list_for_each_entry(dma, &stub->dma, link)
+		detach(stub, dma);
+	list_for_each_entry_safe(dma, next, &stub->kept, link)
+		end_dma(stub, dma);
+}
+
 void stub_release_unused_dma(struct stub *stub, bool was_reset)
 {
 	struct stub_dma *dma, *next;
@@ -431,24 +446,14 @@ void stub_release_unused_dma(struct stub *stub, bool was_reset)
 		if (stub->translated || was_reset) {
 			end_dma(stub, dma);
 		} else {
-			uncharge(dma->mm, dma->size);
-			dma->mm = NULL;
+			uncharge(dma->user, dma->size);
+			dma->user = NULL;
 			list_move_tail(&dma->link, &stub->kept);
 		}
 	}
 }
 
-/* The device is being unbound: nothing will drive it until its next driver has reset it. */
-void stub_release_kept_dma(struct stub *stub)
-{
-	struct stub_dma *dma, *next;
-
-	list_for_each_entry_safe(dma, next, &stub->kept, link)
-		end_dma(stub, dma);
-}
-
-/* After stub_detach_dma(), when the last file is closed. */
-void stub_free_detached_dma(struct stub *stub)
+void stub_free_dma(struct stub *stub)
 {
 	struct stub_dma *dma, *next;
 

@@ -45,7 +45,7 @@ static long stub_info_ioctl(struct stub_file *f, void __user *arg)
 	} else {
 		info.flags = (stub->translated ? UDRV_STUB_TRANSLATED : 0) |
 			     (stub->can_reset ? UDRV_STUB_CAN_RESET : 0) |
-			     (stub->pdev->aer_cap ? UDRV_STUB_REPORTS_ERRORS : 0) |
+			     (stub->reports_errors ? UDRV_STUB_REPORTS_ERRORS : 0) |
 			     (stub->confined ? UDRV_STUB_CONFINED : 0);
 		memcpy(info.irq_counts, stub->counts, sizeof(info.irq_counts));
 		info.config_len = stub->pdev->cfg_size;

@@ -251,8 +251,7 @@ int stub_irqs_on(struct stub *stub, struct stub_file *owner, u32 type, u32 count
 	}
 	stub->irqs_on = true;
 	stub->irq_owner = owner;
-	if (type == UDRV_STUB_INTX)
-		pci_intx(stub->pdev, 1);
+	stub_restore_intx(stub);
 	return 0;
 }
 
@@ -319,7 +318,7 @@ long stub_mask_ioctl(struct stub_file *f, void __user *arg)
 	return ret;
 }
 
-/* A reset left INTx switched off at the device. */
+/* INTx is off at the device; a handler of the shared line may be about to mask it. */
 void stub_restore_intx(struct stub *stub)
 {
 	if (!stub->irqs_on || stub->irq_type != UDRV_STUB_INTX || !stub->pci_2_3)

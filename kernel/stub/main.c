@@ -118,7 +118,7 @@ static void stub_dev_release(struct device *dev)
 {
 	struct stub *stub = container_of(dev, struct stub, dev);
 
-	stub_free_detached_dma(stub);
+	stub_free_dma(stub);
 	vfree(stub->shared);
 	kfree(stub->state);
 	pci_dev_put(stub->pdev);
@@ -200,6 +200,42 @@ static void release_device(struct stub *stub)
 	pci_disable_device(stub->pdev);
 }
 
+/* Nobody reaches the device any more; those who did are told. With device_lock. */
+static void withdraw(struct stub *stub)
+{
+	struct stub_file *f;
+
+	mutex_lock(&stub->lock);
+	stub_irqs_off(stub);
+	down_write(&stub->map_lock);
+	WRITE_ONCE(stub->gone, true);
+	stub_unmap_all(stub);
+	stub_master_off(stub);
+	stub_reset_function(stub);
+	stub_detach_dma(stub);
+	up_write(&stub->map_lock);
+	list_for_each_entry(f, &stub->files, link)
+		stub_signal(f->events[UDRV_STUB_EVENT_REQUEST]);
+	mutex_unlock(&stub->lock);
+	wake_up_all(&stub->quiet);
+	stub_uio_unregister(stub);
+}
+
+/* What the device has, and what is needed before it is claimed. */
+static int prepare(struct stub *stub)
+{
+	struct pci_dev *pdev = stub->pdev;
+
+	stub->translated = is_translated(pdev);
+	stub->confined = stub->translated && has_own_interrupts(pdev);
+	stub->pci_2_3 = pci_intx_mask_supported(pdev);
+	stub->reports_errors = pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_ERR);
+	count_vectors(stub);
+	find_bars(stub);
+	find_msix_table(stub);
+	return make_shared(stub);
+}
+
 static int stub_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct stub *stub;
@@ -213,35 +249,23 @@ static int stub_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = dev_set_name(&stub->dev, KBUILD_MODNAME "-%s", pci_name(pdev));
 	if (ret)
 		goto err_put;
-	stub->translated = is_translated(pdev);
-	stub->confined = stub->translated && has_own_interrupts(pdev);
-	stub->pci_2_3 = pci_intx_mask_supported(pdev);
-	count_vectors(stub);
-	find_bars(stub);
-	find_msix_table(stub);
-	ret = make_shared(stub);
+	ret = prepare(stub);
 	if (ret)
 		goto err_put;
 	ret = claim_device(stub);
 	if (ret)
 		goto err_put;
 	pci_set_drvdata(pdev, stub);
-	stub_uio_describe(stub);
-	ret = uio_register_device(&pdev->dev, &stub->uio);
+	ret = stub_uio_register(stub);
 	if (ret)
 		goto err_release;
 	ret = cdev_device_add(&stub->cdev, &stub->dev);
 	if (ret)
-		goto err_uio;
+		goto err_withdraw;
 	return 0;
 
-err_uio:
-	mutex_lock(&stub->lock);
-	down_write(&stub->map_lock);
-	stub->gone = true;
-	up_write(&stub->map_lock);
-	mutex_unlock(&stub->lock);
-	uio_unregister_device(&stub->uio);
+err_withdraw:
+	withdraw(stub);
 err_release:
 	release_device(stub);
 err_put:
@@ -252,26 +276,8 @@ err_put:
 static void stub_remove(struct pci_dev *pdev)
 {
 	struct stub *stub = pci_get_drvdata(pdev);
-	struct stub_uio_open *o, *next_open;
-	struct stub_file *f;
 
-	mutex_lock(&stub->lock);
-	stub_irqs_off(stub);
-	stub_master_off(stub);
-	stub_reset_function(stub);
-	down_write(&stub->map_lock);
-	WRITE_ONCE(stub->gone, true);
-	stub_revoke(stub);
-	up_write(&stub->map_lock);
-	stub_release_kept_dma(stub);
-	list_for_each_entry(f, &stub->files, link)
-		stub_signal(f->events[UDRV_STUB_EVENT_REQUEST]);
-	mutex_unlock(&stub->lock);
-	wake_up_all(&stub->quiet);
-
-	uio_unregister_device(&stub->uio);
-	list_for_each_entry_safe(o, next_open, &stub->uio_opens, link)
-		kfree(o);
+	withdraw(stub);
 	cdev_device_del(&stub->cdev, &stub->dev);
 	release_device(stub);
 	put_device(&stub->dev);

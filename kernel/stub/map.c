@@ -273,11 +273,9 @@ static void unmap_file(struct stub_file *f)
 	unmap_mapping_range(mapping, UDRV_STUB_OFFSET(UDRV_STUB_REGION_BAR_WC(0)), 0, 1);
 }
 
-/* Access ends. From here on faults find neither registers nor the device's memory. */
-void stub_revoke(struct stub *stub)
+void stub_unmap_all(struct stub *stub)
 {
 	struct stub_uio_open *o;
-	struct stub_dma *dma;
 	struct stub_file *f;
 	unsigned int i;
 
@@ -285,8 +283,6 @@ void stub_revoke(struct stub *stub)
 		unmap_file(f);
 	list_for_each_entry(o, &stub->uio_opens, link)
 		unmap_mapping_range(o->inode->i_mapping, 0, 0, 1);
-	list_for_each_entry(dma, &stub->dma, link)
-		stub_detach_dma(stub, dma);
 	for (i = 0; i < UDRV_STUB_BARS; i++) {
 		if (stub->bars[i].io)
 			pci_iounmap(stub->pdev, stub->bars[i].io);

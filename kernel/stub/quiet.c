@@ -10,6 +10,8 @@ int stub_reset_function(struct stub *stub)
 	struct pci_dev *pdev = stub->pdev;
 	int ret;
 
+	if (!pci_device_is_present(pdev))
+		return -ENODEV;
 	pci_cfg_access_lock(pdev);
 	pci_set_power_state(pdev, PCI_D0);
 	/* Neither decoding nor mastering while it is reset. */
@@ -21,10 +23,15 @@ int stub_reset_function(struct stub *stub)
 	return ret;
 }
 
+/* A handler may be about to change the same register. */
 void stub_master_off(struct stub *stub)
 {
+	spin_lock_irq(&stub->irq_lock);
 	pci_clear_master(stub->pdev);
-	pci_wait_for_pending_transaction(stub->pdev);
+	spin_unlock_irq(&stub->irq_lock);
+	/* One that is unplugged would be waited for in vain, here and for a reset. */
+	if (pci_device_is_present(stub->pdev))
+		pci_wait_for_pending_transaction(stub->pdev);
 }
 
 /* Nobody uses it: reset, and only then its memory goes. With device_lock and lock. */

@@ -77,7 +77,7 @@ struct stub_dma {
 	struct sg_table sgt;		/* pinned */
 	struct page **pages;
 	enum dma_data_direction direction;
-	struct mm_struct *mm;		/* charged for it */
+	struct user_struct *user;	/* charged for it, or NULL */
 };
 
 struct stub_claim {
@@ -114,6 +114,7 @@ struct stub {
 	bool translated;		/* by an IOMMU */
 	bool confined;			/* by it, in memory and in interrupts */
 	bool can_reset;
+	bool reports_errors;		/* AER */
 	bool pci_2_3;			/* INTx can be masked at the device */
 	u32 counts[UDRV_STUB_IRQ_TYPES];
 	struct stub_bar bars[UDRV_STUB_BARS];
@@ -171,7 +172,7 @@ void stub_irqs_off(struct stub *stub);
 int stub_irqs_on(struct stub *stub, struct stub_file *owner, u32 type, u32 count,
 		 struct stub_vector *vectors);
 void stub_set_mask(struct stub *stub, struct stub_vector *v, bool mask);
-/* After a reset. */
+/* At first, and after a reset. */
 void stub_restore_intx(struct stub *stub);
 /* No lock; NULL is none. */
 void stub_signal(struct eventfd_ctx *ctx);
@@ -181,12 +182,13 @@ void stub_put_eventfd(struct eventfd_ctx *ctx);
 void stub_leave_dma(struct stub_file *f);
 /* Nobody uses the device: what it may still know is kept, unless it was reset or is confined. */
 void stub_release_unused_dma(struct stub *stub, bool was_reset);
-/* It is being unbound: nobody will drive it until its next driver has reset it. */
-void stub_release_kept_dma(struct stub *stub);
-/* It goes while in use: users keep what was in their memory. With map_lock, nothing is mapped. */
-void stub_detach_dma(struct stub *stub, struct stub_dma *dma);
-/* No lock: with the stub. */
-void stub_free_detached_dma(struct stub *stub);
+/*
+ * The device goes: users keep what was in their memory, the rest is freed: nobody will drive it
+ * until its next driver has reset it. With map_lock, nothing is mapped.
+ */
+void stub_detach_dma(struct stub *stub);
+/* No lock: with the stub itself. */
+void stub_free_dma(struct stub *stub);
 
 /* claim.c */
 void stub_leave_claims(struct stub_file *f);
@@ -214,10 +216,11 @@ extern const struct file_operations stub_fops;
 int stub_map_bar(struct stub_bar *bar, struct vm_area_struct *vma, bool wc,
 		 const struct vm_operations_struct *ops);
 extern const struct vm_operations_struct stub_uio_vm_ops;
-/* Access ends: faults find neither registers nor the device's memory. With both locks. */
-void stub_revoke(struct stub *stub);
+/* All but the vectors' page: faults wait for map_lock, which is held too. */
+void stub_unmap_all(struct stub *stub);
 
-/* uio.c: fill in stub->uio. No lock. */
-void stub_uio_describe(struct stub *stub);
+/* uio.c. No lock; opened it may be before the first one returns. */
+int stub_uio_register(struct stub *stub);
+void stub_uio_unregister(struct stub *stub);
 
 #endif

@@ -91,7 +91,7 @@ static int stub_uio_irqcontrol(struct uio_info *info, s32 on)
 	return ret;
 }
 
-void stub_uio_describe(struct stub *stub)
+static void describe(struct stub *stub)
 {
 	struct uio_info *info = &stub->uio;
 	unsigned int i, maps = 0, ports = 0;
@@ -123,4 +123,21 @@ void stub_uio_describe(struct stub *stub)
 			ports++;
 		}
 	}
+}
+
+int stub_uio_register(struct stub *stub)
+{
+	describe(stub);
+	return uio_register_device(&stub->pdev->dev, &stub->uio);
+}
+
+/* Our hooks are not called any more: what they remember goes, too. */
+void stub_uio_unregister(struct stub *stub)
+{
+	struct stub_uio_open *o, *next;
+
+	uio_unregister_device(&stub->uio);
+	list_for_each_entry_safe(o, next, &stub->uio_opens, link)
+		kfree(o);
+	INIT_LIST_HEAD(&stub->uio_opens);
 }
