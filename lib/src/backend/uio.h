@@ -32,9 +32,9 @@ struct udrv__uio {
 
 	pthread_mutex_t lock; /* what follows, and INTX_DISABLE */
 	struct udrv__uio_bar bars[UDRV_PCI_STD_NUM_BARS];
-	uint8_t command_high; /* upper byte of COMMAND, without INTX_DISABLE */
-	int line_fd;	      /* eventfd of INTx, -1: off */
-	int request_fd;	      /* eventfd of UDRV_EVENT_REQUEST */
+	uint16_t command; /* without INTX_DISABLE */
+	int line_fd;	  /* eventfd of INTx, -1: off */
+	int request_fd;	  /* eventfd of UDRV_EVENT_REQUEST */
 
 	bool watched;
 	pthread_t watcher;

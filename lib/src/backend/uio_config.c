@@ -2,9 +2,10 @@
 /*
  * Configuration space by sysfs. INTX_DISABLE belongs to the kernel's handler, which sets it when
  * the device interrupts, and to this backend, which clears it again. The handler reads and writes
- * COMMAND under a lock that nobody else has. So COMMAND is written by halves, as bytes: the lower
- * one has no bit of the handler's, and in the upper one a write can at worst clear what the
- * handler has just set. Then a line that is still asserted interrupts once more; none is lost.
+ * COMMAND under a lock that nobody else has; but each write of ours is one access, and INTX_DISABLE
+ * is set by none that could come between. So a write can at worst clear what the handler has just
+ * set: then a line that is still asserted interrupts once more, and none is lost. INTX_DISABLE is
+ * written with the whole of COMMAND: QEMU's devices do not look at it in a write of the upper byte.
  */
 #include <endian.h>
 #include <errno.h>
@@ -19,7 +20,6 @@
 #include "pci/device.h"
 
 #define COMMAND_HIGH (PCI_COMMAND + 1)
-#define HIGH_NO_INTX ((uint8_t)(PCI_COMMAND_INTX_DISABLE >> 8))
 
 /* Little-endian, as registers are (PCI 3.0, 3.8.1). */
 static int read_raw(const struct udrv__uio *uio, unsigned int where, unsigned int size,
@@ -67,38 +67,41 @@ int udrv__uio_config_read(struct udrv_device *dev, unsigned int where, unsigned 
 
 int udrv__uio_set_intx(const struct udrv__uio *uio, bool on)
 {
-	uint8_t high = uio->command_high | (on ? 0 : HIGH_NO_INTX);
+	uint32_t command = uio->command | (on ? 0u : PCI_COMMAND_INTX_DISABLE);
 
-	return udrv_device_gone(uio->dev) ? -ENODEV : write_raw(uio, COMMAND_HIGH, 1, high);
+	return udrv_device_gone(uio->dev) ? -ENODEV : write_raw(uio, PCI_COMMAND, 2, command);
 }
 
-/* INTX_DISABLE stays as it is. */
-static int write_high(struct udrv__uio *uio, uint8_t val)
+/* INTX_DISABLE stays as it is; a write of the lower byte does not touch it. With uio->lock. */
+static int set_command(struct udrv__uio *uio, uint16_t command)
 {
 	uint32_t old = 0;
 	int ret;
 
-	val &= (uint8_t)~HIGH_NO_INTX;
-	pthread_mutex_lock(&uio->lock);
-	ret = read_raw(uio, COMMAND_HIGH, 1, &old);
-	if (!ret && val != uio->command_high)
-		ret = write_raw(uio, COMMAND_HIGH, 1, val | (old & HIGH_NO_INTX));
+	command &= (uint16_t)~PCI_COMMAND_INTX_DISABLE;
+	if ((command ^ uio->command) & 0xff00) {
+		ret = read_raw(uio, PCI_COMMAND, 2, &old);
+		if (!ret)
+			ret = write_raw(uio, PCI_COMMAND, 2,
+					command | (old & PCI_COMMAND_INTX_DISABLE));
+	} else {
+		ret = write_raw(uio, PCI_COMMAND, 1, command & 0xff);
+	}
 	if (!ret)
-		uio->command_high = val;
-	pthread_mutex_unlock(&uio->lock);
+		uio->command = command;
 	return ret;
 }
 
-/* COMMAND, and STATUS behind it if the access has four bytes. */
+/* COMMAND or a half of it, and STATUS behind it if the access has four bytes. */
 static int write_command(struct udrv__uio *uio, unsigned int where, unsigned int size, uint32_t val)
 {
-	int ret = 0;
+	unsigned int shift = 8 * (where - PCI_COMMAND);
+	uint32_t bits = (size == 1 ? 0xffu : 0xffffu) << shift;
+	int ret;
 
-	if (where == COMMAND_HIGH)
-		return write_high(uio, (uint8_t)val);
-	ret = write_raw(uio, PCI_COMMAND, 1, val & 0xff);
-	if (!ret && size > 1)
-		ret = write_high(uio, (uint8_t)(val >> 8));
+	pthread_mutex_lock(&uio->lock);
+	ret = set_command(uio, (uint16_t)((uio->command & ~bits) | (val << shift & bits)));
+	pthread_mutex_unlock(&uio->lock);
 	if (!ret && size > 2)
 		ret = write_raw(uio, PCI_STATUS, 2, val >> 16);
 	return ret;
@@ -123,11 +126,10 @@ int udrv__uio_quiesce(struct udrv__uio *uio)
 	int ret = read_raw(uio, PCI_COMMAND, 2, &command);
 
 	if (!ret) {
-		uio->command_high = (uint8_t)(command >> 8) & (uint8_t)~HIGH_NO_INTX;
+		uio->command = (uint16_t)(command & ~(uint32_t)(PCI_COMMAND_MASTER |
+								PCI_COMMAND_INTX_DISABLE));
 		ret = udrv__uio_set_intx(uio, false);
 	}
-	if (!ret)
-		ret = write_raw(uio, PCI_COMMAND, 1, command & 0xff & ~(uint32_t)PCI_COMMAND_MASTER);
 	if (ret == -EPERM)
 		udrv_pr_err("%s: the kernel does not let its configuration space be written: it is "
 			    "locked down (secure boot), and lets only vfio and its own drivers at "
