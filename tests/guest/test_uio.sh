@@ -78,7 +78,7 @@ check "and back" udrv unbind "$testdev"
 
 # --- Work
 check "start, and there is no DMA" \
-	-m "$edu: there is no DMA by backend uio: .*udrv bind --driver stub $edu" \
+	-m "$edu: backend uio gives no DMA memory: .*udrv bind --driver stub $edu" \
 	udrv run edu "$edu" --detach
 check "the backend" -m 'backend uio' cat "$log"
 check_work "at first"

@@ -215,14 +215,21 @@ END_TEST
 
 START_TEST(there_is_no_dma)
 {
+	static char buffer[4096] __attribute__((aligned(4096)));
 	udrv_iova_t iova = 0x5a;
 
 	fault_log_clear();
 	ck_assert_int_eq(udrv_dma_set_mask_and_coherent(dev, UDRV_DMA_BIT_MASK(64)), -EOPNOTSUPP);
-	ck_assert(fault_logged(NAME ": there is no DMA by backend uio: bind the device to vfio-pci "
-				    "or udrv_stub (udrv bind --driver stub " NAME ")"));
+	ck_assert(fault_logged(NAME
+			       ": backend uio gives no DMA memory: bind the device to vfio-pci "
+			       "or udrv_stub (udrv bind --driver stub " NAME ")"));
 	ck_assert_ptr_null(udrv_dma_alloc_coherent(dev, 4096, &iova, UDRV_GFP_KERNEL));
 	ck_assert_uint_eq(iova, 0x5a);
+	fault_log_clear();
+	iova = udrv_dma_map_single(dev, buffer, sizeof(buffer), UDRV_DMA_TO_DEVICE);
+	ck_assert_int_ne(udrv_dma_mapping_error(dev, iova), 0);
+	ck_assert(fault_logged("backend uio gives no DMA memory"));
+	ck_assert_int_lt(udrv_dma_register(dev, buffer, sizeof(buffer), UDRV_DMA_BIDIRECTIONAL), 0);
 }
 END_TEST
 

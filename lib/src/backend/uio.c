@@ -164,16 +164,6 @@ static int uio_dma_alloc(struct udrv_device *dev, size_t len, uint64_t mask,
 	return -EOPNOTSUPP;
 }
 
-/* With dma_alloc there nobody should ask; none is the answer. */
-static int uio_iova_ranges(struct udrv_device *dev, struct udrv__iova_range *ranges,
-			   unsigned int max)
-{
-	(void)dev;
-	(void)ranges;
-	(void)max;
-	return 0;
-}
-
 const struct udrv__backend_ops udrv__uio_backend = {
 	.name = "uio",
 	.driver = UDRV__UIO_DRIVER,
@@ -190,7 +180,6 @@ const struct udrv__backend_ops udrv__uio_backend = {
 	.irq_disable = uio_irq_disable,
 	.irq_unmask_intx = uio_irq_unmask_intx,
 	.event_enable = uio_event_enable,
-	.iova_ranges = uio_iova_ranges,
 	.dma_alloc = uio_dma_alloc,
 	.reset = uio_reset,
 };
