@@ -143,6 +143,7 @@ struct udrv__backend_ops {
 };
 
 extern const struct udrv__backend_ops udrv__vfio_backend;
+extern const struct udrv__backend_ops udrv__stub_backend;
 extern const struct udrv__backend_ops udrv__model_backend;
 
 #endif

@@ -21,6 +21,7 @@
 
 static const struct udrv__backend_ops *const backends[] = {
 	&udrv__vfio_backend,
+	&udrv__stub_backend,
 	&udrv__model_backend,
 };
 
