@@ -238,9 +238,12 @@ START_TEST(why_there_is_no_memory_is_told)
 		const char *line;
 	} why[] = {
 		{E2BIG, 0, NAME ": 8192 bytes of the process are not contiguous to the device"},
+		{EOPNOTSUPP, 0,
+		 NAME ": memory of the process is not for a device that cannot be reset"},
 		{EIO, 0, NAME ": no memory for DMA below the device's mask"},
 		{EFAULT, 0, NAME ": no DMA memory of 8192 bytes: Bad address"},
 		{ENODEV, 0, "No such device"},
+		{ENOMEM, UDRV_STUB_TRANSLATED, NAME ": no 8192 bytes that are contiguous"},
 	};
 
 	for (size_t i = 0; i < sizeof(why) / sizeof(why[0]); i++) {

@@ -83,7 +83,7 @@ START_TEST(what_keeps_it_from_opening_is_told)
 		const char *line;
 	} why[] = {
 		{ENOENT, NAME ": /dev/udrv_stub-" NAME " does not exist"},
-		{EPERM, NAME ": no IOMMU translates for it"},
+		{EPERM, NAME ": no IOMMU confines it"},
 		{EPERM, "CAP_SYS_RAWIO"},
 		{EACCES, NAME ": no permission for /dev/udrv_stub-" NAME},
 		{ENODEV, "udrv bind --driver stub " NAME},

@@ -24,6 +24,11 @@ static unsigned long long own_status(const char *key, int base)
 	return value;
 }
 
+size_t udrv__memlock_used(void)
+{
+	return own_status("VmLck:", 10) * 1024;
+}
+
 bool udrv__memlock_allows(size_t len)
 {
 	struct rlimit limit;

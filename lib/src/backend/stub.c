@@ -41,10 +41,11 @@ static int explain_open(const char *device, const char *path, int err)
 			    device, path);
 		break;
 	case EPERM:
-		udrv_pr_err("%s: no IOMMU translates for it, so who drives it reaches all memory: "
-			    "that needs CAP_SYS_RAWIO; run as root, or grant it "
-			    "(AmbientCapabilities= in the unit), or switch the IOMMU on",
-			    device);
+		udrv_pr_err(
+			"%s: no IOMMU confines it, so who drives it reaches all memory: that "
+			"needs CAP_SYS_RAWIO; run as root, or grant it (AmbientCapabilities= in "
+			"the unit), or switch the IOMMU on, with interrupt remapping",
+			device);
 		break;
 	case EACCES:
 		udrv_pr_err("%s: no permission for %s; run as root, or give this user the node "
@@ -189,16 +190,6 @@ static int stub_reset(struct udrv_device *dev)
 	return ret;
 }
 
-/* None that it would have to choose from: dma_alloc says where memory is. */
-static int stub_iova_ranges(struct udrv_device *dev, struct udrv__iova_range *ranges,
-			    unsigned int max)
-{
-	(void)dev;
-	(void)ranges;
-	(void)max;
-	return 0;
-}
-
 const struct udrv__backend_ops udrv__stub_backend = {
 	.name = "stub",
 	.match = stub_match,
@@ -215,7 +206,6 @@ const struct udrv__backend_ops udrv__stub_backend = {
 	.irq_unmask_intx = udrv__stub_irq_unmask_intx,
 	.irq_count = udrv__stub_irq_count,
 	.event_enable = udrv__stub_event_enable,
-	.iova_ranges = stub_iova_ranges,
 	.dma_explain = udrv__stub_dma_explain,
 	.dma_alloc = udrv__stub_dma_alloc,
 	.dma_free = udrv__stub_dma_free,

@@ -7,6 +7,7 @@
 
 #include "backend/memlock.h"
 #include "backend/stub.h"
+#include "mem/backing.h"
 
 static int free_handle(struct udrv_device *dev, uint64_t handle)
 {
@@ -25,7 +26,7 @@ int udrv__stub_dma_alloc(struct udrv_device *dev, size_t len, uint64_t mask,
 
 	if (ioctl(stub->fd, UDRV_STUB_DMA_ALLOC, &arg))
 		return udrv__stub_failed(dev);
-	va = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, stub->fd, (off_t)arg.map_offset);
+	va = udrv__map_alike(stub->fd, (off_t)arg.map_offset, len, arg.bus);
 	if (va == MAP_FAILED) {
 		int err = errno;
 
@@ -77,8 +78,8 @@ void udrv__stub_dma_explain(struct udrv_device *dev, size_t len, int err)
 	const struct udrv__stub *stub = dev->backend;
 	bool translated = stub->info.flags & UDRV_STUB_TRANSLATED;
 
-	if (err == ENOMEM && !udrv__memlock_allows(len))
-		udrv__memlock_explain(dev->name, len);
+	if (err == ENOMEM && !udrv__memlock_allows(udrv__memlock_used() + len))
+		(void)udrv__memlock_explain(dev->name, len);
 	else if (err == ENOMEM)
 		udrv_dev_err(dev,
 			     "no %zu bytes that are contiguous, and that the device reaches, are "
@@ -91,6 +92,12 @@ void udrv__stub_dma_explain(struct udrv_device *dev, size_t len, int err)
 			"translates for it: copy through memory of udrv_dma_alloc_coherent(), "
 			"or switch the IOMMU on",
 			len);
+	else if (err == EOPNOTSUPP)
+		udrv_dev_err(
+			dev,
+			"memory of the process is not for a device that cannot be reset, as no "
+			"IOMMU would take it from the device: copy through memory of "
+			"udrv_dma_alloc_coherent(), or switch the IOMMU on");
 	else if (err == EIO)
 		udrv_dev_err(dev,
 			     "no memory for DMA below the device's mask on this machine: set a "
