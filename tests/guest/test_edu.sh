@@ -5,6 +5,7 @@
 . "${0%/*}/lib.sh"
 
 backend=${1:-vfio}
+[ "$backend" = vfio ] && driver=vfio-pci || driver=udrv_stub
 edu=$(device_by_ids 1234:11e8)
 lock=/run/udrv/$edu.lock
 socket=/run/udrv/edu@$edu.sock
@@ -34,23 +35,6 @@ kill_daemon()
 	kill -KILL "$pid" && wait_for 100 ended "$pid"
 }
 
-bind_device()
-{
-	[ "$backend" = vfio ] && udrv bind "$edu" && return
-	modprobe udrv_stub || return
-	echo udrv_stub >"/sys/bus/pci/devices/$edu/driver_override"
-	echo "$edu" >/sys/bus/pci/drivers_probe
-	echo "$edu: bound to $(driver_of "$edu")"
-}
-
-unbind_device()
-{
-	[ "$backend" = vfio ] && udrv unbind "$edu" && return
-	echo "$edu" >"/sys/bus/pci/devices/$edu/driver/unbind"
-	echo >"/sys/bus/pci/devices/$edu/driver_override"
-	modprobe -r udrv_stub
-}
-
 check_work()
 {
 	check "$1: factorial" -m '^3628800$' udrv-edu factorial 10
@@ -63,7 +47,7 @@ check "not bound" -s 1 -m "$edu: bound to no driver" -m "udrv bind $edu" udrv ru
 check "no such device" -s 1 -m '0000:00:13.0' udrv run edu 00:13.0
 check "malformed address" -s 1 -m '00:zz.0: not a PCI address' udrv run edu 00:zz.0
 check "no daemon" -s 1 -m 'udrv run edu' udrv-edu factorial 10
-check "bind" -m 'bound to (vfio-pci|udrv_stub)' bind_device
+check "bind" -m "bound to $driver" udrv bind --driver $driver "$edu"
 check "bad value of a parameter" -s 1 -m 'irq=msix: the values are auto, msi and intx' \
 	udrv run edu "$edu" irq=msix
 check "bad wait" -s 1 -m 'wait=poll: the values are' udrv run edu "$edu" wait=poll
@@ -132,6 +116,6 @@ check "stop during a long request" stop_daemon
 wait $client
 check "the client noticed" test $? -eq 1
 
-check "unbind" unbind_device
+check "unbind" udrv unbind "$edu"
 check_clean "nothing is left" "$edu"
 finish

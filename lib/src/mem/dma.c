@@ -66,6 +66,14 @@ static int check_mask(struct udrv_device *dev, uint64_t mask)
 	const struct udrv__domain *domain = dev->dma->domain;
 	size_t page = dev->dma->page_size;
 
+	/* What cannot be given back is never given. */
+	if (dev->ops->dma_alloc && !dev->ops->dma_free) {
+		udrv_dev_err(dev,
+			     "there is no DMA by backend %s: bind the device to vfio-pci or "
+			     "udrv_stub (udrv bind --driver stub %s)",
+			     dev->ops->name, dev->name);
+		return -EOPNOTSUPP;
+	}
 	for (size_t i = 0; i < domain->range_count; i++) {
 		udrv_iova_t first = domain->ranges[i].first;
 
