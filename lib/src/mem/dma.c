@@ -29,7 +29,7 @@ int udrv__dma_init(struct udrv_device *dev)
 		return -ENOMEM;
 	}
 	dma->dev = dev;
-	dma->domain = dev->ops->domain ? dev->ops->domain(dev) : &dma->own;
+	dma->domain = dev->ops->domain && !dev->ops->dma_alloc ? dev->ops->domain(dev) : &dma->own;
 	dma->mask = dma->coherent_mask = DEFAULT_MASK;
 	dma->max_seg_size = DEFAULT_MAX_SEG_SIZE;
 	dma->seg_boundary = DEFAULT_SEG_BOUNDARY;
