@@ -189,7 +189,8 @@ UDRV_API int udrv_dma_unregister(struct udrv_device *dev, void *ptr, size_t len)
  * Where the backend chooses the addresses (the kernel stub), that is so of udrv_kmalloc()'s memory
  * too, and other memory bounces: @dev reaches a copy, which is made now, and brought up to date by
  * udrv_dma_sync_single_for_device() and _for_cpu() and by unmapping. So those calls are needed, as
- * Linux documents them. More than 64 KiB are rather pinned, where they are contiguous to the device.
+ * Linux documents them. More than 64 KiB are rather pinned, where they are contiguous to the
+ * device.
  *
  * Any thread that may block; of DMA and registered memory also handlers.
  * Return: the device's address of @ptr, or UDRV_DMA_MAPPING_ERROR (udrv_log() says why).
