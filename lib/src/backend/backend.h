@@ -151,6 +151,7 @@ struct udrv__backend_ops {
 };
 
 extern const struct udrv__backend_ops udrv__vfio_backend;
+extern const struct udrv__backend_ops udrv__stub_backend;
 extern const struct udrv__backend_ops udrv__uio_backend;
 extern const struct udrv__backend_ops udrv__model_backend;
 extern const struct udrv__backend_ops udrv__model_stub_backend; /* only if it is named */

@@ -19,9 +19,10 @@
 
 #include "pci/device.h"
 
+/* model-stub is behind model, which takes models unasked. */
 static const struct udrv__backend_ops *const backends[] = {
-	&udrv__vfio_backend, &udrv__uio_backend, &udrv__model_backend,
-	&udrv__model_stub_backend, /* behind the one that takes models unasked */
+	&udrv__vfio_backend,  &udrv__stub_backend,	 &udrv__uio_backend,
+	&udrv__model_backend, &udrv__model_stub_backend,
 };
 
 #define MODEL_PREFIX "model:"
