@@ -5,6 +5,23 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Is the way cut in two in any row? */
+static bool any_parts(const struct bench_result *result)
+{
+	for (size_t i = 0; i < result->row_count; i++)
+		if (result->rows[i].to_worker_p50)
+			return true;
+	return false;
+}
+
+static void print_part(uint64_t ns)
+{
+	if (ns)
+		printf("%8llu ", (unsigned long long)ns);
+	else
+		printf("%8s ", "-");
+}
+
 static void print_row(const struct bench_result *result, const struct bench_row *row)
 {
 	const struct bench_summary *s = &row->summary;
@@ -14,6 +31,10 @@ static void print_row(const struct bench_result *result, const struct bench_row 
 	       row->lost, (unsigned long long)s->min, (unsigned long long)s->p50,
 	       (unsigned long long)s->p90, (unsigned long long)s->p99, (unsigned long long)s->p999,
 	       (unsigned long long)s->max);
+	if (any_parts(result)) {
+		print_part(row->to_hard_p50);
+		print_part(row->to_worker_p50);
+	}
 	if (ratio > 0)
 		printf("%6.2f\n", ratio);
 	else
@@ -58,8 +79,9 @@ static void print_table(const struct bench_result *result)
 		print_left_out(result);
 		return;
 	}
-	printf("%-17s %8s %5s %9s %9s %9s %9s %9s %10s %6s\n", "row", "count", "lost", "min", "p50",
-	       "p90", "p99", "p99.9", "max", "ratio");
+	printf("%-17s %8s %5s %9s %9s %9s %9s %9s %10s %s%6s\n", "row", "count", "lost", "min",
+	       "p50", "p90", "p99", "p99.9", "max", any_parts(result) ? " to hard  to work " : "",
+	       "ratio");
 	for (size_t i = 0; i < result->row_count; i++)
 		if (result->rows[i].summary.count)
 			print_row(result, &result->rows[i]);
@@ -100,6 +122,11 @@ static void print_notes(const struct bench_result *result)
 		printf("  %s: vfio-pci's own handler is forced into a thread, which costs one more "
 		       "wake-up\n",
 		       result->machine.preempt_rt ? "PREEMPT_RT" : "threadirqs");
+	if (any_parts(result))
+		printf("  to hard, to work: medians from the register write to the kernel's hard "
+		       "handler, and from there to udrv's\n");
+	if (bench_find_row(result, "uio-read") && !result->settings.intx)
+		printf("  uio-read: by INTx, as uio_pci_generic has nothing else\n");
 	if (result->machine.tcg)
 		printf("  QEMU TCG: no caches and no real cost of register accesses; compare rows, not "
 		       "machines%s\n",
