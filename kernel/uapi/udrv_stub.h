@@ -13,8 +13,8 @@
  * memory freed. Where the device cannot be reset, DMA memory is kept for later users of the same
  * device until the device is unbound, because nothing tells what the device still has in mind.
  *
- * Where no IOMMU translates for the device, what may program it can reach all memory: open() of
- * either node then needs CAP_SYS_RAWIO.
+ * Where no IOMMU translates for the device, who may program it can reach all memory, and without
+ * interrupt remapping raise any interrupt: open() of either node then needs CAP_SYS_RAWIO.
  *
  * When the device goes (unplugged, unbound), all calls fail with ENODEV, UDRV_STUB_EVENT_REQUEST
  * is signalled, mapped registers fault (SIGBUS), and mapped DMA memory becomes a private copy of
@@ -64,6 +64,7 @@
 #define UDRV_STUB_REGION_VECTORS	((__u64)8)		/* struct udrv_stub_vector[] */
 #define UDRV_STUB_REGION_BAR_WC(n)	((__u64)16 + (n))	/* mmap() only */
 #define UDRV_STUB_REGION_DMA		((__u64)256)		/* and above: DMA memory */
+#define UDRV_STUB_DMA_MAX		65536			/* of a file */
 #define UDRV_STUB_OFFSET(region)	((__u64)(region) << UDRV_STUB_REGION_SHIFT)
 
 /* Types of interrupts. */
@@ -98,6 +99,7 @@ struct udrv_stub_bar {
 #define UDRV_STUB_TRANSLATED	(1u << 0)	/* an IOMMU translates the device's addresses */
 #define UDRV_STUB_CAN_RESET	(1u << 1)
 #define UDRV_STUB_REPORTS_ERRORS (1u << 2)	/* UDRV_STUB_EVENT_ERROR can come (AER) */
+#define UDRV_STUB_CONFINED	(1u << 3)	/* open() does not need CAP_SYS_RAWIO */
 
 /**
  * struct udrv_stub_info - what the device has
@@ -235,7 +237,8 @@ struct udrv_stub_dma_alloc {
  * @handle: out: for UDRV_STUB_DMA_FREE
  *
  * The pages are pinned, and count as locked memory. E2BIG: they would not be contiguous to the
- * device; without an IOMMU, that is any memory but single pages and huge ones.
+ * device; without an IOMMU, that is any memory but single pages and huge ones. EOPNOTSUPP: there is
+ * no IOMMU and the device cannot be reset, so that nothing could take the pages from it.
  */
 struct udrv_stub_dma_map {
 	__u32 abi;
@@ -275,9 +278,9 @@ struct udrv_stub_dma_free {
  *
  * Claims are among the users of this device that ask; they do not keep anybody from mapping the
  * range. EBUSY: a claim of any file, also this one, overlaps. ENOENT: this file has no such claim.
- * ENOSPC: this file has UDRV_STUB_CLAIMS_MAX. All claims can be read in the device's folder in
- * sysfs, file udrv_stub/claims: a line "BAR OFFSET LEN PID NAME" each, OFFSET and LEN in
- * hexadecimal.
+ * ENOSPC: this file has UDRV_STUB_CLAIMS_MAX. All claims can be read in sysfs,
+ * class/udrv_stub/udrv_stub-<domain:bus:dev.fn>/claims: a line "BAR OFFSET LEN PID NAME" each,
+ * OFFSET and LEN in hexadecimal with 0x.
  */
 struct udrv_stub_claim {
 	__u32 abi;
