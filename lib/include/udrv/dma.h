@@ -250,6 +250,18 @@ static inline struct udrv_page *udrv_phys_to_page(udrv_iova_t address)
 	return udrv_virt_to_page(udrv_phys_to_virt(address));
 }
 
+/* Private: whether any device's buffers may bounce, and what there is to copy then. */
+UDRV_API extern bool udrv__dma_copies;
+UDRV_API void udrv__dma_sync_for_cpu(struct udrv_device *dev, udrv_iova_t addr, size_t size,
+				     enum udrv_dma_data_direction dir);
+UDRV_API void udrv__dma_sync_for_device(struct udrv_device *dev, udrv_iova_t addr, size_t size,
+					enum udrv_dma_data_direction dir);
+
+static inline bool udrv__dma_may_copy(void)
+{
+	return __builtin_expect(__atomic_load_n(&udrv__dma_copies, __ATOMIC_RELAXED), 0);
+}
+
 /**
  * udrv_dma_sync_single_for_cpu() - see what the device wrote, before the CPU reads it
  * @dev: the device
@@ -257,27 +269,33 @@ static inline struct udrv_page *udrv_phys_to_page(udrv_iova_t address)
  * @size: bytes
  * @dir: as mapped
  *
- * VFIO makes DMA coherent with the caches (it refuses devices for which it cannot), so what is left
- * to do is order: udrv_dma_rmb(). Any thread. Source: Linux dma_sync_single_for_cpu().
+ * DMA is coherent with the caches (VFIO refuses devices for which it cannot be), so what is left to
+ * do is order: udrv_dma_rmb(); and, of a buffer that bounces, to copy what the device may have
+ * written. Any thread. Source: Linux dma_sync_single_for_cpu().
  */
 static inline void udrv_dma_sync_single_for_cpu(struct udrv_device *dev, udrv_iova_t addr,
 						size_t size, enum udrv_dma_data_direction dir)
 {
-	(void)dev;
-	(void)addr;
-	(void)size;
-	(void)dir;
 	udrv_dma_rmb();
+	if (udrv__dma_may_copy())
+		udrv__dma_sync_for_cpu(dev, addr, size, dir);
 }
 
-/** udrv_dma_sync_single_for_device() - let the device see what was written: udrv_dma_wmb(). */
+/**
+ * udrv_dma_sync_single_for_device() - let the device see what was written
+ * @dev: the device
+ * @addr: of udrv_dma_map_single(), or inside such a buffer
+ * @size: bytes
+ * @dir: as mapped
+ *
+ * udrv_dma_wmb(); and of a buffer that bounces, what the device may read is copied before. Any
+ * thread. Source: Linux dma_sync_single_for_device().
+ */
 static inline void udrv_dma_sync_single_for_device(struct udrv_device *dev, udrv_iova_t addr,
 						   size_t size, enum udrv_dma_data_direction dir)
 {
-	(void)dev;
-	(void)addr;
-	(void)size;
-	(void)dir;
+	if (udrv__dma_may_copy())
+		udrv__dma_sync_for_device(dev, addr, size, dir);
 	udrv_dma_wmb();
 }
 

@@ -7,15 +7,17 @@
 
 #include "irq/irq.h"
 
-/* What vfio-pci calls the interrupt of a vector (vfio_pci_intrs.c). */
-static void vfio_name(char *name, size_t size, const char *device, enum udrv__irq_type type,
-		      unsigned int nr)
+/* What vfio-pci (vfio_pci_intrs.c) and udrv_stub call the interrupt of a vector. */
+static void kernel_name(char *name, size_t size, const struct udrv_device *dev,
+			enum udrv__irq_type type, unsigned int nr)
 {
+	const char *module = dev->ops == &udrv__stub_backend ? "udrv_stub" : "vfio";
+
 	if (type == UDRV__IRQ_INTX)
-		(void)snprintf(name, size, "vfio-intx(%s)", device);
+		(void)snprintf(name, size, "%s-intx(%s)", module, dev->name);
 	else
-		(void)snprintf(name, size, "vfio-msi%s[%u](%s)", type == UDRV__IRQ_MSIX ? "x" : "",
-			       nr, device);
+		(void)snprintf(name, size, "%s-msi%s[%u](%s)", module,
+			       type == UDRV__IRQ_MSIX ? "x" : "", nr, dev->name);
 }
 
 /* The number of the interrupt with that name, or -1. */
@@ -56,7 +58,7 @@ int udrv__irq_home_cpu(struct udrv_device *dev, enum udrv__irq_type type, unsign
 	char name[64];
 	int irq;
 
-	vfio_name(name, sizeof(name), dev->name, type, nr);
+	kernel_name(name, sizeof(name), dev, type, nr);
 	irq = find_irq(name);
 	return irq < 0 ? -1 : first_cpu(irq);
 }

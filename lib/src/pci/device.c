@@ -21,7 +21,9 @@
 
 static const struct udrv__backend_ops *const backends[] = {
 	&udrv__vfio_backend,
+	&udrv__stub_backend,
 	&udrv__model_backend,
+	&udrv__model_stub_backend, /* behind the one that takes models unasked */
 };
 
 #define MODEL_PREFIX "model:"

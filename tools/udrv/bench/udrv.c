@@ -27,10 +27,10 @@ static udrv_irqreturn_t edu_handler(int irq, void *dev_id)
 	struct edu *edu = dev_id;
 	uint32_t status = udrv_ioread32(edu->regs + EDU_IRQ_STATUS);
 
-	(void)irq;
 	if (!status)
 		return UDRV_IRQ_NONE;
 	udrv_iowrite32(status, edu->regs + EDU_IRQ_ACK);
+	edu->gate.hard = udrv_irq_hard_stamp(edu->dev, irq);
 	bench_gate_open(&edu->gate, now);
 	return UDRV_IRQ_HANDLED;
 }
