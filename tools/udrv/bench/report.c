@@ -41,23 +41,32 @@ static void print_row(const struct bench_result *result, const struct bench_row 
 		printf("%6s\n", "-");
 }
 
-/* Rows in succession that lack for one reason share a line. */
+static bool lacks_for(const struct bench_row *row, const char *reason)
+{
+	return !row->summary.count && !strcmp(row->reason, reason);
+}
+
+static bool is_first_of_reason(const struct bench_result *result, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (lacks_for(&result->rows[i], result->rows[nr].reason))
+			return false;
+	return true;
+}
+
+/* Rows that lack for one reason share a line. */
 static void print_left_out(const struct bench_result *result)
 {
-	const struct bench_row *last = NULL;
-
 	for (size_t i = 0; i < result->row_count; i++) {
-		const struct bench_row *row = &result->rows[i];
+		const char *reason = result->rows[i].reason;
 
-		if (row->summary.count)
+		if (result->rows[i].summary.count || !is_first_of_reason(result, i))
 			continue;
-		if (last && !strcmp(last->reason, row->reason))
-			printf(", %s", row->name);
-		else
-			printf("%s%s", last ? "" : "left out: ", row->name);
-		if (i + 1 == result->row_count || strcmp(row[1].reason, row->reason))
-			printf(": %s\n", row->reason);
-		last = row;
+		printf("left out: %s", result->rows[i].name);
+		for (size_t k = i + 1; k < result->row_count; k++)
+			if (lacks_for(&result->rows[k], reason))
+				printf(", %s", result->rows[k].name);
+		printf(": %s\n", reason);
 	}
 }
 
