@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Memory that the device reaches: ours, or pinned pages of a process. */
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/dma-map-ops.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/user.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+
+#include "stub.h"
+
+/* To the calling process's user, by RLIMIT_MEMLOCK. */
+static struct user_struct *charge(size_t size)
+{
+	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+	struct user_struct *user = get_uid(current_user());
+	long pages = size >> PAGE_SHIFT;
+
+	if (atomic_long_add_return(pages, &user->locked_vm) <= limit || capable(CAP_IPC_LOCK))
+		return user;
+	atomic_long_sub(pages, &user->locked_vm);
+	free_uid(user);
+	return ERR_PTR(-ENOMEM);
+}
+
+static void uncharge(struct user_struct *user, size_t size)
+{
+	if (!user)
+		return;
+	atomic_long_sub(size >> PAGE_SHIFT, &user->locked_vm);
+	free_uid(user);
+}
+
+/* What the device knows of it ends. The device is still there, and uses it no more. */
+static void release_from_device(struct stub *stub, struct stub_dma *dma)
+{
+	if (dma->pages) {
+		bool written = dma->direction != DMA_TO_DEVICE;
+
+		dma_unmap_sgtable(&stub->pdev->dev, &dma->sgt, dma->direction,
+				  DMA_ATTR_SKIP_CPU_SYNC);
+		sg_free_table(&dma->sgt);
+		unpin_user_pages_dirty_lock(dma->pages, dma->size >> PAGE_SHIFT, written);
+		kvfree(dma->pages);
+		dma->pages = NULL;
+	} else if (dma->cpu && !dma->copy) {
+		dma_free_coherent(&stub->pdev->dev, dma->size, dma->cpu, dma->bus);
+		dma->cpu = NULL;
+	}
+	uncharge(dma->user, dma->size);
+	dma->user = NULL;
+}
+
+static void free_dma(struct stub_dma *dma)
+{
+	if (dma->copy)
+		vfree(dma->cpu);
+	kfree(dma);
+}
+
+static void end_dma(struct stub *stub, struct stub_dma *dma)
+{
+	list_del(&dma->link);
+	release_from_device(stub, dma);
+	free_dma(dma);
+}
+
+/* Without an IOMMU and without a reset nobody knows when the device is done with memory. */
+static bool must_keep(const struct stub *stub)
+{
+	return !stub->translated && !stub->can_reset;
+}
+
+/* Memory that an earlier user had; NULL if there is none that fits. */
+static struct stub_dma *take_kept(struct stub *stub, size_t size, u64 mask)
+{
+	struct stub_dma *dma;
+
+	list_for_each_entry(dma, &stub->kept, link) {
+		if (dma->cpu && dma->size == size && dma->bus + (size - 1) <= mask) {
+			list_del(&dma->link);
+			memset(dma->cpu, 0, size);
+			return dma;
+		}
+	}
+	return NULL;
+}
+
+static struct stub_dma *alloc_coherent(struct stub *stub, size_t size, u64 mask)
+{
+	struct stub_dma *dma = kzalloc(sizeof(*dma), GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!dma)
+		return ERR_PTR(-ENOMEM);
+	ret = dma_set_coherent_mask(&stub->pdev->dev, mask);
+	if (ret)
+		goto err_free;
+	ret = -ENOMEM;
+	dma->cpu = dma_alloc_coherent(&stub->pdev->dev, size, &dma->bus,
+				      GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+	if (!dma->cpu)
+		goto err_free;
+	dma->size = size;
+	return dma;
+
+err_free:
+	kfree(dma);
+	return ERR_PTR(ret);
+}
+
+/* The file's from now on. */
+static int own_dma(struct stub_file *f, struct stub_dma *dma)
+{
+	int ret = xa_alloc(&f->dma, &dma->id, dma, XA_LIMIT(0, UDRV_STUB_DMA_MAX - 1), GFP_KERNEL);
+
+	if (ret)
+		return ret == -EBUSY ? -ENOSPC : ret;
+	dma->owner = f;
+	list_add(&dma->link, &f->stub->dma);
+	return 0;
+}
+
+static u64 dma_handle(const struct stub_dma *dma)
+{
+	return UDRV_STUB_OFFSET(UDRV_STUB_REGION_DMA + dma->id);
+}
+
+static bool is_mask(u64 mask)
+{
+	return mask >= PAGE_SIZE - 1 && !(mask & (mask + 1));
+}
+
+static bool is_dma_size(u64 size)
+{
+	return size && PAGE_ALIGNED(size) && size >> PAGE_SHIFT <= totalram_pages();
+}
+
+static int dma_alloc(struct stub_file *f, struct udrv_stub_dma_alloc *alloc, struct user_struct *user)
+{
+	struct stub *stub = f->stub;
+	struct stub_dma *dma;
+	int ret;
+
+	if (stub->gone)
+		return -ENODEV;
+	dma = take_kept(stub, alloc->size, alloc->mask);
+	if (!dma)
+		dma = alloc_coherent(stub, alloc->size, alloc->mask);
+	if (IS_ERR(dma))
+		return PTR_ERR(dma);
+	ret = own_dma(f, dma);
+	if (ret) {
+		release_from_device(stub, dma);
+		free_dma(dma);
+		return ret;
+	}
+	dma->user = user;
+	alloc->bus = dma->bus;
+	alloc->map_offset = dma_handle(dma);
+	return 0;
+}
+
+/* The memory of a handle, off the file's table; the caller ends it. */
+static struct stub_dma *take_dma(struct stub_file *f, u64 handle)
+{
+	u64 id = (handle >> UDRV_STUB_REGION_SHIFT) - UDRV_STUB_REGION_DMA;
+	struct stub *stub = f->stub;
+	struct stub_dma *dma = NULL;
+
+	if (handle & (UDRV_STUB_OFFSET(1) - 1) || id >= UDRV_STUB_DMA_MAX)
+		return ERR_PTR(-ENOENT);
+	down_write(&stub->map_lock);
+	dma = xa_load(&f->dma, id);
+	if (!dma)
+		dma = ERR_PTR(-ENOENT);
+	else if (atomic_read(&dma->maps))
+		dma = ERR_PTR(-EBUSY);
+	else
+		xa_erase(&f->dma, id);
+	up_write(&stub->map_lock);
+	return dma;
+}
+
+static int dma_free(struct stub_file *f, u64 handle)
+{
+	struct stub *stub = f->stub;
+	struct stub_dma *dma;
+	int ret = 0;
+
+	mutex_lock(&stub->lock);
+	dma = stub->gone ? ERR_PTR(-ENODEV) : take_dma(f, handle);
+	if (IS_ERR(dma))
+		ret = PTR_ERR(dma);
+	else
+		end_dma(stub, dma);
+	mutex_unlock(&stub->lock);
+	return ret;
+}
+
+long stub_dma_alloc_ioctl(struct stub_file *f, void __user *arg)
+{
+	struct udrv_stub_dma_alloc alloc;
+	struct user_struct *user;
+	int ret;
+
+	if (copy_from_user(&alloc, arg, sizeof(alloc)))
+		return -EFAULT;
+	if (alloc.abi != UDRV_STUB_ABI || alloc.reserved || alloc.bus || alloc.map_offset ||
+	    !is_mask(alloc.mask) || !alloc.size || !PAGE_ALIGNED(alloc.size))
+		return -EINVAL;
+	if (!is_dma_size(alloc.size))
+		return -ENOMEM;
+	user = charge(alloc.size);
+	if (IS_ERR(user))
+		return PTR_ERR(user);
+	mutex_lock(&f->stub->lock);
+	ret = dma_alloc(f, &alloc, user);
+	mutex_unlock(&f->stub->lock);
+	if (ret) {
+		uncharge(user, alloc.size);
+		return ret;
+	}
+	if (!copy_to_user(arg, &alloc, sizeof(alloc)))
+		return 0;
+	dma_free(f, alloc.map_offset);
+	return -EFAULT;
+}
+
+static void unpin(struct stub_dma *dma, size_t pages)
+{
+	unpin_user_pages(dma->pages, pages);
+	kvfree(dma->pages);
+	dma->pages = NULL;
+}
+
+/* Without a lock: it may take as long as a page fault does. */
+static struct stub_dma *pin(u64 addr, size_t size, u32 direction)
+{
+	static const enum dma_data_direction directions[] = {
+		[UDRV_STUB_TO_DEVICE] = DMA_TO_DEVICE,
+		[UDRV_STUB_FROM_DEVICE] = DMA_FROM_DEVICE,
+		[UDRV_STUB_TO_DEVICE | UDRV_STUB_FROM_DEVICE] = DMA_BIDIRECTIONAL,
+	};
+	unsigned int flags = FOLL_LONGTERM | (direction & UDRV_STUB_FROM_DEVICE ? FOLL_WRITE : 0);
+	struct stub_dma *dma = kzalloc(sizeof(*dma), GFP_KERNEL_ACCOUNT);
+	size_t want = size >> PAGE_SHIFT, got = 0;
+	int ret = -ENOMEM;
+
+	if (!dma)
+		return ERR_PTR(-ENOMEM);
+	dma->size = size;
+	dma->direction = directions[direction];
+	dma->pages = kvcalloc(want, sizeof(*dma->pages), GFP_KERNEL_ACCOUNT);
+	if (!dma->pages)
+		goto err_free;
+	while (got < want) {
+		int n = min_t(size_t, want - got, INT_MAX >> PAGE_SHIFT);
+
+		ret = pin_user_pages_fast(addr + (got << PAGE_SHIFT), n, flags, dma->pages + got);
+		if (ret <= 0)
+			goto err_unpin;
+		got += ret;
+	}
+	return dma;
+
+err_unpin:
+	unpin(dma, got);
+	ret = ret ?: -EFAULT;
+err_free:
+	kfree(dma);
+	return ERR_PTR(ret);
+}
+
+/* A bounce buffer, or a cache, would have to be brought up to date, which nobody does. */
+static bool is_bounced(struct stub *stub, dma_addr_t bus)
+{
+	struct device *dev = &stub->pdev->dev;
+
+	return stub->translated ? !dev_is_dma_coherent(dev) : dma_need_sync(dev, bus);
+}
+
+/* One address for all of it, or none. */
+static int map_for_device(struct stub *stub, struct stub_dma *dma, u64 mask)
+{
+	struct device *dev = &stub->pdev->dev;
+	size_t bytes = 0;
+	struct scatterlist *sg;
+	unsigned int i;
+	int ret = dma_set_mask(dev, mask);
+
+	if (!ret)
+		ret = sg_alloc_table_from_pages(&dma->sgt, dma->pages, dma->size >> PAGE_SHIFT, 0,
+						dma->size, GFP_KERNEL);
+	if (ret)
+		return ret;
+	ret = dma_map_sgtable(dev, &dma->sgt, dma->direction, DMA_ATTR_SKIP_CPU_SYNC);
+	if (ret)
+		goto err_table;
+	dma->bus = sg_dma_address(dma->sgt.sgl);
+	for_each_sgtable_dma_sg(&dma->sgt, sg, i) {
+		if (sg_dma_address(sg) != dma->bus + bytes)
+			goto err_unmap;
+		bytes += sg_dma_len(sg);
+	}
+	if (bytes == dma->size && dma->bus + (bytes - 1) <= mask && !is_bounced(stub, dma->bus))
+		return 0;
+
+err_unmap:
+	dma_unmap_sgtable(dev, &dma->sgt, dma->direction, DMA_ATTR_SKIP_CPU_SYNC);
+	ret = -E2BIG;
+err_table:
+	sg_free_table(&dma->sgt);
+	return ret;
+}
+
+static int dma_map(struct stub_file *f, struct udrv_stub_dma_map *map, struct stub_dma *dma)
+{
+	struct stub *stub = f->stub;
+	int ret;
+
+	if (stub->gone)
+		return -ENODEV;
+	if (must_keep(stub))
+		return -EOPNOTSUPP;
+	ret = map_for_device(stub, dma, map->mask);
+	if (ret)
+		return ret;
+	ret = own_dma(f, dma);
+	if (ret) {
+		dma_unmap_sgtable(&stub->pdev->dev, &dma->sgt, dma->direction,
+				  DMA_ATTR_SKIP_CPU_SYNC);
+		sg_free_table(&dma->sgt);
+		return ret;
+	}
+	map->bus = dma->bus;
+	map->handle = dma_handle(dma);
+	return 0;
+}
+
+static int dma_map_charged(struct stub_file *f, struct udrv_stub_dma_map *map, struct user_struct *user)
+{
+	struct stub_dma *dma = pin(map->addr, map->size, map->direction);
+	int ret;
+
+	if (IS_ERR(dma))
+		return PTR_ERR(dma);
+	mutex_lock(&f->stub->lock);
+	ret = dma_map(f, map, dma);
+	if (!ret)
+		dma->user = user;
+	mutex_unlock(&f->stub->lock);
+	if (ret) {
+		unpin(dma, dma->size >> PAGE_SHIFT);
+		kfree(dma);
+	}
+	return ret;
+}
+
+long stub_dma_map_ioctl(struct stub_file *f, void __user *arg)
+{
+	u32 both = UDRV_STUB_TO_DEVICE | UDRV_STUB_FROM_DEVICE;
+	struct udrv_stub_dma_map map;
+	struct user_struct *user;
+	u64 end;
+	int ret;
+
+	if (copy_from_user(&map, arg, sizeof(map)))
+		return -EFAULT;
+	if (map.abi != UDRV_STUB_ABI || !map.direction || map.direction & ~both || map.bus ||
+	    map.handle || !is_mask(map.mask) || !PAGE_ALIGNED(map.addr) || !map.size ||
+	    !PAGE_ALIGNED(map.size) || check_add_overflow(map.addr, map.size, &end))
+		return -EINVAL;
+	if (!is_dma_size(map.size))
+		return -ENOMEM;
+	user = charge(map.size);
+	if (IS_ERR(user))
+		return PTR_ERR(user);
+	ret = dma_map_charged(f, &map, user);
+	if (ret) {
+		uncharge(user, map.size);
+		return ret;
+	}
+	if (!copy_to_user(arg, &map, sizeof(map)))
+		return 0;
+	dma_free(f, map.handle);
+	return -EFAULT;
+}
+
+long stub_dma_free_ioctl(struct stub_file *f, void __user *arg)
+{
+	struct udrv_stub_dma_free free;
+
+	if (copy_from_user(&free, arg, sizeof(free)))
+		return -EFAULT;
+	if (free.abi != UDRV_STUB_ABI || free.reserved)
+		return -EINVAL;
+	return dma_free(f, free.handle);
+}
+
+/* A file is closed: the device may know its memory as long as it has other users. */
+void stub_leave_dma(struct stub_file *f)
+{
+	struct stub_dma *dma;
+	unsigned long id;
+
+	xa_for_each(&f->dma, id, dma)
+		dma->owner = NULL;
+	xa_destroy(&f->dma);
+}
+
+/* Users keep what was in their memory, as a copy of their own. */
+static void detach(struct stub *stub, struct stub_dma *dma)
+{
+	void *copy = NULL;
+
+	if (dma->cpu && atomic_read(&dma->maps)) {
+		copy = vmalloc(dma->size);
+		if (copy)
+			memcpy(copy, dma->cpu, dma->size);
+	}
+	release_from_device(stub, dma);
+	dma->cpu = copy;
+	dma->copy = copy;
+}
+
+void stub_detach_dma(struct stub *stub)
+{
+	struct stub_dma *dma, *next;
+
+	list_for_each_entry(dma, &stub->dma, link)
+		detach(stub, dma);
+	list_for_each_entry_safe(dma, next, &stub->kept, link)
+		end_dma(stub, dma);
+}
+
+void stub_release_unused_dma(struct stub *stub, bool was_reset)
+{
+	struct stub_dma *dma, *next;
+
+	list_for_each_entry_safe(dma, next, &stub->dma, link) {
+		if (stub->translated || was_reset) {
+			end_dma(stub, dma);
+		} else {
+			uncharge(dma->user, dma->size);
+			dma->user = NULL;
+			list_move_tail(&dma->link, &stub->kept);
+		}
+	}
+}
+
+void stub_free_dma(struct stub *stub)
+{
+	struct stub_dma *dma, *next;
+
+	list_for_each_entry_safe(dma, next, &stub->dma, link)
+		free_dma(dma);
+}
