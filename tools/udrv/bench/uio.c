@@ -154,6 +154,8 @@ static int uio_open(struct uio *uio, const struct bench_settings *settings)
 
 	*uio = (struct uio){.device = settings->device, .node = -1, .config = -1};
 	ret = open_all(uio);
+	if (!uio->regs)
+		return ret ? ret : -EIO;
 	if (!ret)
 		ret = udrv__sysfs_read_u64(&irq, INT_MAX, "bus/pci/devices/%s/irq", uio->device);
 	ret = ret < 0 ? ret : bench_pin_irq_number(uio->device, (int)irq, settings->cpu);
