@@ -192,6 +192,7 @@ static int stub_reset(struct udrv_device *dev)
 
 const struct udrv__backend_ops udrv__stub_backend = {
 	.name = "stub",
+	.driver = DRIVER,
 	.match = stub_match,
 	.open = stub_open,
 	.close = stub_close,

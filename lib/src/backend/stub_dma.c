@@ -61,8 +61,12 @@ int udrv__stub_dma_pin(struct udrv_device *dev, uint64_t mask, bool device_reads
 		.mask = mask,
 	};
 
-	if (ioctl(stub->fd, UDRV_STUB_DMA_MAP, &arg))
-		return udrv__stub_failed(dev);
+	if (ioctl(stub->fd, UDRV_STUB_DMA_MAP, &arg)) {
+		int ret = udrv__stub_failed(dev);
+
+		/* Nothing could take pages from the device: as if it did not reach them. */
+		return ret == -EOPNOTSUPP ? -E2BIG : ret;
+	}
 	block->iova = arg.bus;
 	block->handle = arg.handle;
 	return 0;
@@ -85,19 +89,6 @@ void udrv__stub_dma_explain(struct udrv_device *dev, size_t len, int err)
 			     "no %zu bytes that are contiguous, and that the device reaches, are "
 			     "free: ask for smaller pieces, or earlier%s",
 			     len, translated ? "" : ", or switch the IOMMU on");
-	else if (err == E2BIG)
-		udrv_dev_err(
-			dev,
-			"%zu bytes of the process are not contiguous to the device, as no IOMMU "
-			"translates for it: copy through memory of udrv_dma_alloc_coherent(), "
-			"or switch the IOMMU on",
-			len);
-	else if (err == EOPNOTSUPP)
-		udrv_dev_err(
-			dev,
-			"memory of the process is not for a device that cannot be reset, as no "
-			"IOMMU would take it from the device: copy through memory of "
-			"udrv_dma_alloc_coherent(), or switch the IOMMU on");
 	else if (err == EIO)
 		udrv_dev_err(dev,
 			     "no memory for DMA below the device's mask on this machine: set a "

@@ -17,8 +17,8 @@
 
 #define REGION_MIN  UDRV__CHUNK
 #define REGION_MAX  ((size_t)64 << 20)
-#define BOUNCE_MIN  ((size_t)256 << 10)
-#define BOUNCE_MAX  ((size_t)4 << 20)
+#define FRUGAL_MIN  ((size_t)256 << 10)
+#define FRUGAL_MAX  ((size_t)4 << 20)
 #define PAGES_LARGE ((size_t)64 << 10) /* of any machine */
 
 struct udrv__arena udrv__common_arena = {
@@ -277,11 +277,15 @@ static size_t next_power(size_t len)
 	return power;
 }
 
-/* What kernels have in one piece, are powers of two. */
-static size_t chosen_size(const struct udrv__arena *arena, size_t len)
+/*
+ * What kernels have in one piece, are powers of two. Below 4 GiB, on x86, devices get memory of the
+ * lowest 16 MiB, which all that are so narrow share.
+ */
+static size_t chosen_size(const struct udrv__arena *arena, size_t len, udrv_iova_t limit)
 {
-	size_t least = arena->bounces ? BOUNCE_MIN : REGION_MIN;
-	size_t most = arena->bounces ? BOUNCE_MAX : REGION_MAX;
+	bool frugal = arena->bounces || limit < UINT32_MAX;
+	size_t least = frugal ? FRUGAL_MIN : REGION_MIN;
+	size_t most = frugal ? FRUGAL_MAX : REGION_MAX;
 	size_t size = arena->bytes < least ? least : next_power(arena->bytes);
 
 	if (size > most)
@@ -297,7 +301,7 @@ static size_t chosen_size(const struct udrv__arena *arena, size_t len)
  */
 static int grow_chosen(struct udrv__arena *arena, const struct udrv__arena_want *want)
 {
-	const size_t wished = chosen_size(arena, want->len);
+	const size_t wished = chosen_size(arena, want->len, want->limit);
 	size_t size = wished;
 	struct failure why = add_region(arena, want, size);
 

@@ -29,7 +29,7 @@ int udrv__dma_init(struct udrv_device *dev)
 		return -ENOMEM;
 	}
 	dma->dev = dev;
-	dma->domain = dev->ops->domain ? dev->ops->domain(dev) : &dma->own;
+	dma->domain = dev->ops->domain && !dev->ops->dma_alloc ? dev->ops->domain(dev) : &dma->own;
 	dma->mask = dma->coherent_mask = DEFAULT_MASK;
 	dma->max_seg_size = DEFAULT_MAX_SEG_SIZE;
 	dma->seg_boundary = DEFAULT_SEG_BOUNDARY;
@@ -66,6 +66,14 @@ static int check_mask(struct udrv_device *dev, uint64_t mask)
 	const struct udrv__domain *domain = dev->dma->domain;
 	size_t page = dev->dma->page_size;
 
+	/* What cannot be given back is never given. */
+	if (dev->ops->dma_alloc && !dev->ops->dma_free) {
+		udrv_dev_err(dev,
+			     "there is no DMA by backend %s: bind the device to vfio-pci or "
+			     "udrv_stub (udrv bind --driver stub %s)",
+			     dev->ops->name, dev->name);
+		return -EOPNOTSUPP;
+	}
 	for (size_t i = 0; i < domain->range_count; i++) {
 		udrv_iova_t first = domain->ranges[i].first;
 

@@ -17,8 +17,9 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 
 /*
- * So much is rather copied than pinned: a pin, and its end, are two system calls, of which the
- * second has the IOMMU forget the address; and without one the pages are hardly ever contiguous.
+ * So much is rather copied than pinned: 1.4 µs for both copies. A pin, and its end, are two system
+ * calls, of which the second has the IOMMU forget the address; without one, more than a page is
+ * hardly ever contiguous.
  */
 #define BOUNCE_RATHER ((size_t)64 << 10)
 

@@ -9,6 +9,7 @@
 #include <udrv/pci.h>
 
 #include "io/guard.h"
+#include "io/sized.h"
 #include "io/window.h"
 #include "pci/device.h"
 
@@ -52,37 +53,6 @@ static void *find_mapped(const struct udrv__bar *bar, uint64_t offset, uint64_t 
 	return NULL;
 }
 
-static uint64_t load(const void *p, unsigned int size)
-{
-	switch (size) {
-	case 1:
-		return udrv_raw_readb(p);
-	case 2:
-		return udrv_raw_readw(p);
-	case 4:
-		return udrv_raw_readl(p);
-	default:
-		return udrv_raw_readq(p);
-	}
-}
-
-static void store(void *p, unsigned int size, uint64_t val)
-{
-	switch (size) {
-	case 1:
-		udrv_raw_writeb((uint8_t)val, p);
-		break;
-	case 2:
-		udrv_raw_writew((uint16_t)val, p);
-		break;
-	case 4:
-		udrv_raw_writel((uint32_t)val, p);
-		break;
-	default:
-		udrv_raw_writeq(val, p);
-	}
-}
-
 /* A BAR with mapped and trapped parts: each access goes the cheapest way that reaches it. */
 static int window_read(void *ctx, uint64_t offset, unsigned int size, uint64_t *value)
 {
@@ -91,7 +61,7 @@ static int window_read(void *ctx, uint64_t offset, unsigned int size, uint64_t *
 
 	if (!p)
 		return w->dev->ops->bar_read(w->dev, w->index, offset, size, value);
-	*value = load(p, size);
+	*value = udrv__load(p, size);
 	return 0;
 }
 
@@ -102,7 +72,7 @@ static int window_write(void *ctx, uint64_t offset, unsigned int size, uint64_t 
 
 	if (!p)
 		return w->dev->ops->bar_write(w->dev, w->index, offset, size, value);
-	store(p, size, value);
+	udrv__store(p, size, value);
 	return 0;
 }
 
