@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claims of two processes that have one device by the stub: test_claimers DEVICE. And one that claims
- * and holds until its standard input ends: test_claimers DEVICE hold BACKEND NAME OFFSET LEN.
+ * Claims of two processes that have one device by the stub: test_claimers DEVICE. And one that
+ * claims and holds until its standard input ends: test_claimers DEVICE hold BACKEND NAME OFFSET
+ * LEN.
  */
 #include <errno.h>
 #include <signal.h>
