@@ -19,6 +19,7 @@
 
 #include "driver/daemon.h"
 #include "mem/slab_stat.h"
+#include "stat/claims.h"
 #include "stat/segment.h"
 
 #define STOP_GRACE_MS 3000
@@ -36,6 +37,7 @@ struct daemon {
 	struct udrv__control control;
 	struct udrv__control settings;
 	struct udrv__stat_segment stats;
+	struct udrv__claim_file claims;
 	int lock_fd;
 	int signal_fd;
 	int watchdog_fd; /* timer, or -1 */
@@ -276,8 +278,10 @@ static void show_stats(struct daemon *d)
 {
 	char dir[UDRV__PATH_MAX];
 
-	if (!udrv__rundir(dir, sizeof(dir)))
-		(void)udrv__stat_create(&d->stats, dir, d->drv->name, d->dev);
+	if (udrv__rundir(dir, sizeof(dir)))
+		return;
+	(void)udrv__stat_create(&d->stats, dir, d->drv->name, d->dev);
+	(void)udrv__claims_create(&d->claims, dir, d->drv->name, d->dev);
 }
 
 /* Likewise, and before the first cache is used. */
@@ -320,6 +324,7 @@ out_remove:
 out_close:
 	udrv_device_close(d->dev);
 	udrv__stat_destroy(&d->stats);
+	udrv__claims_destroy(&d->claims);
 	return ret;
 }
 
