@@ -154,6 +154,10 @@ static int dma_alloc(struct stub_file *f, struct udrv_stub_dma_alloc *alloc, str
 	if (IS_ERR(dma))
 		return PTR_ERR(dma);
 	ret = own_dma(f, dma);
+	if (ret && must_keep(stub)) {
+		list_add_tail(&dma->link, &stub->kept);
+		return ret;
+	}
 	if (ret) {
 		release_from_device(stub, dma);
 		free_dma(dma);
