@@ -15,7 +15,7 @@
 #include "fuzz_race.h"
 
 #define KILL_MS	    60 /* between two kills */
-#define CLEAR_KILLS 16 /* all at once after so many, so that the device gets quiet */
+#define CLEAR_KILLS 8  /* all at once after so many, so that the device gets quiet */
 #define STOP_MS	    30000
 
 struct race_shared *race_shared;

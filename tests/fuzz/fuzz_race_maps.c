@@ -12,8 +12,8 @@ uint8_t *race_slot(unsigned int number)
 
 static void clear_slot(unsigned int number)
 {
-	mmap(race_slot(number), RACE_SLOT_PAGES * FUZZ_PAGE, PROT_NONE,
-	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	(void)mmap(race_slot(number), RACE_SLOT_PAGES * FUZZ_PAGE, PROT_NONE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }
 
 /* Slot 0 has BAR 0 at its start or nothing: interrupts are raised there. */
