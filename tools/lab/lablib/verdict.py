@@ -17,7 +17,7 @@ FAILURE = re.compile(
     r"|rcu: INFO: .* (stall|detected)|rcu_.* self-detected stall"
     r"|possible (circular|recursive) locking|inconsistent lock state|suspicious RCU usage"
     r"|lock inversion|irq lock-inversion|held lock freed|DEADLOCK|Invalid wait context"
-    r"|KASAN: |UBSAN: |KCSAN: |KFENCE: |DMA-API: .*(error|leak|not |exceed)|kmemleak: [1-9]"
+    r"|KASAN: |UBSAN: |KCSAN: |KFENCE: |DMA-API: .*(error|leak|not |exceed|pending)|kmemleak: [1-9]"
     r"|\bBUG [\w-]+ \(|pagealloc: (memory|single bit)|ODEBUG: "
     r"|refcount_t: |list_(add|del) corruption|scheduling while atomic|sleeping function called")
 
