@@ -4,11 +4,12 @@
  * with 1 to 100,000 regions of 2 MiB mapped. Native, on a software device; the regions are records
  * without memory, as nothing looks at that.
  *
- * usage: bench_dma [--rounds N] [--count N] | --loop N
+ * usage: bench_dma [--rounds N] [--count N] [--bounce] | --loop N
  *
  * "near": 16 buffers, whatever is mapped beside them; "far": buffers of all regions in random
  * order, which pays for cache misses. The bound is an array of IOVAs with an index that the driver
  * keeps: the same random reads without a table. --loop: N pairs, for callgrind.
+ * --bounce: instead, buffers by size that bounce, as the backend chooses the addresses.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -134,34 +135,76 @@ static int measure(size_t rounds, size_t count)
 	return have == MANY ? 0 : 1;
 }
 
+static double bounce(void *p, size_t size, size_t count)
+{
+	double start = now();
+
+	for (size_t i = 0; i < count; i++) {
+		sink = udrv_dma_map_single(dev, p, size, UDRV_DMA_BIDIRECTIONAL);
+		udrv_dma_unmap_single(dev, sink, size, UDRV_DMA_BIDIRECTIONAL);
+	}
+	return (now() - start) / (double)count;
+}
+
+static int measure_bounce(size_t rounds, size_t count)
+{
+	static const size_t sizes[] = {64, 512, 4096, 16384, 65536, 262144};
+	double *ns = calloc(rounds, sizeof(double));
+	char *p = calloc(1, sizes[sizeof(sizes) / sizeof(sizes[0]) - 1]);
+
+	if (!ns || !p) {
+		free(ns);
+		free(p);
+		return 1;
+	}
+	printf("%9s %14s\n", "bytes", "bounce ns");
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		for (size_t r = 0; r < rounds; r++)
+			ns[r] = bounce(p, sizes[i], count / 256 + 1);
+		printf("%9zu %14.0f\n", sizes[i], median(ns, rounds));
+	}
+	free(ns);
+	free(p);
+	return sink == UDRV_DMA_MAPPING_ERROR;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"rounds", required_argument, NULL, 'r'},
 						{"count", required_argument, NULL, 'c'},
 						{"loop", required_argument, NULL, 'l'},
+						{"bounce", no_argument, NULL, 'b'},
 						{0}};
 	size_t rounds = 9;
 	size_t count = 1000000;
+	const char *backend = NULL;
 	size_t loop = 0;
 	int ret = 0;
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		size_t n = opt == '?' ? 0 : strtoul(optarg, NULL, 10);
+		size_t n = opt == '?' || !optarg ? 0 : strtoul(optarg, NULL, 10);
 
+		if (opt == 'b') {
+			backend = "model-stub";
+			continue;
+		}
 		if (!n) {
 			(void)fprintf(stderr,
-				      "usage: bench_dma [--rounds N] [--count N] | --loop N\n");
+				      "usage: bench_dma [--rounds N] [--count N] [--bounce] | "
+				      "--loop N\n");
 			return 2;
 		}
 		*(opt == 'r' ? &rounds : opt == 'c' ? &count : &loop) = n;
 	}
 	regions = calloc(MANY, sizeof(*regions));
 	iovas = calloc(MANY, sizeof(*iovas));
-	if (!regions || !iovas || udrv_device_open("model:edu", NULL, &dev) ||
+	if (!regions || !iovas || udrv_device_open("model:edu", backend, &dev) ||
 	    udrv_dma_set_mask_and_coherent(dev, UDRV_DMA_BIT_MASK(64)))
 		return 1;
-	if (!loop)
+	if (backend)
+		ret = measure_bounce(rounds, count);
+	else if (!loop)
 		ret = measure(rounds, count);
 	else if (add(0))
 		ret = 1;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Scatterlists, DMA pools, managed DMA memory: each acquiring call inside fails in turn. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include <udrv/device.h>
 #include <udrv/dmapool.h>
@@ -8,9 +9,11 @@
 #include <udrv/pci.h>
 #include <udrv/scatterlist.h>
 
+#include "mem/region.h"
 #include "mem/slab.h"
 
 #include "support/fault.h"
+#include "support/stub_device.h"
 #include "support/suite.h"
 
 #define ENTRIES 5u
@@ -179,10 +182,111 @@ START_TEST(managed_memory)
 }
 END_TEST
 
+/* Where the backend chooses the addresses. */
+
+static unsigned char *memory;
+
+static void setup_stub(void)
+{
+	fault_log_clear();
+	dev = stub_open("model:edu");
+	memory = aligned_alloc(REGION, REGION);
+	memset(memory, 0, REGION);
+}
+
+static void teardown_stub(void)
+{
+	udrv_device_close(dev);
+	free(memory);
+}
+
+static int step_coherent(void *ctx)
+{
+	struct block *b = ctx;
+
+	b->iova = 0x5a;
+	b->p = udrv_dma_alloc_coherent(dev, REGION, &b->iova, UDRV_GFP_KERNEL);
+	if (!b->p)
+		FAULT_MUST(b->iova == 0x5a);
+	return b->p ? 0 : -ENOMEM;
+}
+
+static void undo_coherent(void *ctx)
+{
+	struct block *b = ctx;
+
+	udrv_dma_free_coherent(dev, REGION, b->p, b->iova);
+	FAULT_MUST(udrv_dma_shrink(dev) == REGION);
+	FAULT_MUST(!stub_mapped(dev));
+}
+
+START_TEST(chosen_memory)
+{
+	struct block b;
+
+	fault_check(&(struct fault_case){
+		.step = step_coherent, .undo = undo_coherent, .ctx = &b, .fewest = 5});
+}
+END_TEST
+
+/* ctx: bytes. What cannot bounce is pinned, and the other way round. */
+static udrv_iova_t mapped;
+
+static int step_bounce(void *ctx)
+{
+	mapped = udrv_dma_map_single(dev, memory, *(size_t *)ctx, UDRV_DMA_BIDIRECTIONAL);
+	return mapped == UDRV_DMA_MAPPING_ERROR ? -ENOMEM : 0;
+}
+
+static void undo_bounce(void *ctx)
+{
+	udrv_dma_unmap_single(dev, mapped, *(size_t *)ctx, UDRV_DMA_BIDIRECTIONAL);
+	(void)udrv_dma_shrink(dev);
+	FAULT_MUST(!stub_mapped(dev));
+	FAULT_MUST(!udrv__iovas.count);
+}
+
+START_TEST(dma_map_that_bounces_or_pins)
+{
+	size_t size = _i & 1 ? 1 << 20 : 1000;
+
+	stub_of(dev)->translated = _i & 2;
+	fault_check(&(struct fault_case){
+		.step = step_bounce,
+		.undo = undo_bounce,
+		.ctx = &size,
+		.fewest = 3,
+		.absorbs = " calloc malloc realloc mmap memfd_create ftruncate "});
+}
+END_TEST
+
+static int step_register(void *ctx)
+{
+	(void)ctx;
+	return udrv_dma_register(dev, memory, REGION, UDRV_DMA_BIDIRECTIONAL);
+}
+
+static void undo_register(void *ctx)
+{
+	(void)ctx;
+	FAULT_MUST(!udrv_dma_unregister(dev, memory, REGION));
+	FAULT_MUST(!stub_mapped(dev));
+	FAULT_MUST(!udrv__iovas.count);
+}
+
+START_TEST(dma_register_that_pins)
+{
+	stub_of(dev)->translated = true;
+	fault_check(
+		&(struct fault_case){.step = step_register, .undo = undo_register, .fewest = 4});
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fault_dma");
 	TCase *tc = tcase_create("on a device");
+	TCase *stub = tcase_create("where the backend chooses addresses");
 
 	/* Under the address sanitizer too it is the usual paths that are looked at. */
 	udrv__slab_checkers = false;
@@ -193,5 +297,11 @@ int main(void)
 	tcase_add_test(tc, dma_pool_create_and_alloc);
 	tcase_add_test(tc, managed_memory);
 	suite_add_tcase(s, tc);
+	tcase_set_timeout(stub, 60);
+	tcase_add_checked_fixture(stub, setup_stub, teardown_stub);
+	tcase_add_test(stub, chosen_memory);
+	tcase_add_loop_test(stub, dma_map_that_bounces_or_pins, 0, 4);
+	tcase_add_test(stub, dma_register_that_pins);
+	suite_add_tcase(s, stub);
 	return run_suite(s);
 }

@@ -3,6 +3,7 @@
 #ifndef TESTS_MODEL_EDU_DRIVER_H
 #define TESTS_MODEL_EDU_DRIVER_H
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <check.h>
@@ -24,11 +25,17 @@ static inline void set_param(const char *name, const char *value)
 	*p->value = value;
 }
 
+/* NULL: the usual one. */
+static inline const char *test_backend(void)
+{
+	return getenv("UDRV_TEST_BACKEND");
+}
+
 static inline struct udrv_device *open_and_probe(const char *name)
 {
 	struct udrv_device *dev = NULL;
 
-	ck_assert_int_eq(udrv_device_open(name, NULL, &dev), 0);
+	ck_assert_int_eq(udrv_device_open(name, test_backend(), &dev), 0);
 	ck_assert_int_eq(udrv_driver_probe(&edu_driver, dev), 0);
 	return dev;
 }

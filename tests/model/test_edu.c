@@ -340,7 +340,7 @@ START_TEST(probe_finds_the_device_left_at_work)
 	void __udrv_iomem *regs;
 	struct udrv__model_counts counts;
 
-	ck_assert_int_eq(udrv_device_open("model:edu", NULL, &d), 0);
+	ck_assert_int_eq(udrv_device_open("model:edu", test_backend(), &d), 0);
 	ck_assert_int_eq(udrv_pci_enable_device(d), 0);
 	regs = udrv_pci_iomap(d, EDU_BAR, 0);
 	udrv_iowrite32(EDU_STATUS_IRQ, regs + EDU_STATUS);
@@ -418,7 +418,7 @@ START_TEST(bad_parameters_fail_the_probe_and_leave_nothing)
 	struct udrv_device *d = NULL;
 	int before;
 
-	ck_assert_int_eq(udrv_device_open("model:edu", NULL, &d), 0);
+	ck_assert_int_eq(udrv_device_open("model:edu", test_backend(), &d), 0);
 	/* The device's DMA arena stays until it is closed. */
 	(void)udrv_driver_probe(&edu_driver, d);
 	edu_driver.remove(d);
@@ -442,7 +442,7 @@ START_TEST(probe_of_a_dead_device_fails)
 {
 	struct udrv_device *d = NULL;
 
-	ck_assert_int_eq(udrv_device_open("model:edu", NULL, &d), 0);
+	ck_assert_int_eq(udrv_device_open("model:edu", test_backend(), &d), 0);
 	udrv__model_surprise_remove(d);
 	ck_assert_int_eq(edu_driver.probe(d, edu_driver.id_table), -ENODEV);
 	udrv_device_close(d);

@@ -30,7 +30,9 @@ enum udrv_dma_data_direction {
  * @dev: the device
  * @mask: e.g. UDRV_DMA_BIT_MASK(28); until set, 32 bits
  *
- * Return: 0, -EIO if no IOVA that the IOMMU offers is below @mask.
+ * Return: 0, -EIO if no IOVA that the IOMMU offers is below @mask. Where the backend chooses the
+ * addresses, any mask that leaves a page will do: whether memory is below it is known when it is
+ * allocated.
  */
 UDRV_API int udrv_dma_set_mask_and_coherent(struct udrv_device *dev, uint64_t mask);
 
@@ -71,8 +73,9 @@ UDRV_API unsigned long udrv_dma_get_seg_boundary(struct udrv_device *dev);
 /**
  * udrv_dma_max_mapping_size() - how many bytes one mapping can have at most, whatever else there is
  *
- * As many as there are addresses in a row that the IOMMU translates, below the mask. Source: Linux
- * dma_max_mapping_size().
+ * As many as there are addresses in a row that the IOMMU translates, below the mask. Where the
+ * backend chooses the addresses: what can be relied upon to bounce, 256 KiB; more may work. Source:
+ * Linux dma_max_mapping_size().
  */
 UDRV_API size_t udrv_dma_max_mapping_size(struct udrv_device *dev);
 
@@ -133,8 +136,8 @@ UDRV_API void udrv_dmam_free_coherent(struct udrv_device *dev, size_t size, void
  * udrv_dma_shrink() - give unused DMA memory back to the system
  * @dev: whose domain's
  *
- * Regions of which nothing is allocated are unmapped from the IOMMU and freed. Any thread that may
- * block. Return: bytes.
+ * Regions of which nothing is allocated are unmapped from the IOMMU and freed, those for bounce
+ * buffers too. Any thread that may block. Return: bytes.
  */
 UDRV_API size_t udrv_dma_shrink(struct udrv_device *dev);
 
@@ -149,8 +152,13 @@ UDRV_API size_t udrv_dma_shrink(struct udrv_device *dev);
  * One system call, which pins the memory; from then on udrv_dma_map_single() of buffers inside is a
  * look-up. Registered memory may overlap: the same pages then have several addresses. Several
  * devices may register the same memory. Any thread that may block.
+ *
+ * Where no IOMMU translates, memory has one address, and must be contiguous: a page, or huge pages.
+ * Devices may register it in the same way only, not overlapping.
+ *
  * Return: 0; -EINVAL if it is not whole pages; -EEXIST if @dev has registered just this, or it is
- * memory of an arena; -ENOSPC, -ENOMEM, -EFAULT, ... and a log line.
+ * memory of an arena; -E2BIG if it is not contiguous; -EADDRINUSE if its address is that of another
+ * mapping; -EOPNOTSUPP if the backend has no DMA; -ENOSPC, -ENOMEM, -EFAULT, ... and a log line.
  */
 UDRV_API int udrv_dma_register(struct udrv_device *dev, void *ptr, size_t len,
 			       enum udrv_dma_data_direction dir);
@@ -176,6 +184,12 @@ UDRV_API int udrv_dma_unregister(struct udrv_device *dev, void *ptr, size_t len)
  * memory is mapped for this one buffer, as is what @dev reaches at an address above its mask: a
  * system call that costs more than small copies, and that opens all of the pages which the buffer
  * touches.
+ *
+ * Where the backend chooses the addresses (the kernel stub), that is so of udrv_kmalloc()'s memory
+ * too, and other memory bounces: @dev reaches a copy, which is made now, and brought up to date by
+ * udrv_dma_sync_single_for_device() and _for_cpu() and by unmapping. So those calls are needed, as
+ * Linux documents them. More than 64 KiB are rather pinned, where they are contiguous to the
+ * device.
  *
  * Any thread that may block; of DMA and registered memory also handlers.
  * Return: the device's address of @ptr, or UDRV_DMA_MAPPING_ERROR (udrv_log() says why).
@@ -218,12 +232,18 @@ static inline void udrv_dma_unmap_page(struct udrv_device *dev, udrv_iova_t addr
  * The kernel's virt_to_bus() and virt_to_phys() give physical addresses, which a process neither
  * knows nor needs: behind an IOMMU devices use IOVAs. The address is the same for all devices that
  * reach the memory; udrv_dma_map_single() tells whether one does. Any thread, while a device is
- * open. Return: the IOVA, or UDRV_DMA_MAPPING_ERROR for other memory, and where registered memory
- * overlaps.
+ * open. Return: the IOVA, or UDRV_DMA_MAPPING_ERROR for other memory, where registered memory
+ * overlaps, and for udrv_kmalloc()'s memory while all devices that are open are of backends which
+ * choose the addresses.
  */
 UDRV_API udrv_iova_t udrv_virt_to_bus(const volatile void *address);
 
-/** udrv_bus_to_virt() - where the process sees an IOVA. Return: NULL if nowhere. */
+/**
+ * udrv_bus_to_virt() - where the process sees an IOVA
+ * @address: the IOVA; of a buffer that is mapped and bounces, too: the buffer's byte is meant
+ *
+ * Return: NULL if nowhere.
+ */
 UDRV_API void *udrv_bus_to_virt(udrv_iova_t address);
 
 /** udrv_virt_to_phys() - udrv_virt_to_bus(): there is no other address that means anything here. */
@@ -250,6 +270,18 @@ static inline struct udrv_page *udrv_phys_to_page(udrv_iova_t address)
 	return udrv_virt_to_page(udrv_phys_to_virt(address));
 }
 
+/* Private: whether any device's buffers may bounce, and what there is to copy then. */
+UDRV_API extern bool udrv__dma_copies;
+UDRV_API void udrv__dma_sync_for_cpu(struct udrv_device *dev, udrv_iova_t addr, size_t size,
+				     enum udrv_dma_data_direction dir);
+UDRV_API void udrv__dma_sync_for_device(struct udrv_device *dev, udrv_iova_t addr, size_t size,
+					enum udrv_dma_data_direction dir);
+
+static inline bool udrv__dma_may_copy(void)
+{
+	return __builtin_expect(__atomic_load_n(&udrv__dma_copies, __ATOMIC_RELAXED), 0);
+}
+
 /**
  * udrv_dma_sync_single_for_cpu() - see what the device wrote, before the CPU reads it
  * @dev: the device
@@ -257,27 +289,33 @@ static inline struct udrv_page *udrv_phys_to_page(udrv_iova_t address)
  * @size: bytes
  * @dir: as mapped
  *
- * VFIO makes DMA coherent with the caches (it refuses devices for which it cannot), so what is left
- * to do is order: udrv_dma_rmb(). Any thread. Source: Linux dma_sync_single_for_cpu().
+ * DMA is coherent with the caches (VFIO refuses devices for which it cannot be), so what is left to
+ * do is order: udrv_dma_rmb(); and, of a buffer that bounces, to copy what the device may have
+ * written. Any thread. Source: Linux dma_sync_single_for_cpu().
  */
 static inline void udrv_dma_sync_single_for_cpu(struct udrv_device *dev, udrv_iova_t addr,
 						size_t size, enum udrv_dma_data_direction dir)
 {
-	(void)dev;
-	(void)addr;
-	(void)size;
-	(void)dir;
 	udrv_dma_rmb();
+	if (udrv__dma_may_copy())
+		udrv__dma_sync_for_cpu(dev, addr, size, dir);
 }
 
-/** udrv_dma_sync_single_for_device() - let the device see what was written: udrv_dma_wmb(). */
+/**
+ * udrv_dma_sync_single_for_device() - let the device see what was written
+ * @dev: the device
+ * @addr: of udrv_dma_map_single(), or inside such a buffer
+ * @size: bytes
+ * @dir: as mapped
+ *
+ * udrv_dma_wmb(); and of a buffer that bounces, what the device may read is copied before. Any
+ * thread. Source: Linux dma_sync_single_for_device().
+ */
 static inline void udrv_dma_sync_single_for_device(struct udrv_device *dev, udrv_iova_t addr,
 						   size_t size, enum udrv_dma_data_direction dir)
 {
-	(void)dev;
-	(void)addr;
-	(void)size;
-	(void)dir;
+	if (udrv__dma_may_copy())
+		udrv__dma_sync_for_device(dev, addr, size, dir);
 	udrv_dma_wmb();
 }
 

@@ -337,15 +337,19 @@ static inline void udrv_dma_unmap_sgtable(struct udrv_device *dev, struct udrv_s
 	udrv_dma_unmap_sg(dev, sgt->sgl, sgt->orig_nents, dir);
 }
 
+/* Private. */
+UDRV_API void udrv__dma_sync_sg_for_cpu(struct udrv_device *dev, struct udrv_scatterlist *sg,
+					unsigned int nelems, enum udrv_dma_data_direction dir);
+UDRV_API void udrv__dma_sync_sg_for_device(struct udrv_device *dev, struct udrv_scatterlist *sg,
+					   unsigned int nelems, enum udrv_dma_data_direction dir);
+
 /** udrv_dma_sync_sg_for_cpu() - udrv_dma_sync_single_for_cpu() for a list that is mapped. */
 static inline void udrv_dma_sync_sg_for_cpu(struct udrv_device *dev, struct udrv_scatterlist *sg,
 					    unsigned int nelems, enum udrv_dma_data_direction dir)
 {
-	(void)dev;
-	(void)sg;
-	(void)nelems;
-	(void)dir;
 	udrv_dma_rmb();
+	if (udrv__dma_may_copy())
+		udrv__dma_sync_sg_for_cpu(dev, sg, nelems, dir);
 }
 
 /** udrv_dma_sync_sg_for_device() - udrv_dma_sync_single_for_device() for a list that is mapped. */
@@ -353,10 +357,8 @@ static inline void udrv_dma_sync_sg_for_device(struct udrv_device *dev, struct u
 					       unsigned int nelems,
 					       enum udrv_dma_data_direction dir)
 {
-	(void)dev;
-	(void)sg;
-	(void)nelems;
-	(void)dir;
+	if (udrv__dma_may_copy())
+		udrv__dma_sync_sg_for_device(dev, sg, nelems, dir);
 	udrv_dma_wmb();
 }
 

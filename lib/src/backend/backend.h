@@ -100,7 +100,8 @@ struct udrv__backend_ops {
 	int (*irq_disable)(struct udrv_device *dev, enum udrv__irq_type type);
 	/* INTx was masked when it was signalled: let it fire again. */
 	int (*irq_unmask_intx)(struct udrv_device *dev);
-	/* Where vector nr's interrupts are counted; NULL, also as op: nowhere. Valid until disable. */
+	/* Where vector nr's interrupts are counted; NULL, also as op: nowhere. Valid until disable.
+	 */
 	const struct udrv__irq_count *(*irq_count)(struct udrv_device *dev, unsigned int nr);
 	/* Signal fd on an event; -EOPNOTSUPP if there is no such event. */
 	int (*event_enable)(struct udrv_device *dev, enum udrv_device_event event, int fd);
@@ -119,14 +120,20 @@ struct udrv__backend_ops {
 
 	/*
 	 * Where the backend chooses the device's addresses, dma_alloc is not NULL, and dma_map,
-	 * dma_unmap and iova_ranges are not used. Memory that is zeroed and contiguous to the
-	 * device, below mask: va, iova and handle of the block are set. len is a multiple of the
-	 * page size. Failures are not logged (dma_explain). -EOPNOTSUPP: there is no DMA.
+	 * dma_unmap, iova_ranges and domain are not used. Memory that is zeroed and contiguous to
+	 * the device, below mask, a power of two less one: all of the block is set; va as
+	 * udrv__map_alike() (mem/backing.h) chooses it. len is a multiple of the page size.
+	 * Failures are not logged (dma_explain). -EOPNOTSUPP: there is no DMA, and the other three
+	 * may be NULL.
 	 */
 	int (*dma_alloc)(struct udrv_device *dev, size_t len, uint64_t mask,
 			 struct udrv__dma_block *block);
+	/* va is not mapped any more, also on failure. -ENODEV: the device is gone; as success. */
 	int (*dma_free)(struct udrv_device *dev, const struct udrv__dma_block *block);
-	/* Likewise of the process's memory block->va, block->len. -E2BIG: it is not contiguous. */
+	/*
+	 * Likewise of the process's memory block->va, block->len, which are set: iova and handle
+	 * are set. It may be pinned several times. -E2BIG: it is not contiguous to the device.
+	 */
 	int (*dma_pin)(struct udrv_device *dev, uint64_t mask, bool device_reads,
 		       bool device_writes, struct udrv__dma_block *block);
 	int (*dma_unpin)(struct udrv_device *dev, const struct udrv__dma_block *block);
@@ -144,5 +151,6 @@ struct udrv__backend_ops {
 
 extern const struct udrv__backend_ops udrv__vfio_backend;
 extern const struct udrv__backend_ops udrv__model_backend;
+extern const struct udrv__backend_ops udrv__model_stub_backend; /* only if it is named */
 
 #endif

@@ -144,6 +144,7 @@ static void model_close(struct udrv_device *dev)
 	struct udrv__model *m = dev->backend;
 
 	m->type->destroy(m->state);
+	udrv__model_stub_end(m);
 	udrv__model_unmap_all(m);
 	free_model(m);
 	dev->backend = NULL;
@@ -275,24 +276,38 @@ void udrv__model_surprise_remove(struct udrv_device *dev)
 	udrv_device_set_gone(dev);
 }
 
+/* clang-format off */
+#define DEVICE_OPS							\
+	.match = model_match,						\
+	.open = model_open,						\
+	.close = model_close,						\
+	.config_read = udrv__model_config_read,				\
+	.config_write = udrv__model_config_write,			\
+	.bar_map = model_bar_map,					\
+	.bar_unmap = model_bar_unmap,					\
+	.bar_read = model_bar_read,					\
+	.bar_write = model_bar_write,					\
+	.irq_enable = udrv__model_irq_enable,				\
+	.irq_disable = udrv__model_irq_disable,				\
+	.irq_unmask_intx = udrv__model_irq_unmask_intx,			\
+	.event_enable = model_event_enable,				\
+	.dma_explain = udrv__model_dma_explain,				\
+	.reset = udrv__model_reset
+/* clang-format on */
+
 const struct udrv__backend_ops udrv__model_backend = {
 	.name = "model",
-	.match = model_match,
-	.open = model_open,
-	.close = model_close,
-	.config_read = udrv__model_config_read,
-	.config_write = udrv__model_config_write,
-	.bar_map = model_bar_map,
-	.bar_unmap = model_bar_unmap,
-	.bar_read = model_bar_read,
-	.bar_write = model_bar_write,
-	.irq_enable = udrv__model_irq_enable,
-	.irq_disable = udrv__model_irq_disable,
-	.irq_unmask_intx = udrv__model_irq_unmask_intx,
-	.event_enable = model_event_enable,
+	DEVICE_OPS,
 	.iova_ranges = udrv__model_iova_ranges,
 	.dma_map = udrv__model_dma_map,
-	.dma_explain = udrv__model_dma_explain,
 	.dma_unmap = udrv__model_dma_unmap,
-	.reset = udrv__model_reset,
+};
+
+const struct udrv__backend_ops udrv__model_stub_backend = {
+	.name = "model-stub",
+	DEVICE_OPS,
+	.dma_alloc = udrv__model_stub_alloc,
+	.dma_free = udrv__model_stub_free,
+	.dma_pin = udrv__model_stub_pin,
+	.dma_unpin = udrv__model_stub_free,
 };

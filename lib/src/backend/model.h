@@ -75,6 +75,27 @@ struct udrv__model_mapping {
 	bool device_reads, device_writes;
 };
 
+struct udrv__model_block;
+
+/*
+ * Backend model-stub: a model whose addresses are chosen as by the kernel stub, without an IOMMU
+ * unless a test says otherwise. Memory that is allocated has the lowest address that is free for
+ * this device; pinned memory, without an IOMMU, one that follows from where it is.
+ */
+struct udrv__model_stub {
+	struct udrv__model_block *blocks;
+	size_t alloc_max;   /* no more in one piece; 0: 4 MiB, what Linux has */
+	bool translated;    /* an IOMMU makes any memory contiguous */
+	bool physical;	    /* without it huge pages are: here, memory that is aligned to 2 MiB */
+	bool no_dma;	    /* as uio */
+	bool crooked;	    /* addresses that are aligned to a page only */
+	udrv_iova_t lowest; /* addresses begin there; 0: 16 MiB */
+	int free_error;	    /* negative errno for each that is given back */
+	/* Counted. */
+	unsigned int allocs, pins; /* that succeeded */
+	unsigned int frees;
+};
+
 /* An open device. */
 struct udrv__model {
 	const struct udrv__model_type *type;
@@ -93,6 +114,7 @@ struct udrv__model {
 	bool intx_masked; /* set when it is signalled, until irq_unmask_intx() */
 	int event_fds[UDRV_EVENT_COUNT];
 
+	struct udrv__model_stub stub;
 	struct udrv__model_mapping *mappings;
 	struct udrv__model_counts counts;
 	bool msi_drop_told;
@@ -145,6 +167,15 @@ int udrv__model_dma_map(struct udrv_device *dev, void *va, size_t len, udrv_iova
 void udrv__model_dma_explain(struct udrv_device *dev, size_t len, int err);
 int udrv__model_dma_unmap(struct udrv_device *dev, udrv_iova_t iova, size_t len);
 void udrv__model_unmap_all(struct udrv__model *m);
+
+/* model_stub.c */
+int udrv__model_stub_alloc(struct udrv_device *dev, size_t len, uint64_t mask,
+			   struct udrv__dma_block *block);
+int udrv__model_stub_pin(struct udrv_device *dev, uint64_t mask, bool device_reads,
+			 bool device_writes, struct udrv__dma_block *block);
+/* Either. */
+int udrv__model_stub_free(struct udrv_device *dev, const struct udrv__dma_block *block);
+void udrv__model_stub_end(struct udrv__model *m);
 
 int udrv__model_reset(struct udrv_device *dev);
 

@@ -7,14 +7,19 @@
 #include <udrv/log.h>
 
 #include "mem/backing.h"
+#include "mem/bounce.h"
+#include "mem/chosen.h"
 #include "mem/domain.h"
 #include "mem/lock.h"
 #include "mem/runs.h"
 #include "mem/slab.h"
 #include "pci/device.h"
 
-#define REGION_MIN UDRV__CHUNK
-#define REGION_MAX ((size_t)64 << 20)
+#define REGION_MIN  UDRV__CHUNK
+#define REGION_MAX  ((size_t)64 << 20)
+#define FRUGAL_MIN  ((size_t)256 << 10)
+#define FRUGAL_MAX  ((size_t)4 << 20)
+#define PAGES_LARGE ((size_t)64 << 10) /* of any machine */
 
 struct udrv__arena udrv__common_arena = {
 	.regions = UDRV_LIST_HEAD_INIT(udrv__common_arena.regions),
@@ -22,7 +27,7 @@ struct udrv__arena udrv__common_arena = {
 
 /* Why there is no region of a size. */
 struct failure {
-	enum { NO_MEMORY, NO_ADDRESS, NOT_MAPPED } what;
+	enum { NO_MEMORY, NO_ADDRESS, NOT_MAPPED, NOT_GIVEN } what;
 	int err;
 };
 
@@ -43,10 +48,15 @@ static struct udrv__region *make_record(struct udrv__arena *arena, size_t len, i
 {
 	size_t pages = len >> UDRV__PAGE_SHIFT;
 	size_t words = udrv__run_words(pages);
-	struct udrv__region *region = calloc(1, sizeof(*region) + 2 * words * sizeof(uint64_t));
+	size_t bounces = arena->bounces ? pages * sizeof(struct udrv__bounce) : 0;
+	struct udrv__region *region =
+		calloc(1, sizeof(*region) + 2 * words * sizeof(uint64_t) + bounces);
 
 	if (!region)
 		return NULL;
+	if (bounces)
+		region->bounces = (struct udrv__bounce *)(void *)((uint64_t *)(void *)(region + 1) +
+								  2 * words);
 	region->kind = UDRV__REGION_ARENA;
 	region->arena = arena;
 	region->directions = udrv__dma_directions(UDRV_DMA_BIDIRECTIONAL);
@@ -93,8 +103,11 @@ static int get_backing(struct udrv__region *region, const struct udrv__arena_wan
 
 static int insert(struct udrv__region *region)
 {
-	int ret = udrv__region_insert(&udrv__regions_by_va, (uintptr_t)region->va, region, NULL);
+	int ret;
 
+	if (region->bounces)
+		return 0;
+	ret = udrv__region_insert(&udrv__regions_by_va, (uintptr_t)region->va, region, NULL);
 	if (ret || !region->iova)
 		return ret;
 	ret = udrv__region_insert(&udrv__regions_by_iova, region->iova, region, NULL);
@@ -105,18 +118,75 @@ static int insert(struct udrv__region *region)
 
 static void take_out(const struct udrv__region *region)
 {
+	if (region->bounces)
+		return;
 	udrv__region_remove(&udrv__regions_by_va, (uintptr_t)region->va, region, NULL);
 	if (region->iova)
 		udrv__region_remove(&udrv__regions_by_iova, region->iova, region, NULL);
 }
 
+static bool is_chosen(const struct udrv__arena *arena)
+{
+	return arena->domain && arena->domain->chosen;
+}
+
 static int reach(struct udrv__arena *arena, struct udrv__region *region)
 {
-	if (arena->domain)
+	if (is_chosen(arena))
+		udrv__region_set_reached(region, arena->domain->id, true);
+	else if (arena->domain)
 		return udrv__domain_map(arena->domain, region);
 	if (region->iova)
 		udrv__common_map(region);
 	return 0;
+}
+
+static bool has_room(const struct udrv__region *region, const struct udrv__arena_want *want)
+{
+	return udrv__run_find(region, want->len >> UDRV__PAGE_SHIFT,
+			      want->align >> UDRV__PAGE_SHIFT) != UDRV__NO_RUN;
+}
+
+/* Address and memory come together. */
+static struct failure get_chosen(const struct udrv__arena_want *want, struct udrv__region *region)
+{
+	struct failure why = {NOT_GIVEN, udrv__chosen_alloc(want->dev, want->limit, region)};
+
+	if (why.err || has_room(region, want))
+		return why;
+	/* Not even as aligned as it is long. */
+	(void)udrv__chosen_free(want->dev, region);
+	return (struct failure){NO_ADDRESS, -ENOSPC};
+}
+
+static struct failure get_both(const struct udrv__arena *arena, const struct udrv__arena_want *want,
+			       struct udrv__region *region)
+{
+	struct failure why = {NO_ADDRESS, reserve(arena, want, region)};
+
+	if (why.err)
+		return why;
+	why = (struct failure){NO_MEMORY, get_backing(region, want)};
+	if (why.err)
+		udrv__iova_free(&udrv__iovas, region->iova);
+	return why;
+}
+
+static void give_both(const struct udrv__arena *arena, struct udrv__region *region)
+{
+	if (is_chosen(arena)) {
+		(void)udrv__chosen_free(udrv__domain_device(arena->domain), region);
+		return;
+	}
+	udrv__iova_free(&udrv__iovas, region->iova);
+	end_backing(region);
+}
+
+/* Of memory that the kernel keeps, the record keeps the address. */
+static void free_record(struct udrv__region *region)
+{
+	if (region->len)
+		free(region);
 }
 
 static struct failure add_region(struct udrv__arena *arena, const struct udrv__arena_want *want,
@@ -127,17 +197,12 @@ static struct failure add_region(struct udrv__arena *arena, const struct udrv__a
 
 	if (!region)
 		return why;
-	why.what = NO_ADDRESS;
-	why.err = reserve(arena, want, region);
+	why = is_chosen(arena) ? get_chosen(want, region) : get_both(arena, want, region);
 	if (why.err)
 		goto err_free;
-	why.what = NO_MEMORY;
-	why.err = get_backing(region, want);
+	why = (struct failure){NO_MEMORY, insert(region)};
 	if (why.err)
-		goto err_iova;
-	why.err = insert(region);
-	if (why.err)
-		goto err_backing;
+		goto err_both;
 	why.what = NOT_MAPPED;
 	why.err = reach(arena, region);
 	if (why.err)
@@ -150,32 +215,33 @@ static struct failure add_region(struct udrv__arena *arena, const struct udrv__a
 
 err_out:
 	take_out(region);
-err_backing:
-	end_backing(region);
-err_iova:
-	udrv__iova_free(&udrv__iovas, region->iova);
+err_both:
+	give_both(arena, region);
 err_free:
-	free(region);
+	free_record(region);
 	return why;
 }
 
 /* Off the arena's list already. Out of the IOMMU first. */
 static void end_region(struct udrv__region *region)
 {
-	int ret = udrv__region_unmap_all(region);
+	int ret = is_chosen(region->arena) ? 0 : udrv__region_unmap_all(region);
 
 	take_out(region);
 	if (ret)
 		return; /* still visible to a device: better lost than reused */
-	udrv__iova_free(&udrv__iovas, region->iova);
-	end_backing(region);
-	free(region);
+	give_both(region->arena, region);
+	free_record(region);
 }
 
 static void explain(const struct udrv__arena_want *want, struct failure why, size_t len)
 {
 	if (want->gfp & UDRV_GFP_NOWARN)
 		return;
+	if (why.what == NOT_GIVEN) {
+		udrv__chosen_explain(want->dev, len, want->limit, why.err);
+		return;
+	}
 	if (why.what == NOT_MAPPED) {
 		want->dev->ops->dma_explain(want->dev, len, -why.err);
 		return;
@@ -202,6 +268,58 @@ static size_t region_size(const struct udrv__arena *arena, size_t len)
 	return size < len ? len : size;
 }
 
+static size_t next_power(size_t len)
+{
+	size_t power = UDRV__PAGE_MIN;
+
+	while (power < len)
+		power *= 2;
+	return power;
+}
+
+/*
+ * What kernels have in one piece, are powers of two. Below 4 GiB, on x86, devices get memory of the
+ * lowest 16 MiB, which all that are so narrow share.
+ */
+static size_t chosen_size(const struct udrv__arena *arena, size_t len, udrv_iova_t limit)
+{
+	bool frugal = arena->bounces || limit < UINT32_MAX;
+	size_t least = frugal ? FRUGAL_MIN : REGION_MIN;
+	size_t most = frugal ? FRUGAL_MAX : REGION_MAX;
+	size_t size = arena->bytes < least ? least : next_power(arena->bytes);
+
+	if (size > most)
+		size = most;
+	if (arena->last_size && size > 2 * arena->last_size)
+		size = 2 * arena->last_size;
+	return size < len ? len : size;
+}
+
+/*
+ * How much there is in one piece nobody tells: half as much is tried, down to what is needed. The
+ * next time it begins near what was to be had.
+ */
+static int grow_chosen(struct udrv__arena *arena, const struct udrv__arena_want *want)
+{
+	const size_t wished = chosen_size(arena, want->len, want->limit);
+	size_t size = wished;
+	struct failure why = add_region(arena, want, size);
+
+	while (why.err && why.err != -EOPNOTSUPP && why.err != -ENODEV && size > want->len) {
+		size = size / 2 & ~(PAGES_LARGE - 1);
+		if (size < want->len)
+			size = want->len;
+		why = add_region(arena, want, size);
+	}
+	if (why.err == -EOPNOTSUPP && !arena->bounces)
+		udrv__chosen_explain(want->dev, size, want->limit, why.err); /* always */
+	else if (why.err)
+		explain(want, why, size);
+	else if (size < wished || arena->last_size)
+		arena->last_size = size;
+	return why.err;
+}
+
 /*
  * Where there is no room for as much as would be good, the least, and then what is needed, will do:
  * a limit that is tight is not to be used up.
@@ -210,8 +328,11 @@ static int grow(struct udrv__arena *arena, const struct udrv__arena_want *want)
 {
 	size_t least = want->len < REGION_MIN ? REGION_MIN : want->len;
 	size_t size = region_size(arena, want->len);
-	struct failure why = add_region(arena, want, size);
+	struct failure why;
 
+	if (is_chosen(arena))
+		return grow_chosen(arena, want);
+	why = add_region(arena, want, size);
 	if (why.err && size > least) {
 		size = least;
 		why = add_region(arena, want, size);

@@ -15,7 +15,9 @@ struct udrv__arena {
 	uint32_t lock;		     /* regions' list and pages */
 	struct udrv_list_head regions;
 	size_t bytes;	     /* of all regions */
+	size_t last_size;    /* of the latest region, where it was hard to have; 0: it was not */
 	uint32_t generation; /* of forks, when it was made: a child of fork() may not use it */
+	bool bounces;	     /* for bounce.c alone: its regions are in no table */
 };
 
 extern struct udrv__arena udrv__common_arena;

@@ -72,18 +72,19 @@ static void *find_hole(size_t len, size_t align)
 	return (void *)((p + align - 1) & ~(align - 1));
 }
 
-/* Another thread may map something there meanwhile. */
-static void *map_aligned(int fd, size_t len, size_t align)
+/* So far behind a multiple of align. Another thread may map something there meanwhile. */
+static void *map_at(int fd, off_t offset, size_t len, size_t align, size_t behind)
 {
 	void *va = MAP_FAILED;
 
 	for (int i = 0; i < TRIES; i++) {
-		void *hole = find_hole(len, align);
+		char *hole = find_hole(len + behind, align);
 
-		if (hole == MAP_FAILED)
+		if ((void *)hole == MAP_FAILED)
 			return MAP_FAILED;
+		hole += behind;
 		va = mmap(hole, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, fd,
-			  0);
+			  offset);
 		if (va == hole || (va == MAP_FAILED && errno != EEXIST))
 			break;
 		if (va != MAP_FAILED) /* a kernel that takes it as a hint */
@@ -91,6 +92,20 @@ static void *map_aligned(int fd, size_t len, size_t align)
 		va = MAP_FAILED;
 	}
 	return va;
+}
+
+static void *map_aligned(int fd, size_t len, size_t align)
+{
+	return map_at(fd, 0, len, align, 0);
+}
+
+void *udrv__map_alike(int fd, off_t offset, size_t len, uint64_t like)
+{
+	size_t align = SIZE_2M;
+
+	while (align < len && align < SIZE_1G)
+		align *= 2;
+	return map_at(fd, offset, len, align, (size_t)like & (align - 1));
 }
 
 /* Huge pages are reserved by mmap(): what it returned can be used. */

@@ -4,6 +4,8 @@
 #define UDRV_SRC_MEM_BACKING_H
 
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 struct udrv__backing {
 	void *va;
@@ -18,6 +20,13 @@ struct udrv__backing {
  */
 int udrv__backing_make(struct udrv__backing *backing, size_t len, size_t align, int node);
 void udrv__backing_end(const struct udrv__backing *backing);
+
+/*
+ * Map a file's memory, shared, at an address that is as far behind a multiple of 2 MiB, or of what
+ * len is if rounded up to a power of two, as like is: then what is aligned for one is aligned for
+ * the other. MAP_FAILED with errno.
+ */
+void *udrv__map_alike(int fd, off_t offset, size_t len, uint64_t like);
 
 /* 0: nobody has looked yet; 1: there is one node, 2: several. */
 extern int udrv__nodes_known;

@@ -8,6 +8,7 @@
 #include <udrv/dma.h>
 
 #include "mem/backing.h"
+#include "mem/bounce.h"
 #include "mem/domain.h"
 #include "mem/slab.h"
 #include "pci/device.h"
@@ -28,7 +29,7 @@ int udrv__dma_init(struct udrv_device *dev)
 		return -ENOMEM;
 	}
 	dma->dev = dev;
-	dma->domain = dev->ops->domain ? dev->ops->domain(dev) : &dma->own;
+	dma->domain = dev->ops->domain && !dev->ops->dma_alloc ? dev->ops->domain(dev) : &dma->own;
 	dma->mask = dma->coherent_mask = DEFAULT_MASK;
 	dma->max_seg_size = DEFAULT_MAX_SEG_SIZE;
 	dma->seg_boundary = DEFAULT_SEG_BOUNDARY;
@@ -72,7 +73,8 @@ static int check_mask(struct udrv_device *dev, uint64_t mask)
 		if (udrv__dma_fits(mask, first ? first : page, page))
 			return 0;
 	}
-	udrv_dev_err(dev, "no address that the IOMMU translates is below the DMA mask 0x%llx",
+	udrv_dev_err(dev, "no address that %s is below the DMA mask 0x%llx",
+		     domain->chosen ? "memory can have" : "the IOMMU translates",
 		     (unsigned long long)mask);
 	return -EIO;
 }
@@ -107,16 +109,6 @@ uint64_t udrv_dma_get_mask(struct udrv_device *dev)
 	return __atomic_load_n(&dev->dma->mask, __ATOMIC_RELAXED);
 }
 
-/* Linux: "aligned to the smallest PAGE_SIZE order which is greater than or equal to the size". */
-static size_t order_align(size_t len)
-{
-	size_t align = UDRV__PAGE_MIN;
-
-	while (align < len && align < UDRV__CHUNK)
-		align *= 2;
-	return align;
-}
-
 void *udrv_dma_alloc_coherent(struct udrv_device *dev, size_t size, udrv_iova_t *dma_handle,
 			      udrv_gfp_t gfp)
 {
@@ -135,7 +127,7 @@ void *udrv_dma_alloc_coherent(struct udrv_device *dev, size_t size, udrv_iova_t 
 		udrv_dev_err(dev, "cannot allocate %zu bytes of DMA memory: bad size", size);
 		return NULL;
 	}
-	want.align = order_align(want.len);
+	want.align = udrv__dma_order_align(want.len);
 	va = udrv__arena_alloc(&dma->domain->arena, &want);
 	if (va)
 		*dma_handle = udrv_virt_to_bus(va);
@@ -157,7 +149,9 @@ void udrv_dma_free_coherent(struct udrv_device *dev, size_t size, void *cpu_addr
 
 size_t udrv_dma_shrink(struct udrv_device *dev)
 {
-	return udrv__arena_shrink(&dev->dma->domain->arena);
+	struct udrv__domain *domain = dev->dma->domain;
+
+	return udrv__arena_shrink(&domain->bounce) + udrv__arena_shrink(&domain->arena);
 }
 
 udrv_iova_t udrv_virt_to_bus(const volatile void *address)
@@ -170,7 +164,7 @@ udrv_iova_t udrv_virt_to_bus(const volatile void *address)
 	return region->iova + offset;
 }
 
-/* A buffer that was mapped alone is not in the table. */
+/* A buffer that was mapped alone is not in the table, nor is one that bounces. */
 static void *stream_to_virt(udrv_iova_t address)
 {
 	const struct udrv__region *stream;
@@ -178,7 +172,9 @@ static void *stream_to_virt(udrv_iova_t address)
 
 	pthread_mutex_lock(&udrv__regions_lock);
 	stream = udrv__iova_user(&udrv__iovas, address);
-	if (stream)
+	if (stream && stream->bounces && stream->len)
+		va = udrv__bounce_to_virt(stream, address);
+	else if (stream && address - stream->iova < stream->len)
 		va = stream->va + (address - stream->iova);
 	pthread_mutex_unlock(&udrv__regions_lock);
 	return va;

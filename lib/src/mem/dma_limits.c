@@ -4,6 +4,7 @@
 
 #include <udrv/dma.h>
 
+#include "mem/bounce.h"
 #include "mem/domain.h"
 #include "pci/device.h"
 
@@ -39,6 +40,10 @@ size_t udrv_dma_max_mapping_size(struct udrv_device *dev)
 	uint64_t mask = udrv_dma_get_mask(dev);
 	size_t most = 0;
 
+	if (domain->chosen)
+		return udrv__dma_fits(mask, dev->dma->page_size, UDRV__BOUNCE_SURE)
+			       ? UDRV__BOUNCE_SURE
+			       : dev->dma->page_size;
 	for (size_t i = 0; i < domain->range_count; i++) {
 		const struct udrv__iova_range *range = &domain->ranges[i];
 		/* The null page is never given out. */

@@ -2,16 +2,26 @@
 /*
  * Buffers that the device is to reach. Memory of an arena, or registered, is reached already: a
  * look-up. Other memory gets a mapping of its own, which is a system call and a record (a region of
- * kind STREAM, which only the used IOVAs know) until it is unmapped.
+ * kind STREAM, which only the used IOVAs know) until it is unmapped; where the backend chooses
+ * addresses, it bounces or is pinned.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "mem/bounce.h"
+#include "mem/chosen.h"
 #include "mem/domain.h"
 #include "pci/device.h"
 
 #define likely(x) __builtin_expect(!!(x), 1)
+
+/*
+ * So much is rather copied than pinned: 1.4 µs for both copies. A pin, and its end, are two system
+ * calls, of which the second has the IOMMU forget the address; without one, more than a page is
+ * hardly ever contiguous.
+ */
+#define BOUNCE_RATHER ((size_t)64 << 10)
 
 /* Mappings of single buffers. */
 
@@ -32,10 +42,14 @@ static struct udrv__region *make_stream(struct udrv_device *dev, char *va, size_
 
 static int enter(struct udrv__dma *dma, struct udrv__region *stream)
 {
+	udrv_iova_t limit = udrv_dma_get_mask(dma->dev);
 	int ret;
 
 	pthread_mutex_lock(&udrv__regions_lock);
-	ret = udrv__domain_reserve(dma->domain, stream, udrv_dma_get_mask(dma->dev));
+	if (dma->domain->chosen)
+		ret = udrv__chosen_pin(dma->dev, limit, stream);
+	else
+		ret = udrv__domain_reserve(dma->domain, stream, limit);
 	if (!ret)
 		udrv_list_add(&stream->link, &dma->streams);
 	pthread_mutex_unlock(&udrv__regions_lock);
@@ -49,12 +63,31 @@ static void give_address(const struct udrv__region *stream)
 	pthread_mutex_unlock(&udrv__regions_lock);
 }
 
+/* Off the list already. What the kernel keeps is lost, with its address. */
+static void end_pinned(struct udrv__region *stream)
+{
+	int ret;
+
+	pthread_mutex_lock(&udrv__regions_lock);
+	ret = udrv__chosen_free(stream->dev, stream);
+	pthread_mutex_unlock(&udrv__regions_lock);
+	if (ret)
+		stream->dev = NULL;
+	else
+		free(stream);
+}
+
 /* Off the list already. Only when the IOMMU has let go may the address be used again. */
 static void end_stream(struct udrv__region *stream)
 {
 	struct udrv_device *dev = stream->dev;
-	int ret = dev->ops->dma_unmap(dev, stream->iova, stream->len);
+	int ret;
 
+	if (dev->dma->domain->chosen) {
+		end_pinned(stream);
+		return;
+	}
+	ret = dev->ops->dma_unmap(dev, stream->iova, stream->len);
 	if (ret) {
 		udrv_dev_err(dev, "DMA unmap of 0x%llx+0x%zx failed: %s; keep its memory",
 			     (unsigned long long)stream->iova, stream->len, strerror(-ret));
@@ -65,16 +98,62 @@ static void end_stream(struct udrv__region *stream)
 	free(stream);
 }
 
+static int pin(struct udrv_device *dev, char *va, size_t len, enum udrv_dma_data_direction dir,
+	       udrv_iova_t *iova)
+{
+	struct udrv__region *stream = make_stream(dev, va, len, dir);
+	int ret;
+
+	if (!stream)
+		return -ENOMEM;
+	ret = enter(dev->dma, stream);
+	if (ret)
+		free(stream);
+	else
+		*iova = stream->iova;
+	return ret;
+}
+
+/* In one of two ways, the better one first. */
+static udrv_iova_t map_chosen(struct udrv_device *dev, void *ptr, size_t size,
+			      enum udrv_dma_data_direction dir)
+{
+	struct udrv__domain *domain = dev->dma->domain;
+	size_t in_page = (uintptr_t)ptr & (dev->dma->page_size - 1);
+	size_t len = udrv__dma_round_up(dev->dma, in_page + size);
+	bool bounce = len <= BOUNCE_RATHER || __atomic_load_n(&domain->scattered, __ATOMIC_RELAXED);
+	udrv_iova_t iova = UDRV_DMA_MAPPING_ERROR;
+	int ret;
+
+	if (bounce)
+		iova = udrv__bounce_map(dev, ptr, size, dir);
+	if (iova != UDRV_DMA_MAPPING_ERROR)
+		return iova;
+	ret = pin(dev, (char *)ptr - in_page, len, dir, &iova);
+	if (!ret)
+		return iova + in_page;
+	if (ret == -E2BIG)
+		__atomic_store_n(&domain->scattered, true, __ATOMIC_RELAXED);
+	if (!bounce)
+		iova = udrv__bounce_map(dev, ptr, size, dir);
+	if (iova == UDRV_DMA_MAPPING_ERROR)
+		udrv__chosen_explain(dev, len, udrv_dma_get_mask(dev), ret);
+	return iova;
+}
+
 udrv_iova_t udrv__dma_map_apart(struct udrv_device *dev, void *ptr, size_t size,
 				enum udrv_dma_data_direction dir)
 {
 	struct udrv__dma *dma = dev->dma;
 	size_t in_page = (uintptr_t)ptr & (dma->page_size - 1);
 	size_t len = udrv__dma_round_up(dma, in_page + size);
-	struct udrv__region *stream = make_stream(dev, (char *)ptr - in_page, len, dir);
+	struct udrv__region *stream;
 	udrv_iova_t iova;
 	int ret;
 
+	if (dma->domain->chosen)
+		return map_chosen(dev, ptr, size, dir);
+	stream = make_stream(dev, (char *)ptr - in_page, len, dir);
 	if (!stream) {
 		udrv_dev_err(dev, "cannot map %zu bytes for DMA: out of memory", size);
 		return UDRV_DMA_MAPPING_ERROR;
@@ -185,6 +264,20 @@ static struct udrv__region *take_stream(struct udrv__dma *dma, udrv_iova_t addr,
 	return stream;
 }
 
+/* Whether it was mapped: one that was mapped alone, or bounces. */
+static __attribute__((noinline)) bool unmap_slowly(struct udrv__dma *dma, udrv_iova_t addr,
+						   size_t size)
+{
+	struct udrv__region *stream;
+
+	if (dma->domain->chosen && udrv__bounce_unmap(dma, addr, size))
+		return true;
+	stream = take_stream(dma, addr, size);
+	if (stream)
+		end_stream(stream);
+	return stream;
+}
+
 /* Whether the buffer was counted. */
 static bool uncount(const struct udrv__dma *dma, const struct udrv__region *region)
 {
@@ -208,15 +301,10 @@ void udrv_dma_unmap_single(struct udrv_device *dev, udrv_iova_t addr, size_t siz
 	bool good = false;
 
 	(void)dir;
-	if (likely(offset < region->len)) {
+	if (likely(offset < region->len))
 		good = size - 1 < region->len - offset && (!region->in_use || uncount(dma, region));
-	} else {
-		struct udrv__region *stream = take_stream(dev->dma, addr, size);
-
-		good = stream;
-		if (stream)
-			end_stream(stream);
-	}
+	else
+		good = unmap_slowly(dev->dma, addr, size);
 	if (!good)
 		udrv_dev_err(dev, "DMA address 0x%llx+0x%zx unmapped, but not mapped",
 			     (unsigned long long)addr, size);
@@ -236,4 +324,25 @@ void udrv__dma_unmap_streams(struct udrv__dma *dma)
 	pthread_mutex_unlock(&udrv__regions_lock);
 	udrv_list_for_each_entry_safe(stream, next, &gone, link)
 		end_stream(stream);
+}
+
+/* Syncs, once a backend chooses addresses. */
+
+static bool may_bounce(const struct udrv_device *dev, udrv_iova_t addr)
+{
+	return dev->dma->domain->chosen && !udrv__region_at(addr)->len;
+}
+
+void udrv__dma_sync_for_cpu(struct udrv_device *dev, udrv_iova_t addr, size_t size,
+			    enum udrv_dma_data_direction dir)
+{
+	if (may_bounce(dev, addr))
+		udrv__bounce_sync(dev->dma, addr, size, dir, true);
+}
+
+void udrv__dma_sync_for_device(struct udrv_device *dev, udrv_iova_t addr, size_t size,
+			       enum udrv_dma_data_direction dir)
+{
+	if (may_bounce(dev, addr))
+		udrv__bounce_sync(dev->dma, addr, size, dir, false);
 }

@@ -9,12 +9,14 @@
 
 #include <udrv/log.h>
 
+#include "mem/chosen.h"
 #include "mem/domain.h"
 #include "pci/device.h"
 
 struct registration {
 	struct udrv_list_head link; /* the device's */
 	struct udrv__region *region;
+	struct udrv__dma_block block; /* where the backend chose the address: this device's */
 };
 
 static UDRV_LIST_HEAD(registered);
@@ -122,27 +124,26 @@ static void leave(struct udrv__region *region)
 	keep_record(region);
 }
 
-/* In the tables, with an address, reached by nobody. */
-static int enter(struct udrv__dma *dma, struct udrv__region *region)
+/* Into the tables, once it has an address; reached by nobody. */
+static int enter(struct udrv__region *region)
 {
-	int ret = udrv__domain_reserve(dma->domain, region, udrv_dma_get_mask(dma->dev));
+	int ret = udrv__region_insert(&udrv__regions_by_iova, region->iova, region, NULL);
 
 	if (ret)
 		return ret;
-	ret = udrv__region_insert(&udrv__regions_by_iova, region->iova, region, NULL);
-	if (ret)
-		goto err_iova;
 	ret = udrv__region_insert(&udrv__regions_by_va, (uintptr_t)region->va, region, &registered);
 	if (ret)
-		goto err_table;
-	udrv_list_add(&region->link, &registered);
-	return 0;
-
-err_table:
-	udrv__region_remove(&udrv__regions_by_iova, region->iova, region, NULL);
-err_iova:
-	udrv__iova_free(&udrv__iovas, region->iova);
+		udrv__region_remove(&udrv__regions_by_iova, region->iova, region, NULL);
+	else
+		udrv_list_add(&region->link, &registered);
 	return ret;
+}
+
+static bool is_same(const struct udrv__region *region, const void *ptr, size_t len,
+		    enum udrv_dma_data_direction dir)
+{
+	return region->va == ptr && region->len == len &&
+	       region->directions == udrv__dma_directions(dir);
 }
 
 /* One that another device has registered just so, at an address that this device has, too. */
@@ -152,8 +153,7 @@ static struct udrv__region *find_same(const struct udrv__dma *dma, const void *p
 	struct udrv__region *region;
 
 	udrv_list_for_each_entry(region, &registered, link)
-		if (region->va == ptr && region->len == len &&
-		    region->directions == udrv__dma_directions(dir) &&
+		if (is_same(region, ptr, len, dir) &&
 		    udrv__dma_fits(udrv_dma_get_mask(dma->dev), region->iova, len))
 			return region;
 	return NULL;
@@ -169,6 +169,7 @@ static int reach(struct udrv__dma *dma, struct udrv__region *region)
 static int register_new(struct udrv__dma *dma, struct registration *reg, void *ptr, size_t len,
 			enum udrv_dma_data_direction dir)
 {
+	udrv_iova_t limit = udrv_dma_get_mask(dma->dev);
 	struct udrv__region *region = make(ptr, len, dir);
 	int ret;
 
@@ -176,12 +177,12 @@ static int register_new(struct udrv__dma *dma, struct registration *reg, void *p
 		udrv_dev_err(dma->dev, "cannot register %zu bytes for DMA: out of memory", len);
 		return -ENOMEM;
 	}
-	ret = enter(dma, region);
-	if (ret) {
-		udrv__domain_explain(dma->dev, len, udrv_dma_get_mask(dma->dev), ret);
-		keep_record(region);
-		return ret;
-	}
+	ret = udrv__domain_reserve(dma->domain, region, limit);
+	if (ret)
+		goto err_record;
+	ret = enter(region);
+	if (ret)
+		goto err_iova;
 	ret = udrv__domain_map(dma->domain, region);
 	if (ret) {
 		dma->dev->ops->dma_explain(dma->dev, len, -ret);
@@ -190,6 +191,97 @@ static int register_new(struct udrv__dma *dma, struct registration *reg, void *p
 	}
 	reg->region = region;
 	return 0;
+
+err_iova:
+	udrv__iova_free(&udrv__iovas, region->iova);
+err_record:
+	udrv__domain_explain(dma->dev, len, limit, ret);
+	keep_record(region);
+	return ret;
+}
+
+/* Where the backend chooses addresses. */
+
+static int pin_new(struct udrv__dma *dma, struct registration *reg, void *ptr, size_t len,
+		   enum udrv_dma_data_direction dir)
+{
+	struct udrv__region *region = make(ptr, len, dir);
+	int ret;
+
+	if (!region)
+		return -ENOMEM;
+	ret = udrv__chosen_pin(dma->dev, udrv_dma_get_mask(dma->dev), region);
+	if (ret)
+		goto err_record;
+	reg->block = (struct udrv__dma_block){
+		.va = region->va,
+		.len = region->len,
+		.iova = region->iova,
+		.handle = region->handle,
+	};
+	ret = enter(region);
+	if (ret)
+		goto err_pin;
+	udrv__region_set_reached(region, dma->domain->id, true);
+	reg->region = region;
+	return 0;
+
+err_pin:
+	if (udrv__chosen_free(dma->dev, region))
+		return ret; /* the record keeps the address */
+err_record:
+	keep_record(region);
+	return ret;
+}
+
+static struct udrv__region *find_same_at(udrv_iova_t iova, const void *ptr, size_t len,
+					 enum udrv_dma_data_direction dir)
+{
+	struct udrv__region *region;
+
+	udrv_list_for_each_entry(region, &registered, link)
+		if (is_same(region, ptr, len, dir) && region->iova == iova)
+			return region;
+	return NULL;
+}
+
+/*
+ * Without an IOMMU memory has the same address for all devices: one record does for those that
+ * registered just the same. -ENOENT: it is not so.
+ */
+static int pin_same(struct udrv__dma *dma, struct registration *reg, struct udrv__region *like,
+		    enum udrv_dma_data_direction dir)
+{
+	int ret = udrv__chosen_pin_block(dma->dev, udrv_dma_get_mask(dma->dev), like, &reg->block);
+
+	if (ret)
+		return ret;
+	reg->region = find_same_at(reg->block.iova, like->va, like->len, dir);
+	if (reg->region) {
+		udrv__region_set_reached(reg->region, dma->domain->id, true);
+		return 0;
+	}
+	ret = udrv__chosen_unpin_block(dma->dev, &reg->block);
+	return ret ? ret : -ENOENT;
+}
+
+static int register_pinned(struct udrv__dma *dma, struct registration *reg, void *ptr, size_t len,
+			   enum udrv_dma_data_direction dir)
+{
+	struct udrv__region *region;
+	int ret = -ENOENT;
+
+	udrv_list_for_each_entry(region, &registered, link) {
+		if (!is_same(region, ptr, len, dir))
+			continue;
+		ret = pin_same(dma, reg, region, dir);
+		break;
+	}
+	if (ret == -ENOENT)
+		ret = pin_new(dma, reg, ptr, len, dir);
+	if (ret)
+		udrv__chosen_explain(dma->dev, len, udrv_dma_get_mask(dma->dev), ret);
+	return ret;
 }
 
 static bool is_arenas(const char *ptr, size_t len)
@@ -203,14 +295,17 @@ static bool is_arenas(const char *ptr, size_t len)
 static int register_locked(struct udrv__dma *dma, struct registration *reg, void *ptr, size_t len,
 			   enum udrv_dma_data_direction dir)
 {
-	struct udrv__region *same = find_same(dma, ptr, len, dir);
+	bool chosen = dma->domain->chosen;
+	struct udrv__region *same = chosen ? NULL : find_same(dma, ptr, len, dir);
 	int ret = 0;
 
 	if (find(dma, ptr, len) || is_arenas(ptr, len)) {
 		udrv_dev_err(dma->dev, "%p+0x%zx is registered for DMA already", ptr, len);
 		return -EEXIST;
 	}
-	if (same && !reach(dma, same))
+	if (chosen)
+		ret = register_pinned(dma, reg, ptr, len, dir);
+	else if (same && !reach(dma, same))
 		reg->region = same;
 	else
 		ret = register_new(dma, reg, ptr, len, dir);
@@ -245,10 +340,19 @@ int udrv_dma_register(struct udrv_device *dev, void *ptr, size_t len,
 	return ret;
 }
 
-/* Off the device's list already. */
-static int drop(struct udrv__dma *dma, struct udrv__region *region)
+static int unreach(struct udrv__dma *dma, const struct registration *reg)
 {
-	int ret = users(region, dma->domain) ? 0 : udrv__domain_unmap(dma->domain, region);
+	if (!dma->domain->chosen)
+		return udrv__domain_unmap(dma->domain, reg->region);
+	udrv__region_set_reached(reg->region, dma->domain->id, false);
+	return udrv__chosen_unpin_block(dma->dev, &reg->block);
+}
+
+/* Off the device's list already. */
+static int drop(struct udrv__dma *dma, const struct registration *reg)
+{
+	struct udrv__region *region = reg->region;
+	int ret = users(region, dma->domain) ? 0 : unreach(dma, reg);
 
 	if (!ret && !users(region, NULL))
 		leave(region);
@@ -275,7 +379,7 @@ static int unregister_locked(struct udrv__dma *dma, const void *ptr, size_t len)
 	if (users(reg->region, dma->domain) == 1 && !is_idle(dma->domain, reg->region))
 		return -EBUSY;
 	udrv_list_del(&reg->link);
-	ret = drop(dma, reg->region);
+	ret = drop(dma, reg);
 	if (ret)
 		udrv_list_add(&reg->link, &dma->registrations); /* it may be tried again */
 	else
@@ -329,7 +433,7 @@ static void end_registration(struct udrv__dma *dma, struct registration *reg)
 	}
 	if (!users(region, dma->domain))
 		region->in_use[dma->domain->id] = 0;
-	if (drop(dma, region))
+	if (drop(dma, reg))
 		abandon(region);
 	free(reg);
 }

@@ -97,8 +97,10 @@ err:
 }
 
 /* Segments are of whole entries, in order. */
-void udrv_dma_unmap_sg(struct udrv_device *dev, struct udrv_scatterlist *sg, unsigned int nents,
-		       enum udrv_dma_data_direction dir)
+static void for_each_entry(struct udrv_device *dev, struct udrv_scatterlist *sg, unsigned int nents,
+			   enum udrv_dma_data_direction dir,
+			   void (*work)(struct udrv_device *dev, udrv_iova_t addr, size_t size,
+					enum udrv_dma_data_direction dir))
 {
 	struct udrv_scatterlist *segment = sg;
 	struct udrv_scatterlist *entry;
@@ -111,9 +113,29 @@ void udrv_dma_unmap_sg(struct udrv_device *dev, struct udrv_scatterlist *sg, uns
 			segment = udrv_sg_next(segment);
 			done = 0;
 		}
-		udrv_dma_unmap_single(dev, segment->dma_address + done, entry->length, dir);
+		work(dev, segment->dma_address + done, entry->length, dir);
 		done += entry->length;
 	}
+}
+
+void udrv_dma_unmap_sg(struct udrv_device *dev, struct udrv_scatterlist *sg, unsigned int nents,
+		       enum udrv_dma_data_direction dir)
+{
+	for_each_entry(dev, sg, nents, dir, udrv_dma_unmap_single);
+}
+
+void udrv__dma_sync_sg_for_cpu(struct udrv_device *dev, struct udrv_scatterlist *sg,
+			       unsigned int nelems, enum udrv_dma_data_direction dir)
+{
+	if (dev->dma->domain->chosen)
+		for_each_entry(dev, sg, nelems, dir, udrv__dma_sync_for_cpu);
+}
+
+void udrv__dma_sync_sg_for_device(struct udrv_device *dev, struct udrv_scatterlist *sg,
+				  unsigned int nelems, enum udrv_dma_data_direction dir)
+{
+	if (dev->dma->domain->chosen)
+		for_each_entry(dev, sg, nelems, dir, udrv__dma_sync_for_device);
 }
 
 int udrv_dma_map_sgtable(struct udrv_device *dev, struct udrv_sg_table *sgt,

@@ -10,10 +10,12 @@
 #define KEY_LAST ((UINT64_C(1) << UDRV__KEY_BITS) - 1)
 
 UDRV_LIST_HEAD(udrv__domains);
+bool udrv__common_is_apart;
+bool udrv__dma_copies;
 
 static uint64_t ids[UDRV__DOMAINS_MAX / 64];
 
-static struct udrv_device *any_device(const struct udrv__domain *domain)
+struct udrv_device *udrv__domain_device(const struct udrv__domain *domain)
 {
 	return udrv_list_first_entry(&domain->devices, struct udrv__dma, link)->dev;
 }
@@ -37,8 +39,15 @@ static void give_id(const struct udrv__domain *domain)
 
 static int learn_ranges(struct udrv__domain *domain, struct udrv_device *dev)
 {
-	int ret = dev->ops->iova_ranges(dev, domain->ranges, UDRV__IOVA_RANGES_MAX);
+	int ret;
 
+	domain->chosen = dev->ops->dma_alloc;
+	if (domain->chosen) {
+		domain->ranges[0] = (struct udrv__iova_range){0, KEY_LAST};
+		domain->range_count = 1;
+		return 0;
+	}
+	ret = dev->ops->iova_ranges(dev, domain->ranges, UDRV__IOVA_RANGES_MAX);
 	if (ret < 0) {
 		udrv_dev_err(dev, "cannot learn which addresses the IOMMU translates: %s",
 			     strerror(-ret));
@@ -69,6 +78,8 @@ static int begin(struct udrv__domain *domain, struct udrv_device *dev)
 	}
 	udrv_init_list_head(&domain->devices);
 	udrv__arena_init(&domain->arena, domain);
+	udrv__arena_init(&domain->bounce, domain);
+	domain->bounce.bounces = true;
 	udrv_list_add_tail(&domain->link, &udrv__domains);
 	return 0;
 }
@@ -76,7 +87,7 @@ static int begin(struct udrv__domain *domain, struct udrv_device *dev)
 /* Without it buffers are mapped one by one, as other memory is. */
 static void map_common(struct udrv__domain *domain, struct udrv__region *region)
 {
-	struct udrv_device *dev = any_device(domain);
+	struct udrv_device *dev = udrv__domain_device(domain);
 	int ret = udrv__domain_map(domain, region);
 
 	if (!ret)
@@ -98,6 +109,71 @@ static void reach_common(struct udrv__domain *domain)
 			map_common(domain, region);
 }
 
+static struct udrv__domain *first_that_maps(void)
+{
+	struct udrv__domain *domain;
+
+	udrv_list_for_each_entry(domain, &udrv__domains, link)
+		if (!domain->chosen)
+			return domain;
+	return NULL;
+}
+
+/*
+ * An address of which the device's backend knows nothing is that of somebody's memory, perhaps,
+ * where no IOMMU is between. So common memory has none where all devices are such.
+ */
+static void take_common_addresses(void)
+{
+	struct udrv__region *region;
+
+	udrv_list_for_each_entry(region, &udrv__common_arena.regions, link) {
+		if (!region->iova)
+			continue;
+		udrv__region_remove(&udrv__regions_by_iova, region->iova, region, NULL);
+		udrv__iova_free(&udrv__iovas, region->iova);
+		__atomic_store_n(&region->iova, 0, __ATOMIC_RELAXED);
+	}
+}
+
+/* Where there is none left, buffers there are mapped one by one. */
+static void give_common_address(struct udrv__region *region)
+{
+	udrv_iova_t iova;
+
+	if (udrv__common_reserve(region, UINT64_MAX))
+		return;
+	iova = region->iova;
+	if (!udrv__region_insert(&udrv__regions_by_iova, iova, region, NULL))
+		return;
+	udrv__iova_free(&udrv__iovas, iova);
+	__atomic_store_n(&region->iova, 0, __ATOMIC_RELAXED);
+}
+
+/* A domain came or went. */
+static void settle_common(void)
+{
+	bool apart = !udrv_list_empty(&udrv__domains) && !first_that_maps();
+	struct udrv__region *region;
+
+	if (apart)
+		take_common_addresses();
+	else if (udrv__common_is_apart)
+		udrv_list_for_each_entry(region, &udrv__common_arena.regions, link)
+			give_common_address(region);
+	__atomic_store_n(&udrv__common_is_apart, apart, __ATOMIC_RELAXED);
+}
+
+static void settle_copies(void)
+{
+	const struct udrv__domain *domain;
+	bool chosen = false;
+
+	udrv_list_for_each_entry(domain, &udrv__domains, link)
+		chosen |= domain->chosen;
+	__atomic_store_n(&udrv__dma_copies, chosen, __ATOMIC_RELAXED);
+}
+
 int udrv__domain_attach(struct udrv__dma *dma)
 {
 	struct udrv__domain *domain = dma->domain;
@@ -107,7 +183,11 @@ int udrv__domain_attach(struct udrv__dma *dma)
 		return ret;
 	dma->domain_id = domain->id;
 	udrv_list_add(&dma->link, &domain->devices);
-	if (!domain->users++)
+	if (domain->users++)
+		return 0;
+	settle_copies();
+	settle_common();
+	if (!domain->chosen)
 		reach_common(domain);
 	return 0;
 }
@@ -127,22 +207,30 @@ void udrv__domain_forget_tables(void)
 		udrv__region_tables_free();
 }
 
+/* The last one goes; the device is still there. */
+static void end(struct udrv__domain *domain, struct udrv_device *dev)
+{
+	size_t left;
+
+	leave_common(domain);
+	(void)udrv__arena_end(&domain->bounce);
+	left = udrv__arena_end(&domain->arena);
+	if (left)
+		udrv_dev_warn(dev,
+			      "closed while %zu bytes of DMA memory are allocated: they are gone",
+			      left);
+	udrv_list_del(&domain->link);
+	give_id(domain);
+	settle_copies();
+	settle_common();
+}
+
 void udrv__domain_detach(struct udrv__dma *dma)
 {
 	struct udrv__domain *domain = dma->domain;
-	size_t left;
 
-	if (domain->users == 1) {
-		leave_common(domain);
-		left = udrv__arena_end(&domain->arena);
-		if (left)
-			udrv_dev_warn(dma->dev,
-				      "closed while %zu bytes of DMA memory are "
-				      "allocated: they are gone",
-				      left);
-		udrv_list_del(&domain->link);
-		give_id(domain);
-	}
+	if (domain->users == 1)
+		end(domain, dma->dev);
 	udrv_list_del(&dma->link);
 	domain->users--;
 	udrv__domain_forget_tables();
@@ -191,11 +279,12 @@ int udrv__common_reserve(struct udrv__region *region, udrv_iova_t limit)
 {
 	/* Before there is a device: what any IOMMU translates. */
 	static const struct udrv__iova_range usual = {UDRV__PAGE_MIN, 0xfedfffff};
-	const struct udrv__domain *domain =
-		udrv_list_first_entry(&udrv__domains, struct udrv__domain, link);
+	const struct udrv__domain *domain = first_that_maps();
 
 	if (udrv_list_empty(&udrv__domains))
 		return reserve(&usual, 1, region, limit, true);
+	if (!domain)
+		return -ENOSPC;
 	return reserve(domain->ranges, domain->range_count, region, limit, true);
 }
 
@@ -207,7 +296,10 @@ void udrv__domain_explain(struct udrv_device *dev, size_t len, uint64_t mask, in
 	for (size_t i = 0; i < domain->range_count; i++)
 		if (last < domain->ranges[i].last)
 			last = domain->ranges[i].last;
-	if (last < mask)
+	if (domain->chosen)
+		udrv_dev_err(dev, "no device address for %zu bytes that is as aligned as they are",
+			     len);
+	else if (last < mask)
 		udrv_dev_err(dev,
 			     "no free device address for %zu bytes below 0x%llx, the last that "
 			     "the IOMMU translates: %s",
@@ -228,7 +320,7 @@ static bool translates(const struct udrv__domain *domain, udrv_iova_t iova, size
 
 int udrv__domain_map(struct udrv__domain *domain, struct udrv__region *region)
 {
-	struct udrv_device *dev = any_device(domain);
+	struct udrv_device *dev = udrv__domain_device(domain);
 	int ret;
 
 	if (!translates(domain, region->iova, region->len))
@@ -245,7 +337,7 @@ int udrv__domain_map(struct udrv__domain *domain, struct udrv__region *region)
 
 int udrv__domain_unmap(struct udrv__domain *domain, struct udrv__region *region)
 {
-	struct udrv_device *dev = any_device(domain);
+	struct udrv_device *dev = udrv__domain_device(domain);
 	int ret;
 
 	udrv__region_set_reached(region, domain->id, false);
@@ -276,5 +368,6 @@ void udrv__common_map(struct udrv__region *region)
 	struct udrv__domain *domain;
 
 	udrv_list_for_each_entry(domain, &udrv__domains, link)
-		map_common(domain, region);
+		if (!domain->chosen)
+			map_common(domain, region);
 }

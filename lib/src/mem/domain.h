@@ -16,7 +16,10 @@ struct udrv__domain {
 	uint32_t id; /* a bit of a region's set */
 	struct udrv__iova_range ranges[UDRV__IOVA_RANGES_MAX];
 	size_t range_count;
+	bool chosen; /* its backend chooses addresses: one device, which reaches no common memory */
+	bool scattered; /* what was to be pinned was not contiguous: any thread */
 	struct udrv__arena arena;
+	struct udrv__arena bounce; /* where addresses are chosen */
 };
 
 /* A device's part. */
@@ -54,6 +57,16 @@ static inline uint8_t udrv__dma_directions(enum udrv_dma_data_direction dir)
 	return (uint8_t)(dir == UDRV_DMA_BIDIRECTIONAL ? 7u : 1u << dir);
 }
 
+/* Linux: "aligned to the smallest PAGE_SIZE order which is greater than or equal to the size". */
+static inline size_t udrv__dma_order_align(size_t len)
+{
+	size_t align = UDRV__PAGE_MIN;
+
+	while (align < len && align < UDRV__CHUNK)
+		align *= 2;
+	return align;
+}
+
 /* Any value of dir. */
 static inline bool udrv__region_allows(const struct udrv__region *region,
 				       enum udrv_dma_data_direction dir)
@@ -73,9 +86,14 @@ udrv_iova_t udrv__dma_map_apart(struct udrv_device *dev, void *ptr, size_t size,
 struct udrv__region *udrv__dma_registered(const struct udrv__dma *dma, const void *ptr, size_t size,
 					  enum udrv_dma_data_direction dir);
 
+/* Devices are open, but none that reaches the common arena. Any thread. */
+extern bool udrv__common_is_apart;
+
 /* All below under the regions' lock. */
 
 extern struct udrv_list_head udrv__domains;
+
+struct udrv_device *udrv__domain_device(const struct udrv__domain *domain);
 
 /* The device joins its domain. 0 or negative errno, explained. */
 int udrv__domain_attach(struct udrv__dma *dma);

@@ -94,13 +94,18 @@ static bool fit_ranges(const struct udrv__iova_space *space, const struct udrv__
 	return false;
 }
 
-static void take(struct udrv__iova_space *space, const struct udrv__iova_want *want,
-		 udrv_iova_t iova, size_t slot)
+static void insert(struct udrv__iova_space *space, const struct udrv__iova_used *used, size_t slot)
 {
 	memmove(&space->used[slot + 1], &space->used[slot],
 		(space->count - slot) * sizeof(space->used[0]));
-	space->used[slot] = (struct udrv__iova_used){iova, iova + (want->len - 1), want->by};
+	space->used[slot] = *used;
 	space->count++;
+}
+
+static void take(struct udrv__iova_space *space, const struct udrv__iova_want *want,
+		 udrv_iova_t iova, size_t slot)
+{
+	insert(space, &(struct udrv__iova_used){iova, iova + (want->len - 1), want->by}, slot);
 }
 
 /* What is too large for a zone may lie across two. */
@@ -158,6 +163,20 @@ int udrv__iova_alloc(struct udrv__iova_space *space, const struct udrv__iova_ran
 		ret = alloc_anywhere(space, ranges, range_count, want, iova_out);
 	forget_if_empty(space);
 	return ret;
+}
+
+int udrv__iova_take(struct udrv__iova_space *space, udrv_iova_t iova, uint64_t len,
+		    struct udrv__region *by)
+{
+	struct udrv__iova_used used = {iova, iova + (len - 1), by};
+	size_t slot = find_slot(space, iova);
+
+	if (iova < UDRV__PAGE_MIN || (slot < space->count && space->used[slot].first <= used.last))
+		return -EEXIST;
+	if (reserve_slot(space))
+		return -ENOMEM;
+	insert(space, &used, slot);
+	return 0;
 }
 
 struct udrv__region *udrv__iova_user(const struct udrv__iova_space *space, udrv_iova_t iova)

@@ -43,10 +43,17 @@ struct udrv__iova_want {
 int udrv__iova_alloc(struct udrv__iova_space *space, const struct udrv__iova_range *ranges,
 		     size_t range_count, const struct udrv__iova_want *want, udrv_iova_t *iova_out);
 
+/*
+ * [iova, iova + len), which others have chosen. 0; -EEXIST if some of it is used, or page 0;
+ * -ENOMEM.
+ */
+int udrv__iova_take(struct udrv__iova_space *space, udrv_iova_t iova, uint64_t len,
+		    struct udrv__region *by);
+
 /* Who uses it; NULL: nobody. */
 struct udrv__region *udrv__iova_user(const struct udrv__iova_space *space, udrv_iova_t iova);
 
-/* Give back what udrv__iova_alloc() handed out at @iova. */
+/* Give back what udrv__iova_alloc() handed out, or udrv__iova_take() took, at @iova. */
 void udrv__iova_free(struct udrv__iova_space *space, udrv_iova_t iova);
 
 #endif

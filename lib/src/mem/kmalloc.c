@@ -58,9 +58,10 @@ static inline struct udrv_kmem_cache *cache_of(size_t size, udrv_gfp_t gfp)
 /* The usual memory, if it happens to be low enough. */
 static __attribute__((noinline)) void *alloc_low(size_t size, udrv_gfp_t gfp)
 {
+	udrv_iova_t limit = udrv__kmalloc_limit(gfp);
 	void *p = udrv__kmalloc(size, (gfp & ~LOW) | UDRV_GFP_NOWARN);
 
-	if (p && udrv__dma_fits(udrv__kmalloc_limit(gfp), udrv_virt_to_bus(p), size))
+	if (p && (limit == UINT64_MAX || udrv__dma_fits(limit, udrv_virt_to_bus(p), size)))
 		return p;
 	udrv_kfree(p);
 	return udrv__kmalloc_run(size, gfp, -1);

@@ -5,6 +5,7 @@
 
 #include "mem/arena.h"
 #include "mem/backing.h"
+#include "mem/domain.h"
 #include "mem/kmalloc.h"
 
 #define ORDER_MAX 10u
@@ -13,6 +14,9 @@ _Static_assert((size_t)UDRV__PAGE_MIN << ORDER_MAX == UDRV_KMALLOC_MAX_SIZE, "on
 
 udrv_iova_t udrv__kmalloc_limit(udrv_gfp_t gfp)
 {
+	/* Without an address nothing is low: what a device is to reach is mapped for its mask. */
+	if (__atomic_load_n(&udrv__common_is_apart, __ATOMIC_RELAXED))
+		return UINT64_MAX;
 	if (gfp & UDRV_GFP_DMA)
 		return UDRV_DMA_BIT_MASK(24);
 	return gfp & UDRV_GFP_DMA32 ? UDRV_DMA_BIT_MASK(32) : UINT64_MAX;

@@ -47,6 +47,8 @@ struct udrv__region {
 	struct udrv_list_head link;
 	struct udrv_device *dev; /* a stream's */
 
+	uint64_t handle; /* the backend's, where it chose the address: chosen.c */
+
 	/* An arena's: a bit for each page. */
 	struct udrv__arena *arena;
 	int fd;
@@ -58,7 +60,8 @@ struct udrv__region {
 	size_t lowest;	/* no page below is free */
 	size_t touched; /* from here on no page was ever used */
 	uint64_t *used;
-	uint64_t *first; /* of a run of used pages */
+	uint64_t *first;	      /* of a run of used pages */
+	struct udrv__bounce *bounces; /* by a run's first page; NULL: it is no bounce memory */
 };
 
 struct udrv__region_leaf {

@@ -100,3 +100,16 @@ size_t udrv__run_length(const struct udrv__region *region, size_t at)
 	end = find_bit(region->used, at + 1, next, false);
 	return end - at;
 }
+
+size_t udrv__run_of(const struct udrv__region *region, size_t at)
+{
+	size_t word = at / BITS;
+	uint64_t bits;
+
+	if (at >= region->pages || !get(region->used, at))
+		return UDRV__NO_RUN;
+	bits = region->first[word] & ~UINT64_C(0) >> (BITS - 1 - at % BITS);
+	while (!bits)
+		bits = region->first[--word];
+	return word * BITS + (BITS - 1 - (size_t)__builtin_clzll(bits));
+}

@@ -16,6 +16,9 @@ void udrv__run_give(struct udrv__region *region, size_t at, size_t n);
 /* Pages of the run that begins there; 0 if none does. */
 size_t udrv__run_length(const struct udrv__region *region, size_t at);
 
+/* Where the run begins that a page is of; UDRV__NO_RUN if it is free. */
+size_t udrv__run_of(const struct udrv__region *region, size_t at);
+
 /* Whether one does; without the arena's lock if the caller owns the page. */
 static inline bool udrv__run_begins(const struct udrv__region *region, size_t at)
 {

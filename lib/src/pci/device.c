@@ -20,8 +20,8 @@
 #include "pci/device.h"
 
 static const struct udrv__backend_ops *const backends[] = {
-	&udrv__vfio_backend,
-	&udrv__model_backend,
+	&udrv__vfio_backend, &udrv__model_backend,
+	&udrv__model_stub_backend, /* behind the one that takes models unasked */
 };
 
 #define MODEL_PREFIX "model:"

@@ -127,7 +127,9 @@ def build_modules(kernel):
         if not stamp.exists() or stamp.read_text(encoding="ascii") != wanted:
             with scratch(final) as work:
                 shutil.copytree(source, work, symlinks=True)
-                make(kernel, work)
+                say(f"building the modules of kernel/ for Linux {kernel.release}")
+                for line in make(kernel, work):
+                    say(line)
                 (work / "stamp").write_text(wanted, encoding="ascii")
                 shutil.rmtree(final, ignore_errors=True)
                 work.rename(final)
@@ -142,18 +144,25 @@ def fingerprint(source, release):
     return digest.hexdigest()
 
 
-def make(kernel, work):
-    say(f"building the modules of kernel/ for Linux {kernel.release}")
+def make(kernel, work, *options):
+    """Build the modules in `work`; returns the lines that are warnings."""
     need_program("gcc-12", "gcc-12")
     command = [need_program("make", "make"), "-C", kernel.headers, f"M={work}",
                # Type information for BPF would need pahole and serves nothing here.
-               "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules"]
+               "CONFIG_DEBUG_INFO_BTF_MODULES=", *options, "modules"]
     result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, check=False,
                             env={**os.environ, "LC_ALL": "C"})
     output = result.stdout.decode(errors="replace")
     if result.returncode:
         raise LabError(f"the modules of kernel/ do not build for Linux {kernel.release}:\n{output}")
-    for line in output.splitlines():
-        if "warning:" in line:
-            say(line)
+    return [line for line in output.splitlines() if "warning:" in line]
+
+
+def check_modules(kernel):
+    """Build with all warnings and with sparse; returns those of kernel/, not of its headers."""
+    need_program("sparse", "sparse")
+    with scratch(CACHE / "modules" / f"check-{kernel.series}") as work:
+        shutil.copytree(ROOT / "kernel", work, symlinks=True)
+        warnings = make(kernel, work, "W=1", "C=1")
+        return [line.replace(f"{work}/", "kernel/") for line in warnings if str(work) in line]

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory whose device address the backend chooses. Under the regions' lock, but explaining. The
+ * addresses are entered among those that the process uses.
+ */
+#ifndef UDRV_SRC_MEM_CHOSEN_H
+#define UDRV_SRC_MEM_CHOSEN_H
+
+#include "mem/domain.h"
+
+/*
+ * Memory of region->len bytes below limit, of the device's own: va, iova and handle are set. 0 or
+ * negative errno, not explained: also -EADDRINUSE, the addresses are those of other memory.
+ */
+int udrv__chosen_alloc(struct udrv_device *dev, udrv_iova_t limit, struct udrv__region *region);
+/* The memory at region->va, pinned: likewise. -E2BIG: it is not contiguous to the device. */
+int udrv__chosen_pin(struct udrv_device *dev, udrv_iova_t limit, struct udrv__region *region);
+/*
+ * End what one of them began. If the kernel refuses, the error is logged: nothing uses the address,
+ * nor the memory, again, and the record stays.
+ */
+int udrv__chosen_free(struct udrv_device *dev, struct udrv__region *region);
+
+/* Pinned memory again, with no address of its own: what udrv__chosen_pin() does without entering.
+ */
+int udrv__chosen_pin_block(struct udrv_device *dev, udrv_iova_t limit,
+			   const struct udrv__region *region, struct udrv__dma_block *block);
+int udrv__chosen_unpin_block(struct udrv_device *dev, const struct udrv__dma_block *block);
+
+/* Log why there is no address, or no memory, for len bytes below mask. */
+void udrv__chosen_explain(struct udrv_device *dev, size_t len, uint64_t mask, int err);
+
+#endif
