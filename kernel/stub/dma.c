@@ -155,8 +155,8 @@ static int dma_alloc(struct stub_file *f, struct udrv_stub_dma_alloc *alloc, str
 		return PTR_ERR(dma);
 	ret = own_dma(f, dma);
 	if (ret) {
-		release_from_device(stub, dma);
-		free_dma(dma);
+		/* It may be memory that the device still knows. */
+		list_add(&dma->link, &stub->kept);
 		return ret;
 	}
 	dma->user = user;
