@@ -1,3 +1,4 @@
+#!/bin/sh
 # SPDX-License-Identifier: MIT
 # Users of the kernel stub are killed in the middle of DMA. Device: edu.
 set -e

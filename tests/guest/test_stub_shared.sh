@@ -1,3 +1,4 @@
+#!/bin/sh
 # SPDX-License-Identifier: MIT
 # What users of the kernel stub share: a line with another driver, and a BAR. Devices: two edu on
 # one interrupt line.
