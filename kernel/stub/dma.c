@@ -3,6 +3,7 @@
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/dma-map-ops.h>
+#include <linux/iommu.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/sched/signal.h>
@@ -35,18 +36,40 @@ static void uncharge(struct user_struct *user, size_t size)
 	free_uid(user);
 }
 
+/*
+ * By default the kernel leaves what was unmapped in the IOMMU's cache for some 10 ms. Until it is
+ * gone from there, the device reaches the pages: they must not be freed.
+ */
+static void unmap_from_device(struct stub *stub, struct stub_dma *dma)
+{
+	struct device *dev = &stub->pdev->dev;
+	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+
+	dma_unmap_sgtable(dev, &dma->sgt, dma->direction, DMA_ATTR_SKIP_CPU_SYNC);
+	sg_free_table(&dma->sgt);
+	if (domain)
+		iommu_flush_iotlb_all(domain);
+}
+
+/* Ours, or unpins a process's. */
+static void free_pages_of(struct stub_dma *dma)
+{
+	if (dma->cpu)
+		vfree(dma->cpu);
+	else
+		unpin_user_pages_dirty_lock(dma->pages, dma->size >> PAGE_SHIFT,
+					    dma->direction != DMA_TO_DEVICE);
+	kvfree(dma->pages);
+	dma->pages = NULL;
+	dma->cpu = NULL;
+}
+
 /* What the device knows of it ends. The device is still there, and uses it no more. */
 static void release_from_device(struct stub *stub, struct stub_dma *dma)
 {
 	if (dma->pages) {
-		bool written = dma->direction != DMA_TO_DEVICE;
-
-		dma_unmap_sgtable(&stub->pdev->dev, &dma->sgt, dma->direction,
-				  DMA_ATTR_SKIP_CPU_SYNC);
-		sg_free_table(&dma->sgt);
-		unpin_user_pages_dirty_lock(dma->pages, dma->size >> PAGE_SHIFT, written);
-		kvfree(dma->pages);
-		dma->pages = NULL;
+		unmap_from_device(stub, dma);
+		free_pages_of(dma);
 	} else if (dma->cpu && !dma->copy) {
 		dma_free_coherent(&stub->pdev->dev, dma->size, dma->cpu, dma->bus);
 		dma->cpu = NULL;
@@ -113,6 +136,88 @@ err_free:
 	return ERR_PTR(ret);
 }
 
+/* A bounce buffer, or a cache, would have to be brought up to date, which nobody does. */
+static bool is_bounced(struct stub *stub, dma_addr_t bus)
+{
+	struct device *dev = &stub->pdev->dev;
+
+	return stub->translated ? !dev_is_dma_coherent(dev) : dma_need_sync(dev, bus);
+}
+
+/* Without an IOMMU, which would find an address, the DMA API warns of pages out of reach. */
+static bool within_reach(struct stub *stub, struct stub_dma *dma, u64 mask)
+{
+	size_t i;
+
+	for (i = 0; !stub->translated && i < dma->size >> PAGE_SHIFT; i++)
+		if (page_to_phys(dma->pages[i]) + (PAGE_SIZE - 1) > mask)
+			return false;
+	return true;
+}
+
+/* One address for all of it, or none. */
+static int map_for_device(struct stub *stub, struct stub_dma *dma, u64 mask)
+{
+	struct device *dev = &stub->pdev->dev;
+	size_t bytes = 0;
+	struct scatterlist *sg;
+	unsigned int i;
+	int ret = dma_set_mask(dev, mask);
+
+	if (!ret && !within_reach(stub, dma, mask))
+		ret = -E2BIG;
+	if (!ret)
+		ret = sg_alloc_table_from_pages(&dma->sgt, dma->pages, dma->size >> PAGE_SHIFT, 0,
+						dma->size, GFP_KERNEL);
+	if (ret)
+		return ret;
+	ret = dma_map_sgtable(dev, &dma->sgt, dma->direction, DMA_ATTR_SKIP_CPU_SYNC);
+	if (ret)
+		goto err_table;
+	dma->bus = sg_dma_address(dma->sgt.sgl);
+	for_each_sgtable_dma_sg(&dma->sgt, sg, i) {
+		if (sg_dma_address(sg) != dma->bus + bytes)
+			goto err_unmap;
+		bytes += sg_dma_len(sg);
+	}
+	if (bytes == dma->size && dma->bus + (bytes - 1) <= mask && !is_bounced(stub, dma->bus))
+		return 0;
+
+err_unmap:
+	unmap_from_device(stub, dma);
+	return -E2BIG;
+err_table:
+	sg_free_table(&dma->sgt);
+	return ret;
+}
+
+/* Behind an IOMMU: pages of ours, because dma_free_coherent() frees them too early. */
+static struct stub_dma *alloc_mapped(struct stub *stub, size_t size, u64 mask)
+{
+	struct stub_dma *dma = kzalloc(sizeof(*dma), GFP_KERNEL_ACCOUNT);
+	size_t pages = size >> PAGE_SHIFT, i;
+	int ret = -ENOMEM;
+
+	if (!dma)
+		return ERR_PTR(-ENOMEM);
+	dma->size = size;
+	dma->direction = DMA_BIDIRECTIONAL;
+	/* Superpages for the IOMMU, where they are to be had. */
+	dma->cpu = vmalloc_huge(size, GFP_KERNEL | __GFP_ZERO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+	dma->pages = kvcalloc(pages, sizeof(*dma->pages), GFP_KERNEL_ACCOUNT);
+	if (dma->cpu && dma->pages) {
+		for (i = 0; i < pages; i++)
+			dma->pages[i] = vmalloc_to_page(dma->cpu + (i << PAGE_SHIFT));
+		ret = map_for_device(stub, dma, mask);
+	}
+	if (!ret)
+		return dma;
+	vfree(dma->cpu);
+	kvfree(dma->pages);
+	kfree(dma);
+	return ERR_PTR(ret == -EIO ? -EIO : -ENOMEM);
+}
+
 /* The file's from now on. */
 static int own_dma(struct stub_file *f, struct stub_dma *dma)
 {
@@ -149,18 +254,16 @@ static int dma_alloc(struct stub_file *f, struct udrv_stub_dma_alloc *alloc, str
 	if (stub->gone)
 		return -ENODEV;
 	dma = take_kept(stub, alloc->size, alloc->mask);
-	if (!dma)
+	if (!dma && stub->translated && dev_is_dma_coherent(&stub->pdev->dev))
+		dma = alloc_mapped(stub, alloc->size, alloc->mask);
+	else if (!dma)
 		dma = alloc_coherent(stub, alloc->size, alloc->mask);
 	if (IS_ERR(dma))
 		return PTR_ERR(dma);
 	ret = own_dma(f, dma);
-	if (ret && must_keep(stub)) {
-		list_add_tail(&dma->link, &stub->kept);
-		return ret;
-	}
 	if (ret) {
-		release_from_device(stub, dma);
-		free_dma(dma);
+		/* It may be memory that the device still knows. */
+		list_add(&dma->link, &stub->kept);
 		return ret;
 	}
 	dma->user = user;
@@ -280,61 +383,6 @@ err_free:
 	return ERR_PTR(ret);
 }
 
-/* A bounce buffer, or a cache, would have to be brought up to date, which nobody does. */
-static bool is_bounced(struct stub *stub, dma_addr_t bus)
-{
-	struct device *dev = &stub->pdev->dev;
-
-	return stub->translated ? !dev_is_dma_coherent(dev) : dma_need_sync(dev, bus);
-}
-
-/* Without an IOMMU, which would find an address, the DMA API warns of pages out of reach. */
-static bool within_reach(struct stub *stub, struct stub_dma *dma, u64 mask)
-{
-	size_t i;
-
-	for (i = 0; !stub->translated && i < dma->size >> PAGE_SHIFT; i++)
-		if (page_to_phys(dma->pages[i]) + (PAGE_SIZE - 1) > mask)
-			return false;
-	return true;
-}
-
-/* One address for all of it, or none. */
-static int map_for_device(struct stub *stub, struct stub_dma *dma, u64 mask)
-{
-	struct device *dev = &stub->pdev->dev;
-	size_t bytes = 0;
-	struct scatterlist *sg;
-	unsigned int i;
-	int ret = dma_set_mask(dev, mask);
-
-	if (!ret && !within_reach(stub, dma, mask))
-		ret = -E2BIG;
-	if (!ret)
-		ret = sg_alloc_table_from_pages(&dma->sgt, dma->pages, dma->size >> PAGE_SHIFT, 0,
-						dma->size, GFP_KERNEL);
-	if (ret)
-		return ret;
-	ret = dma_map_sgtable(dev, &dma->sgt, dma->direction, DMA_ATTR_SKIP_CPU_SYNC);
-	if (ret)
-		goto err_table;
-	dma->bus = sg_dma_address(dma->sgt.sgl);
-	for_each_sgtable_dma_sg(&dma->sgt, sg, i) {
-		if (sg_dma_address(sg) != dma->bus + bytes)
-			goto err_unmap;
-		bytes += sg_dma_len(sg);
-	}
-	if (bytes == dma->size && dma->bus + (bytes - 1) <= mask && !is_bounced(stub, dma->bus))
-		return 0;
-
-err_unmap:
-	dma_unmap_sgtable(dev, &dma->sgt, dma->direction, DMA_ATTR_SKIP_CPU_SYNC);
-	ret = -E2BIG;
-err_table:
-	sg_free_table(&dma->sgt);
-	return ret;
-}
-
 static int dma_map(struct stub_file *f, struct udrv_stub_dma_map *map, struct stub_dma *dma)
 {
 	struct stub *stub = f->stub;
@@ -349,9 +397,7 @@ static int dma_map(struct stub_file *f, struct udrv_stub_dma_map *map, struct st
 		return ret;
 	ret = own_dma(f, dma);
 	if (ret) {
-		dma_unmap_sgtable(&stub->pdev->dev, &dma->sgt, dma->direction,
-				  DMA_ATTR_SKIP_CPU_SYNC);
-		sg_free_table(&dma->sgt);
+		unmap_from_device(stub, dma);
 		return ret;
 	}
 	map->bus = dma->bus;

@@ -74,7 +74,7 @@ struct stub_dma {
 	void *cpu;			/* ours, or the copy of what was there; else NULL */
 	bool copy;
 	atomic_t maps;			/* VMAs */
-	struct sg_table sgt;		/* pinned */
+	struct sg_table sgt;		/* with @pages: pinned, or @cpu's behind an IOMMU */
 	struct page **pages;
 	enum dma_data_direction direction;
 	struct user_struct *user;	/* charged for it, or NULL */

@@ -17,7 +17,8 @@ from .common import EXIT_DIED, EXIT_QEMU, Deadline, LabError
 from .machine import qemu
 
 BOOT_DEADLINE = 60  # seconds until userland must run; a loaded machine takes 15
-CHANNELS = ("control", "stdout", "stderr", "monitor")
+CHANNELS = ("control", "stdout", "stderr", "requests", "monitor")
+PORTS = CHANNELS[:4]  # of the guest, from 1 on
 OUTPUTS = {"stdout": 1, "stderr": 2}  # of the guest, to file descriptors of the host
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
@@ -45,7 +46,9 @@ class Session:
         self.console = directory / "console.log"
         self.channels, remote = {}, {}
         self.control = bytearray()
+        self.requests = bytearray()
         self.monitor_input = bytearray()
+        self.monitor_open = False
         self.events = []
         for name in CHANNELS:
             self.channels[name], remote[name] = socket.socketpair()
@@ -61,14 +64,14 @@ class Session:
         for end in remote.values():
             end.close()
         self.selector = selectors.DefaultSelector()
-        for name in ("control", *OUTPUTS):
+        for name in PORTS:
             self.selector.register(self.channels[name], selectors.EVENT_READ, name)
 
     def channel_arguments(self, remote):
         arguments = ["-serial", f"file:{self.console}"]
         for name, end in remote.items():
             arguments += ["-chardev", f"socket,id={name},fd={end.fileno()}"]
-        for number, name in enumerate(("control", *OUTPUTS), start=1):
+        for number, name in enumerate(PORTS, start=1):
             arguments += ["-device", f"virtserialport,bus=lab.0,nr={number},chardev={name}"]
         return [*arguments, "-mon", "chardev=monitor,mode=control"]
 
@@ -144,9 +147,23 @@ class Session:
             self.selector.unregister(key.fileobj)
         elif key.data == "control":
             self.control += data
+        elif key.data == "requests":
+            self.requests += data
+            self.serve()
         else:
             forward(OUTPUTS[key.data], data)
         return bool(data)
+
+    def serve(self):
+        """Do what the guest's command asks for: "unplug ID"."""
+        while b"\n" in self.requests:
+            line, _, rest = bytes(self.requests).partition(b"\n")
+            self.requests[:] = rest
+            word, _, device = line.decode(errors="replace").partition(" ")
+            if word != "unplug":
+                raise LabError(f"the guest asked for {word!r}: there is only unplug", EXIT_DIED)
+            self.open_monitor()
+            self.monitor("device_del", id=device)
 
     def drain(self):
         """Pass on what the guest wrote before its verdict: it is in the sockets by now."""
@@ -171,6 +188,12 @@ class Session:
         raise LabError(f"the guest died without a verdict (QEMU ended {how}{reason})", EXIT_DIED)
 
     # The monitor: QMP, one command at a time.
+
+    def open_monitor(self):
+        if not self.monitor_open:
+            self.monitor_message()  # the greeting
+            self.monitor("qmp_capabilities")
+            self.monitor_open = True
 
     def monitor(self, command, **arguments):
         """Run a QMP command and return its result."""

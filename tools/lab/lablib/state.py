@@ -61,8 +61,7 @@ def save(machine, directory, deadline, path):
 
 
 def prepare_monitor(session):
-    session.monitor_message()  # the greeting
-    session.monitor("qmp_capabilities")
+    session.open_monitor()
     session.monitor("migrate-set-capabilities",
                     capabilities=[{"capability": "events", "state": True}])
     session.monitor("migrate-set-parameters", **{"max-bandwidth": BANDWIDTH})
