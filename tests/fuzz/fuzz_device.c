@@ -172,6 +172,9 @@ static void bind_again(struct fuzz_rng *rng)
 		fuzz_inject(1 + fuzz_below(rng, 120));
 		fuzz_count(FUZZ_BIND, bind_stub());
 		fuzz_inject(0);
+		/* The PCI core may have gone without something, such as the interrupt's routing. */
+		if (is_bound())
+			unbind(rng);
 	}
 	if (!is_bound())
 		fuzz_count(FUZZ_BIND, bind_stub());

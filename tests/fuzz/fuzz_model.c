@@ -45,14 +45,17 @@ long model_ioctl(struct model *m, enum fuzz_call call, int file, unsigned long r
 		 size_t size)
 {
 	int fd = m->files[file];
+	uint8_t before[512];
 	long result;
 
+	memcpy(before, arg, size);
 	if (fuzz.inject && fuzz_one_in(&m->rng, 6)) {
 		fuzz_inject(1 + fuzz_below(&m->rng, fuzz_one_in(&m->rng, 4) ? 60 : 6));
 		result = fuzz_ioctl(call, fd, request, arg, size);
 		fuzz_inject(0);
 		if (result == 0)
 			return 0;
+		memcpy(arg, before, size);
 	}
 	return fuzz_ioctl(call, fd, request, arg, size);
 }

@@ -18,6 +18,7 @@ from .kernel import RELEASES, Kernel, download, get_kernel, update_lists
 
 SOURCE = "linux-source-6.12"
 CONFIGS = ("base.config", "kasan.config")  # in tools/lab/kernel; later ones win
+WORK = "work"  # where the source is, in the new kernel's folder
 DISK = 5 << 30  # bytes that a build takes at most
 # 60 MB of register descriptions.
 UNWANTED = "*/drivers/gpu/drm/amd/include"
@@ -73,6 +74,7 @@ def build(jobs):
                 make_kernel(tree, jobs)
                 shutil.rmtree(kernel.tree, ignore_errors=True)
                 tree.rename(kernel.tree)
+                shutil.rmtree(kernel.tree / WORK)  # which takes a while
     return kernel
 
 
@@ -105,12 +107,11 @@ def make_kernel(tree, jobs):
             if result.returncode:
                 raise LabError(f"the sanitizer kernel does not build: see {log}")
     collect(source, tree)
-    shutil.rmtree(source.parent)
 
 
 def unpack_source(tree):
     """Debian's source package; returns the folder of the kernel's source."""
-    work = tree / "work"
+    work = tree / WORK
     work.mkdir(parents=True)
     say(f"downloading and unpacking {SOURCE}, once")
     try:

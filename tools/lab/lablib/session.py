@@ -17,6 +17,7 @@ from .common import EXIT_DIED, EXIT_QEMU, Deadline, LabError
 from .machine import qemu
 
 BOOT_DEADLINE = 60  # seconds until userland must run; a loaded machine takes 15
+SANITIZER_BOOT_DEADLINE = 240  # 10, and a loaded machine takes 60
 CHANNELS = ("control", "stdout", "stderr", "requests", "monitor")
 PORTS = CHANNELS[:4]  # of the guest, from 1 on
 OUTPUTS = {"stdout": 1, "stderr": 2}  # of the guest, to file descriptors of the host
@@ -41,6 +42,8 @@ class Session:
     """A running guest. `with` ends it; QEMU dies with this process in any case."""
 
     def __init__(self, machine, directory, deadline, extra=(), ivshmem_vectors=()):
+        self.boot_deadline = (SANITIZER_BOOT_DEADLINE if machine.kernel.series == "kasan"
+                              else BOOT_DEADLINE)
         self.directory = directory
         self.deadline = deadline
         self.console = directory / "console.log"
@@ -89,7 +92,7 @@ class Session:
 
     def wait_ready(self):
         """Wait until a booting guest asks for its job."""
-        boot = Deadline(self.deadline.left(BOOT_DEADLINE))
+        boot = Deadline(self.deadline.left(self.boot_deadline))
         try:
             line = self.read_line(boot)
         except LabError as error:
