@@ -21,7 +21,8 @@ struct edu {
 	struct udrv_completion factorial_done;
 	struct udrv_completion dma_done;
 
-	unsigned char *memory; /* EDU_DMA_SIZE bytes that the device reaches at memory_iova */
+	/* EDU_DMA_SIZE bytes that the device reaches at memory_iova; NULL: there is no DMA */
+	unsigned char *memory;
 	udrv_iova_t memory_iova;
 
 	/* Changed by verbs only, of which one runs at a time. */

@@ -191,6 +191,10 @@ static int verb_dma_test(struct udrv_device *dev, int argc, char **argv, FILE *o
 
 	if (ret)
 		return ret;
+	if (!edu->memory) {
+		fprintf(err, "dma-test: this device has no DMA; the daemon's log says why\n");
+		return -EOPNOTSUPP;
+	}
 	for (uint32_t round = 0; round < rounds; round++) {
 		ret = udrv_verb_cancelled() ? failed(-ECANCELED, "dma-test", err)
 					    : dma_round(edu, bytes, round, err);

@@ -146,28 +146,55 @@ long stub_release_ioctl(struct stub_file *f, void __user *arg)
 	return ret;
 }
 
-static ssize_t claims_show(struct device *dev, struct device_attribute *attr, char *buf)
+/* A line of "claims" at most: three numbers, a process, a name. */
+#define CLAIM_LINE	(10 + 3 * 19 + 12 + UDRV_STUB_NAME_MAX)
+
+/* All claims as text; NULL with a @len of 0. */
+static char *show_claims(struct stub *stub, size_t *len)
 {
-	struct stub *stub = container_of(dev, struct stub, dev);
 	struct stub_claim *c;
-	int len = 0;
+	size_t size = 0;
+	char *text;
+
+	*len = 0;
+	list_for_each_entry(c, &stub->claims, link)
+		size += CLAIM_LINE;
+	text = size ? kvmalloc(size, GFP_KERNEL) : NULL;
+	if (!text)
+		return size ? ERR_PTR(-ENOMEM) : NULL;
+	list_for_each_entry(c, &stub->claims, link)
+		*len += scnprintf(text + *len, size - *len, "%u 0x%llx 0x%llx %d %s\n", c->bar,
+				  c->offset, c->len, pid_vnr(c->pid), c->name);
+	return text;
+}
+
+/* Binary, because they may be more than the page that text is limited to. */
+static ssize_t claims_read(struct file *file, struct kobject *kobj, struct bin_attribute *attr,
+			   char *buf, loff_t pos, size_t count)
+{
+	struct stub *stub = container_of(kobj_to_dev(kobj), struct stub, dev);
+	ssize_t ret;
+	size_t len;
+	char *text;
 
 	mutex_lock(&stub->lock);
-	list_for_each_entry(c, &stub->claims, link)
-		len += sysfs_emit_at(buf, len, "%u 0x%llx 0x%llx %d %s\n", c->bar, c->offset,
-				     c->len, pid_vnr(c->pid), c->name);
+	text = show_claims(stub, &len);
 	mutex_unlock(&stub->lock);
-	return len;
+	if (IS_ERR(text))
+		return PTR_ERR(text);
+	ret = memory_read_from_buffer(buf, count, &pos, text, len);
+	kvfree(text);
+	return ret;
 }
-static DEVICE_ATTR_RO(claims);
+static BIN_ATTR_RO(claims, 0);
 
-static struct attribute *stub_attrs[] = {
-	&dev_attr_claims.attr,
+static struct bin_attribute *stub_attrs[] = {
+	&bin_attr_claims,
 	NULL,
 };
 
 static const struct attribute_group stub_group = {
-	.attrs = stub_attrs,
+	.bin_attrs = stub_attrs,
 };
 
 const struct attribute_group *stub_groups[] = {

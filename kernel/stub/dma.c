@@ -144,6 +144,17 @@ static bool is_bounced(struct stub *stub, dma_addr_t bus)
 	return stub->translated ? !dev_is_dma_coherent(dev) : dma_need_sync(dev, bus);
 }
 
+/* Without an IOMMU, which would find an address, the DMA API warns of pages out of reach. */
+static bool within_reach(struct stub *stub, struct stub_dma *dma, u64 mask)
+{
+	size_t i;
+
+	for (i = 0; !stub->translated && i < dma->size >> PAGE_SHIFT; i++)
+		if (page_to_phys(dma->pages[i]) + (PAGE_SIZE - 1) > mask)
+			return false;
+	return true;
+}
+
 /* One address for all of it, or none. */
 static int map_for_device(struct stub *stub, struct stub_dma *dma, u64 mask)
 {
@@ -153,6 +164,8 @@ static int map_for_device(struct stub *stub, struct stub_dma *dma, u64 mask)
 	unsigned int i;
 	int ret = dma_set_mask(dev, mask);
 
+	if (!ret && !within_reach(stub, dma, mask))
+		ret = -E2BIG;
 	if (!ret)
 		ret = sg_alloc_table_from_pages(&dma->sgt, dma->pages, dma->size >> PAGE_SHIFT, 0,
 						dma->size, GFP_KERNEL);

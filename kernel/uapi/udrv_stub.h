@@ -237,8 +237,9 @@ struct udrv_stub_dma_alloc {
  * @handle: out: for UDRV_STUB_DMA_FREE
  *
  * The pages are pinned, and count as locked memory. E2BIG: they would not be contiguous to the
- * device; without an IOMMU, that is any memory but single pages and huge ones. EOPNOTSUPP: there is
- * no IOMMU and the device cannot be reset, so that nothing could take the pages from it.
+ * device; without an IOMMU, that is any memory but single pages and huge ones, and memory beyond
+ * @mask. EOPNOTSUPP: there is no IOMMU and the device cannot be reset, so that nothing could take
+ * the pages from it.
  */
 struct udrv_stub_dma_map {
 	__u32 abi;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <udrv/device.h>
+#include <udrv/devres.h>
 #include <udrv/dma.h>
 #include <udrv/irq.h>
 #include <udrv/pci.h>
@@ -234,6 +235,20 @@ START_TEST(pci_request_regions)
 }
 END_TEST
 
+/* The device's list must be as before, too: a second close would free twice. */
+static int step_managed_regions(void *ctx)
+{
+	(void)ctx;
+	return udrv_pcim_request_all_regions(dev, "fault");
+}
+
+START_TEST(pcim_request_all_regions)
+{
+	fault_check(&(struct fault_case){
+		.step = step_managed_regions, .undo = undo_regions, .fewest = 2, .silent = true});
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fault_device");
@@ -251,6 +266,7 @@ int main(void)
 	tcase_add_test(tc, dma_map_single);
 	tcase_add_test(tc, dma_register);
 	tcase_add_test(tc, pci_request_regions);
+	tcase_add_test(tc, pcim_request_all_regions);
 	suite_add_tcase(s, plain);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

@@ -9,6 +9,7 @@
 
 #include "mem/slab_stat.h"
 #include "pci/device.h"
+#include "stat/claims.h"
 #include "stat/segment.h"
 #include "mem/slab.h"
 
@@ -63,6 +64,58 @@ START_TEST(stat_create)
 {
 	fault_check(&(struct fault_case){.step = step_create, .undo = undo_create, .fewest = 4});
 	ck_assert(!is_there(".stats"));
+}
+END_TEST
+
+static struct udrv__claim_file claims;
+
+static int step_create_claims(void *ctx)
+{
+	int ret = udrv__claims_create(&claims, fake_root, "test", dev);
+
+	(void)ctx;
+	FAULT_MUST(!is_there(".claims.new"));
+	FAULT_MUST(is_there(".claims") == !ret);
+	FAULT_MUST(!claims.table == !!ret && !dev->claim_file == !!ret);
+	return ret;
+}
+
+static void undo_create_claims(void *ctx)
+{
+	(void)ctx;
+	dev->claim_file = NULL;
+	udrv__claims_destroy(&claims);
+}
+
+START_TEST(claims_create)
+{
+	fault_check(&(struct fault_case){
+		.step = step_create_claims, .undo = undo_create_claims, .fewest = 4});
+	ck_assert(!is_there(".claims"));
+}
+END_TEST
+
+static int step_read_claims(void *ctx)
+{
+	static struct udrv__claim_table copy;
+	char path[PATH_MAX];
+
+	(void)ctx;
+	(void)snprintf(path, sizeof(path), "%s/test@model:edu.claims", fake_root);
+	return udrv__claims_read(&copy, path);
+}
+
+static void undo_nothing(void *ctx)
+{
+	(void)ctx;
+}
+
+START_TEST(claims_read)
+{
+	ck_assert_int_eq(step_create_claims(NULL), 0);
+	fault_check(&(struct fault_case){
+		.step = step_read_claims, .undo = undo_nothing, .fewest = 2, .silent = true});
+	undo_create_claims(NULL);
 }
 END_TEST
 
@@ -187,11 +240,6 @@ static int step_use(void *ctx)
 	return 0;
 }
 
-static void undo_nothing(void *ctx)
-{
-	(void)ctx;
-}
-
 START_TEST(a_thread_that_is_counted)
 {
 	static char ok;
@@ -221,6 +269,8 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, stat_create);
+	tcase_add_test(tc, claims_create);
+	tcase_add_test(tc, claims_read);
 	tcase_add_test(tc, stat_open);
 	tcase_add_test(tc, slab_stat_create);
 	tcase_add_test(tc, slab_view_open);

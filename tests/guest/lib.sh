@@ -105,7 +105,7 @@ wait_for()
 # How many interrupts of a device a user-space driver has had, by the kernel's account.
 interrupts_of()
 {
-	awk -v device="($1)" 'index($0, "vfio-") && index($0, device) {
+	awk -v device="($1)" '(index($0, "vfio-") || index($0, "udrv_stub-")) && index($0, device) {
 		for (i = 2; $i ~ /^[0-9]+$/; i++) sum += $i
 	}
 	END { print sum + 0 }' /proc/interrupts

@@ -31,6 +31,7 @@ stopped_by()
 	pid=$!
 	case $3 in
 	kernel-*) wait_for 100 test -e "/dev/udrv_irqbench-$edu" ;;
+	uio-*) wait_for 100 test -e /dev/uio0 ;;
 	*) wait_for 100 interrupts_above 100 "$edu" ;;
 	esac
 	kill "-$1" "$pid"
@@ -43,14 +44,19 @@ stopped_by()
 # --- A driver to go back to
 home=none
 override='\(null\)'
-check "all rows" -m '^vfio-read +300 +0 ' -m '^kernel-thread +300 +0 .* 1\.00$' \
+check "all rows" -m '^vfio-read +300 +0 ' -m '^kernel-thread +300 +0 .* - +- +1\.00$' \
+	-m '^stub-read +300 +0 .* [0-9]+ +[0-9]+ +[0-9.]+$' -m '^uio-read +300 +0 ' \
+	-m '^  to hard, to work: medians' -m '^  uio-read: by INTx' \
 	-m 'clock realtime' -m 'SCHED_FIFO 50' \
 	udrv bench irq --count 300 --json "$json"
+check "the stub's rows say when the hard handler ran" \
+	-m '"to_hard_p50_ns": [0-9]+, "to_worker_p50_ns": [0-9]+' row stub-read
+check "others do not" -m '"to_hard_p50_ns": null, "to_worker_p50_ns": null' row vfio-read
 for name in kernel-hard kernel-thread kernel-read vfio-read vfio-epoll vfio-uring vfio-uring-read \
-	vfio-adaptive; do
+	vfio-adaptive stub-read stub-epoll stub-uring stub-uring-read stub-adaptive uio-read; do
 	check "$name is in the JSON file, complete" -m '"count": 300, "lost": 0' \
 		-m '"min_ns": [0-9]+, "p50_ns": [0-9]+, "p90_ns": [0-9]+, "p99_ns": [0-9]+' \
-		-m '"p999_ns": [0-9]+, "max_ns": [0-9]+, "ratio": [0-9.]+' row $name
+		-m '"p999_ns": [0-9]+, "max_ns": [0-9]+, ' -m '"ratio": [0-9.]+' row $name
 done
 as_it_was "after a run without a former driver"
 
@@ -58,14 +64,17 @@ home=pci-stub
 override=pci-stub
 check "bind to another driver" udrv bind --driver pci-stub "$edu"
 check "by INTx, pinned and locked" -m '^vfio-read +100 +0 ' -m 'INTx, memory locked' \
-	-m 'waiter on CPU 0' \
-	udrv bench irq "$edu" --rows kernel-*,vfio-read --count 100 --intx --cpu 0 --mlock
+	-m '^stub-read +100 +0 ' -m '^uio-read +100 +0 ' -m 'waiter on CPU 0' \
+	udrv bench irq "$edu" --rows kernel-*,vfio-read,stub-read,uio-read --count 100 --intx --cpu 0 \
+	--mlock
 as_it_was "after INTx"
 
 # --- Stopped
 stopped_by TERM 143 kernel-thread
 stopped_by INT 130 kernel-read
 stopped_by HUP 129 vfio-read
+stopped_by TERM 143 stub-read
+stopped_by INT 130 uio-read
 
 # --- Refused
 check "not an edu device" -s 1 -m "$other is 1b36:0005: only QEMU's edu" \
@@ -74,7 +83,7 @@ check_driver "it was not touched" "$other" none
 check "no such device" -s 1 -m '0000:00:1e.0: no such device' udrv bench irq 00:1e.0
 check "no such row" -s 2 -m "no row is called 'vfio-telepathy'" \
 	udrv bench irq --rows vfio-telepathy
-check "the model's rows" -s 1 -m "$edu has the rows kernel-\* and vfio-\*" \
+check "the model's rows" -s 1 -m "$edu has the rows kernel-\*, vfio-\*, stub-\* and uio-\*" \
 	udrv bench irq --rows model-read
 check "no root" -s 1 as_nobody udrv bench irq
 as_it_was "after what was refused"
@@ -92,16 +101,25 @@ home=vfio-pci
 override=vfio-pci
 as_it_was "after a device in use"
 
-# --- Without the module
-rmmod udrv_irqbench
-module=$(find /usr/lib/modules -name 'udrv_irqbench.ko*')
-mv "$module" /tmp
-check "kernel rows are left out in one line" \
+# --- Without the modules
+modules=$(find /usr/lib/modules -name 'udrv_irqbench.ko*' -o -name 'udrv_stub.ko*' -o \
+	-name 'uio_pci_generic.ko*')
+mkdir /tmp/away
+for module in $modules; do
+	name=${module##*/}
+	rmmod "${name%%.*}"
+	mv "$module" "/tmp/away/$(echo "$module" | tr / :)"
+done
+check "rows are left out, those of a driver in one line" \
 	-m '^left out: kernel-hard, kernel-thread, kernel-read: module udrv_irqbench is not installed' \
+	-m '^left out: stub-read, stub-epoll: module udrv_stub is not installed for this kernel; build' \
+	-m '^left out: uio-read: this kernel has no driver uio_pci_generic$' \
 	-m '^vfio-read +50 +0 .* -$' \
-	udrv bench irq --rows kernel-*,vfio-read --count 50 --json "$json"
+	udrv bench irq --rows kernel-*,vfio-read,stub-read,stub-epoll,uio-* --count 50 --json "$json"
 check "there is no ratio" -m '"ratio": null' row vfio-read
-as_it_was "after a run without the module"
-mv /tmp/udrv_irqbench.ko* "$module"
+as_it_was "after a run without the modules"
+for module in /tmp/away/*; do
+	mv "$module" "$(echo "${module#/tmp/away/}" | tr : /)"
+done
 
 finish

@@ -86,6 +86,35 @@ check "and goes back to what it was first" -m "without a driver again" udrv unbi
 wait_for 50 test -e "/sys/bus/pci/devices/$nic/net"
 netif=$(ls "/sys/bus/pci/devices/$nic/net")
 
+# --- udrv's stub and uio_pci_generic
+check "dry run of the stub" -m "$edu: would be bound to udrv_stub" \
+	udrv bind --dry-run --driver stub "$edu"
+check "the stub" -m "$edu: bound to udrv_stub .before: no driver" \
+	-m "^$edu: /dev/uio0, /dev/udrv_stub-$edu; next: udrv run DRIVER $edu" \
+	udrv bind --driver stub "$edu"
+check_driver "edu has the stub" "$edu" udrv_stub
+check "its nodes are there" test -c "/dev/udrv_stub-$edu" -a -c /dev/uio0
+check "by its own name it is the same" -m 'already bound to udrv_stub' \
+	udrv bind --driver udrv_stub "$edu"
+for node in "udrv_stub-$edu" uio0; do
+	check "$node is open" -s 1 \
+		-m "$edu is in use: process [0-9]+ .*sh.* has /dev/$node open" \
+		sh -c "udrv bind $edu; exit" 8<>"/dev/$node"
+done
+check "from the stub to uio" -m "$edu: bound to uio_pci_generic .before: udrv_stub" \
+	-m "^$edu: /dev/uio0, INTx only, no DMA; next: udrv run DRIVER $edu" \
+	udrv bind --driver uio "$edu"
+check "from uio to vfio" -m 'bound to vfio-pci .before: uio_pci_generic' \
+	udrv bind --driver vfio "$edu"
+check "and back to none" -m "$edu: without a driver again" udrv unbind "$edu"
+check_clean "nothing is left of the three" "$edu"
+check "e1000e to the stub" -m '"result":"done"' -m '"former_driver":"e1000e"' \
+	udrv bind --json --driver stub "$nic"
+check "e1000e again" -m "$nic: bound to e1000e again" udrv unbind "$nic"
+check_driver "e1000e has it back from the stub" "$nic" e1000e
+wait_for 50 test -e "/sys/bus/pci/devices/$nic/net"
+netif=$(ls "/sys/bus/pci/devices/$nic/net")
+
 # --- In use: a network interface
 ip link set "$netif" up
 check "interface up" -s 1 -m "$nic is in use: network interface $netif is up" -m 'force' \

@@ -13,6 +13,11 @@ check_clean "nothing is left" "$edu"
 check "force does not help" -s 1 -m 'no IOMMU group' udrv bind --force "$edu"
 check "info shows no group" -m 'IOMMU group +none' udrv info "$edu"
 check "list shows no group" -m "$edu.* -  " udrv list
+check "the stub is suggested" -s 1 -m "do without: .udrv bind --driver stub $edu" udrv bind "$edu"
+check "and accepted, for who may" -m "$edu: bound to udrv_stub" \
+	-m "/dev/udrv_stub-$edu, no IOMMU: needs CAP_SYS_RAWIO; next: udrv run DRIVER $edu" \
+	udrv bind --driver stub "$edu"
+check "and taken away" -m 'without a driver again' udrv unbind "$edu"
 check "a driver that needs no IOMMU is accepted" -m 'bound to pci-stub' \
 	udrv bind --driver pci-stub "$edu"
 check "and taken away again" -m 'without a driver again' udrv unbind "$edu"

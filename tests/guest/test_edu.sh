@@ -1,9 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The edu driver as a daemon on a real kernel, over vfio-pci. Device: edu.
+# The edu driver as a daemon on a real kernel, over vfio-pci, or over what is named: stub. Device: edu.
 # shellcheck source-path=SCRIPTDIR
 . "${0%/*}/lib.sh"
 
+backend=${1:-vfio}
+[ "$backend" = vfio ] && driver=vfio-pci || driver=udrv_stub
 edu=$(device_by_ids 1234:11e8)
 lock=/run/udrv/$edu.lock
 socket=/run/udrv/edu@$edu.sock
@@ -45,7 +47,7 @@ check "not bound" -s 1 -m "$edu: bound to no driver" -m "udrv bind $edu" udrv ru
 check "no such device" -s 1 -m '0000:00:13.0' udrv run edu 00:13.0
 check "malformed address" -s 1 -m '00:zz.0: not a PCI address' udrv run edu 00:zz.0
 check "no daemon" -s 1 -m 'udrv run edu' udrv-edu factorial 10
-check "bind" -m 'bound to vfio-pci' udrv bind "$edu"
+check "bind" -m "bound to $driver" udrv bind --driver $driver "$edu"
 check "bad value of a parameter" -s 1 -m 'irq=msix: the values are auto, msi and intx' \
 	udrv run edu "$edu" irq=msix
 check "bad wait" -s 1 -m 'wait=poll: the values are' udrv run edu "$edu" wait=poll
@@ -55,6 +57,7 @@ check "no such parameter" -s 2 -m 'speed=9' udrv run edu "$edu" speed=9
 for irq in msi intx; do
 	check "$irq: start" udrv run edu "$edu" irq=$irq --detach
 	check_work "$irq"
+	check "$irq: the backend" -m "\"backend\":\"$backend\"" udrv irqs --json
 	check "$irq: 10,000 interrupts" -m '^120$' -m '^10000 factorials by interrupt, 0 lost, ' \
 		udrv-edu factorial 5 --count 10000
 	check "$irq: DMA of an odd length" -m '^2 rounds of 1021 bytes' \
@@ -77,7 +80,7 @@ for irq in msi intx; do
 done
 
 # --- Each way to wait. Spinning would take the guest's only CPU.
-for wait in epoll uring uring-read; do
+for wait in epoll uring uring-read adaptive; do
 	check "$wait: start" udrv run edu "$edu" wait=$wait --detach
 	check "$wait: 500 interrupts" -m '^500 factorials by interrupt, 0 lost, ' \
 		udrv-edu factorial 12 --count 500

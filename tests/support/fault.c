@@ -192,11 +192,22 @@ WRAPPED(int, ioctl, (int fd, unsigned long request, ...))
 	return __real_ioctl(fd, request, arg);
 }
 
+static bool is_refused(int fd, size_t len, off_t offset, bool write)
+{
+	int err = hooks.refuse ? hooks.refuse(fd, len, offset, write) : 0;
+
+	if (err)
+		errno = err;
+	return err != 0;
+}
+
 WRAPPED(ssize_t, pread, (int fd, void *buf, size_t len, off_t offset))
 {
 	FAIL_ERRNO("pread", EIO, -1);
 	if (hooks.access)
 		hooks.access(fd, len, offset, false);
+	if (is_refused(fd, len, offset, false))
+		return -1;
 	return __real_pread(fd, buf, len, offset);
 }
 
@@ -205,6 +216,8 @@ WRAPPED(ssize_t, pwrite, (int fd, const void *buf, size_t len, off_t offset))
 	FAIL_ERRNO("pwrite", EIO, -1);
 	if (hooks.access)
 		hooks.access(fd, len, offset, true);
+	if (is_refused(fd, len, offset, true))
+		return -1;
 	return __real_pwrite(fd, buf, len, offset);
 }
 

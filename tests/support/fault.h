@@ -79,6 +79,7 @@ struct fault_hooks {
 	bool (*mmap)(int fd, size_t len, off_t offset, int *ret); /* to refuse one: *ret < 0 */
 	void (*munmap)(void *addr, size_t len);
 	void (*access)(int fd, size_t len, off_t offset, bool write); /* pread, pwrite */
+	int (*refuse)(int fd, size_t len, off_t offset, bool write);  /* likewise: errno, or 0 */
 	void (*close)(int fd);
 	void (*syscalled)(long nr); /* syscall() returned */
 };

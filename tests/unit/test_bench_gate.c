@@ -46,6 +46,36 @@ START_TEST(samples_come_in_order)
 }
 END_TEST
 
+/* The way is cut where the hard handler began; a stamp that does not fit is of another interrupt.
+ */
+static int fire_with_stamp(void *ctx)
+{
+	(void)ctx;
+	gate.start = 1000;
+	gate.hard = (const uint64_t[]){1002, 0, 1007, 999, 1011}[fired++ % 5];
+	bench_gate_open(&gate, 1010);
+	return 0;
+}
+
+START_TEST(a_samples_parts_are_known_where_the_stamp_fits)
+{
+	uint64_t to_hard[10];
+	uint64_t to_worker[10];
+	struct bench_split split = {.to_hard = to_hard, .to_worker = to_worker};
+	struct bench_collect how = collect(fire_with_stamp);
+	unsigned int lost = 0;
+	uint64_t s[10];
+
+	how.split = &split;
+	ck_assert_int_eq(bench_collect(&how, s, 10, &lost), 0);
+	ck_assert_uint_eq(split.count, 4);
+	for (unsigned int i = 0; i < 4; i++) {
+		ck_assert_uint_eq(to_hard[i], i % 2 ? 7 : 2);
+		ck_assert_uint_eq(to_hard[i] + to_worker[i], s[i]);
+	}
+}
+END_TEST
+
 static int fire_every_third_lost(void *ctx)
 {
 	if (++fired % 3 == 0)
@@ -201,6 +231,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, samples_come_in_order);
+	tcase_add_test(tc, a_samples_parts_are_known_where_the_stamp_fits);
 	tcase_add_test(tc, lost_interrupts_are_counted_and_raised_again);
 	tcase_add_test(tc, a_silent_device_ends_the_row);
 	tcase_add_test(tc, a_late_interrupt_is_not_a_sample);

@@ -94,6 +94,8 @@ START_TEST(a_row_has_exactly_the_promised_figures)
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
 		ck_assert_uint_eq(json_object_get_uint64(get(row, want[i].key)), want[i].value);
 	ck_assert_double_eq_tol(json_object_get_double(get(row, "ratio")), 3875.0 / 3064, 0.0001);
+	ck_assert_ptr_null(get(row, "to_hard_p50_ns"));
+	ck_assert_ptr_null(get(row, "to_worker_p50_ns"));
 	json_object_put(o);
 }
 END_TEST
@@ -128,10 +130,15 @@ START_TEST(what_was_written_reads_back)
 	struct bench_result back;
 	void *owner;
 
+	result.rows[1].to_hard_p50 = 900;
+	result.rows[1].to_worker_p50 = 2975;
 	ck_assert_int_eq(bench_json_write(&result, path), 0);
 	ck_assert_int_eq(bench_json_read(path, &back, &owner), 0);
 	ck_assert_uint_eq(back.row_count, 2);
 	ck_assert_str_eq(back.rows[1].name, "vfio-read");
+	ck_assert_uint_eq(back.rows[1].to_hard_p50, 900);
+	ck_assert_uint_eq(back.rows[1].to_worker_p50, 2975);
+	ck_assert_uint_eq(back.rows[0].to_hard_p50, 0);
 	ck_assert_uint_eq(back.rows[1].summary.p999, 3975);
 	ck_assert_uint_eq(back.rows[1].point_count, 2);
 	ck_assert_uint_eq(back.rows[1].points[1].cumulative, 2000);

@@ -381,6 +381,104 @@ START_TEST(no_iommu_group)
 }
 END_TEST
 
+/* A modprobe of our own comes first on PATH. */
+static void make_modprobe(const char *script)
+{
+	char path[PATH_MAX];
+	char folder[sizeof(fake_root) + 8];
+
+	fake_file(script, "bin/modprobe");
+	(void)snprintf(folder, sizeof(folder), "%s/bin", fake_root);
+	(void)snprintf(path, sizeof(path), "%s/modprobe", folder);
+	ck_assert_int_eq(chmod(path, 0755), 0);
+	(void)snprintf(path, sizeof(path), "%s:/usr/bin:/bin", folder);
+	ck_assert_int_eq(setenv("PATH", path, 1), 0);
+}
+
+/* What vfio cannot have the others can, each step of it undone when it fails. */
+static const char *const without_iommu[] = {"udrv_stub", "uio_pci_generic"};
+
+START_TEST(drivers_that_need_no_iommu)
+{
+	const char *driver = without_iommu[_i];
+
+	fake_pci_device("0000:00:07.0", 0x8086, 0x10d3, "e1000e", -1);
+	ck_assert_int_eq(do_bind("00:07.0", NULL, "vfio-pci"), -ENODEV);
+	ck_assert(has_logged("`udrv bind --driver stub 0000:00:07.0`"));
+	fake_pci_driver(driver);
+	for (int k = 1; k <= BIND_WRITES; k++) {
+		kernel.writes = 0;
+		kernel.fail_at = k;
+		ck_assert_int_eq(do_bind("00:07.0", NULL, driver), -EIO);
+		assert_untouched("0000:00:07.0", "e1000e");
+	}
+	kernel.fail_at = 0;
+	ck_assert_int_eq(do_bind("00:07.0", NULL, driver), 0);
+	ck_assert_str_eq(bound_to("0000:00:07.0"), driver);
+	for (int k = 1; k <= UNBIND_WRITES; k++) {
+		kernel.writes = 0;
+		kernel.fail_at = k;
+		ck_assert_int_eq(do_unbind("0000:00:07.0"), -EIO);
+		ck_assert_str_eq(bound_to("0000:00:07.0"), driver);
+	}
+	kernel.fail_at = 0;
+	ck_assert_int_eq(do_unbind("0000:00:07.0"), 0);
+	assert_untouched("0000:00:07.0", "e1000e");
+	fake_file("0x060400\n", "sys/bus/pci/devices/" EDU "/class");
+	ck_assert_int_eq(do_bind(EDU, NULL, driver), -EINVAL);
+}
+END_TEST
+
+START_TEST(group_that_vfio_has)
+{
+	fake_pci_driver("udrv_stub");
+	fake_pci_device("0000:00:05.1", 0x8086, 0x2934, "vfio-pci", 2);
+	fake_pci_device("0000:00:05.2", 0x8086, 0x2935, "uhci_hcd", 2);
+	fake_link("/dev/vfio/2", "proc/4242/fd/7");
+	fake_file("qemu\n", "proc/4242/comm");
+	ck_assert_int_eq(do_bind(EDU, NULL, "udrv_stub"), -EBUSY);
+	ck_assert(has_logged(EDU ": 0000:00:05.1 of the same IOMMU group is in use: process 4242 "
+				 "(qemu) has /dev/vfio/2 open; stop that first"));
+	assert_untouched(EDU, "");
+	fake_link("/dev/null", "proc/4242/fd/7");
+	ck_assert_int_eq(do_bind(EDU, NULL, "udrv_stub"), 0);
+	ck_assert(has_logged("0000:00:05.1 of the same IOMMU group is bound to vfio-pci, which "
+			     "cannot drive it meanwhile"));
+	ck_assert(!has_logged("00:05.2"));
+}
+END_TEST
+
+START_TEST(short_names_of_drivers)
+{
+	ck_assert_str_eq(driver_by_name("vfio"), "vfio-pci");
+	ck_assert_str_eq(driver_by_name("stub"), "udrv_stub");
+	ck_assert_str_eq(driver_by_name("uio"), "uio_pci_generic");
+	ck_assert_str_eq(driver_by_name("uio_pci_generic"), "uio_pci_generic");
+	ck_assert_str_eq(driver_by_name("e1000e"), "e1000e");
+}
+END_TEST
+
+START_TEST(how_to_get_the_stub)
+{
+	make_modprobe("#!/bin/sh\nexit 1\n");
+	ck_assert_int_eq(do_bind(NIC, NULL, "udrv_stub"), -ENOENT);
+	ck_assert(
+		has_logged("udrv_stub is not loaded and modprobe cannot find it: it is udrv's own: "
+			   "build and install it from kernel/"));
+}
+END_TEST
+
+START_TEST(why_uio_takes_not_every_device)
+{
+	fake_pci_driver("uio_pci_generic");
+	kernel.refuses = NIC;
+	kernel.refused_by = "uio_pci_generic";
+	ck_assert_int_eq(do_bind(NIC, NULL, "uio_pci_generic"), -EIO);
+	ck_assert(has_logged("it takes no device whose INTx cannot be masked"));
+	assert_untouched(NIC, "e1000e");
+}
+END_TEST
+
 START_TEST(no_iommu_group_but_vfio_needs_none)
 {
 	fake_pci_device("0000:00:07.0", 0x1234, 0x11e8, NULL, -1);
@@ -437,20 +535,6 @@ START_TEST(device_in_use_is_refused_unless_forced)
 	ck_assert_str_eq(bound_to(NIC), "vfio-pci");
 }
 END_TEST
-
-/* A modprobe of our own comes first on PATH. */
-static void make_modprobe(const char *script)
-{
-	char path[PATH_MAX];
-	char folder[sizeof(fake_root) + 8];
-
-	fake_file(script, "bin/modprobe");
-	(void)snprintf(folder, sizeof(folder), "%s/bin", fake_root);
-	(void)snprintf(path, sizeof(path), "%s/modprobe", folder);
-	ck_assert_int_eq(chmod(path, 0755), 0);
-	(void)snprintf(path, sizeof(path), "%s:/usr/bin:/bin", folder);
-	ck_assert_int_eq(setenv("PATH", path, 1), 0);
-}
 
 START_TEST(module_is_loaded_when_its_driver_is_missing)
 {
@@ -556,6 +640,11 @@ static TCase *refusals(void)
 			    (int)(sizeof(damages) / sizeof(damages[0])));
 	tcase_add_test(tc, no_iommu_group);
 	tcase_add_test(tc, no_iommu_group_but_vfio_needs_none);
+	tcase_add_loop_test(tc, drivers_that_need_no_iommu, 0, 2);
+	tcase_add_test(tc, group_that_vfio_has);
+	tcase_add_test(tc, short_names_of_drivers);
+	tcase_add_test(tc, how_to_get_the_stub);
+	tcase_add_test(tc, why_uio_takes_not_every_device);
 	tcase_add_test(tc, unviable_group_names_members_and_command);
 	tcase_add_test(tc, whole_group_is_accepted);
 	tcase_add_test(tc, bridge_is_refused);

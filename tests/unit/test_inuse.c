@@ -176,6 +176,20 @@ START_TEST(process_with_a_uio_node_open)
 }
 END_TEST
 
+START_TEST(process_with_the_stubs_node_open)
+{
+	fake_pci_device(NIC, 0x8086, 0x10d3, "udrv_stub", 3);
+	fake_file("", "sys/bus/pci/devices/" NIC "/udrv_stub/udrv_stub-" NIC "/claims");
+	fake_link("../../bus/pci/devices/" NIC "/udrv_stub/udrv_stub-" NIC,
+		  "sys/class/udrv_stub/udrv_stub-" NIC);
+	fake_link("/dev/udrv_stub-" NIC, "proc/77/fd/3");
+	find(NIC);
+	assert_only(INUSE_OPEN, "process 77 (?) has /dev/udrv_stub-" NIC " open");
+	find(DISK);
+	ck_assert_uint_eq(inuse.count, 0);
+}
+END_TEST
+
 START_TEST(process_with_a_vfio_device_open)
 {
 	fake_pci_device(NIC, 0x8086, 0x10d3, "vfio-pci", 3);
@@ -214,6 +228,7 @@ int main(void)
 	tcase_add_test(tc, interface_down);
 	tcase_add_test(tc, process_with_the_group_open);
 	tcase_add_test(tc, process_with_a_uio_node_open);
+	tcase_add_test(tc, process_with_the_stubs_node_open);
 	tcase_add_test(tc, process_with_a_vfio_device_open);
 	tcase_add_test(tc, more_reasons_than_there_is_room_for);
 	suite_add_tcase(s, tc);

@@ -8,9 +8,10 @@
 
 #include <udrv/pci_info.h>
 
+#include "drivers.h"
 #include "remember.h"
 
-#define BIND_DEFAULT_DRIVER "vfio-pci"
+#define BIND_DEFAULT_DRIVER DRIVER_VFIO
 
 enum bind_outcome {
 	BIND_NOT_TRIED,

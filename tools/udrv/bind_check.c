@@ -60,18 +60,28 @@ static bool iommu_not_needed(void)
 	       text[0] == 'Y';
 }
 
-static int check_vfio(const struct udrv_pci_info *info)
+static bool is_ours(const char *driver)
 {
-	if (tool_is_bridge(info)) {
-		tool_err("%s is a bridge, and vfio takes none; `udrv list` shows what is behind it",
-			 info->name);
-		return -EINVAL;
-	}
+	return udrv__pci_is_vfio_driver(driver) || driver_is_stub(driver) || driver_is_uio(driver);
+}
+
+static int check_kind(const struct udrv_pci_info *info, const char *driver)
+{
+	if (!tool_is_bridge(info))
+		return 0;
+	tool_err("%s is a bridge, and %s takes none; `udrv list` shows what is behind it",
+		 info->name, driver);
+	return -EINVAL;
+}
+
+static int check_iommu(const struct udrv_pci_info *info)
+{
 	if (info->iommu_group < 0 && !iommu_not_needed()) {
 		tool_err(
 			"%s has no IOMMU group, which vfio needs: the IOMMU is off; enable VT-d or "
-			"AMD-Vi in the firmware's setup and, with VT-d, boot with intel_iommu=on",
-			info->name);
+			"AMD-Vi in the firmware's setup and, with VT-d, boot with intel_iommu=on; or "
+			"do without: `udrv bind --driver stub %s`",
+			info->name, info->name);
 		return -ENODEV;
 	}
 	return 0;
@@ -144,20 +154,70 @@ static int check_group(const struct bind_job *jobs, size_t count, size_t index)
 	return -EBUSY;
 }
 
+/*
+ * A group that a process has by vfio is its own, memory and all: the kernel lets no other driver
+ * have a member then (Linux 5.19 and later; iommu_device_use_default_domain()).
+ */
+static int check_neighbour(const struct udrv_pci_info *member, void *ctx)
+{
+	struct viability *v = ctx;
+	struct inuse inuse;
+	int ret;
+
+	if (is_listed(v, member->name) || !udrv__pci_is_vfio_driver(member->driver))
+		return 0;
+	ret = inuse_find(&inuse, member);
+	if (ret)
+		return ret;
+	if (inuse.count) {
+		tool_err("%s: %s of the same IOMMU group is in use: %s; stop that first",
+			 v->info->name, member->name, inuse.reason[0].text);
+		v->offending++;
+	} else {
+		tool_note("%s: %s of the same IOMMU group is bound to %s, which cannot drive it "
+			  "meanwhile",
+			  v->info->name, member->name, member->driver);
+	}
+	return 0;
+}
+
+/* For drivers that leave a device's DMA to the kernel. */
+static int check_neighbours(const struct bind_job *jobs, size_t count, size_t index)
+{
+	struct viability v = {.jobs = jobs, .count = count, .info = &jobs[index].info};
+	int group = v.info->iommu_group;
+	int ret;
+
+	if (group < 0 || group_seen(jobs, index))
+		return 0;
+	ret = udrv_iommu_group_for_each(group, check_neighbour, &v);
+	if (ret) {
+		tool_err("%s: cannot list IOMMU group %d: %s", v.info->name, group, strerror(-ret));
+		return ret;
+	}
+	return v.offending ? -EBUSY : 0;
+}
+
 static int check_one(const struct bind_job *jobs, size_t count, size_t index,
 		     const struct bind_options *options)
 {
 	const struct udrv_pci_info *info = &jobs[index].info;
+	bool vfio = udrv__pci_is_vfio_driver(options->driver);
 	int ret = 0;
 
 	if (!strcmp(info->driver, options->driver))
 		return 0;
-	if (udrv__pci_is_vfio_driver(options->driver))
-		ret = check_vfio(info);
-	if (!ret && !options->force)
-		ret = bind_check_free(info);
-	if (!ret && !options->force && udrv__pci_is_vfio_driver(options->driver))
+	if (is_ours(options->driver))
+		ret = check_kind(info, options->driver);
+	if (!ret && vfio)
+		ret = check_iommu(info);
+	if (ret || options->force)
+		return ret;
+	ret = bind_check_free(info);
+	if (!ret && vfio)
 		ret = check_group(jobs, count, index);
+	else if (!ret && is_ours(options->driver))
+		ret = check_neighbours(jobs, count, index);
 	return ret;
 }
 
@@ -170,10 +230,9 @@ static int check_driver(const struct bind_options *options)
 			  options->driver);
 		return 0;
 	}
-	tool_err(
-		"%s is not loaded and modprobe cannot find it: install the running kernel's modules, "
-		"or check the name with `modprobe %s`",
-		options->driver, options->driver);
+	tool_err("%s is not loaded and modprobe cannot find it: %s, or check the name with "
+		 "`modprobe %s`",
+		 options->driver, driver_how_to_get(options->driver), options->driver);
 	return -ENOENT;
 }
 

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "args.h"
+#include "inuse_nodes.h"
 #include "jobs.h"
 #include "pci/group.h"
+#include "pci/sysfs.h"
 #include "rebind.h"
 
 struct settings {
@@ -33,24 +35,69 @@ static void print_job(const struct bind_job *job, const char *driver)
 }
 
 /* The group's node appears when vfio-pci binds; without an IOMMU it has another name. */
-static void print_next_step(const struct bind_job *job)
+static void print_vfio(const struct bind_job *job)
 {
 	struct udrv_pci_info now;
 
 	if (udrv_pci_info_read(job->info.name, &now))
 		return;
-	printf("%s: IOMMU group %d, /dev/vfio/%s%d; next: udrv run DRIVER %s\n", now.name,
-	       now.iommu_group, job->info.iommu_group < 0 ? "noiommu-" : "", now.iommu_group,
-	       now.name);
+	printf("%s: IOMMU group %d, /dev/vfio/%s%d; ", now.name, now.iommu_group,
+	       job->info.iommu_group < 0 ? "noiommu-" : "", now.iommu_group);
+}
+
+static void print_uio_node(void *ctx, const char *name)
+{
+	(void)ctx;
+	printf("/dev/%s, ", name);
+}
+
+/* Between a device and memory: not without an IOMMU, nor where it is told to let all pass. */
+static bool is_translated(const struct udrv_pci_info *info)
+{
+	char type[32];
+
+	if (info->iommu_group < 0)
+		return false;
+	return udrv__sysfs_read(type, sizeof(type), "kernel/iommu_groups/%d/type",
+				info->iommu_group) < 0 ||
+	       strcmp(type, "identity") != 0;
+}
+
+static void print_stub(const struct udrv_pci_info *info)
+{
+	printf("%s: ", info->name);
+	inuse_for_each_below(info, "class/uio", print_uio_node, NULL);
+	printf("/dev/" DRIVER_STUB "-%s%s; ", info->name,
+	       is_translated(info) ? "" : ", no IOMMU: needs CAP_SYS_RAWIO");
+}
+
+static void print_uio(const struct udrv_pci_info *info)
+{
+	printf("%s: ", info->name);
+	inuse_for_each_below(info, "class/uio", print_uio_node, NULL);
+	printf("INTx only, no DMA; ");
+}
+
+static void print_next_step(const struct bind_job *job, const char *driver)
+{
+	if (udrv__pci_is_vfio_driver(driver))
+		print_vfio(job);
+	else if (driver_is_stub(driver))
+		print_stub(&job->info);
+	else if (driver_is_uio(driver))
+		print_uio(&job->info);
+	else
+		return;
+	printf("next: udrv run DRIVER %s\n", job->info.name);
 }
 
 static void print_jobs(const struct jobs *jobs, const char *driver)
 {
 	for (size_t i = 0; i < jobs->count; i++)
 		print_job(&jobs->job[i], driver);
-	for (size_t i = 0; i < jobs->count && udrv__pci_is_vfio_driver(driver); i++) {
+	for (size_t i = 0; i < jobs->count; i++) {
 		if (jobs->job[i].outcome == BIND_DONE || jobs->job[i].outcome == BIND_ALREADY)
-			print_next_step(&jobs->job[i]);
+			print_next_step(&jobs->job[i], driver);
 	}
 }
 
@@ -60,7 +107,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'd':
-		settings->bind.driver = arg;
+		settings->bind.driver = driver_by_name(arg);
 		return 0;
 	case 'f':
 		settings->bind.force = true;
@@ -74,7 +121,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-	{"driver", 'd', "DRIVER", 0, "bind to this kernel driver instead of " BIND_DEFAULT_DRIVER,
+	{"driver", 'd', "DRIVER", 0,
+	 "bind to this kernel driver instead of " BIND_DEFAULT_DRIVER ": stub for " DRIVER_STUB
+	 ", uio for " DRIVER_UIO ", vfio for " DRIVER_VFIO ", or any by its own name",
 	 0},
 	{"force", 'f', NULL, 0, "even when in use, or when its IOMMU group is used otherwise", 0},
 	{"dry-run", 'n', NULL, 0, "check only, change nothing", 0},
@@ -88,7 +137,8 @@ static const struct argp argp = {
 	.args_doc = "DEVICE...",
 	.doc = "Bind PCI devices to vfio-pci, all or none, and remember the drivers they had.\v"
 	       "A device that is in use is refused. `udrv unbind` gives it back to its former "
-	       "driver.",
+	       "driver. vfio needs an IOMMU; stub does without, for who has CAP_SYS_RAWIO; uio has "
+	       "INTx only and no DMA.",
 };
 
 int cmd_bind(int argc, char **argv)

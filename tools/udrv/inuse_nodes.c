@@ -126,11 +126,9 @@ int inuse_nodes_find(struct inuse_nodes *nodes, const struct udrv_pci_info *info
 		const char *prefix;
 		bool block;
 	} classes[] = {
-		{"class/block", "", true},
-		{"class/nvme", "", false},
-		{"class/uio", "", false},
-		{"class/tty", "", false},
-		{"class/vfio-dev", "vfio/devices/", false},
+		{"class/block", "", true}, {"class/nvme", "", false},
+		{"class/uio", "", false},  {"class/udrv_stub", "", false},
+		{"class/tty", "", false},  {"class/vfio-dev", "vfio/devices/", false},
 	};
 	struct collecting c = {.nodes = nodes};
 

@@ -7,6 +7,7 @@
 #include <udrv/pci_info.h>
 
 #include "child.h"
+#include "drivers.h"
 #include "pci/sysfs.h"
 #include "rebind.h"
 #include "tool.h"
@@ -138,8 +139,8 @@ static int check_driver(const char *name, const char *wanted, char why[REBIND_WH
 	if (driver[0])
 		(void)snprintf(why, REBIND_WHY_MAX, "it is bound to %s", driver);
 	else
-		(void)snprintf(why, REBIND_WHY_MAX,
-			       "%s did not take it; the kernel log (dmesg) may say why", wanted);
+		(void)snprintf(why, REBIND_WHY_MAX, "%s did not take it; %s", wanted,
+			       driver_why_refused(wanted));
 	return -EIO;
 }
 

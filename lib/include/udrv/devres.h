@@ -156,6 +156,34 @@ static inline int udrv_devm_request_irq(struct udrv_device *dev, int irq,
  */
 UDRV_API int udrv_devm_free_irq(struct udrv_device *dev, int irq, void *dev_id);
 
+/**
+ * udrv_devm_request_region() - udrv_request_region(), given back with the driver
+ * @dev: the device
+ * @bar: 0 to 5
+ * @offset: first byte
+ * @len: bytes, at least 1
+ * @name: as for udrv_request_region()
+ *
+ * udrv_release_region() gives it back early.
+ * Return: as udrv_request_region(). Source: Linux devm_request_mem_region().
+ */
+UDRV_API int udrv_devm_request_region(struct udrv_device *dev, int bar, uint64_t offset,
+				      uint64_t len, const char *name);
+
+/**
+ * udrv_pcim_request_region() - udrv_pci_request_region(), given back with the driver
+ * @dev: the device
+ * @bar: 0 to 5
+ * @name: as for udrv_request_region()
+ *
+ * udrv_pci_release_region() gives it back early.
+ * Return: as udrv_request_region(). Source: Linux pcim_request_region().
+ */
+UDRV_API int udrv_pcim_request_region(struct udrv_device *dev, int bar, const char *name);
+
+/** udrv_pcim_request_all_regions() - udrv_pcim_request_region() for every BAR; all or nothing. */
+UDRV_API int udrv_pcim_request_all_regions(struct udrv_device *dev, const char *name);
+
 UDRV_END_DECLS
 
 #endif

@@ -30,9 +30,10 @@ enum udrv_dma_data_direction {
  * @dev: the device
  * @mask: e.g. UDRV_DMA_BIT_MASK(28); until set, 32 bits
  *
- * Return: 0, -EIO if no IOVA that the IOMMU offers is below @mask. Where the backend chooses the
- * addresses, any mask that leaves a page will do: whether memory is below it is known when it is
- * allocated.
+ * Return: 0, -EIO if no IOVA that the IOMMU offers is below @mask, -EOPNOTSUPP if nothing gives the
+ * device DMA (it is bound to uio_pci_generic): a driver that can do without goes on. Where the
+ * backend chooses the addresses, any mask that leaves a page will do: whether memory is below it is
+ * known when it is allocated.
  */
 UDRV_API int udrv_dma_set_mask_and_coherent(struct udrv_device *dev, uint64_t mask);
 

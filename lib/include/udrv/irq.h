@@ -72,7 +72,7 @@ enum udrv_wait {
 	UDRV_WAIT_EPOLL,      /* epoll, edge-triggered, no read */
 	UDRV_WAIT_URING,      /* io_uring multishot poll, deferred task running, no read */
 	UDRV_WAIT_URING_READ, /* io_uring, one read per interrupt */
-	UDRV_WAIT_SPIN,	      /* non-blocking read in a loop: takes a CPU */
+	UDRV_WAIT_SPIN,	      /* looks in a loop, never sleeps: takes a CPU */
 	UDRV_WAIT_ADAPTIVE,   /* spins as long as pays at the rate that it sees, then blocks */
 	UDRV_WAIT_COUNT,
 };
@@ -169,10 +169,25 @@ UDRV_API int udrv_irq_set_storm_limit(struct udrv_device *dev, int irq, unsigned
  *
  * Called by a driver right before it gives the device a command. The time from here to the first
  * handler of the vector's next run goes to the histogram of latencies in the statistics (`udrv irqs
- * --json`). One stamp at a time: a later one replaces one that was not used. Any thread; costs a
- * store. Return: 0 or -EINVAL.
+ * --json`). One stamp at a time: a later one replaces one that was not used. Interrupts without a
+ * stamp are there, too, where the backend tells when they came: see udrv_irq_hard_stamp(). Any
+ * thread; costs a store. Return: 0 or -EINVAL.
  */
 UDRV_API int udrv_irq_stamp(struct udrv_device *dev, int irq);
+
+/**
+ * udrv_irq_hard_stamp() - when the kernel's handler of the latest interrupt began
+ * @dev: the device
+ * @irq: the vector
+ *
+ * In a handler, the difference of udrv_get_cycles() to it is how long the interrupt took from there
+ * to here; if another interrupt came meanwhile, it is that one's. The backend `stub` tells it. Any
+ * thread while vectors are allocated; costs a load.
+ *
+ * Return: cycles as of udrv_get_cycles(), 0 before the first interrupt, where the backend does not
+ * tell, and for a vector that there is not.
+ */
+UDRV_API uint64_t udrv_irq_hard_stamp(struct udrv_device *dev, int irq);
 
 /**
  * udrv_disable_irq_nosync() - run no handlers from now on

@@ -449,6 +449,12 @@ typedef struct udrv_atomic64 atomic64_t;
 #define pci_iomap udrv_pci_iomap
 #define pci_iomap_range udrv_pci_iomap_range
 #define pci_iounmap udrv_pci_iounmap
+#define pci_request_region udrv_pci_request_region
+#define pci_release_region udrv_pci_release_region
+#define pci_request_selected_regions udrv_pci_request_selected_regions
+#define pci_release_selected_regions udrv_pci_release_selected_regions
+#define pcim_request_region udrv_pcim_request_region
+#define pcim_request_all_regions udrv_pcim_request_all_regions
 #define pci_request_regions udrv_pci_request_regions
 #define pci_release_regions udrv_pci_release_regions
 #define pci_reset_function udrv_pci_reset_function

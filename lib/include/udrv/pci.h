@@ -140,15 +140,20 @@ static inline bool udrv_bar_direct(const volatile void __udrv_iomem *addr)
 }
 
 /**
- * udrv_request_region() - claim part of a BAR within this process
+ * udrv_request_region() - claim part of a BAR
  * @dev: the device
  * @bar: 0 to 5
  * @offset: first byte
  * @len: bytes, at least 1
- * @name: who claims, for messages; copied
+ * @name: who claims, for messages and `udrv iomem`; copied, up to 31 characters
  *
- * Return: 0, -EBUSY if it overlaps a claim (udrv_log() names the holder), -EINVAL if it is
- * beyond the BAR, -ENOMEM. Source: Linux request_mem_region().
+ * Claims are among those who ask: they do not keep anybody from mapping the range. They hold within
+ * the process, and with the stub among all processes that have the device. What is not given back
+ * is when the device is closed. Any thread.
+ *
+ * Return: 0, -EBUSY if it overlaps a claim (udrv_log() names the holder and its process), -EINVAL
+ * if it is beyond the BAR, -ENOMEM; what the backend says: -ENOSPC too many claims (the stub's
+ * limit is 256), -ENODEV. Source: Linux request_mem_region(), request_region().
  */
 UDRV_API int udrv_request_region(struct udrv_device *dev, int bar, uint64_t offset, uint64_t len,
 				 const char *name);
@@ -157,9 +162,35 @@ UDRV_API int udrv_request_region(struct udrv_device *dev, int bar, uint64_t offs
 UDRV_API void udrv_release_region(struct udrv_device *dev, int bar, uint64_t offset, uint64_t len);
 
 /**
+ * udrv_pci_request_region() - claim a whole BAR
+ * @dev: the device
+ * @bar: 0 to 5; one that the device does not have is claimed at once, as in Linux
+ * @name: as for udrv_request_region()
+ *
+ * Return: as udrv_request_region(). Source: Linux pci_request_region().
+ */
+UDRV_API int udrv_pci_request_region(struct udrv_device *dev, int bar, const char *name);
+
+/** udrv_pci_release_region() - give up a whole BAR. */
+UDRV_API void udrv_pci_release_region(struct udrv_device *dev, int bar);
+
+/**
+ * udrv_pci_request_selected_regions() - claim some BARs; all or nothing
+ * @dev: the device
+ * @bars: bit n for BAR n
+ * @name: as for udrv_request_region()
+ *
+ * Return: as udrv_request_region(). Source: Linux pci_request_selected_regions().
+ */
+UDRV_API int udrv_pci_request_selected_regions(struct udrv_device *dev, int bars, const char *name);
+
+/** udrv_pci_release_selected_regions() - give up the BARs of a mask. */
+UDRV_API void udrv_pci_release_selected_regions(struct udrv_device *dev, int bars);
+
+/**
  * udrv_pci_request_regions() - claim every BAR; all or nothing
  * @dev: the device
- * @name: who claims, for messages; copied
+ * @name: as for udrv_request_region()
  *
  * Return: as udrv_request_region(). Source: Linux pci_request_regions().
  */

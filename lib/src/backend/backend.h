@@ -66,6 +66,7 @@ struct udrv__iova_range {
 
 struct udrv__backend_ops {
 	const char *name;
+	const char *driver; /* of the kernel, that devices are bound to; NULL: none */
 
 	/* May this backend take a device of that name? info is NULL for a model's. */
 	bool (*match)(const char *name, const struct udrv_pci_info *info);
@@ -150,6 +151,8 @@ struct udrv__backend_ops {
 };
 
 extern const struct udrv__backend_ops udrv__vfio_backend;
+extern const struct udrv__backend_ops udrv__stub_backend;
+extern const struct udrv__backend_ops udrv__uio_backend;
 extern const struct udrv__backend_ops udrv__model_backend;
 extern const struct udrv__backend_ops udrv__model_stub_backend; /* only if it is named */
 

@@ -422,6 +422,7 @@ err_free:
 
 const struct udrv__backend_ops udrv__vfio_backend = {
 	.name = "vfio",
+	.driver = "vfio-pci",
 	.match = vfio_match,
 	.open = vfio_open,
 	.close = vfio_close,

@@ -178,8 +178,9 @@ int udrv__vfio_group_get(const struct udrv_pci_info *info, struct udrv__vfio_gro
 
 	if (info->iommu_group < 0) {
 		udrv_pr_err("%s: no IOMMU group: the IOMMU is off; switch it on in the firmware "
-			    "(VT-d, AMD-Vi) and boot with intel_iommu=on or amd_iommu=on",
-			    info->name);
+			    "(VT-d, AMD-Vi) and boot with intel_iommu=on or amd_iommu=on; or do "
+			    "without: udrv bind --driver stub %s",
+			    info->name, info->name);
 		return -ENODEV;
 	}
 	pthread_mutex_lock(&groups_lock);

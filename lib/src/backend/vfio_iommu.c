@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
 /* The type 1 IOMMU of a container: which addresses it translates, map and unmap. */
 #include <errno.h>
-#include <linux/capability.h>
 #include <linux/vfio.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 
 #include <udrv/log.h>
 
+#include "backend/memlock.h"
 #include "backend/vfio_caps.h"
 #include "backend/vfio_group.h"
 
@@ -81,31 +80,6 @@ int udrv__vfio_iova_ranges(int container, struct udrv__iova_range *ranges, unsig
 	return ret;
 }
 
-/* A number behind @key in /proc/self/status; 0 if it is not there. */
-static unsigned long long own_status(const char *key, int base)
-{
-	char line[256];
-	unsigned long long value = 0;
-	FILE *f = fopen("/proc/self/status", "re");
-
-	while (f && fgets(line, sizeof(line), f))
-		if (!strncmp(line, key, strlen(key)))
-			value = strtoull(line + strlen(key), NULL, base);
-	if (f)
-		(void)fclose(f);
-	return value;
-}
-
-/* Whether this process may pin len bytes, as far as can be seen: with a capability, any number. */
-static bool may_pin(size_t len)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_MEMLOCK, &limit) || len <= limit.rlim_cur)
-		return true;
-	return own_status("CapEff:", 16) >> CAP_IPC_LOCK & 1;
-}
-
 static unsigned long long entry_limit(void)
 {
 	unsigned long long limit = 0;
@@ -121,26 +95,14 @@ static unsigned long long entry_limit(void)
 
 void udrv__vfio_dma_explain(const char *name, size_t len, int err)
 {
-	struct rlimit limit;
-	unsigned long long locked;
-	unsigned long long need;
-
-	if (err == ENOMEM && !getrlimit(RLIMIT_MEMLOCK, &limit) &&
-	    limit.rlim_cur != RLIM_INFINITY) {
-		locked = own_status("VmLck:", 10);
-		need = locked + (len + 1023) / 1024;
-		udrv_pr_err("%s: cannot pin %zu bytes for DMA: RLIMIT_MEMLOCK is %llu bytes, "
-			    "%llu KiB are locked; raise it (ulimit -l %llu, or "
-			    "LimitMEMLOCK=%lluK in the unit)",
-			    name, len, (unsigned long long)limit.rlim_cur, locked, need, need);
-	} else if (err == ENOSPC) {
-		need = entry_limit() + 1;
+	if (err == ENOMEM && udrv__memlock_explain(name, len))
+		return;
+	if (err == ENOSPC)
 		udrv_pr_err("%s: no more DMA mappings: set dma_entry_limit of vfio_iommu_type1 to "
 			    "%llu or more, or map fewer and larger pieces",
-			    name, need);
-	} else {
+			    name, entry_limit() + 1);
+	else
 		udrv_pr_err("%s: the IOMMU does not map %zu bytes: %s", name, len, strerror(err));
-	}
 }
 
 int udrv__vfio_dma_map(int container, void *va, size_t len, udrv_iova_t iova, uint32_t flags)
@@ -154,7 +116,7 @@ int udrv__vfio_dma_map(int container, void *va, size_t len, udrv_iova_t iova, ui
 	};
 
 	/* Before the kernel gets all the pages. */
-	if (!may_pin(len))
+	if (!udrv__memlock_allows(len))
 		return -ENOMEM;
 	/*
 	 * Linux before 6.2 pins for reading what the first write replaces: the zero page, pages of

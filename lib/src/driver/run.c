@@ -19,6 +19,7 @@
 
 #include "driver/daemon.h"
 #include "mem/slab_stat.h"
+#include "stat/claims.h"
 #include "stat/segment.h"
 
 #define STOP_GRACE_MS 3000
@@ -36,6 +37,7 @@ struct daemon {
 	struct udrv__control control;
 	struct udrv__control settings;
 	struct udrv__stat_segment stats;
+	struct udrv__claim_file claims;
 	int lock_fd;
 	int signal_fd;
 	int watchdog_fd; /* timer, or -1 */
@@ -48,7 +50,8 @@ static void usage(const struct udrv_driver *drv)
 		"Usage: udrv-%s run DEVICE [OPTION...] [NAME=VALUE...]\n\n"
 		"Take DEVICE (0000:00:05.0, VENDOR:DEVICE if there is one such, or model:NAME)\n"
 		"and drive it until SIGTERM.\n\n"
-		"  -b, --backend=NAME  vfio or model; default: what the device is bound to\n"
+		"  -b, --backend=NAME  vfio, stub, uio or model; default: what the device is bound\n"
+		"                      to\n"
 		"  -d, --detach        go to the background once the device works; the log goes\n"
 		"                      to a file beside the control socket\n"
 		"  -v, --verbose       log more\n"
@@ -275,8 +278,10 @@ static void show_stats(struct daemon *d)
 {
 	char dir[UDRV__PATH_MAX];
 
-	if (!udrv__rundir(dir, sizeof(dir)))
-		(void)udrv__stat_create(&d->stats, dir, d->drv->name, d->dev);
+	if (udrv__rundir(dir, sizeof(dir)))
+		return;
+	(void)udrv__stat_create(&d->stats, dir, d->drv->name, d->dev);
+	(void)udrv__claims_create(&d->claims, dir, d->drv->name, d->dev);
 }
 
 /* Likewise, and before the first cache is used. */
@@ -319,6 +324,7 @@ out_remove:
 out_close:
 	udrv_device_close(d->dev);
 	udrv__stat_destroy(&d->stats);
+	udrv__claims_destroy(&d->claims);
 	return ret;
 }
 

@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: MIT
 /* Which CPU takes an interrupt: /proc/interrupts names it, /proc/irq/N says where it goes. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "irq/irq.h"
+#include "pci/sysfs.h"
 
-/* What vfio-pci calls the interrupt of a vector (vfio_pci_intrs.c). */
-static void vfio_name(char *name, size_t size, const char *device, enum udrv__irq_type type,
-		      unsigned int nr)
+/* What vfio-pci (vfio_pci_intrs.c) and udrv_stub call the interrupt of a vector. */
+static void kernel_name(char *name, size_t size, const struct udrv_device *dev,
+			enum udrv__irq_type type, unsigned int nr)
 {
+	const char *module = dev->ops == &udrv__stub_backend ? "udrv_stub" : "vfio";
+
 	if (type == UDRV__IRQ_INTX)
-		(void)snprintf(name, size, "vfio-intx(%s)", device);
+		(void)snprintf(name, size, "%s-intx(%s)", module, dev->name);
 	else
-		(void)snprintf(name, size, "vfio-msi%s[%u](%s)", type == UDRV__IRQ_MSIX ? "x" : "",
-			       nr, device);
+		(void)snprintf(name, size, "%s-msi%s[%u](%s)", module,
+			       type == UDRV__IRQ_MSIX ? "x" : "", nr, dev->name);
 }
 
 /* The number of the interrupt with that name, or -1. */
@@ -33,6 +37,17 @@ static int find_irq(const char *name)
 	if (f)
 		(void)fclose(f);
 	return irq;
+}
+
+/* What the kernel has as the function's line, whoever listens to it. */
+static int line_of(const struct udrv_device *dev)
+{
+	uint64_t irq;
+
+	/* 0: none, 1 << 31: not connected. */
+	if (udrv__sysfs_read_u64(&irq, INT_MAX, "bus/pci/devices/%s/irq", dev->name) < 0 || !irq)
+		return -1;
+	return (int)irq;
 }
 
 /* The first CPU of the interrupt's effective affinity, or -1. */
@@ -56,7 +71,9 @@ int udrv__irq_home_cpu(struct udrv_device *dev, enum udrv__irq_type type, unsign
 	char name[64];
 	int irq;
 
-	vfio_name(name, sizeof(name), dev->name, type, nr);
+	kernel_name(name, sizeof(name), dev, type, nr);
 	irq = find_irq(name);
+	if (irq < 0 && type == UDRV__IRQ_INTX)
+		irq = line_of(dev);
 	return irq < 0 ? -1 : first_cpu(irq);
 }

@@ -56,16 +56,41 @@ void udrv__chain_unhandled(struct udrv__vector *v)
 	v->last_unhandled_ns = now;
 }
 
+/*
+ * Of the latest interrupt before the run; a later one's stamp is for the next run. A run that
+ * follows no interrupt has none.
+ */
+static uint64_t take_hard_stamp(struct udrv__vector *v, uint64_t start_cycles)
+{
+	uint64_t stamp = udrv__hard_stamp(v);
+
+	if (stamp > start_cycles || stamp == v->last_hard)
+		return 0;
+	v->last_hard = stamp;
+	return stamp;
+}
+
 /* udrv_irq_stamp() came before the run, or while it was under way: then it is for the next one. */
-void udrv__chain_latency(struct udrv__vector *v, uint64_t start_cycles)
+static uint64_t take_stamp(struct udrv__vector *v, uint64_t start_cycles)
 {
 	uint64_t stamp = __atomic_load_n(&v->stamp, __ATOMIC_RELAXED);
+	uint64_t hard = v->counts ? take_hard_stamp(v, start_cycles) : 0;
 
+	if (stamp == UDRV__STAMP_HARD)
+		return hard;
 	if (stamp > start_cycles ||
-	    !__atomic_compare_exchange_n(&v->stamp, &stamp, 0, false, __ATOMIC_RELAXED,
-					 __ATOMIC_RELAXED))
-		return;
-	udrv__hist_record(&v->stat->latency, start_cycles - stamp);
+	    !__atomic_compare_exchange_n(&v->stamp, &stamp, udrv__no_stamp(v), false,
+					 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		return 0;
+	return stamp;
+}
+
+void udrv__chain_latency(struct udrv__vector *v, uint64_t start_cycles)
+{
+	uint64_t stamp = take_stamp(v, start_cycles);
+
+	if (stamp)
+		udrv__hist_record(&v->stat->latency, start_cycles - stamp);
 }
 
 void udrv__chain_unmask(const struct udrv__vector *v)
@@ -83,7 +108,8 @@ void udrv__chain_begin(struct udrv__vector *v)
 	v->window_unhandled = 0;
 	v->pending = false;
 	__atomic_store_n(&v->off, 0, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&v->stamp, 0, __ATOMIC_RELAXED);
+	v->last_hard = v->counts ? udrv__hard_stamp(v) : 0;
+	__atomic_store_n(&v->stamp, udrv__no_stamp(v), __ATOMIC_RELAXED);
 	udrv__stat_enable_all(v->stat);
 	show_shut(v, false);
 	udrv__storm_begin(v);

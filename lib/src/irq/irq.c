@@ -149,7 +149,7 @@ static void end_service(struct udrv__vector *v, bool served)
 		udrv__worker_detach(v->worker, v);
 	udrv__delayed_cancel(v);
 	/* What is left when the last handler went must not greet the next one. */
-	(void)udrv__take_counter(v->efd, &signals);
+	(void)udrv__take_counter(v, &signals);
 }
 
 /* The first action's vector, which is busy, is served; a line that was left masked is opened. */

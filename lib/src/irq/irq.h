@@ -53,6 +53,12 @@ struct udrv__wait_ops {
 	int (*look)(struct udrv__irq_worker *w);
 	/* Would look() find something? Without a system call. NULL: only look() tells. */
 	bool (*has_news)(const struct udrv__irq_worker *w);
+	/* What to wait with where the kernel refuses this; NULL: nothing. */
+	const struct udrv__wait_ops *instead;
+	/* wait_count.c: for vectors that are counted in memory; and what it blocks with, or NULL.
+	 */
+	bool counted;
+	const struct udrv__wait_ops *bell;
 };
 
 /* A way to wait, as users know it: enum udrv_wait. */
@@ -60,6 +66,8 @@ struct udrv__wait_strategy {
 	const char *name;
 	const struct udrv__wait_ops *ops; /* NULL: what is best for one vector, or for many */
 	int (*wait)(struct udrv__irq_worker *w); /* NULL: that of the ops */
+	/* Without ops: for one vector, and for many, that are counted in memory. */
+	const struct udrv__wait_ops *counted[2];
 };
 
 /* One request_irq(). */
@@ -77,19 +85,27 @@ struct udrv__action {
 #define UDRV__OFF_SHUT	  0x40000000u /* nobody handled it */
 #define UDRV__OFF_DEPTH	  0x3fffffffu /* of udrv_disable_irq() */
 
+#define UDRV__STAMP_NONE 0
+#define UDRV__STAMP_HARD 1 /* none, but the hard handler leaves its own */
+
 struct udrv__vector {
 	/* What the worker touches for each interrupt comes first. */
 	struct udrv__vector *next_ready; /* in udrv__irq_worker.ready */
 	struct udrv__action *actions;	 /* changed under irqs.lock, read by the worker without */
 	uint32_t off; /* UDRV__OFF_*: why the chain is not run; atomic: handlers change it, too */
 	unsigned int nr;
-	uint64_t stamp;			/* udrv_irq_stamp(): atomic, in cycles, 0: none */
+	uint64_t stamp;			/* udrv_irq_stamp(): atomic, in cycles, or UDRV__STAMP_* */
 	struct udrv__stat_vector *stat; /* counters for others to see, never NULL */
 	uint32_t tokens;		/* runs until the rate is looked at, see storm.c */
 	bool ready;
 	bool pending; /* the worker's: signalled, and the chain did not run yet */
 	bool level;   /* INTx: masked by the kernel until unmasked */
 	bool polled;  /* the worker's: the ring has a poll of efd */
+	uint32_t
+		taken; /* the worker's: signals taken from efd since the vectors are on, mod 2^32 */
+	const struct udrv__irq_count *counts; /* what the hard handler leaves; NULL: nothing */
+	uint64_t seen; /* the worker's: the count that the latest run covers, see wait_count.c */
+	uint64_t last_hard; /* the worker's: the hard handler's stamp that was used last */
 
 	/* The worker's. */
 	struct udrv__vector *next_source;
@@ -143,9 +159,10 @@ struct udrv__irq_worker {
 			uint64_t counter; /* uring-read reads it */
 		};
 	} w;
-	struct udrv__vector *leaving; /* the ring stops watching it */
-	uint64_t expected_ns;	      /* adaptive: how long waits are, on average */
-	unsigned int blocked;	      /* so many waits did not spin */
+	struct udrv__vector *leaving;	   /* the ring stops watching it */
+	const struct udrv__wait_ops *bell; /* of its ops */
+	uint64_t expected_ns;		   /* adaptive: how long waits are, on average */
+	unsigned int blocked;		   /* so many waits did not spin */
 	bool may_spin;
 
 	/* Who pushes an order while there is none kicks the worker: writes this to that. */
@@ -181,6 +198,9 @@ extern const struct udrv__wait_ops udrv__wait_orders;
 extern const struct udrv__wait_ops udrv__wait_read;
 /* wait_epoll.c, wait_uring.c, wait_uring_read.c */
 extern const struct udrv__wait_ops udrv__wait_epoll, udrv__wait_uring, udrv__wait_uring_read;
+/* wait_count.c: for spinning; for blocking by read, ring, epoll, between spins. */
+extern const struct udrv__wait_ops udrv__wait_count, udrv__wait_count_read, udrv__wait_count_uring,
+	udrv__wait_count_epoll;
 /* wait_spin.c */
 int udrv__spin(struct udrv__irq_worker *w);
 int udrv__spin_adaptive(struct udrv__irq_worker *w);
@@ -188,8 +208,8 @@ void udrv__spin_begin(struct udrv__irq_worker *w);
 
 /* wait.c: how long until the worker's deadline; NULL if it has none. */
 struct timespec *udrv__deadline_left(const struct udrv__irq_worker *w, struct timespec *left);
-/* wait.c: what an eventfd has counted since the last time, 0 if nothing; without waiting. */
-int udrv__take_counter(int efd, uint64_t *counter);
+/* wait.c: what the eventfd has counted since the last time, 0 if nothing; without waiting. */
+int udrv__take_counter(struct udrv__vector *v, uint64_t *counter);
 /* wait.c: for those that read the eventfd of their one source. */
 int udrv__reading_add(struct udrv__irq_worker *w, struct udrv__vector *v);
 int udrv__reading_remove(struct udrv__irq_worker *w, struct udrv__vector *v);
@@ -268,6 +288,18 @@ void udrv__serve_orders(struct udrv__irq_worker *w);
 void udrv__serve_vector(struct udrv__irq_worker *w, struct udrv__vector *v);
 /* worker.c: it cannot wait any more, for that reason. */
 void udrv__worker_fail(struct udrv__irq_worker *w, int ret);
+
+/* When the hard handler of the latest interrupt began; of a vector that is counted. */
+static inline uint64_t udrv__hard_stamp(const struct udrv__vector *v)
+{
+	return __atomic_load_n(&v->counts->stamp, __ATOMIC_RELAXED);
+}
+
+/* What v->stamp is while no driver stamped an interrupt. */
+static inline uint64_t udrv__no_stamp(const struct udrv__vector *v)
+{
+	return v->counts ? UDRV__STAMP_HARD : UDRV__STAMP_NONE;
+}
 
 /* chain.c: before the first action of a vector. */
 void udrv__chain_begin(struct udrv__vector *v);

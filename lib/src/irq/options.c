@@ -185,6 +185,13 @@ int udrv_irq_stamp(struct udrv_device *dev, int irq)
 	return 0;
 }
 
+uint64_t udrv_irq_hard_stamp(struct udrv_device *dev, int irq)
+{
+	const struct udrv__vector *v = udrv__vector_get(dev, irq);
+
+	return v && v->counts ? udrv__hard_stamp(v) : 0;
+}
+
 int udrv_irq_get_stats(struct udrv_device *dev, int irq, struct udrv_irq_stats *stats)
 {
 	struct udrv__vector *v = udrv__vector_get(dev, irq);

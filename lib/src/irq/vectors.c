@@ -107,6 +107,8 @@ static int alloc_type(struct udrv_device *dev, enum udrv__irq_type type, unsigne
 		free_vectors(vectors, count);
 		return ret;
 	}
+	for (unsigned int i = 0; dev->ops->irq_count && i < count; i++)
+		vectors[i].counts = dev->ops->irq_count(dev, i);
 	irqs->type = type;
 	irqs->vectors = vectors;
 	irqs->count = count;

@@ -38,18 +38,27 @@ static void exit_nothing(struct udrv__irq_worker *w)
 	(void)w;
 }
 
+/* Of the one source, after a wait: nothing was ready before. */
 void udrv__reading_took(struct udrv__irq_worker *w, uint64_t counter)
 {
-	if (__builtin_expect((uint32_t)counter != 0, 1))
-		udrv__worker_ready(w, w->sources);
+	struct udrv__vector *v = w->sources;
+
+	v->taken += (uint32_t)counter;
+	if (__builtin_expect((uint32_t)counter == 0, 0))
+		return;
+	v->ready = true;
+	v->next_ready = NULL;
+	w->ready = v;
 }
 
-int udrv__take_counter(int efd, uint64_t *counter)
+int udrv__take_counter(struct udrv__vector *v, uint64_t *counter)
 {
 	struct iovec iov = {counter, sizeof(*counter)};
 
-	if (preadv2(efd, &iov, 1, -1, RWF_NOWAIT) > 0)
+	if (preadv2(v->efd, &iov, 1, -1, RWF_NOWAIT) > 0) {
+		v->taken += (uint32_t)*counter;
 		return 0;
+	}
 	*counter = 0;
 	return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 }
@@ -57,9 +66,10 @@ int udrv__take_counter(int efd, uint64_t *counter)
 int udrv__reading_look(struct udrv__irq_worker *w)
 {
 	uint64_t counter;
-	int ret = udrv__take_counter(w->sources->efd, &counter);
+	int ret = udrv__take_counter(w->sources, &counter);
 
-	udrv__reading_took(w, counter);
+	if ((uint32_t)counter)
+		udrv__worker_ready(w, w->sources);
 	return ret;
 }
 
@@ -68,7 +78,7 @@ int udrv__reading_add(struct udrv__irq_worker *w, struct udrv__vector *v)
 	uint64_t counter;
 
 	/* What others left may look like kicks, if it was never read for very long. */
-	(void)udrv__take_counter(v->efd, &counter);
+	(void)udrv__take_counter(v, &counter);
 	if (counter)
 		udrv__worker_ready(w, v);
 	udrv__kicks_to(w, v->efd, UDRV__KICK);
@@ -80,7 +90,7 @@ int udrv__reading_remove(struct udrv__irq_worker *w, struct udrv__vector *v)
 	uint64_t counter;
 
 	udrv__kicks_to(w, w->kick_fd, 1);
-	(void)udrv__take_counter(v->efd, &counter);
+	(void)udrv__take_counter(v, &counter);
 	if ((uint32_t)counter)
 		udrv__worker_ready(w, v);
 	return 0;
@@ -167,12 +177,16 @@ const struct udrv__wait_ops udrv__wait_orders = {
 };
 
 const struct udrv__wait_strategy udrv__wait_strategies[UDRV_WAIT_COUNT] = {
-	[UDRV_WAIT_READ] = {"read", &udrv__wait_read, NULL},
-	[UDRV_WAIT_EPOLL] = {"epoll", &udrv__wait_epoll, NULL},
-	[UDRV_WAIT_URING] = {"uring", &udrv__wait_uring, NULL},
-	[UDRV_WAIT_URING_READ] = {"uring-read", &udrv__wait_uring_read, NULL},
-	[UDRV_WAIT_ADAPTIVE] = {"adaptive", NULL, udrv__spin_adaptive},
-	[UDRV_WAIT_SPIN] = {"spin", NULL, udrv__spin},
+	[UDRV_WAIT_READ] = {.name = "read", .ops = &udrv__wait_read},
+	[UDRV_WAIT_EPOLL] = {.name = "epoll", .ops = &udrv__wait_epoll},
+	[UDRV_WAIT_URING] = {.name = "uring", .ops = &udrv__wait_uring},
+	[UDRV_WAIT_URING_READ] = {.name = "uring-read", .ops = &udrv__wait_uring_read},
+	[UDRV_WAIT_ADAPTIVE] = {.name = "adaptive",
+				.wait = udrv__spin_adaptive,
+				.counted = {&udrv__wait_count_read, &udrv__wait_count_uring}},
+	[UDRV_WAIT_SPIN] = {.name = "spin",
+			    .wait = udrv__spin,
+			    .counted = {&udrv__wait_count, &udrv__wait_count}},
 };
 
 const char *udrv_wait_name(enum udrv_wait wait)

@@ -22,6 +22,12 @@
 #define EXPECT_MAX_NS (SPIN_MAX_NS / 2)
 /* Longer waits count as this long: a device that gets busy is noticed after a few interrupts. */
 #define WAIT_COUNTS_NS (4 * SPIN_MAX_NS)
+/*
+ * What lets a CPU's sibling have its turn is an exit to the hypervisor in some virtual machines, of
+ * microseconds, under QEMU's TCG with a lock that the device's register write needs, too. So it is
+ * done once in so many looks.
+ */
+#define LOOKS_PER_RELAX 256
 /* The newest wait's part in the average. */
 #define WEIGHT 8
 /* Of so many waits that block, one spins first to see whether that pays. */
@@ -52,13 +58,14 @@ static int spin_until(struct udrv__irq_worker *w, uint64_t deadline_ns)
 {
 	int ret;
 
-	for (;;) {
+	for (unsigned int looks = 1;; looks++) {
 		ret = glance(w);
 		if (ret || something_to_do(w))
 			return ret;
 		if (deadline_ns != UDRV__NEVER && udrv__now_ns() >= deadline_ns)
 			return 0;
-		udrv_cpu_relax();
+		if (looks % LOOKS_PER_RELAX == 0)
+			udrv_cpu_relax();
 	}
 }
 

@@ -243,4 +243,5 @@ const struct udrv__wait_ops udrv__wait_uring = {
 	.wait = wait_uring,
 	.look = look_uring,
 	.has_news = has_news,
+	.instead = &udrv__wait_epoll,
 };

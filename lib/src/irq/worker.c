@@ -93,8 +93,10 @@ static int set_cpu(struct udrv__irq_worker *w)
 static int wait_with(struct udrv__irq_worker *w, const struct udrv__wait_ops *ops)
 {
 	struct udrv__vector *v;
-	int ret = ops->init(w);
+	int ret;
 
+	w->bell = ops->bell;
+	ret = ops->init(w);
 	if (ret)
 		return ret;
 	udrv__kicks_to(w, w->kick_fd, 1);
@@ -110,14 +112,26 @@ static int wait_with(struct udrv__irq_worker *w, const struct udrv__wait_ops *op
 	return ret;
 }
 
+static bool all_counted(const struct udrv__irq_worker *w)
+{
+	const struct udrv__vector *v = w->sources;
+
+	while (v && v->counts)
+		v = v->next_source;
+	return !v;
+}
+
 /* What the strategy waits with: of those without a choice of their own, the best for so many. */
 static const struct udrv__wait_ops *choose_ops(const struct udrv__irq_worker *w)
 {
 	const struct udrv__wait_strategy *s = &udrv__wait_strategies[w->options.wait];
+	const bool many = w->source_count > 1;
 
 	if (s->ops)
 		return s->ops;
-	return w->source_count > 1 ? &udrv__wait_uring : &udrv__wait_read;
+	if (all_counted(w))
+		return s->counted[many];
+	return many ? &udrv__wait_uring : &udrv__wait_read;
 }
 
 static bool is_refused(int ret)
@@ -134,10 +148,10 @@ static int start_waiting(struct udrv__irq_worker *w)
 	udrv__spin_begin(w);
 	ret = wait_with(w, ops);
 	/* io_uring may be switched off (sysctl kernel.io_uring_disabled), or filtered. */
-	if (is_refused(ret) && ops == &udrv__wait_uring) {
+	if (is_refused(ret) && ops->instead) {
 		udrv_dev_info(speaker(w)->dev, "irq %u: no io_uring (%s): waiting by epoll",
 			      speaker(w)->nr, strerror(-ret));
-		ret = wait_with(w, &udrv__wait_epoll);
+		ret = wait_with(w, ops->instead);
 	}
 	if (ret)
 		udrv_dev_err(speaker(w)->dev, "irq %u: cannot wait by %s: %s", speaker(w)->nr,
@@ -269,7 +283,7 @@ static int add_source(struct udrv__irq_worker *w, void *arg)
 	struct udrv__vector *v = arg;
 	int ret;
 
-	if (!w->ops->many) {
+	if (!w->ops->many || (w->ops->counted && !v->counts)) {
 		ret = add_by_other_means(w, v);
 	} else {
 		ret = w->ops->add(w, v);

@@ -9,6 +9,7 @@
 
 #include "mem/backing.h"
 #include "mem/bounce.h"
+#include "mem/chosen.h"
 #include "mem/domain.h"
 #include "mem/slab.h"
 #include "pci/device.h"
@@ -66,6 +67,11 @@ static int check_mask(struct udrv_device *dev, uint64_t mask)
 	const struct udrv__domain *domain = dev->dma->domain;
 	size_t page = dev->dma->page_size;
 
+	/* What cannot be given back is never given. */
+	if (dev->ops->dma_alloc && !dev->ops->dma_free) {
+		udrv__chosen_explain(dev, 0, mask, -EOPNOTSUPP);
+		return -EOPNOTSUPP;
+	}
 	for (size_t i = 0; i < domain->range_count; i++) {
 		udrv_iova_t first = domain->ranges[i].first;
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* BARs: mapped where the backend can map them, a window of trapped accesses where not; claims. */
+/* BARs: mapped where the backend can map them, a window of trapped accesses where not. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,17 +9,9 @@
 #include <udrv/pci.h>
 
 #include "io/guard.h"
+#include "io/sized.h"
 #include "io/window.h"
 #include "pci/device.h"
-
-#define CLAIM_NAME_MAX 32
-
-struct udrv__claim {
-	struct udrv__claim *next;
-	int bar;
-	uint64_t offset, len;
-	char name[CLAIM_NAME_MAX];
-};
 
 /* What a window hands to its accesses. */
 struct bar_window {
@@ -62,37 +53,6 @@ static void *find_mapped(const struct udrv__bar *bar, uint64_t offset, uint64_t 
 	return NULL;
 }
 
-static uint64_t load(const void *p, unsigned int size)
-{
-	switch (size) {
-	case 1:
-		return udrv_raw_readb(p);
-	case 2:
-		return udrv_raw_readw(p);
-	case 4:
-		return udrv_raw_readl(p);
-	default:
-		return udrv_raw_readq(p);
-	}
-}
-
-static void store(void *p, unsigned int size, uint64_t val)
-{
-	switch (size) {
-	case 1:
-		udrv_raw_writeb((uint8_t)val, p);
-		break;
-	case 2:
-		udrv_raw_writew((uint16_t)val, p);
-		break;
-	case 4:
-		udrv_raw_writel((uint32_t)val, p);
-		break;
-	default:
-		udrv_raw_writeq(val, p);
-	}
-}
-
 /* A BAR with mapped and trapped parts: each access goes the cheapest way that reaches it. */
 static int window_read(void *ctx, uint64_t offset, unsigned int size, uint64_t *value)
 {
@@ -101,7 +61,7 @@ static int window_read(void *ctx, uint64_t offset, unsigned int size, uint64_t *
 
 	if (!p)
 		return w->dev->ops->bar_read(w->dev, w->index, offset, size, value);
-	*value = load(p, size);
+	*value = udrv__load(p, size);
 	return 0;
 }
 
@@ -112,7 +72,7 @@ static int window_write(void *ctx, uint64_t offset, unsigned int size, uint64_t 
 
 	if (!p)
 		return w->dev->ops->bar_write(w->dev, w->index, offset, size, value);
-	store(p, size, value);
+	udrv__store(p, size, value);
 	return 0;
 }
 
@@ -242,12 +202,7 @@ void udrv_pci_iounmap(struct udrv_device *dev, void __udrv_iomem *addr)
 
 void udrv__bars_release(struct udrv_device *dev)
 {
-	while (dev->claims) {
-		struct udrv__claim *claim = dev->claims;
-
-		dev->claims = claim->next;
-		free(claim);
-	}
+	udrv__claims_release(dev);
 	for (unsigned int i = 0; i < UDRV_PCI_STD_NUM_BARS; i++) {
 		struct udrv__bar *bar = &dev->bars[i];
 
@@ -261,103 +216,4 @@ void udrv__bars_release(struct udrv_device *dev)
 		if (bar->area_count)
 			dev->ops->bar_unmap(dev, i);
 	}
-}
-
-static bool overlaps(const struct udrv__claim *c, int bar, uint64_t offset, uint64_t len)
-{
-	return c->bar == bar && offset < c->offset + c->len && c->offset < offset + len;
-}
-
-static const struct udrv__claim *find_claim(const struct udrv_device *dev, int bar, uint64_t offset,
-					    uint64_t len)
-{
-	for (const struct udrv__claim *c = dev->claims; c; c = c->next)
-		if (overlaps(c, bar, offset, len))
-			return c;
-	return NULL;
-}
-
-static int add_claim(struct udrv_device *dev, struct udrv__claim *claim)
-{
-	const struct udrv__claim *holder = find_claim(dev, claim->bar, claim->offset, claim->len);
-
-	if (holder) {
-		udrv_dev_err(dev, "BAR %d [0x%llx-0x%llx] is claimed by %s", claim->bar,
-			     (unsigned long long)holder->offset,
-			     (unsigned long long)(holder->offset + holder->len - 1), holder->name);
-		return -EBUSY;
-	}
-	claim->next = dev->claims;
-	dev->claims = claim;
-	return 0;
-}
-
-int udrv_request_region(struct udrv_device *dev, int bar, uint64_t offset, uint64_t len,
-			const char *name)
-{
-	const struct udrv__bar *b = get_bar(dev, bar);
-	struct udrv__claim *claim;
-	int ret;
-
-	if (!b || !len || offset >= b->len || len > b->len - offset) {
-		udrv_dev_err(dev, "region 0x%llx+0x%llx is not inside BAR %d",
-			     (unsigned long long)offset, (unsigned long long)len, bar);
-		return -EINVAL;
-	}
-	claim = calloc(1, sizeof(*claim));
-	if (!claim)
-		return -ENOMEM;
-	claim->bar = bar;
-	claim->offset = offset;
-	claim->len = len;
-	(void)snprintf(claim->name, sizeof(claim->name), "%s", name ? name : "?");
-
-	pthread_mutex_lock(&dev->bar_lock);
-	ret = add_claim(dev, claim);
-	pthread_mutex_unlock(&dev->bar_lock);
-	if (ret)
-		free(claim);
-	return ret;
-}
-
-void udrv_release_region(struct udrv_device *dev, int bar, uint64_t offset, uint64_t len)
-{
-	struct udrv__claim **link;
-	struct udrv__claim *found = NULL;
-
-	pthread_mutex_lock(&dev->bar_lock);
-	for (link = &dev->claims; *link; link = &(*link)->next) {
-		if ((*link)->bar == bar && (*link)->offset == offset && (*link)->len == len) {
-			found = *link;
-			*link = found->next;
-			break;
-		}
-	}
-	pthread_mutex_unlock(&dev->bar_lock);
-	free(found);
-}
-
-int udrv_pci_request_regions(struct udrv_device *dev, const char *name)
-{
-	for (int i = 0; i < UDRV_PCI_STD_NUM_BARS; i++) {
-		int ret;
-
-		if (!dev->bars[i].len)
-			continue;
-		ret = udrv_request_region(dev, i, 0, dev->bars[i].len, name);
-		if (!ret)
-			continue;
-		while (--i >= 0)
-			if (dev->bars[i].len)
-				udrv_release_region(dev, i, 0, dev->bars[i].len);
-		return ret;
-	}
-	return 0;
-}
-
-void udrv_pci_release_regions(struct udrv_device *dev)
-{
-	for (int i = 0; i < UDRV_PCI_STD_NUM_BARS; i++)
-		if (dev->bars[i].len)
-			udrv_release_region(dev, i, 0, dev->bars[i].len);
 }

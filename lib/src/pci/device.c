@@ -19,9 +19,10 @@
 
 #include "pci/device.h"
 
+/* model-stub is behind model, which takes models unasked. */
 static const struct udrv__backend_ops *const backends[] = {
-	&udrv__vfio_backend, &udrv__model_backend,
-	&udrv__model_stub_backend, /* behind the one that takes models unasked */
+	&udrv__vfio_backend,  &udrv__stub_backend,	 &udrv__uio_backend,
+	&udrv__model_backend, &udrv__model_stub_backend,
 };
 
 #define MODEL_PREFIX "model:"
@@ -55,15 +56,40 @@ static int identify(struct udrv_device *dev, const char *name)
 	return udrv_pci_info_read(bdf, &dev->info);
 }
 
+/* No backend takes it. @wanted is the one that was asked for, or NULL. */
+static void explain_bound(const struct udrv_pci_info *info, const struct udrv__backend_ops *wanted)
+{
+	const char *name = info->name;
+	char bound[sizeof(info->driver) + 8] = "no driver";
+
+	if (info->driver[0])
+		(void)snprintf(bound, sizeof(bound), "driver %s", info->driver);
+	if (info->iommu_group < 0 && (!wanted || wanted == &udrv__vfio_backend))
+		udrv_pr_err("%s: bound to %s and in no IOMMU group; run: udrv bind --driver stub "
+			    "%s; or udrv bind %s, with the IOMMU on (firmware: VT-d, AMD-Vi; "
+			    "kernel: intel_iommu=on or amd_iommu=on)",
+			    name, bound, name, name);
+	else if (!wanted)
+		udrv_pr_err("%s: bound to %s, which no backend drives; run: udrv bind %s", name,
+			    bound, name);
+	else if (wanted->driver)
+		udrv_pr_err("%s: bound to %s, which backend %s does not drive; run: udrv bind "
+			    "--driver %s %s",
+			    name, bound, wanted->name, wanted->driver, name);
+	else
+		udrv_pr_err("%s: backend %s drives no PCI devices", name, wanted->name);
+}
+
 static int choose_backend(struct udrv_device *dev, const char *wanted)
 {
 	const struct udrv_pci_info *info = is_model(dev->name) ? NULL : &dev->info;
-	bool known = false;
+	const struct udrv__backend_ops *known = NULL;
 
 	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
 		bool named = wanted && !strcmp(wanted, backends[i]->name);
 
-		known |= named;
+		if (named)
+			known = backends[i];
 		if (wanted && !named)
 			continue;
 		if (backends[i]->match(dev->name, info)) {
@@ -79,15 +105,8 @@ static int choose_backend(struct udrv_device *dev, const char *wanted)
 		udrv_pr_err("%s: backend %s does not drive models", dev->name, wanted);
 	else if (!info)
 		udrv_pr_err("%s: there is no such model", dev->name);
-	else if (!info->driver[0] && info->iommu_group < 0)
-		udrv_pr_err("%s: bound to no driver and in no IOMMU group; run: udrv bind %s, with "
-			    "the IOMMU on (firmware: VT-d, AMD-Vi; kernel: intel_iommu=on or "
-			    "amd_iommu=on)",
-			    dev->name, dev->name);
 	else
-		udrv_pr_err("%s: bound to %s%s, which no backend drives; run: udrv bind %s",
-			    dev->name, info->driver[0] ? "driver " : "no driver", info->driver,
-			    dev->name);
+		explain_bound(info, known);
 	return -ENODEV;
 }
 
@@ -98,12 +117,15 @@ static void close_event_fds(struct udrv_device *dev)
 			close(dev->event_fds[i]);
 }
 
-/* An eventfd for each event that the backend reports. */
+/*
+ * An eventfd for each event that the backend reports: that of UDRV_EVENT_GONE before a backend can
+ * find that out.
+ */
 static int open_event_fds(struct udrv_device *dev)
 {
 	int ret = 0;
 
-	for (int i = 0; i < UDRV_EVENT_COUNT && !ret; i++) {
+	for (int i = UDRV_EVENT_COUNT - 1; i >= 0 && !ret; i--) {
 		int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
 		if (fd < 0) {

@@ -14,6 +14,7 @@ struct udrv__dma;
 struct udrv__claim;
 struct udrv__devres;
 struct udrv__stat_segment;
+struct udrv__claim_file;
 
 struct udrv_device {
 	const struct udrv__backend_ops *ops;
@@ -31,7 +32,8 @@ struct udrv_device {
 	pthread_mutex_t command_lock; /* read-modify-write of COMMAND */
 	pthread_mutex_t bar_lock;     /* bars[].areas, bars[].cookie, claims */
 	struct udrv__claim *claims;
-	uint32_t devres_lock; /* mem/lock.h */
+	struct udrv__claim_file *claim_file; /* src/stat: the daemon's, or NULL */
+	uint32_t devres_lock;		     /* mem/lock.h */
 	struct udrv__devres *devres;
 
 	unsigned int irq_counts[UDRV__IRQ_TYPES];
@@ -48,6 +50,18 @@ void udrv__devres_release(struct udrv_device *dev);
 
 /* The BARs' mappings, windows and claims end: src/pci/bar.c. */
 void udrv__bars_release(struct udrv_device *dev);
+
+/* A range of a BAR that somebody asked for: src/pci/claim.c. */
+struct udrv__claim {
+	struct udrv__claim *next; /* an older one */
+	int bar;
+	struct udrv_device *managed; /* whose managed resource it is, or NULL */
+	uint64_t offset, len;
+	char name[32];
+};
+
+/* All claims are given back. */
+void udrv__claims_release(struct udrv_device *dev);
 
 /* src/irq: state is made by open, and ends with interrupts off and no worker left. */
 int udrv__irqs_init(struct udrv_device *dev);

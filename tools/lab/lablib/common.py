@@ -17,6 +17,7 @@ GUEST = ROOT / "tools" / "lab" / "guest"
 
 # What `run` returns when the command in the guest is not what decided.
 EXIT_USAGE = 2
+EXIT_NO_KERNEL = 77  # a kernel that build-kernel makes is not there: to ctest, a skipped test
 EXIT_LAB = 121  # the lab could not be prepared
 EXIT_QEMU = 122  # QEMU did not start
 EXIT_DIED = 123  # the guest ended without a verdict
@@ -72,10 +73,10 @@ def check_output(command, cwd=None):
 
 
 @contextlib.contextmanager
-def locked(name):
+def locked(name, directory=CACHE):
     """Let one process at a time fill the part of the cache called `name`."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with open(CACHE / f"{name}.lock", "w", encoding="ascii") as lock:
+    directory.mkdir(parents=True, exist_ok=True)
+    with open(directory / f"{name}.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -23,9 +23,9 @@ UNWANTED = ("drivers/gpu", "drivers/media", "drivers/net/wireless", "drivers/inf
 class Kernel:
     """One unpacked kernel: its image for QEMU, its modules and its header tree."""
 
-    def __init__(self, series):
+    def __init__(self, series, tree=None):
         self.series = series
-        self.tree = CACHE / "kernel" / series
+        self.tree = tree or CACHE / "kernel" / series
 
     @property
     def present(self):

@@ -26,6 +26,8 @@ IOMMUS = {
 # no_timer_check: under load the boot would panic in the timer's check.
 # loglevel=5: warnings reach the console, which is all that is left when a guest dies.
 KERNEL_ARGUMENTS = "console=ttyS0 loglevel=5 panic=-1 no_timer_check tsc=reliable log_buf_len=1M"
+# For the sanitizer kernel: freed pages are filled, and checked when they are allocated again.
+SANITIZER_ARGUMENTS = "page_poison=1"
 
 
 @dataclass
@@ -49,6 +51,9 @@ class Machine:
         if self.iommu == "virtio" and self.kernel.series == "6.1":
             raise LabError("Debian's Linux 6.1 has no driver for --iommu virtio: use --kernel 6.12",
                            EXIT_USAGE)
+        if self.iommu in ("amd", "virtio") and self.kernel.series == "kasan":
+            raise LabError(f"the sanitizer kernel has no driver for --iommu {self.iommu}",
+                           EXIT_USAGE)
         if self.iommu == "amd" and self.snapshot:
             raise LabError("QEMU cannot save the state of --iommu amd: leave out --snapshot",
                            EXIT_USAGE)
@@ -66,7 +71,8 @@ class Machine:
             "-M", f"q35{split}", *self.accelerator(), "-smp", str(self.cpus), "-m", self.memory,
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-kernel", str(self.kernel.vmlinux), "-initrd", str(self.initramfs),
-            "-append", f"{KERNEL_ARGUMENTS} {parameter} {self.append}".rstrip(), *iommu,
+            "-append", " ".join([KERNEL_ARGUMENTS, *self.kernel_arguments(), parameter,
+                                 self.append]).rstrip(), *iommu,
             # Synchronous notification: output does not wait for another thread of QEMU.
             "-device", "virtio-serial-pci,id=lab,addr=2,ioeventfd=off",
         ]
@@ -75,6 +81,9 @@ class Machine:
                 arguments += ["-device", f"pcie-root-port,id=rp{port},chassis={port + 1},"
                                          f"addr={0x10 + port:x}"]
         return arguments
+
+    def kernel_arguments(self):
+        return [SANITIZER_ARGUMENTS] if self.kernel.series == "kasan" else []
 
     def accelerator(self):
         if self.icount:

@@ -147,7 +147,7 @@ def fingerprint(source, release):
 def make(kernel, work, *options):
     """Build the modules in `work`; returns the lines that are warnings."""
     need_program("gcc-12", "gcc-12")
-    command = [need_program("make", "make"), "-C", kernel.headers, f"M={work}",
+    command = [need_program("make", "make"), "-C", kernel.headers, f"M={work}", "CC=gcc-12",
                # Type information for BPF would need pahole and serves nothing here.
                "CONFIG_DEBUG_INFO_BTF_MODULES=", *options, "modules"]
     result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

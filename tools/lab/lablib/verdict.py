@@ -16,8 +16,9 @@ FAILURE = re.compile(
     r"|INFO: task .* blocked for more than"
     r"|rcu: INFO: .* (stall|detected)|rcu_.* self-detected stall"
     r"|possible (circular|recursive) locking|inconsistent lock state|suspicious RCU usage"
-    r"|held lock freed|DEADLOCK"
-    r"|KASAN: |UBSAN: |KCSAN: |KFENCE: |DMA-API: .*(error|leak|not |exceed)|kmemleak: [1-9]"
+    r"|lock inversion|irq lock-inversion|held lock freed|DEADLOCK|Invalid wait context"
+    r"|KASAN: |UBSAN: |KCSAN: |KFENCE: |DMA-API: .*(error|leak|not |exceed|pending)|kmemleak: [1-9]"
+    r"|\bBUG [\w-]+ \(|pagealloc: (memory|single bit)|ODEBUG: "
     r"|refcount_t: |list_(add|del) corruption|scheduling while atomic|sleeping function called")
 
 # Seen on the stock kernels in QEMU at every boot.
@@ -36,6 +37,15 @@ def console_excerpt(text, count):
         if FAILURE.search(line) and not HARMLESS.search(line):
             return lines[number:number + count]
     return lines[-count:]
+
+
+def report(text, bad, count):
+    """The first of the lines that fail a run, with what the kernel says about it."""
+    lines = log_lines(text)
+    start = next((number for number, line in enumerate(lines) if line in bad), len(lines))
+    leaks = next((number for number, line in enumerate(lines)
+                  if line.startswith("unreferenced object")), len(lines))
+    return lines[start:start + count] + lines[max(leaks, start + count):][:count]
 
 
 def offending(text, expect_dmar):

@@ -10,7 +10,7 @@
 #include "bench/clock.h"
 #include "bench/stats.h"
 
-#define BENCH_ROWS_MAX	  16
+#define BENCH_ROWS_MAX	  24
 #define BENCH_COUNT_MAX	  1000000u
 #define BENCH_DEADLINE_MS 1000u
 
@@ -47,6 +47,9 @@ struct bench_row {
 	const char *name;
 	struct bench_summary summary; /* count 0: left out */
 	unsigned int lost;
+	/* Medians of the parts of the way; 0: unknown. */
+	uint64_t to_hard_p50;	/* register write to the kernel's hard handler */
+	uint64_t to_worker_p50; /* from there to the handler */
 	int fifo;	  /* what the waiter got; 0 is SCHED_OTHER, -1 has no thread of ours */
 	char reason[128]; /* why it was left out */
 	struct bench_point *points;

@@ -103,6 +103,14 @@ static int one_sample(const struct bench_collect *how, uint64_t *sample)
 	return 1;
 }
 
+static void add_parts(struct bench_split *split, const struct bench_gate *gate)
+{
+	if (!split || gate->hard < gate->start || gate->hard > gate->end)
+		return;
+	split->to_hard[split->count] = gate->hard - gate->start;
+	split->to_worker[split->count++] = gate->end - gate->hard;
+}
+
 int bench_collect(const struct bench_collect *how, uint64_t *samples, size_t count,
 		  unsigned int *lost)
 {
@@ -114,10 +122,12 @@ int bench_collect(const struct bench_collect *how, uint64_t *samples, size_t cou
 		ret = one_sample(how, &samples[i]);
 		if (ret < 0)
 			return ret;
-		if (ret)
+		if (ret) {
+			add_parts(how->split, how->gate);
 			i++;
-		else if (++*lost >= BENCH_MAX_LOST)
+		} else if (++*lost >= BENCH_MAX_LOST) {
 			return -ETIMEDOUT;
+		}
 	}
 	return 0;
 }

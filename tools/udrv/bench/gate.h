@@ -13,6 +13,7 @@
 
 struct bench_gate {
 	uint64_t start;		 /* stamp before the register write */
+	uint64_t hard;		 /* stamp of the kernel's hard handler; 0: unknown */
 	uint64_t end;		 /* stamp in the handler */
 	_Atomic uint32_t opened; /* times; a futex */
 	_Atomic bool waiting;	 /* the trigger is asleep, or about to be */
@@ -28,6 +29,14 @@ void bench_gate_open(struct bench_gate *gate, uint64_t end);
 int bench_gate_wait(struct bench_gate *gate, uint32_t opened, unsigned int deadline_ms,
 		    const _Atomic bool *stop);
 
+/* The parts of samples: each is cut where the kernel's hard handler began. */
+struct bench_split {
+	uint64_t *to_hard;
+	uint64_t *to_worker;
+	size_t count; /* samples of which that is known */
+	unsigned int passes;
+};
+
 /* What one row's collection needs. */
 struct bench_collect {
 	struct bench_gate *gate;
@@ -37,6 +46,7 @@ struct bench_collect {
 	uint64_t gap_ticks; /* busy time before each trigger */
 	unsigned int deadline_ms;
 	const _Atomic bool *stop;
+	struct bench_split *split; /* with room for all samples, or NULL */
 };
 
 /* A row ends when this many interrupts in it were lost. */

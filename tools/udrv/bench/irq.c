@@ -16,19 +16,20 @@
 #define EDU_DEVICE 0x11e8
 
 static const char *const row_names[] = {
-	"kernel-hard",	 "kernel-thread",    "kernel-read",	"vfio-read",
-	"vfio-epoll",	 "vfio-uring",	     "vfio-uring-read", "vfio-spin",
-	"vfio-adaptive", "bare-eventfd",     "model-read",	"model-epoll",
-	"model-uring",	 "model-uring-read", "model-spin",	"model-adaptive",
+	"kernel-hard",	    "kernel-thread",   "kernel-read",	  "vfio-read",	   "vfio-epoll",
+	"vfio-uring",	    "vfio-uring-read", "vfio-spin",	  "vfio-adaptive", "stub-read",
+	"stub-epoll",	    "stub-uring",      "stub-uring-read", "stub-spin",	   "stub-adaptive",
+	"uio-read",	    "bare-eventfd",    "model-read",	  "model-epoll",   "model-uring",
+	"model-uring-read", "model-spin",      "model-adaptive",
 };
 #define ROW_NAMES (sizeof(row_names) / sizeof(row_names[0]))
 
 static void explain_rows(const char *pattern)
 {
-	char names[256] = "";
+	char names[1024] = "";
 	size_t len = 0;
 
-	for (size_t i = 0; i < ROW_NAMES; i++)
+	for (size_t i = 0; i < ROW_NAMES && len < sizeof(names); i++)
 		len += (size_t)snprintf(names + len, sizeof(names) - len, " %s", row_names[i]);
 	tool_err("no row is called '%s'; there are%s", pattern, names);
 }
@@ -97,45 +98,89 @@ static bool wants(const struct bench_result *result, const char *prefix)
 	return false;
 }
 
-static bool wants_any(const struct bench_result *result, const char *one, const char *other)
+/* Whoever measures rows of the device, and the kernel driver that it must have for them. */
+static const struct source {
+	const char *prefix;
+	const char *driver;
+	bool ours; /* a module of kernel/ */
+} sources[] = {
+	{"kernel-", "udrv_irqbench", true},
+	{"vfio-", "vfio-pci", false},
+	{"stub-", "udrv_stub", true},
+	{"uio-", "uio_pci_generic", false},
+};
+#define SOURCES (sizeof(sources) / sizeof(sources[0]))
+
+static bool wants_any_of_device(const struct bench_result *result)
 {
-	if (wants(result, one) || wants(result, other))
-		return true;
-	tool_err("--rows %s: %s has the rows %s* and %s*", result->settings.rows,
-		 result->settings.device, one, other);
+	for (size_t i = 0; i < SOURCES; i++)
+		if (wants(result, sources[i].prefix))
+			return true;
+	tool_err("--rows %s: %s has the rows kernel-*, vfio-*, stub-* and uio-*",
+		 result->settings.rows, result->settings.device);
 	return false;
 }
 
-static int kernel_rows(struct bench_result *result, struct bench_home *home)
+static bool wants_any_of_model(const struct bench_result *result)
 {
-	static const char *const names[] = {"kernel-hard", "kernel-thread", "kernel-read"};
-	struct bench_row *row;
-	int ret;
-
-	if (!wants(result, "kernel-"))
-		return 0;
-	if (rebind_driver_present("udrv_irqbench", false)) {
-		ret = bench_home_move(home, "udrv_irqbench");
-		return ret ? ret : bench_kernel_rows(result);
-	}
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		row = bench_add_row(result, names[i]);
-		if (row)
-			bench_leave_out(row,
-					"module udrv_irqbench is not installed for this kernel; "
-					"build it in kernel/ (see kernel/README.md)");
-	}
-	return 0;
+	if (wants(result, "bare-") || wants(result, "model-"))
+		return true;
+	tool_err("--rows %s: %s has the rows bare-* and model-*", result->settings.rows,
+		 result->settings.device);
+	return false;
 }
 
-static int vfio_rows(struct bench_result *result, struct bench_home *home)
+static void leave_out_all(struct bench_result *result, const struct source *source,
+			  const char *reason)
 {
+	for (size_t i = 0; i < ROW_NAMES; i++) {
+		struct bench_row *row = NULL;
+
+		if (!strncmp(row_names[i], source->prefix, strlen(source->prefix)))
+			row = bench_add_row(result, row_names[i]);
+		if (row)
+			bench_leave_out(row, "%s", reason);
+	}
+}
+
+static int measure_source(struct bench_result *result, const struct source *source)
+{
+	switch (source->prefix[0]) {
+	case 'k':
+		return bench_kernel_rows(result);
+	case 'v':
+		return bench_udrv_rows(result, "vfio");
+	case 's':
+		return bench_udrv_rows(result, "stub");
+	default:
+		return bench_uio_row(result);
+	}
+}
+
+static int source_rows(struct bench_result *result, struct bench_home *home,
+		       const struct source *source)
+{
+	char reason[sizeof(result->rows[0].reason)];
 	int ret;
 
-	if (!wants(result, "vfio-"))
+	if (!wants(result, source->prefix))
 		return 0;
-	ret = bench_home_move(home, "vfio-pci");
-	return ret ? ret : bench_udrv_rows(result, "vfio");
+	if (!strcmp(source->driver, "vfio-pci") && home->was.iommu_group < 0) {
+		leave_out_all(result, source, "no IOMMU translates for the device");
+		return 0;
+	}
+	if (!rebind_driver_present(source->driver, false)) {
+		(void)snprintf(reason, sizeof(reason),
+			       source->ours
+				       ? "module %s is not installed for this kernel; build it "
+					 "in kernel/ (see kernel/README.md)"
+				       : "this kernel has no driver %s",
+			       source->driver);
+		leave_out_all(result, source, reason);
+		return 0;
+	}
+	ret = bench_home_move(home, source->driver);
+	return ret ? ret : measure_source(result, source);
 }
 
 /*
@@ -158,23 +203,22 @@ static void place(struct bench_settings *settings)
 static int pci_rows(struct bench_result *result)
 {
 	struct bench_home home;
-	int kernel, vfio = 0, back;
+	int ret, failed, back, first = 0;
 
 	result->baseline = "kernel-thread";
-	kernel = bench_home_find(&home, result->settings.device);
-	if (!kernel)
-		kernel = check_edu(&home.was);
-	if (!kernel && result->machine.cpus > 1)
+	ret = bench_home_find(&home, result->settings.device);
+	if (!ret)
+		ret = check_edu(&home.was);
+	if (!ret && result->machine.cpus > 1)
 		place(&result->settings);
-	if (!kernel)
-		kernel = bench_pin(result->settings.trigger_cpu);
-	if (kernel)
-		return kernel;
-	kernel = kernel_rows(result, &home);
-	if (!atomic_load(&bench_stop))
-		vfio = vfio_rows(result, &home);
+	for (size_t i = 0; i < SOURCES && !ret && !atomic_load(&bench_stop); i++) {
+		/* Rows of udrv that spin move the trigger. */
+		ret = bench_pin(result->settings.trigger_cpu);
+		failed = ret ? ret : source_rows(result, &home, &sources[i]);
+		first = first ? first : failed;
+	}
 	back = bench_home_restore(&home);
-	return kernel ? kernel : vfio ? vfio : back;
+	return first ? first : ret ? ret : back;
 }
 
 static int model_rows(struct bench_result *result)
@@ -194,9 +238,9 @@ int bench_irq(struct bench_result *result)
 	int ret;
 
 	if (!strncmp(result->settings.device, "model:", 6))
-		return wants_any(result, "bare-", "model-") ? model_rows(result) : -EINVAL;
+		return wants_any_of_model(result) ? model_rows(result) : -EINVAL;
 	ret = find_device(&result->settings);
 	if (ret)
 		return ret;
-	return wants_any(result, "kernel-", "vfio-") ? pci_rows(result) : -EINVAL;
+	return wants_any_of_device(result) ? pci_rows(result) : -EINVAL;
 }

@@ -30,6 +30,11 @@ static struct json_object *ratio_or_null(double ratio)
 	return json_object_new_double_s(ratio, text);
 }
 
+static struct json_object *known_or_null(uint64_t value)
+{
+	return value ? integer(value) : NULL;
+}
+
 static struct json_object *cpu_or_null(int cpu)
 {
 	return cpu < 0 ? NULL : json_object_new_int(cpu);
@@ -64,6 +69,8 @@ static struct json_object *row_object(const struct bench_result *result,
 	put(o, "p99_ns", integer(s->p99));
 	put(o, "p999_ns", integer(s->p999));
 	put(o, "max_ns", integer(s->max));
+	put(o, "to_hard_p50_ns", known_or_null(row->to_hard_p50));
+	put(o, "to_worker_p50_ns", known_or_null(row->to_worker_p50));
 	put(o, "ratio", ratio_or_null(bench_ratio(result, row)));
 	put(o, "fifo_priority", row->fifo < 0 ? NULL : json_object_new_int(row->fifo));
 	put(o, "cdf", row_points(row));
@@ -201,6 +208,8 @@ static int read_row(struct json_object *o, struct bench_row *row)
 	row->summary.p99 = get_integer(o, "p99_ns");
 	row->summary.p999 = get_integer(o, "p999_ns");
 	row->summary.max = get_integer(o, "max_ns");
+	row->to_hard_p50 = get_integer(o, "to_hard_p50_ns");
+	row->to_worker_p50 = get_integer(o, "to_worker_p50_ns");
 	if (!row->name || !row->summary.count)
 		return -EINVAL;
 	return read_points(o, row);

@@ -165,7 +165,7 @@ static const struct argp argp = {
 	.args_doc = "[DEVICE]",
 	.doc = "Measure from the register write that raises an interrupt to its handler, on QEMU's "
 	       "edu device: in the kernel (module udrv_irqbench), then in this process over "
-	       "vfio-pci.\v"
+	       "vfio-pci, the stub (module udrv_stub) and uio_pci_generic.\v"
 	       "DEVICE is found if not given; model:edu needs neither device nor privileges.",
 };
 

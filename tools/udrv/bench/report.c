@@ -5,6 +5,23 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Is the way cut in two in any row? */
+static bool any_parts(const struct bench_result *result)
+{
+	for (size_t i = 0; i < result->row_count; i++)
+		if (result->rows[i].to_worker_p50)
+			return true;
+	return false;
+}
+
+static void print_part(uint64_t ns)
+{
+	if (ns)
+		printf("%8llu ", (unsigned long long)ns);
+	else
+		printf("%8s ", "-");
+}
+
 static void print_row(const struct bench_result *result, const struct bench_row *row)
 {
 	const struct bench_summary *s = &row->summary;
@@ -14,29 +31,42 @@ static void print_row(const struct bench_result *result, const struct bench_row 
 	       row->lost, (unsigned long long)s->min, (unsigned long long)s->p50,
 	       (unsigned long long)s->p90, (unsigned long long)s->p99, (unsigned long long)s->p999,
 	       (unsigned long long)s->max);
+	if (any_parts(result)) {
+		print_part(row->to_hard_p50);
+		print_part(row->to_worker_p50);
+	}
 	if (ratio > 0)
 		printf("%6.2f\n", ratio);
 	else
 		printf("%6s\n", "-");
 }
 
-/* Rows in succession that lack for one reason share a line. */
+static bool lacks_for(const struct bench_row *row, const char *reason)
+{
+	return !row->summary.count && !strcmp(row->reason, reason);
+}
+
+static bool is_first_of_reason(const struct bench_result *result, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (lacks_for(&result->rows[i], result->rows[nr].reason))
+			return false;
+	return true;
+}
+
+/* Rows that lack for one reason share a line. */
 static void print_left_out(const struct bench_result *result)
 {
-	const struct bench_row *last = NULL;
-
 	for (size_t i = 0; i < result->row_count; i++) {
-		const struct bench_row *row = &result->rows[i];
+		const char *reason = result->rows[i].reason;
 
-		if (row->summary.count)
+		if (result->rows[i].summary.count || !is_first_of_reason(result, i))
 			continue;
-		if (last && !strcmp(last->reason, row->reason))
-			printf(", %s", row->name);
-		else
-			printf("%s%s", last ? "" : "left out: ", row->name);
-		if (i + 1 == result->row_count || strcmp(row[1].reason, row->reason))
-			printf(": %s\n", row->reason);
-		last = row;
+		printf("left out: %s", result->rows[i].name);
+		for (size_t k = i + 1; k < result->row_count; k++)
+			if (lacks_for(&result->rows[k], reason))
+				printf(", %s", result->rows[k].name);
+		printf(": %s\n", reason);
 	}
 }
 
@@ -58,8 +88,9 @@ static void print_table(const struct bench_result *result)
 		print_left_out(result);
 		return;
 	}
-	printf("%-17s %8s %5s %9s %9s %9s %9s %9s %10s %6s\n", "row", "count", "lost", "min", "p50",
-	       "p90", "p99", "p99.9", "max", "ratio");
+	printf("%-17s %8s %5s %9s %9s %9s %9s %9s %10s %s%6s\n", "row", "count", "lost", "min",
+	       "p50", "p90", "p99", "p99.9", "max", any_parts(result) ? " to hard  to work " : "",
+	       "ratio");
 	for (size_t i = 0; i < result->row_count; i++)
 		if (result->rows[i].summary.count)
 			print_row(result, &result->rows[i]);
@@ -100,6 +131,11 @@ static void print_notes(const struct bench_result *result)
 		printf("  %s: vfio-pci's own handler is forced into a thread, which costs one more "
 		       "wake-up\n",
 		       result->machine.preempt_rt ? "PREEMPT_RT" : "threadirqs");
+	if (any_parts(result))
+		printf("  to hard, to work: medians from the register write to the kernel's hard "
+		       "handler, and from there to udrv's\n");
+	if (bench_find_row(result, "uio-read") && !result->settings.intx)
+		printf("  uio-read: by INTx, as uio_pci_generic has nothing else\n");
 	if (result->machine.tcg)
 		printf("  QEMU TCG: no caches and no real cost of register accesses; compare rows, not "
 		       "machines%s\n",

@@ -125,7 +125,51 @@ void bench_collect_init(struct bench_collect *how, const struct bench_result *re
 	};
 }
 
-int bench_take_collect(void *how, uint64_t *samples, size_t count, unsigned int *lost)
+int bench_take_collect(void *ctx, uint64_t *samples, size_t count, unsigned int *lost)
 {
+	const struct bench_collect *how = ctx;
+
+	/* What the first pass left, which is dropped, is dropped here, too. */
+	if (how->split && how->split->passes++ < 2)
+		how->split->count = 0;
 	return bench_collect(how, samples, count, lost);
+}
+
+int bench_split_make(struct bench_split *split, const struct bench_result *result)
+{
+	size_t count = (size_t)result->settings.count * result->settings.passes;
+
+	*split = (struct bench_split){.to_hard = calloc(count, sizeof(uint64_t)),
+				      .to_worker = calloc(count, sizeof(uint64_t))};
+	if (split->to_hard && split->to_worker) {
+		/* As for the samples: touched now. */
+		memset(split->to_hard, 0xff, count * sizeof(uint64_t));
+		memset(split->to_worker, 0xff, count * sizeof(uint64_t));
+		return 0;
+	}
+	free(split->to_hard);
+	free(split->to_worker);
+	return -ENOMEM;
+}
+
+static uint64_t median_ns(uint64_t *ticks, size_t count, uint64_t khz)
+{
+	struct bench_summary summary;
+
+	for (size_t i = 0; i < count; i++)
+		ticks[i] = bench_ticks_to_ns(ticks[i], khz);
+	return bench_summarise(ticks, count, &summary) ? 0 : summary.p50;
+}
+
+void bench_split_end(struct bench_split *split, const struct bench_result *result,
+		     struct bench_row *row)
+{
+	uint64_t khz = result->machine.counter_khz;
+
+	if (row->summary.count && split->count) {
+		row->to_hard_p50 = median_ns(split->to_hard, split->count, khz);
+		row->to_worker_p50 = median_ns(split->to_worker, split->count, khz);
+	}
+	free(split->to_hard);
+	free(split->to_worker);
 }

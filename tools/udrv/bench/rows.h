@@ -38,6 +38,12 @@ void bench_collect_init(struct bench_collect *how, const struct bench_result *re
 			struct bench_gate *gate, int (*fire)(void *ctx), void *ctx);
 int bench_take_collect(void *how, uint64_t *samples, size_t count, unsigned int *lost);
 
+/* Room for the parts of a row's samples. 0 or -ENOMEM. */
+int bench_split_make(struct bench_split *split, const struct bench_result *result);
+/* Their medians become the row's, as far as they are known; the room is freed. */
+void bench_split_end(struct bench_split *split, const struct bench_result *result,
+		     struct bench_row *row);
+
 /* thread.c: a waiter thread with the settings' policy and CPU. */
 struct bench_thread {
 	pthread_t id;
@@ -64,12 +70,17 @@ int bench_pin(int cpu);
  * 0, or negative errno with a message.
  */
 int bench_pin_irq(const char *word, int cpu);
+/* Likewise the interrupt of that number; @what is for the message. */
+int bench_pin_irq_number(const char *what, int irq, int cpu);
 
 /* kernel.c: the rows of kernel/udrv_irqbench.c; the device is bound to it. */
 int bench_kernel_rows(struct bench_result *result);
 
-/* udrv.c: a row for each wait strategy, over the framework; "vfio" or "model". */
+/* udrv.c: a row for each wait strategy, over the framework; "vfio", "stub" or "model". */
 int bench_udrv_rows(struct bench_result *result, const char *backend);
+
+/* uio.c: a process in read() of /dev/uioN; the device is bound to uio_pci_generic. */
+int bench_uio_row(struct bench_result *result);
 
 /* bare.c: two threads and an eventfd. */
 int bench_bare_row(struct bench_result *result);

@@ -122,13 +122,17 @@ static int find_irq(const char *word)
 
 int bench_pin_irq(const char *word, int cpu)
 {
-	int irq, ret = -ENOENT;
+	return cpu < 0 ? 0 : bench_pin_irq_number(word, find_irq(word), cpu);
+}
+
+int bench_pin_irq_number(const char *what, int irq, int cpu)
+{
+	int ret = -ENOENT;
 	char path[64];
 	FILE *file;
 
 	if (cpu < 0)
 		return 0;
-	irq = find_irq(word);
 	(void)snprintf(path, sizeof(path), "/proc/irq/%d/smp_affinity_list", irq);
 	file = irq < 0 ? NULL : fopen(path, "we");
 	if (file) {
@@ -137,7 +141,7 @@ int bench_pin_irq(const char *word, int cpu)
 			ret = -errno;
 	}
 	if (ret)
-		tool_err("cannot move the interrupt of %s to CPU %d (%s): %s", word, cpu,
+		tool_err("cannot move the interrupt of %s to CPU %d (%s): %s", what, cpu,
 			 irq < 0 ? "/proc/interrupts does not name it" : path, strerror(-ret));
 	return ret;
 }

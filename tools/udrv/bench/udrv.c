@@ -27,10 +27,10 @@ static udrv_irqreturn_t edu_handler(int irq, void *dev_id)
 	struct edu *edu = dev_id;
 	uint32_t status = udrv_ioread32(edu->regs + EDU_IRQ_STATUS);
 
-	(void)irq;
 	if (!status)
 		return UDRV_IRQ_NONE;
 	udrv_iowrite32(status, edu->regs + EDU_IRQ_ACK);
+	edu->gate.hard = udrv_irq_hard_stamp(edu->dev, irq);
 	bench_gate_open(&edu->gate, now);
 	return UDRV_IRQ_HANDLED;
 }
@@ -110,15 +110,21 @@ static int edu_row(struct bench_result *result, struct bench_row *row, struct ed
 	const struct bench_settings *settings = &result->settings;
 	struct udrv_irq_stats stats = {0};
 	struct bench_collect how;
-	int ret;
+	struct bench_split split;
+	int ret = bench_split_make(&split, result);
 
+	if (ret) {
+		bench_leave_out(row, "no memory for the parts of samples");
+		return ret;
+	}
 	bench_collect_init(&how, result, &edu->gate, edu_fire, edu);
+	how.split = &split;
 	ret = edu_request(edu, settings, wait);
 	if (ret) {
 		bench_leave_out(row, "request_irq: %s", strerror(-ret));
-		return ret;
+		goto out;
 	}
-	if (!strcmp(udrv_device_backend(edu->dev), "vfio"))
+	if (strcmp(udrv_device_backend(edu->dev), "model") != 0)
 		ret = bench_pin_irq(settings->device, irq_cpu(settings, wait));
 	if (ret)
 		bench_leave_out(row, "the interrupt could not be moved to CPU %d",
@@ -128,6 +134,8 @@ static int edu_row(struct bench_result *result, struct bench_row *row, struct ed
 	if (!udrv_irq_get_stats(edu->dev, edu->irq, &stats))
 		row->fifo = stats.fifo_priority;
 	(void)udrv_free_irq(edu->dev, edu->irq, edu);
+out:
+	bench_split_end(&split, result, row);
 	return ret;
 }
 
@@ -136,6 +144,11 @@ static const char *const vfio_names[UDRV_WAIT_COUNT] = {
 	[UDRV_WAIT_READ] = "vfio-read",	  [UDRV_WAIT_EPOLL] = "vfio-epoll",
 	[UDRV_WAIT_URING] = "vfio-uring", [UDRV_WAIT_URING_READ] = "vfio-uring-read",
 	[UDRV_WAIT_SPIN] = "vfio-spin",	  [UDRV_WAIT_ADAPTIVE] = "vfio-adaptive",
+};
+static const char *const stub_names[UDRV_WAIT_COUNT] = {
+	[UDRV_WAIT_READ] = "stub-read",	  [UDRV_WAIT_EPOLL] = "stub-epoll",
+	[UDRV_WAIT_URING] = "stub-uring", [UDRV_WAIT_URING_READ] = "stub-uring-read",
+	[UDRV_WAIT_SPIN] = "stub-spin",	  [UDRV_WAIT_ADAPTIVE] = "stub-adaptive",
 };
 static const char *const model_names[UDRV_WAIT_COUNT] = {
 	[UDRV_WAIT_READ] = "model-read",   [UDRV_WAIT_EPOLL] = "model-epoll",
@@ -175,9 +188,15 @@ static int wait_rows(struct bench_result *result, struct edu *edu, const char *c
 	return failed;
 }
 
+static const char *const *names_of(const char *backend)
+{
+	if (!strcmp(backend, "stub"))
+		return stub_names;
+	return !strcmp(backend, "model") ? model_names : vfio_names;
+}
+
 int bench_udrv_rows(struct bench_result *result, const char *backend)
 {
-	bool model = !strcmp(backend, "model");
 	struct edu edu;
 	int ret;
 
@@ -187,7 +206,7 @@ int bench_udrv_rows(struct bench_result *result, const char *backend)
 			 strerror(-ret));
 		return ret;
 	}
-	ret = wait_rows(result, &edu, model ? model_names : vfio_names);
+	ret = wait_rows(result, &edu, names_of(backend));
 	udrv_pci_free_irq_vectors(edu.dev);
 	udrv_pci_iounmap(edu.dev, edu.regs);
 	udrv_device_close(edu.dev);

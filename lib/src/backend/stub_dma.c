@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+/* Memory that a device behind udrv_stub reaches: the module's, and the process's own. */
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "backend/memlock.h"
+#include "backend/stub.h"
+#include "mem/backing.h"
+
+static int free_handle(struct udrv_device *dev, uint64_t handle)
+{
+	const struct udrv__stub *stub = dev->backend;
+	struct udrv_stub_dma_free arg = {.abi = UDRV_STUB_ABI, .handle = handle};
+
+	return ioctl(stub->fd, UDRV_STUB_DMA_FREE, &arg) ? udrv__stub_failed(dev) : 0;
+}
+
+int udrv__stub_dma_alloc(struct udrv_device *dev, size_t len, uint64_t mask,
+			 struct udrv__dma_block *block)
+{
+	const struct udrv__stub *stub = dev->backend;
+	struct udrv_stub_dma_alloc arg = {.abi = UDRV_STUB_ABI, .size = len, .mask = mask};
+	void *va;
+
+	if (ioctl(stub->fd, UDRV_STUB_DMA_ALLOC, &arg))
+		return udrv__stub_failed(dev);
+	va = udrv__map_alike(stub->fd, (off_t)arg.map_offset, len, arg.bus);
+	if (va == MAP_FAILED) {
+		int err = errno;
+
+		(void)free_handle(dev, arg.map_offset);
+		return -err;
+	}
+	*block = (struct udrv__dma_block){
+		.va = va,
+		.len = len,
+		.iova = arg.bus,
+		.handle = arg.map_offset,
+	};
+	return 0;
+}
+
+int udrv__stub_dma_free(struct udrv_device *dev, const struct udrv__dma_block *block)
+{
+	munmap(block->va, block->len);
+	return free_handle(dev, block->handle);
+}
+
+int udrv__stub_dma_pin(struct udrv_device *dev, uint64_t mask, bool device_reads,
+		       bool device_writes, struct udrv__dma_block *block)
+{
+	const struct udrv__stub *stub = dev->backend;
+	struct udrv_stub_dma_map arg = {
+		.abi = UDRV_STUB_ABI,
+		.direction = (device_reads ? UDRV_STUB_TO_DEVICE : 0) |
+			     (device_writes ? UDRV_STUB_FROM_DEVICE : 0),
+		.addr = (uintptr_t)block->va,
+		.size = block->len,
+		.mask = mask,
+	};
+
+	if (ioctl(stub->fd, UDRV_STUB_DMA_MAP, &arg)) {
+		int ret = udrv__stub_failed(dev);
+
+		/* Nothing could take pages from the device: as if it did not reach them. */
+		return ret == -EOPNOTSUPP ? -E2BIG : ret;
+	}
+	block->iova = arg.bus;
+	block->handle = arg.handle;
+	return 0;
+}
+
+int udrv__stub_dma_unpin(struct udrv_device *dev, const struct udrv__dma_block *block)
+{
+	return free_handle(dev, block->handle);
+}
+
+void udrv__stub_dma_explain(struct udrv_device *dev, size_t len, int err)
+{
+	const struct udrv__stub *stub = dev->backend;
+	bool translated = stub->info.flags & UDRV_STUB_TRANSLATED;
+
+	if (err == ENOMEM && !udrv__memlock_allows(udrv__memlock_used() + len))
+		(void)udrv__memlock_explain(dev->name, len);
+	else if (err == ENOMEM)
+		udrv_dev_err(dev,
+			     "no %zu bytes that are contiguous, and that the device reaches, are "
+			     "free: ask for smaller pieces, or earlier%s",
+			     len, translated ? "" : ", or switch the IOMMU on");
+	else if (err == EIO)
+		udrv_dev_err(dev,
+			     "no memory for DMA below the device's mask on this machine: set a "
+			     "wider one, if the device has it");
+	else
+		udrv_dev_err(dev, "no DMA memory of %zu bytes: %s", len, strerror(err));
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The row of a plain UIO program: uio_pci_generic masks INTx in its hard handler and wakes who is
+ * in read(); the program unmasks it in configuration space (Linux
+ * Documentation/driver-api/uio-howto).
+ */
+#include "bench/rows.h"
+#include "pci/sysfs.h"
+#include "tool.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/pci_regs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define REGS_SIZE 4096u
+/* The upper half of COMMAND, which has one bit that is of interest. */
+#define COMMAND_HIGH	  (PCI_COMMAND + 1)
+#define INTX_DISABLE_HIGH (PCI_COMMAND_INTX_DISABLE >> 8)
+
+struct uio {
+	struct bench_gate gate;
+	const char *device;
+	volatile uint32_t *regs;
+	int node;   /* /dev/uioN */
+	int config; /* of the device, in sysfs */
+	uint8_t command_high;
+	_Atomic bool finish;
+};
+
+static int unmask(const struct uio *uio)
+{
+	ssize_t len = pwrite(uio->config, &uio->command_high, 1, COMMAND_HIGH);
+
+	return len == 1 ? 0 : -EIO;
+}
+
+/* Woken by what fire() raises, or cancelled in read(). */
+static void uio_wait(void *ctx)
+{
+	struct uio *uio = ctx;
+	uint32_t count, status;
+	uint64_t now;
+
+	while (!atomic_load(&uio->finish)) {
+		if (read(uio->node, &count, sizeof(count)) != sizeof(count))
+			return;
+		now = bench_stamp();
+		status = uio->regs[EDU_IRQ_STATUS / 4];
+		if (status)
+			uio->regs[EDU_IRQ_ACK / 4] = status;
+		if (unmask(uio))
+			return;
+		if (status)
+			bench_gate_open(&uio->gate, now);
+	}
+}
+
+static int uio_fire(void *ctx)
+{
+	struct uio *uio = ctx;
+
+	uio->gate.start = bench_stamp();
+	uio->regs[EDU_IRQ_RAISE / 4] = 1;
+	return 0;
+}
+
+/* The device's only one. */
+static int open_node(const char *device)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	int fd = -ENOENT;
+	DIR *dir;
+
+	(void)snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/uio", udrv__sysfs_root, device);
+	dir = opendir(path);
+	while (dir && fd == -ENOENT && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, "uio", 3) != 0)
+			continue;
+		(void)snprintf(path, sizeof(path), "/dev/%s", entry->d_name);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			fd = -errno;
+	}
+	if (dir)
+		closedir(dir);
+	return fd;
+}
+
+static int open_attribute(const char *device, const char *name)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/%s", udrv__sysfs_root, device,
+		       name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int map_regs(struct uio *uio)
+{
+	int fd = open_attribute(uio->device, "resource0");
+	void *map;
+	int ret = 0;
+
+	if (fd < 0)
+		return fd;
+	map = mmap(NULL, REGS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		ret = -errno;
+	else
+		uio->regs = map;
+	close(fd);
+	return ret;
+}
+
+static void uio_close(struct uio *uio)
+{
+	if (uio->regs)
+		(void)munmap((void *)(uintptr_t)uio->regs, REGS_SIZE);
+	if (uio->config >= 0)
+		close(uio->config);
+	if (uio->node >= 0)
+		close(uio->node);
+}
+
+static int open_all(struct uio *uio)
+{
+	int ret;
+
+	uio->node = open_node(uio->device);
+	if (uio->node < 0)
+		return uio->node;
+	uio->config = open_attribute(uio->device, "config");
+	if (uio->config < 0)
+		return uio->config;
+	ret = map_regs(uio);
+	if (!ret && pread(uio->config, &uio->command_high, 1, COMMAND_HIGH) != 1)
+		ret = -EIO;
+	return ret;
+}
+
+static int uio_open(struct uio *uio, const struct bench_settings *settings)
+{
+	uint64_t irq = 0;
+	int ret;
+
+	*uio = (struct uio){.device = settings->device, .node = -1, .config = -1};
+	ret = open_all(uio);
+	if (!uio->regs)
+		return ret ? ret : -EIO;
+	if (!ret)
+		ret = udrv__sysfs_read_u64(&irq, INT_MAX, "bus/pci/devices/%s/irq", uio->device);
+	ret = ret < 0 ? ret : bench_pin_irq_number(uio->device, (int)irq, settings->cpu);
+	if (!ret) {
+		/* An interrupt that an earlier user left pending, and the line that it masked. */
+		uio->regs[EDU_IRQ_ACK / 4] = uio->regs[EDU_IRQ_STATUS / 4];
+		uio->command_high &= (uint8_t)~INTX_DISABLE_HIGH;
+		ret = unmask(uio);
+	}
+	return ret;
+}
+
+int bench_uio_row(struct bench_result *result)
+{
+	struct bench_row *row = bench_add_row(result, "uio-read");
+	struct bench_thread waiter;
+	struct bench_collect how;
+	struct uio uio;
+	int ret;
+
+	if (!row)
+		return 0;
+	ret = uio_open(&uio, &result->settings);
+	bench_collect_init(&how, result, &uio.gate, uio_fire, &uio);
+	if (!ret)
+		ret = bench_thread_start(&waiter, &result->settings, uio_wait, &uio);
+	if (ret) {
+		bench_leave_out(row, "its node, registers or interrupt: %s", strerror(-ret));
+	} else {
+		ret = bench_measure(result, row, bench_take_collect, &how);
+		atomic_store(&uio.finish, true);
+		(void)pthread_cancel(waiter.id);
+		bench_thread_join(&waiter);
+		row->fifo = waiter.fifo;
+	}
+	uio_close(&uio);
+	return ret;
+}
