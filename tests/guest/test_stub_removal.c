@@ -177,7 +177,9 @@ static void transferring(void)
 	regs_t *regs = map_regs(fd);
 	char *p;
 
-	MUST(regs && !set_master(fd, true));
+	MUST(regs);
+	dma_wait(regs); /* the round before left a transfer under way */
+	MUST(!set_master(fd, true));
 	MUST(!dma_alloc(fd, PAGES * PAGE, &alloc));
 	p = map_dma(fd, &alloc);
 	MUST(p);
