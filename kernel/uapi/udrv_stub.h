@@ -134,8 +134,9 @@ struct udrv_stub_info {
  *         counter, "lfence; rdtsc" on x86; 0 before the first
  * @reserved: zero
  *
- * One cache line each. A reader that sees @count change, and loads @stamp after it (acquire), sees
- * the stamp of that interrupt or of a later one.
+ * One cache line each. A vector's eventfd is signalled once for each increment of @count, after it.
+ * A reader that sees @count change, and loads @stamp after it (acquire), sees the stamp of that
+ * interrupt or of a later one.
  */
 struct udrv_stub_vector {
 	__u64 count;
