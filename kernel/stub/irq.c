@@ -183,6 +183,9 @@ static int alloc_vectors(struct stub *stub, u32 type, u32 count)
 	if (count > stub->counts[type])
 		return stub->counts[type];
 	got = pci_alloc_irq_vectors(stub->pdev, 1, count, flags[type]);
+	/* ENODEV: no room for the device's interrupt domain. To users it would mean that it is gone. */
+	if (got == -ENODEV)
+		return -ENOMEM;
 	if (got < 0 || got == count)
 		return got < 0 ? got : 0;
 	pci_free_irq_vectors(stub->pdev);
