@@ -45,7 +45,7 @@
  * pread() and pwrite() move 1, 2, 4 or 8 bytes at an offset that is a multiple of the size, as one
  * access, little-endian (PCI 3.0, 3.8.1); 8 only where memory is accessed. They work on BARs,
  * memory and ports alike, and on configuration space. EINVAL beyond the end or across it, EPERM
- * for what the module keeps to itself: the MSI-X table, and what is said of configuration space.
+ * where the module does not let write: the MSI-X table, and what is said of configuration space.
  *
  * Configuration space can be read everywhere. Written can be: of COMMAND, MASTER, PARITY and SERR
  * (the other bits keep their values: the device was enabled by the module, which also owns
