@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The interrupt runtime on a real kernel: all that is raised arrives, and once. Devices: edu with
 # pci-serial-2x, which share an interrupt line; e1000e; ivshmem-doorbell. Those that are there.
+# Argument: the driver to bind to, as for `udrv bind`.
 # shellcheck source-path=SCRIPTDIR
 . "${0%/*}/lib.sh"
 
@@ -19,7 +20,7 @@ run()
 }
 
 # shellcheck disable=SC2086 # none or one of each
-check "bind" udrv bind $edu $uarts $e1000e $ivshmem
+check "bind" udrv bind --driver "${1:-vfio}" $edu $uarts $e1000e $ivshmem
 [ -z "$e1000e" ] || run "five MSI-X vectors" msix "$e1000e"
 [ -z "$ivshmem" ] || run "64 MSI-X vectors" many "$ivshmem"
 if [ -n "$edu" ]; then
