@@ -23,7 +23,7 @@ check_untouched "after bad names" "$edu" none
 
 # --- Bound to nothing, or to what VFIO is not
 check "not bound" -s 1 -m "$edu: bound to no driver" -m "udrv bind $edu" udrv run edu "$edu"
-check "not bound, and vfio wanted" -s 1 -m "udrv bind $edu" udrv run edu "$edu" --backend vfio
+check "not bound, and vfio wanted" -s 1 -m "udrv bind --driver vfio-pci $edu" udrv run edu "$edu" --backend vfio
 check "bind to pci-stub" udrv bind --driver pci-stub "$edu"
 check "bound to pci-stub" -s 1 -m "$edu: bound to driver pci-stub" udrv run edu "$edu"
 check_untouched "after a run that was refused" "$edu" pci-stub
