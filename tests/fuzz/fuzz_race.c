@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -147,6 +148,21 @@ static void kill_all(struct worker *workers, struct fuzz_rng *rng)
 		start(&workers[i], rng);
 }
 
+static bool is_worker(const struct worker *workers, pid_t pid)
+{
+	for (int i = 0; i < RACE_WORKERS; i++)
+		if (workers[i].pid == pid)
+			return true;
+	return false;
+}
+
+/* What a killed worker forked comes to us, and has the device open as long as it runs. */
+static void await_orphans(void)
+{
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+}
+
 static void stop(struct worker *workers)
 {
 	uint64_t end = fuzz_now_ms() + STOP_MS;
@@ -157,14 +173,17 @@ static void stop(struct worker *workers)
 	while (left) {
 		pid_t pid = waitpid(-1, &status, WNOHANG);
 
-		if (pid > 0 && status)
+		bool worker = pid > 0 && is_worker(workers, pid);
+
+		if (worker && status)
 			fuzz_fail("a process ended with wait status %#x", (unsigned int)status);
-		left -= pid > 0;
+		left -= worker;
 		if (left && fuzz_now_ms() > end)
 			fuzz_fail("a process does not end: pid %d", workers[0].pid);
 		if (pid == 0)
 			nanosleep(&pause, NULL);
 	}
+	await_orphans();
 }
 
 void fuzz_race(uint64_t seed, unsigned long count, uint64_t deadline_ms)
@@ -175,6 +194,8 @@ void fuzz_race(uint64_t seed, unsigned long count, uint64_t deadline_ms)
 	struct fuzz_rng rng = {seed};
 	unsigned int kills = 0;
 
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1))
+		fuzz_fail("prctl");
 	race_shared = mmap(NULL, sizeof(*race_shared), PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (race_shared == MAP_FAILED)
