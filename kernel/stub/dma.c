@@ -383,13 +383,18 @@ static void unpin(struct stub_dma *dma, size_t pages)
 	dma->pages = NULL;
 }
 
-#define PIN_WRITE	(FOLL_LONGTERM | FOLL_WRITE)
+/* As pin_user_pages_fast(). */
+static int pin_some(u64 addr, int count, bool write, struct page **pages)
+{
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
-/* Pinned for reading only, a page that was never written would be another one afterwards. */
-#define PIN_READ	(FOLL_LONGTERM | FOLL_WRITE | FOLL_FORCE)
-#else
-#define PIN_READ	FOLL_LONGTERM
+	/* Pinned for reading only, a page that is written later may be another one from then on. */
+	int ret = pin_user_pages_fast(addr, count, FOLL_LONGTERM | FOLL_WRITE, pages);
+
+	if (write || ret != -EFAULT)
+		return ret;
 #endif
+	return pin_user_pages_fast(addr, count, FOLL_LONGTERM | (write ? FOLL_WRITE : 0), pages);
+}
 
 /* Without a lock: it may take as long as a page fault does. */
 static struct stub_dma *pin(u64 addr, size_t size, u32 direction)
@@ -399,7 +404,6 @@ static struct stub_dma *pin(u64 addr, size_t size, u32 direction)
 		[UDRV_STUB_FROM_DEVICE] = DMA_FROM_DEVICE,
 		[UDRV_STUB_TO_DEVICE | UDRV_STUB_FROM_DEVICE] = DMA_BIDIRECTIONAL,
 	};
-	unsigned int flags = direction & UDRV_STUB_FROM_DEVICE ? PIN_WRITE : PIN_READ;
 	struct stub_dma *dma = new_dma(size);
 	size_t want = size >> PAGE_SHIFT, got = 0;
 	int ret = -ENOMEM;
@@ -413,7 +417,8 @@ static struct stub_dma *pin(u64 addr, size_t size, u32 direction)
 	while (got < want) {
 		int n = min_t(size_t, want - got, INT_MAX >> PAGE_SHIFT);
 
-		ret = pin_user_pages_fast(addr + (got << PAGE_SHIFT), n, flags, dma->pages + got);
+		ret = pin_some(addr + (got << PAGE_SHIFT), n, direction & UDRV_STUB_FROM_DEVICE,
+			       dma->pages + got);
 		if (ret <= 0)
 			goto err_unpin;
 		got += ret;
