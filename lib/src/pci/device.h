@@ -28,6 +28,10 @@ struct udrv_device {
 	 */
 	uint32_t gone;
 
+	/* Bus mastering was switched on by this handle, not by another user of the device. Atomic.
+	 */
+	bool mastering;
+
 	struct udrv__bar bars[UDRV_PCI_STD_NUM_BARS];
 	pthread_mutex_t command_lock; /* read-modify-write of COMMAND */
 	pthread_mutex_t bar_lock;     /* bars[].areas, bars[].cookie, claims */
