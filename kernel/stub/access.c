@@ -6,30 +6,8 @@
 
 #include "stub.h"
 
-static void __iomem *bar_io(struct stub_bar *bar)
+static int io_access(void __iomem *io, size_t size, u64 *val, bool write)
 {
-	void __iomem *io;
-
-	mutex_lock(&bar->stub->bar_lock);
-	if (!bar->io)
-		bar->io = pci_iomap(bar->stub->pdev, bar - bar->stub->bars, 0);
-	io = bar->io;
-	mutex_unlock(&bar->stub->bar_lock);
-	return io;
-}
-
-static int bar_access(struct stub_bar *bar, u64 offset, size_t size, u64 *val, bool write)
-{
-	void __iomem *io;
-
-	if (size == 8 && bar->flags & UDRV_STUB_BAR_IO)
-		return -EINVAL;
-	if (write && stub_touches(offset, size, bar->table, bar->table_len))
-		return -EPERM;
-	io = bar_io(bar);
-	if (!io)
-		return -ENOMEM;
-	io += offset;
 	switch (size) {
 	case 1:
 		write ? iowrite8(*val, io) : (void)(*val = ioread8(io));
@@ -48,6 +26,29 @@ static int bar_access(struct stub_bar *bar, u64 offset, size_t size, u64 *val, b
 	default:
 		return -EINVAL;
 	}
+}
+
+/* A mapping of ours that stayed would decide how users may map a BAR that can be write-combined. */
+static int bar_access(struct stub_bar *bar, u64 offset, size_t size, u64 *val, bool write)
+{
+	struct stub *stub = bar->stub;
+	int ret = -ENOMEM;
+
+	if (size == 8 && bar->flags & UDRV_STUB_BAR_IO)
+		return -EINVAL;
+	if (write && stub_touches(offset, size, bar->table, bar->table_len))
+		return -EPERM;
+	mutex_lock(&stub->bar_lock);
+	if (!bar->io)
+		bar->io = pci_iomap(stub->pdev, bar - stub->bars, 0);
+	if (bar->io)
+		ret = io_access(bar->io + offset, size, val, write);
+	if (bar->io && bar->flags & UDRV_STUB_BAR_PREFETCH) {
+		pci_iounmap(stub->pdev, bar->io);
+		bar->io = NULL;
+	}
+	mutex_unlock(&stub->bar_lock);
+	return ret;
 }
 
 static int config_read(struct pci_dev *pdev, u64 offset, size_t size, u64 *val)

@@ -10,6 +10,7 @@
 #include <linux/sched/user.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/version.h>
 #include <linux/vmalloc.h>
 
 #include "stub.h"
@@ -98,6 +99,25 @@ static bool must_keep(const struct stub *stub)
 	return !stub->translated && !stub->can_reset;
 }
 
+/* Nobody's from now on; a later user of the device may have it. */
+static void keep_dma(struct stub *stub, struct stub_dma *dma)
+{
+	uncharge(dma->user, dma->size);
+	dma->user = NULL;
+	dma->owner = NULL;
+	dma->stale = true;
+	list_move_tail(&dma->link, &stub->kept);
+}
+
+/* The user says that the device uses it no more; or it never came to use it. */
+static void give_back_dma(struct stub *stub, struct stub_dma *dma)
+{
+	if (dma->stale || must_keep(stub))
+		keep_dma(stub, dma);
+	else
+		end_dma(stub, dma);
+}
+
 /* Memory that an earlier user had; NULL if there is none that fits. */
 static struct stub_dma *take_kept(struct stub *stub, size_t size, u64 mask)
 {
@@ -105,7 +125,7 @@ static struct stub_dma *take_kept(struct stub *stub, size_t size, u64 mask)
 
 	list_for_each_entry(dma, &stub->kept, link) {
 		if (dma->cpu && dma->size == size && dma->bus + (size - 1) <= mask) {
-			list_del(&dma->link);
+			list_del_init(&dma->link);
 			memset(dma->cpu, 0, size);
 			return dma;
 		}
@@ -113,9 +133,20 @@ static struct stub_dma *take_kept(struct stub *stub, size_t size, u64 mask)
 	return NULL;
 }
 
-static struct stub_dma *alloc_coherent(struct stub *stub, size_t size, u64 mask)
+static struct stub_dma *new_dma(size_t size)
 {
 	struct stub_dma *dma = kzalloc(sizeof(*dma), GFP_KERNEL_ACCOUNT);
+
+	if (dma) {
+		INIT_LIST_HEAD(&dma->link);
+		dma->size = size;
+	}
+	return dma;
+}
+
+static struct stub_dma *alloc_coherent(struct stub *stub, size_t size, u64 mask)
+{
+	struct stub_dma *dma = new_dma(size);
 	int ret;
 
 	if (!dma)
@@ -128,7 +159,6 @@ static struct stub_dma *alloc_coherent(struct stub *stub, size_t size, u64 mask)
 				      GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 	if (!dma->cpu)
 		goto err_free;
-	dma->size = size;
 	return dma;
 
 err_free:
@@ -194,17 +224,16 @@ err_table:
 /* Behind an IOMMU: pages of ours, because dma_free_coherent() frees them too early. */
 static struct stub_dma *alloc_mapped(struct stub *stub, size_t size, u64 mask)
 {
-	struct stub_dma *dma = kzalloc(sizeof(*dma), GFP_KERNEL_ACCOUNT);
+	struct stub_dma *dma = new_dma(size);
 	size_t pages = size >> PAGE_SHIFT, i;
 	int ret = -ENOMEM;
 
 	if (!dma)
 		return ERR_PTR(-ENOMEM);
-	dma->size = size;
 	dma->direction = DMA_BIDIRECTIONAL;
 	/* Superpages for the IOMMU, where they are to be had. */
 	dma->cpu = vmalloc_huge(size, GFP_KERNEL | __GFP_ZERO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
-	dma->pages = kvcalloc(pages, sizeof(*dma->pages), GFP_KERNEL_ACCOUNT);
+	dma->pages = kvcalloc(pages, sizeof(*dma->pages), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (dma->cpu && dma->pages) {
 		for (i = 0; i < pages; i++)
 			dma->pages[i] = vmalloc_to_page(dma->cpu + (i << PAGE_SHIFT));
@@ -245,7 +274,17 @@ static bool is_dma_size(u64 size)
 	return size && PAGE_ALIGNED(size) && size >> PAGE_SHIFT <= totalram_pages();
 }
 
-static int dma_alloc(struct stub_file *f, struct udrv_stub_dma_alloc *alloc, struct user_struct *user)
+/* Does the IOMMU's driver let go of memory some time after it was unmapped, and freed? */
+static bool is_unmapped_late(struct stub *stub)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(&stub->pdev->dev);
+
+	return domain && domain->type == IOMMU_DOMAIN_DMA_FQ &&
+	       dev_is_dma_coherent(&stub->pdev->dev);
+}
+
+static int dma_alloc(struct stub_file *f, struct udrv_stub_dma_alloc *alloc,
+		     struct user_struct *user)
 {
 	struct stub *stub = f->stub;
 	struct stub_dma *dma;
@@ -254,7 +293,7 @@ static int dma_alloc(struct stub_file *f, struct udrv_stub_dma_alloc *alloc, str
 	if (stub->gone)
 		return -ENODEV;
 	dma = take_kept(stub, alloc->size, alloc->mask);
-	if (!dma && stub->translated && dev_is_dma_coherent(&stub->pdev->dev))
+	if (!dma && is_unmapped_late(stub))
 		dma = alloc_mapped(stub, alloc->size, alloc->mask);
 	else if (!dma)
 		dma = alloc_coherent(stub, alloc->size, alloc->mask);
@@ -262,8 +301,7 @@ static int dma_alloc(struct stub_file *f, struct udrv_stub_dma_alloc *alloc, str
 		return PTR_ERR(dma);
 	ret = own_dma(f, dma);
 	if (ret) {
-		/* It may be memory that the device still knows. */
-		list_add(&dma->link, &stub->kept);
+		give_back_dma(stub, dma);
 		return ret;
 	}
 	dma->user = user;
@@ -304,7 +342,7 @@ static int dma_free(struct stub_file *f, u64 handle)
 	if (IS_ERR(dma))
 		ret = PTR_ERR(dma);
 	else
-		end_dma(stub, dma);
+		give_back_dma(stub, dma);
 	mutex_unlock(&stub->lock);
 	return ret;
 }
@@ -345,6 +383,14 @@ static void unpin(struct stub_dma *dma, size_t pages)
 	dma->pages = NULL;
 }
 
+#define PIN_WRITE	(FOLL_LONGTERM | FOLL_WRITE)
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+/* Pinned for reading only, a page that was never written would be another one afterwards. */
+#define PIN_READ	(FOLL_LONGTERM | FOLL_WRITE | FOLL_FORCE)
+#else
+#define PIN_READ	FOLL_LONGTERM
+#endif
+
 /* Without a lock: it may take as long as a page fault does. */
 static struct stub_dma *pin(u64 addr, size_t size, u32 direction)
 {
@@ -353,16 +399,15 @@ static struct stub_dma *pin(u64 addr, size_t size, u32 direction)
 		[UDRV_STUB_FROM_DEVICE] = DMA_FROM_DEVICE,
 		[UDRV_STUB_TO_DEVICE | UDRV_STUB_FROM_DEVICE] = DMA_BIDIRECTIONAL,
 	};
-	unsigned int flags = FOLL_LONGTERM | (direction & UDRV_STUB_FROM_DEVICE ? FOLL_WRITE : 0);
-	struct stub_dma *dma = kzalloc(sizeof(*dma), GFP_KERNEL_ACCOUNT);
+	unsigned int flags = direction & UDRV_STUB_FROM_DEVICE ? PIN_WRITE : PIN_READ;
+	struct stub_dma *dma = new_dma(size);
 	size_t want = size >> PAGE_SHIFT, got = 0;
 	int ret = -ENOMEM;
 
 	if (!dma)
 		return ERR_PTR(-ENOMEM);
-	dma->size = size;
 	dma->direction = directions[direction];
-	dma->pages = kvcalloc(want, sizeof(*dma->pages), GFP_KERNEL_ACCOUNT);
+	dma->pages = kvcalloc(want, sizeof(*dma->pages), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!dma->pages)
 		goto err_free;
 	while (got < want) {
@@ -405,7 +450,8 @@ static int dma_map(struct stub_file *f, struct udrv_stub_dma_map *map, struct st
 	return 0;
 }
 
-static int dma_map_charged(struct stub_file *f, struct udrv_stub_dma_map *map, struct user_struct *user)
+static int dma_map_charged(struct stub_file *f, struct udrv_stub_dma_map *map,
+			   struct user_struct *user)
 {
 	struct stub_dma *dma = pin(map->addr, map->size, map->direction);
 	int ret;
@@ -482,7 +528,9 @@ static void detach(struct stub *stub, struct stub_dma *dma)
 	void *copy = NULL;
 
 	if (dma->cpu && atomic_read(&dma->maps)) {
-		copy = vmalloc(dma->size);
+		/* Not at the cost of a process, which might be waiting for us. */
+		copy = __vmalloc(dma->size,
+				 GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 		if (copy)
 			memcpy(copy, dma->cpu, dma->size);
 	}
@@ -491,14 +539,21 @@ static void detach(struct stub *stub, struct stub_dma *dma)
 	dma->copy = copy;
 }
 
-void stub_detach_dma(struct stub *stub)
+static void release_kept(struct stub *stub)
 {
 	struct stub_dma *dma, *next;
 
-	list_for_each_entry(dma, &stub->dma, link)
-		detach(stub, dma);
 	list_for_each_entry_safe(dma, next, &stub->kept, link)
 		end_dma(stub, dma);
+}
+
+void stub_detach_dma(struct stub *stub)
+{
+	struct stub_dma *dma;
+
+	list_for_each_entry(dma, &stub->dma, link)
+		detach(stub, dma);
+	release_kept(stub);
 }
 
 void stub_release_unused_dma(struct stub *stub, bool was_reset)
@@ -506,14 +561,13 @@ void stub_release_unused_dma(struct stub *stub, bool was_reset)
 	struct stub_dma *dma, *next;
 
 	list_for_each_entry_safe(dma, next, &stub->dma, link) {
-		if (stub->translated || was_reset) {
+		if (stub->translated || was_reset)
 			end_dma(stub, dma);
-		} else {
-			uncharge(dma->user, dma->size);
-			dma->user = NULL;
-			list_move_tail(&dma->link, &stub->kept);
-		}
+		else
+			keep_dma(stub, dma);
 	}
+	if (was_reset)
+		release_kept(stub);
 }
 
 void stub_free_dma(struct stub *stub)

@@ -46,7 +46,7 @@ static long stub_info_ioctl(struct stub_file *f, void __user *arg)
 		info.flags = (stub->translated ? UDRV_STUB_TRANSLATED : 0) |
 			     (stub->can_reset ? UDRV_STUB_CAN_RESET : 0) |
 			     (stub->reports_errors ? UDRV_STUB_REPORTS_ERRORS : 0) |
-			     (stub->confined ? UDRV_STUB_CONFINED : 0);
+			     (stub_is_confined(stub) ? UDRV_STUB_CONFINED : 0);
 		memcpy(info.irq_counts, stub->counts, sizeof(info.irq_counts));
 		info.config_len = stub->pdev->cfg_size;
 		info.vectors_len = stub->shared_len;

@@ -10,10 +10,6 @@
 
 #include "stub.h"
 
-#ifndef PCI_IRQ_INTX
-#define PCI_IRQ_INTX PCI_IRQ_LEGACY
-#endif
-
 /* The same instructions as user space's stamp. */
 static __always_inline u64 stamp(void)
 {
@@ -54,28 +50,34 @@ static irqreturn_t stub_msi(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
-/* On a shared line: ours only if the device says so and is not masked already. */
+/* Whether it was the device's, which is then masked: on a shared line only if it says so. */
+static bool take_intx(struct stub *stub, struct stub_vector *v)
+{
+	if (v->masked)
+		return false;
+	if (stub->pci_2_3)
+		return pci_check_and_mask_intx(stub->pdev);
+	disable_irq_nosync(v->irq);
+	return true;
+}
+
 static irqreturn_t stub_intx(int irq, void *data)
 {
 	u64 now = stamp();
 	struct stub_vector *v = data;
 	struct stub *stub = v->stub;
-	irqreturn_t ret = IRQ_NONE;
 	unsigned long flags;
+	bool ours;
 
 	spin_lock_irqsave(&stub->irq_lock, flags);
-	if (!stub->pci_2_3) {
-		disable_irq_nosync(irq);
-		ret = IRQ_HANDLED;
-	} else if (!v->masked && pci_check_and_mask_intx(stub->pdev)) {
-		ret = IRQ_HANDLED;
-	}
-	if (ret == IRQ_HANDLED) {
+	ours = take_intx(stub, v);
+	if (ours) {
 		v->masked = true;
 		tell(v, now);
 	}
 	spin_unlock_irqrestore(&stub->irq_lock, flags);
-	return ret;
+	/* On a line of its own, what was under way when it was masked is the device's, too. */
+	return ours || !stub->pci_2_3 ? IRQ_HANDLED : IRQ_NONE;
 }
 
 /* What the device asserts still is told again, and stays masked. */
@@ -139,15 +141,15 @@ static void free_vectors(struct stub *stub, u32 requested)
 	stub->vectors = NULL;
 	stub->vector_count = 0;
 	pci_free_irq_vectors(stub->pdev);
-	/* The MSI code switches INTx on when it ends. */
-	pci_intx(stub->pdev, 0);
 }
 
 void stub_irqs_off(struct stub *stub)
 {
 	if (!stub->irqs_on)
 		return;
+	spin_lock_irq(&stub->irq_lock);
 	pci_intx(stub->pdev, 0);
+	spin_unlock_irq(&stub->irq_lock);
 	free_vectors(stub, stub->vector_count);
 	stub->irqs_on = false;
 	stub->irq_owner = NULL;
@@ -172,24 +174,28 @@ static int request_vector(struct stub *stub, u32 type, u32 i)
 	return request_irq(v->irq, stub_intx, stub->pci_2_3 ? IRQF_SHARED : 0, v->name, v);
 }
 
-/* 0, negative errno, or how many are to be had. */
+/* 0, negative errno, or how many are to be had. INTx is on only when its handler is there. */
 static int alloc_vectors(struct stub *stub, u32 type, u32 count)
 {
-	static const unsigned int flags[] = { PCI_IRQ_INTX, PCI_IRQ_MSI, PCI_IRQ_MSIX };
+	static const unsigned int flags[] = {
+		[UDRV_STUB_MSI] = PCI_IRQ_MSI,
+		[UDRV_STUB_MSIX] = PCI_IRQ_MSIX,
+	};
 	int got;
 
 	if (!stub->counts[type])
 		return -ENOSPC;
 	if (count > stub->counts[type])
 		return stub->counts[type];
+	if (type == UDRV_STUB_INTX)
+		return 0;
 	got = pci_alloc_irq_vectors(stub->pdev, 1, count, flags[type]);
-	/* ENODEV: no room for the device's interrupt domain. To users it would mean that it is gone. */
+	/* No room for the device's interrupt domain. To users it would mean that it is gone. */
 	if (got == -ENODEV)
 		return -ENOMEM;
 	if (got < 0 || got == count)
 		return got < 0 ? got : 0;
 	pci_free_irq_vectors(stub->pdev);
-	pci_intx(stub->pdev, 0);
 	return got;
 }
 
@@ -324,9 +330,23 @@ long stub_mask_ioctl(struct stub_file *f, void __user *arg)
 /* INTx is off at the device; a handler of the shared line may be about to mask it. */
 void stub_restore_intx(struct stub *stub)
 {
-	if (!stub->irqs_on || stub->irq_type != UDRV_STUB_INTX || !stub->pci_2_3)
+	if (!stub->irqs_on || stub->irq_type != UDRV_STUB_INTX)
 		return;
 	spin_lock_irq(&stub->irq_lock);
-	pci_intx(stub->pdev, !stub->vectors->masked);
+	pci_intx(stub->pdev, !stub->pci_2_3 || !stub->vectors->masked);
 	spin_unlock_irq(&stub->irq_lock);
+}
+
+/* While the device is reset its status is not to be believed. */
+bool stub_ignore_intx(struct stub *stub, bool ignore, bool masked)
+{
+	bool was = false;
+
+	if (!stub->irqs_on || stub->irq_type != UDRV_STUB_INTX || !stub->pci_2_3)
+		return false;
+	spin_lock_irq(&stub->irq_lock);
+	was = stub->vectors->masked;
+	stub->vectors->masked = ignore || masked;
+	spin_unlock_irq(&stub->irq_lock);
+	return was;
 }

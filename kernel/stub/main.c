@@ -113,6 +113,31 @@ static bool has_own_interrupts(struct pci_dev *pdev)
 #endif
 }
 
+static int count_member(struct device *dev, void *count)
+{
+	++*(unsigned int *)count;
+	return 0;
+}
+
+/* Members of a group share what the IOMMU lets them reach, be they driven by whomever. */
+static bool alone_in_group(struct pci_dev *pdev)
+{
+	struct iommu_group *group = iommu_group_get(&pdev->dev);
+	unsigned int count = 0;
+
+	if (!group)
+		return false;
+	iommu_group_for_each_dev(group, &count, count_member);
+	iommu_group_put(group);
+	return count == 1;
+}
+
+/* A member may join the group later. */
+bool stub_is_confined(const struct stub *stub)
+{
+	return stub->translated && stub->own_interrupts && alone_in_group(stub->pdev);
+}
+
 /* All files and mappings are gone, and the device is unbound. */
 static void stub_dev_release(struct device *dev)
 {
@@ -161,6 +186,16 @@ static struct stub *stub_alloc(struct pci_dev *pdev)
 	return stub;
 }
 
+static void release_device(struct stub *stub)
+{
+	struct pci_dev *pdev = stub->pdev;
+
+	if (!stub->no_msi_intx)
+		pdev->dev_flags &= ~PCI_DEV_FLAGS_MSI_INTX_DISABLE_BUG;
+	pci_release_regions(pdev);
+	pci_disable_device(pdev);
+}
+
 /* The device is enabled, its regions are ours, it is as after a reset, and this state is saved. */
 static int claim_device(struct stub *stub)
 {
@@ -174,6 +209,9 @@ static int claim_device(struct stub *stub)
 	if (ret)
 		goto err_disable;
 	pci_clear_master(pdev);
+	/* INTx is ours: the MSI code would switch it on when it ends, without a handler. */
+	stub->no_msi_intx = pdev->dev_flags & PCI_DEV_FLAGS_MSI_INTX_DISABLE_BUG;
+	pdev->dev_flags |= PCI_DEV_FLAGS_MSI_INTX_DISABLE_BUG;
 	pci_intx(pdev, 0);
 	ret = pci_save_state(pdev);
 	if (!ret) {
@@ -188,16 +226,11 @@ static int claim_device(struct stub *stub)
 	return 0;
 
 err_release:
-	pci_release_regions(pdev);
+	release_device(stub);
+	return ret;
 err_disable:
 	pci_disable_device(pdev);
 	return ret;
-}
-
-static void release_device(struct stub *stub)
-{
-	pci_release_regions(stub->pdev);
-	pci_disable_device(stub->pdev);
 }
 
 /* Nobody reaches the device any more; those who did are told. With device_lock. */
@@ -227,7 +260,7 @@ static int prepare(struct stub *stub)
 	struct pci_dev *pdev = stub->pdev;
 
 	stub->translated = is_translated(pdev);
-	stub->confined = stub->translated && has_own_interrupts(pdev);
+	stub->own_interrupts = has_own_interrupts(pdev);
 	stub->pci_2_3 = pci_intx_mask_supported(pdev);
 	stub->reports_errors = pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_ERR);
 	count_vectors(stub);
@@ -258,7 +291,7 @@ static int stub_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	pci_set_drvdata(pdev, stub);
 	ret = stub_uio_register(stub);
 	if (ret)
-		goto err_release;
+		goto err_withdraw;
 	ret = cdev_device_add(&stub->cdev, &stub->dev);
 	if (ret)
 		goto err_withdraw;
@@ -266,7 +299,6 @@ static int stub_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 err_withdraw:
 	withdraw(stub);
-err_release:
 	release_device(stub);
 err_put:
 	put_device(&stub->dev);
@@ -292,7 +324,8 @@ static pci_ers_result_t stub_error(struct pci_dev *pdev, pci_channel_state_t sta
 	list_for_each_entry(f, &stub->files, link)
 		stub_signal(f->events[UDRV_STUB_EVENT_ERROR]);
 	mutex_unlock(&stub->lock);
-	return PCI_ERS_RESULT_CAN_RECOVER;
+	return state == pci_channel_io_perm_failure ? PCI_ERS_RESULT_DISCONNECT :
+						      PCI_ERS_RESULT_CAN_RECOVER;
 }
 
 static const struct pci_error_handlers stub_error_handlers = {
@@ -320,7 +353,7 @@ static int __init stub_init(void)
 {
 	int ret;
 
-	stub_wq = alloc_workqueue(KBUILD_MODNAME, WQ_UNBOUND, 0);
+	stub_wq = alloc_workqueue(KBUILD_MODNAME, WQ_UNBOUND | WQ_FREEZABLE, 0);
 	if (!stub_wq)
 		return -ENOMEM;
 	stub_class = make_class();

@@ -87,7 +87,24 @@ int stub_wait_quiet(struct stub *stub)
 
 int stub_check_user(const struct stub *stub)
 {
-	return stub->confined || capable(CAP_SYS_RAWIO) ? 0 : -EPERM;
+	return stub_is_confined(stub) || capable(CAP_SYS_RAWIO) ? 0 : -EPERM;
+}
+
+/* Nobody touches registers or configuration space meanwhile: faults and calls wait. */
+static int reset_in_use(struct stub *stub)
+{
+	bool masked;
+	int ret;
+
+	down_write(&stub->map_lock);
+	stub_unmap_all(stub);
+	masked = stub_ignore_intx(stub, true, true);
+	stub_master_off(stub);
+	ret = stub_reset_function(stub);
+	stub_ignore_intx(stub, false, masked);
+	stub_restore_intx(stub);
+	up_write(&stub->map_lock);
+	return ret;
 }
 
 long stub_reset_ioctl(struct stub_file *f)
@@ -104,9 +121,7 @@ long stub_reset_ioctl(struct stub_file *f)
 	} else if (stub->users > 1) {
 		ret = -EBUSY;
 	} else {
-		stub_master_off(stub);
-		ret = stub_reset_function(stub);
-		stub_restore_intx(stub);
+		ret = reset_in_use(stub);
 	}
 	mutex_unlock(&stub->lock);
 	device_unlock(&stub->pdev->dev);

@@ -11,11 +11,11 @@
  * a BAR and a queued reset hold. The PCI device is touched only with @gone unset, which @lock or
  * @map_lock keeps so.
  *
- * Locks, in this order; nothing is copied from or to user space under any but the first:
+ * Locks, in this order; nothing is copied from or to user space under any of ours:
  *  device_lock(pdev)	probe, remove; the reset, which is therefore left to a work item
+ *  mmap_lock
  *  uio's info_lock	held by the UIO core around our hooks
  *  stub->lock		files and all that belongs to them, interrupts, users
- *  mmap_lock
  *  stub->map_lock	read: mmap, faults, register access; write: what ends those
  *  stub->bar_lock	how BARs are mapped
  *  stub->irq_lock	INTx masking, with interrupts off
@@ -73,6 +73,7 @@ struct stub_dma {
 	dma_addr_t bus;
 	void *cpu;			/* ours, or the copy of what was there; else NULL */
 	bool copy;
+	bool stale;			/* the device may know it from an earlier user */
 	atomic_t maps;			/* VMAs */
 	struct sg_table sgt;		/* with @pages: pinned, or @cpu's behind an IOMMU */
 	struct page **pages;
@@ -112,7 +113,8 @@ struct stub {
 	struct uio_info uio;
 	char uio_names[PCI_STD_NUM_BARS][8];
 	bool translated;		/* by an IOMMU */
-	bool confined;			/* by it, in memory and in interrupts */
+	bool own_interrupts;		/* it cannot raise others' */
+	bool no_msi_intx;		/* how pdev->dev_flags were */
 	bool can_reset;
 	bool reports_errors;		/* AER */
 	bool pci_2_3;			/* INTx can be masked at the device */
@@ -174,6 +176,8 @@ int stub_irqs_on(struct stub *stub, struct stub_file *owner, u32 type, u32 count
 void stub_set_mask(struct stub *stub, struct stub_vector *v, bool mask);
 /* At first, and after a reset. */
 void stub_restore_intx(struct stub *stub);
+/* Treat INTx as masked, or as @masked again; returns what it was. */
+bool stub_ignore_intx(struct stub *stub, bool ignore, bool masked);
 /* No lock; NULL is none. */
 void stub_signal(struct eventfd_ctx *ctx);
 void stub_put_eventfd(struct eventfd_ctx *ctx);
@@ -189,6 +193,9 @@ void stub_release_unused_dma(struct stub *stub, bool was_reset);
 void stub_detach_dma(struct stub *stub);
 /* No lock: with the stub itself. */
 void stub_free_dma(struct stub *stub);
+
+/* main.c: no lock: is what the device can reach its own? */
+bool stub_is_confined(const struct stub *stub);
 
 /* claim.c */
 void stub_leave_claims(struct stub_file *f);

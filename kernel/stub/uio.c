@@ -79,6 +79,9 @@ static int stub_uio_irqcontrol(struct uio_info *info, s32 on)
 	mutex_lock(&stub->lock);
 	if (stub->gone) {
 		ret = -ENODEV;
+	} else if (!info->uio_dev) {
+		/* Opened while it is being registered: there is nothing to notify yet. */
+		ret = -EAGAIN;
 	} else if (stub->irqs_on && stub->irq_owner) {
 		ret = -EBUSY;
 	} else if (stub->irqs_on) {

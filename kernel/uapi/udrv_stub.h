@@ -13,8 +13,9 @@
  * memory freed. Where the device cannot be reset, DMA memory is kept for later users of the same
  * device until the device is unbound, because nothing tells what the device still has in mind.
  *
- * Where no IOMMU translates for the device, who may program it can reach all memory, and without
- * interrupt remapping raise any interrupt: open() of either node then needs CAP_SYS_RAWIO.
+ * Where no IOMMU translates for the device, who may program it can reach all memory; without
+ * interrupt remapping, raise any interrupt; in an IOMMU group with other devices, reach what their
+ * drivers let them reach: open() of either node then needs CAP_SYS_RAWIO.
  *
  * When the device goes (unplugged, unbound), all calls fail with ENODEV, UDRV_STUB_EVENT_REQUEST
  * is signalled, mapped registers fault (SIGBUS), and mapped DMA memory becomes a private copy of
@@ -258,8 +259,9 @@ struct udrv_stub_dma_map {
  * @reserved: in: zero
  * @handle: in: of a mapping, or map_offset of an allocation
  *
- * The device must not use it any more. EBUSY: it is still mapped by mmap(). ENOENT: this file has
- * none of that name.
+ * The device must not use it any more; memory that the device might still know, see above, is kept
+ * for its later users all the same. EBUSY: it is still mapped by mmap(). ENOENT: this file has none
+ * of that name.
  */
 struct udrv_stub_dma_free {
 	__u32 abi;
@@ -299,7 +301,8 @@ struct udrv_stub_claim {
 
 /*
  * UDRV_STUB_RESET resets the function; its registers are then as after power-on, configuration
- * space as when the device was claimed, bus mastering off. Interrupts that are on stay on.
+ * space as when the device was claimed, bus mastering off. Interrupts that are on stay on. Access
+ * to registers and to configuration space waits until it is done.
  * ENOTTY: the device cannot be reset. EBUSY: it has other users.
  */
 #define UDRV_STUB_INFO		_IOWR('u', 0xc0, struct udrv_stub_info)
