@@ -123,15 +123,6 @@ void udrv__stub_bar_unmap(struct udrv_device *dev, unsigned int index)
 	bar->area_count = 0;
 }
 
-/* The module takes printable names only. */
-static void copy_name(char *to, size_t size, const char *name)
-{
-	(void)snprintf(to, size, "%s", name && *name ? name : "?");
-	for (; *to; to++)
-		if (*to < ' ' || *to > '~')
-			*to = '?';
-}
-
 int udrv__stub_claim(struct udrv_device *dev, unsigned int bar, uint64_t offset, uint64_t len,
 		     const char *name, struct udrv__holder *holder)
 {
@@ -143,7 +134,7 @@ int udrv__stub_claim(struct udrv_device *dev, unsigned int bar, uint64_t offset,
 		.len = len,
 	};
 
-	copy_name(claim.name, sizeof(claim.name), name);
+	udrv__claim_name(claim.name, sizeof(claim.name), name);
 	if (!ioctl(stub->fd, UDRV_STUB_CLAIM, &claim))
 		return 0;
 	if (errno != EBUSY)

@@ -64,6 +64,9 @@ struct udrv__claim {
 	char name[32];
 };
 
+/* A claim's name, printable and not empty, as the kernel's listings and the stub take it. */
+void udrv__claim_name(char *to, size_t size, const char *name);
+
 /* All claims are given back. */
 void udrv__claims_release(struct udrv_device *dev);
 
