@@ -139,6 +139,8 @@ static struct udrv__claim *request(struct udrv_device *dev, int bar, uint64_t of
 	}
 	claim = calloc(1, sizeof(*claim));
 	if (!claim) {
+		udrv_dev_err(dev, "region 0x%llx+0x%llx of BAR %d cannot be claimed: out of memory",
+			     (unsigned long long)offset, (unsigned long long)len, bar);
 		*ret = -ENOMEM;
 		return NULL;
 	}
