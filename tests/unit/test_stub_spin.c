@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <udrv/barrier.h>
 #include <udrv/device.h>
 #include <udrv/irq.h>
 #include <udrv/pci.h>
@@ -278,7 +279,8 @@ START_TEST(what_came_before_the_request_is_taken)
 }
 END_TEST
 
-#define TURNS 500
+#define TURNS  600
+#define LATEST 60
 
 /* Raise once a turn, at the moment in which the other does something else. */
 static void *raise_in_turns(void *arg)
@@ -287,6 +289,9 @@ static void *raise_in_turns(void *arg)
 
 	for (int n = 0; n < TURNS; n++) {
 		(void)pthread_barrier_wait(&both);
+		/* Each turn a little later: some are in the middle of it. */
+		for (int i = 0; i < n % LATEST * 50; i++)
+			udrv_cpu_relax();
 		fake_stub_raise(MSIX, s->nr, 0);
 	}
 	return NULL;
