@@ -230,8 +230,7 @@ static void undo_regions(void *ctx)
 
 START_TEST(pci_request_regions)
 {
-	fault_check(&(struct fault_case){
-		.step = step_regions, .undo = undo_regions, .fewest = 1, .silent = true});
+	fault_check(&(struct fault_case){.step = step_regions, .undo = undo_regions, .fewest = 1});
 }
 END_TEST
 

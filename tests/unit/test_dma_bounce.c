@@ -313,17 +313,28 @@ START_TEST(large_buffers_bounce_where_they_are_scattered)
 }
 END_TEST
 
+static void refuse_to_map(size_t size, const char *line)
+{
+	fault_log_clear();
+	ck_assert_uint_eq(udrv_dma_map_single(dev, memory, size, UDRV_DMA_TO_DEVICE),
+			  UDRV_DMA_MAPPING_ERROR);
+	ck_assert_msg(fault_logged(line), "%s", fault_log_text());
+	ck_assert(!fault_logged("in place"));
+}
+
+/* Scattered memory is no error: that it cannot bounce is. */
 START_TEST(what_can_neither_be_pinned_nor_bounce_is_explained)
 {
 	stub_of(dev)->alloc_max = 512 * KIB;
-	for (int i = 0; i < 2; i++) {
-		fault_log_clear();
-		ck_assert_uint_eq(udrv_dma_map_single(dev, memory, ALL, UDRV_DMA_TO_DEVICE),
-				  UDRV_DMA_MAPPING_ERROR);
-		ck_assert_msg(fault_logged("cannot map 1048576 bytes for DMA: its pages are not "
-					   "contiguous and no IOMMU maps them"),
-			      "%s", fault_log_text());
-	}
+	for (int i = 0; i < 2; i++)
+		refuse_to_map(ALL, "cannot map 1048576 bytes for DMA: Cannot allocate memory");
+	stub_of(dev)->alloc_max = PAGE;
+	for (int i = 0; i < 2; i++)
+		refuse_to_map(2 * PAGE, "cannot map 8192 bytes for DMA: Cannot allocate memory");
+	stub_of(dev)->alloc_max = 0;
+	stub_of(dev)->lowest = (udrv_iova_t)1 << 33;
+	ck_assert_int_eq(udrv_dma_set_mask(dev, UDRV_DMA_BIT_MASK(28)), 0);
+	refuse_to_map(2 * PAGE, "cannot map 8192 bytes for DMA: Input/output error");
 }
 END_TEST
 

@@ -122,6 +122,25 @@ START_TEST(what_the_kernel_has_inside)
 }
 END_TEST
 
+/* Any driver by which user space drives devices; of others nobody is looked for. */
+START_TEST(who_has_a_device_open)
+{
+	static const char *const drivers[] = {"vfio-pci", "mlx5_vfio_pci"};
+
+	fake_link("/dev/vfio/3", "proc/4242/fd/7");
+	fake_file("dpdk\n", "proc/4242/comm");
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
+		char expected[128];
+
+		fake_pci_device(EDU, 0x1234, 0x11e8, drivers[i], 3);
+		(void)snprintf(expected, sizeof(expected),
+			       "fea00000-feafffff : " EDU " BAR 0, %s, dpdk (pid 4242)\n",
+			       drivers[i]);
+		ck_assert_str_eq(shown(), expected);
+	}
+}
+END_TEST
+
 START_TEST(all_that_the_kernel_has)
 {
 	fake_pci_device(EDU, 0x1234, 0x11e8, "vfio-pci", 3);
@@ -285,6 +304,7 @@ int main(void)
 	tcase_add_test(tc, bars_in_the_order_of_their_addresses);
 	tcase_add_test(tc, the_rom_is_named);
 	tcase_add_test(tc, what_the_kernel_has_inside);
+	tcase_add_test(tc, who_has_a_device_open);
 	tcase_add_test(tc, all_that_the_kernel_has);
 	tcase_add_test(tc, addresses_that_this_user_may_not_know);
 	tcase_add_test(tc, claims_of_all_who_have_the_stub);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* Regions of a device behind the stub: mapped, trapped, both; claims; DMA memory. */
 #include <errno.h>
+#include <linux/capability.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <udrv/device.h>
@@ -257,6 +260,77 @@ START_TEST(why_there_is_no_memory_is_told)
 }
 END_TEST
 
+/* Else any number of bytes may be locked. It can be had again. */
+static void use_cap_ipc_lock(bool on)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2];
+
+	ck_assert_int_eq((int)syscall(SYS_capget, &header, data), 0);
+	data[0].effective &= ~(1u << CAP_IPC_LOCK);
+	if (on)
+		data[0].effective |= data[0].permitted & 1u << CAP_IPC_LOCK;
+	ck_assert_int_eq((int)syscall(SYS_capset, &header, data), 0);
+}
+
+static bool explained(int err, const char *line)
+{
+	fault_log_clear();
+	dev->ops->dma_explain(dev, 2 * PAGE, err);
+	return fault_logged(line);
+}
+
+/* The module counts what it gave and pinned for the user, not what the process locked. */
+START_TEST(what_counts_as_locked_is_what_the_module_gave)
+{
+	static const char line[] = ": cannot pin 8192 bytes for DMA: RLIMIT_MEMLOCK is 65536 "
+				   "bytes, 60 KiB are locked through this device, and what the "
+				   "user's other devices and processes have locked counts too; "
+				   "raise it (ulimit -l 68, or LimitMEMLOCK=68K";
+	static _Alignas(4096) char page[PAGE];
+	struct udrv__dma_block pinned = {.va = page, .len = PAGE};
+	struct udrv__dma_block given = {0};
+	struct rlimit before_it;
+	struct rlimit limit;
+
+	open_device();
+	ck_assert_int_eq(getrlimit(RLIMIT_MEMLOCK, &before_it), 0);
+	limit = (struct rlimit){65536, before_it.rlim_max};
+	ck_assert_int_eq(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
+	use_cap_ipc_lock(false);
+	ck_assert_int_eq(dev->ops->dma_alloc(dev, 14 * PAGE, UINT64_MAX, &given), 0);
+	ck_assert(explained(ENOMEM, "no 8192 bytes that are contiguous"));
+	ck_assert(fault_logged("the user's processes together"));
+	ck_assert_int_eq(dev->ops->dma_pin(dev, UINT64_MAX, true, false, &pinned), 0);
+	ck_assert(explained(ENOMEM, line));
+	ck_assert_int_eq(dev->ops->dma_unpin(dev, &pinned), 0);
+	ck_assert(explained(ENOMEM, "no 8192 bytes that are contiguous"));
+	ck_assert_int_eq(dev->ops->dma_free(dev, &given), 0);
+	use_cap_ipc_lock(true);
+	ck_assert_int_eq(setrlimit(RLIMIT_MEMLOCK, &before_it), 0);
+}
+END_TEST
+
+START_TEST(memory_of_a_device_that_went)
+{
+	struct udrv__dma_block block = {.handle = 1};
+
+	open_device();
+	fake_stub.mmap_errno = ENODEV;
+	ck_assert_int_eq(dev->ops->dma_alloc(dev, PAGE, UINT64_MAX, &block), -ENODEV);
+	ck_assert(udrv_device_gone(dev));
+}
+END_TEST
+
+START_TEST(registers_of_a_device_that_went_are_not_mapped)
+{
+	open_device();
+	fake_stub.gone = true;
+	ck_assert_ptr_null(udrv_pci_iomap(dev, 0, 0));
+	ck_assert(udrv_device_gone(dev));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("stub_bar");
@@ -275,6 +349,9 @@ int main(void)
 	tcase_add_test(tc, memory_that_cannot_be_mapped_is_given_back);
 	tcase_add_test(tc, memory_of_the_process);
 	tcase_add_test(tc, why_there_is_no_memory_is_told);
+	tcase_add_test(tc, what_counts_as_locked_is_what_the_module_gave);
+	tcase_add_test(tc, memory_of_a_device_that_went);
+	tcase_add_test(tc, registers_of_a_device_that_went_are_not_mapped);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

@@ -116,6 +116,17 @@ START_TEST(interrupts_that_another_process_has)
 }
 END_TEST
 
+/* Of MSI there are too few, of INTx none. */
+START_TEST(that_another_process_has_them_is_not_hidden_by_types_that_there_are_not)
+{
+	dev->irq_counts[UDRV__IRQ_INTX] = 0;
+	fake_stub.irqs_errno = EBUSY;
+	ck_assert_int_eq(udrv_pci_alloc_irq_vectors(dev, 2, 8, UDRV_PCI_IRQ_ALL_TYPES), -EBUSY);
+	fake_stub.irqs_errno = 0;
+	ck_assert_int_eq(udrv_pci_alloc_irq_vectors(dev, 9, 9, UDRV_PCI_IRQ_ALL_TYPES), -ENOSPC);
+}
+END_TEST
+
 START_TEST(a_device_that_went_is_gone)
 {
 	fake_stub_remove();
@@ -247,6 +258,7 @@ int main(void)
 	tcase_add_test(tc, fewer_vectors_than_wanted);
 	tcase_add_test(tc, fewer_vectors_than_needed);
 	tcase_add_test(tc, interrupts_that_another_process_has);
+	tcase_add_test(tc, that_another_process_has_them_is_not_hidden_by_types_that_there_are_not);
 	tcase_add_test(tc, a_device_that_went_is_gone);
 	tcase_add_test(tc, it_may_go_while_interrupts_are_on);
 	tcase_add_loop_test(tc, each_wait_hears_the_module, 0, UDRV_WAIT_COUNT);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* Opening a device by the stub: what can be wrong with it, what is said then; events, reset. */
+#include <endian.h>
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <udrv/device.h>
 #include <udrv/pci.h>
@@ -195,6 +197,44 @@ START_TEST(drivers_enable_it_and_master_the_bus)
 }
 END_TEST
 
+/* Of the node's other files, to which the device is the same. */
+static bool masters_after_close(void)
+{
+	int fd = dup(fake_stub.fd);
+	uint16_t le = 0;
+
+	udrv_device_close(dev);
+	dev = NULL;
+	ck_assert_int_eq(pread(fd, &le, 2, (off_t)(UDRV_STUB_OFFSET(CONFIG) | PCI_COMMAND)), 2);
+	close(fd);
+	return le16toh(le) & PCI_COMMAND_MASTER;
+}
+
+START_TEST(close_leaves_bus_mastering_to_who_switched_it_on)
+{
+	open_device();
+	fake_stub_poke(CONFIG, PCI_COMMAND, PCI_COMMAND_MASTER, 2);
+	ck_assert_int_eq(udrv_pci_enable_device(dev), 0);
+	ck_assert_uint_eq(command(), PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	ck_assert(masters_after_close());
+}
+END_TEST
+
+START_TEST(close_ends_bus_mastering_of_its_own)
+{
+	open_device();
+	ck_assert_int_eq(udrv_pci_set_master(dev), 0);
+	ck_assert(!masters_after_close());
+	open_device();
+	ck_assert_int_eq(udrv_pci_write_config_byte(dev, PCI_COMMAND, PCI_COMMAND_MASTER), 0);
+	ck_assert(!masters_after_close());
+	open_device();
+	ck_assert_int_eq(udrv_pci_write_config_word(dev, PCI_COMMAND, PCI_COMMAND_MASTER), 0);
+	ck_assert_int_eq(udrv_pci_write_config_word(dev, PCI_STATUS, 0), 0);
+	ck_assert(!masters_after_close());
+}
+END_TEST
+
 START_TEST(configuration_space_that_the_module_keeps)
 {
 	uint32_t val;
@@ -252,6 +292,8 @@ int main(void)
 	tcase_add_test(tc, errors_are_an_event_where_they_are_reported);
 	tcase_add_test(tc, enodev_says_that_it_is_gone);
 	tcase_add_test(tc, drivers_enable_it_and_master_the_bus);
+	tcase_add_test(tc, close_leaves_bus_mastering_to_who_switched_it_on);
+	tcase_add_test(tc, close_ends_bus_mastering_of_its_own);
 	tcase_add_test(tc, configuration_space_that_the_module_keeps);
 	tcase_add_test(tc, reset_leaves_bus_mastering_as_it_was);
 	tcase_add_test(tc, no_reset_where_there_is_none);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <udrv/barrier.h>
 #include <udrv/device.h>
 #include <udrv/irq.h>
 #include <udrv/pci.h>
@@ -262,6 +263,104 @@ START_TEST(a_count_whose_signal_is_on_its_way_is_not_lost)
 }
 END_TEST
 
+/* Nobody was there to take the signal. It is not spun for: a first wait blocks at once. */
+START_TEST(what_came_before_the_request_is_taken)
+{
+	static const enum udrv_wait waits[] = {UDRV_WAIT_ADAPTIVE, UDRV_WAIT_SPIN};
+
+	for (int n = 0; n < 50; n++) {
+		__atomic_store_n(&sources[0].asserted, 1, __ATOMIC_SEQ_CST);
+		fake_stub_raise(MSIX, 0, 0);
+		request(0, waits[_i]);
+		ck_assert(is_taken(&sources[0]));
+		ck_assert_int_eq(udrv_free_irq(dev, 0, &sources[0]), 0);
+	}
+	ck_assert_uint_eq(idle(&sources[0]), 0);
+}
+END_TEST
+
+#define TURNS  600
+#define LATEST 60
+
+/* Raise once a turn, at the moment in which the other does something else. */
+static void *raise_in_turns(void *arg)
+{
+	const struct source *s = arg;
+
+	for (int n = 0; n < TURNS; n++) {
+		(void)pthread_barrier_wait(&both);
+		/* Each turn a little later: some are in the middle of it. */
+		for (int i = 0; i < n % LATEST * 50; i++)
+			udrv_cpu_relax();
+		fake_stub_raise(MSIX, s->nr, 0);
+	}
+	return NULL;
+}
+
+static void begin_turn(struct source *s)
+{
+	__atomic_store_n(&s->asserted, 1, __ATOMIC_SEQ_CST);
+	(void)pthread_barrier_wait(&both);
+}
+
+static void start_turns(pthread_t *thread, struct source *s)
+{
+	ck_assert_int_eq(pthread_barrier_init(&both, NULL, 2), 0);
+	ck_assert_int_eq(pthread_create(thread, NULL, raise_in_turns, s), 0);
+}
+
+static void end_turns(pthread_t thread, const struct source *s)
+{
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert_int_eq(pthread_barrier_destroy(&both), 0);
+	ck_assert_int_eq(udrv_synchronize_irq(dev, (int)s->nr), 0);
+	ck_assert_uint_eq(handled(s), TURNS);
+	ck_assert_uint_eq(idle(s), 0);
+}
+
+/* No further change that would look again. */
+START_TEST(what_comes_during_one_change_is_taken_without_another)
+{
+	pthread_t thread;
+
+	request(0, UDRV_WAIT_READ);
+	start_turns(&thread, &sources[0]);
+	for (int n = 0; n < TURNS; n++) {
+		begin_turn(&sources[0]);
+		ck_assert_int_eq(set_wait(0, n % 2 ? UDRV_WAIT_READ : UDRV_WAIT_ADAPTIVE), 0);
+		ck_assert(is_taken(&sources[0]));
+	}
+	end_turns(thread, &sources[0]);
+}
+END_TEST
+
+static void share_all_with_the_first(void)
+{
+	for (int i = 1; i < VECTORS; i++)
+		ck_assert_int_eq(udrv_irq_share(dev, i, dev, 0), 0);
+	ck_assert_ptr_nonnull(udrv__vector_get(dev, 0)->worker->ops->bell);
+}
+
+/* The end of one's poll may report the other's signal. */
+START_TEST(what_comes_while_another_of_the_worker_is_freed_is_taken)
+{
+	pthread_t thread;
+
+	for (uint32_t i = 0; i < VECTORS; i++)
+		request(i, UDRV_WAIT_ADAPTIVE);
+	share_all_with_the_first();
+	start_turns(&thread, &sources[1]);
+	for (int n = 0; n < TURNS; n++) {
+		begin_turn(&sources[1]);
+		ck_assert_int_eq(udrv_free_irq(dev, 2, &sources[2]), 0);
+		ck_assert(is_taken(&sources[1]));
+		request(2, UDRV_WAIT_ADAPTIVE);
+		share_all_with_the_first();
+	}
+	end_turns(thread, &sources[1]);
+}
+END_TEST
+
 /* UDRV_STRESS=10000000 for the long run. */
 static uint64_t stress_count(void)
 {
@@ -362,6 +461,9 @@ int main(void)
 	tcase_add_test(tc, what_spinning_left_is_no_greeting_for_the_next_handler);
 	tcase_add_test(tc, a_signal_that_is_on_its_way_is_waited_for);
 	tcase_add_test(tc, a_count_whose_signal_is_on_its_way_is_not_lost);
+	tcase_add_loop_test(tc, what_came_before_the_request_is_taken, 0, 2);
+	tcase_add_test(tc, what_comes_during_one_change_is_taken_without_another);
+	tcase_add_test(tc, what_comes_while_another_of_the_worker_is_freed_is_taken);
 	tcase_add_test(tc, changes_under_load_lose_nothing_and_run_nothing_twice);
 	tcase_add_test(tc, all_changes_under_load_lose_nothing);
 	suite_add_tcase(s, tc);

@@ -14,6 +14,8 @@
 #include <udrv/pci.h>
 #include <udrv/pci_info.h>
 
+#include "mem/chosen.h"
+
 #include "support/fake_uio.h"
 #include "support/fault.h"
 #include "support/suite.h"
@@ -233,6 +235,14 @@ START_TEST(there_is_no_dma)
 }
 END_TEST
 
+/* Of the library's own memory, before the backend is asked. */
+START_TEST(other_reasons_for_no_dma_are_told)
+{
+	udrv__chosen_explain(dev, 4096, UINT64_MAX, -ENOMEM);
+	ck_assert(fault_logged("cannot map 4096 bytes for DMA: Cannot allocate memory"));
+}
+END_TEST
+
 START_TEST(configuration_space_ends)
 {
 	uint32_t val;
@@ -367,6 +377,7 @@ int main(void)
 	tcase_add_test(tc, ports_are_read_and_written);
 	tcase_add_test(tc, command_is_written_but_for_intx);
 	tcase_add_test(tc, there_is_no_dma);
+	tcase_add_test(tc, other_reasons_for_no_dma_are_told);
 	tcase_add_test(tc, configuration_space_ends);
 	tcase_add_test(tc, interrupts_come_and_are_unmasked);
 	tcase_add_test(tc, taken_away);

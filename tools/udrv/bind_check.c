@@ -60,11 +60,6 @@ static bool iommu_not_needed(void)
 	       text[0] == 'Y';
 }
 
-static bool is_ours(const char *driver)
-{
-	return udrv__pci_is_vfio_driver(driver) || driver_is_stub(driver) || driver_is_uio(driver);
-}
-
 static int check_kind(const struct udrv_pci_info *info, const char *driver)
 {
 	if (!tool_is_bridge(info))
@@ -207,7 +202,7 @@ static int check_one(const struct bind_job *jobs, size_t count, size_t index,
 
 	if (!strcmp(info->driver, options->driver))
 		return 0;
-	if (is_ours(options->driver))
+	if (driver_is_ours(options->driver))
 		ret = check_kind(info, options->driver);
 	if (!ret && vfio)
 		ret = check_iommu(info);
@@ -216,7 +211,7 @@ static int check_one(const struct bind_job *jobs, size_t count, size_t index,
 	ret = bind_check_free(info);
 	if (!ret && vfio)
 		ret = check_group(jobs, count, index);
-	else if (!ret && is_ours(options->driver))
+	else if (!ret && driver_is_ours(options->driver))
 		ret = check_neighbours(jobs, count, index);
 	return ret;
 }

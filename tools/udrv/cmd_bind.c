@@ -63,12 +63,33 @@ static bool is_translated(const struct udrv_pci_info *info)
 	       strcmp(type, "identity") != 0;
 }
 
+static int count_member(const struct udrv_pci_info *member, void *ctx)
+{
+	(void)member;
+	++*(unsigned int *)ctx;
+	return 0;
+}
+
+static bool shares_group(const struct udrv_pci_info *info)
+{
+	unsigned int members = 0;
+
+	return !udrv_iommu_group_for_each(info->iommu_group, count_member, &members) && members > 1;
+}
+
+/* As far as sysfs tells: that interrupts are not remapped, it does not. */
+static const char *why_privileged(const struct udrv_pci_info *info)
+{
+	if (!is_translated(info))
+		return ", no IOMMU: needs CAP_SYS_RAWIO";
+	return shares_group(info) ? ", shares its IOMMU group: needs CAP_SYS_RAWIO" : "";
+}
+
 static void print_stub(const struct udrv_pci_info *info)
 {
 	printf("%s: ", info->name);
 	inuse_for_each_below(info, "class/uio", print_uio_node, NULL);
-	printf("/dev/" DRIVER_STUB "-%s%s; ", info->name,
-	       is_translated(info) ? "" : ", no IOMMU: needs CAP_SYS_RAWIO");
+	printf("/dev/" DRIVER_STUB "-%s%s; ", info->name, why_privileged(info));
 }
 
 static void print_uio(const struct udrv_pci_info *info)
@@ -137,7 +158,8 @@ static const struct argp argp = {
 	.args_doc = "DEVICE...",
 	.doc = "Bind PCI devices to vfio-pci, all or none, and remember the drivers they had.\v"
 	       "A device that is in use is refused. `udrv unbind` gives it back to its former "
-	       "driver. vfio needs an IOMMU; stub does without, for who has CAP_SYS_RAWIO; uio has "
+	       "driver. vfio needs an IOMMU; stub does without, for who has CAP_SYS_RAWIO, which it also wants where "
+	       "interrupts are not remapped, or the IOMMU group is shared; uio has "
 	       "INTx only and no DMA.",
 };
 

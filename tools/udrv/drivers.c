@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "drivers.h"
+#include "pci/group.h"
 
 const char *driver_by_name(const char *name)
 {
@@ -27,6 +28,11 @@ bool driver_is_stub(const char *driver)
 bool driver_is_uio(const char *driver)
 {
 	return !strcmp(driver, DRIVER_UIO);
+}
+
+bool driver_is_ours(const char *driver)
+{
+	return udrv__pci_is_vfio_driver(driver) || driver_is_stub(driver) || driver_is_uio(driver);
 }
 
 const char *driver_how_to_get(const char *driver)

@@ -14,6 +14,8 @@ const char *driver_by_name(const char *name);
 
 bool driver_is_stub(const char *driver);
 bool driver_is_uio(const char *driver);
+/* One of those, or a variant of vfio-pci: user space drives its devices. */
+bool driver_is_ours(const char *driver);
 
 /* What to do when there is no such driver, in words that follow "...: ". */
 const char *driver_how_to_get(const char *driver);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drivers.h"
 #include "inuse.h"
 #include "pci/sysfs.h"
 #include "ranges.h"
@@ -74,17 +75,6 @@ static void name_process(const struct ranges *ranges, int pid, struct range_proc
 	process_name(pid, process->name, sizeof(process->name));
 }
 
-/* Kernel drivers that let user space drive a device. */
-static bool is_for_user_space(const char *driver)
-{
-	static const char *const drivers[] = {"vfio-pci", "udrv_stub", "uio_pci_generic"};
-
-	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
-		if (!strcmp(driver, drivers[i]))
-			return true;
-	return false;
-}
-
 void ranges_find_process(const struct ranges *ranges, const struct udrv_pci_info *info,
 			 struct range_process *process)
 {
@@ -95,7 +85,7 @@ void ranges_find_process(const struct ranges *ranges, const struct udrv_pci_info
 		name_process(ranges, (int)daemon->pid, process);
 		return;
 	}
-	if (!is_for_user_space(info->driver) || inuse_find(&inuse, info))
+	if (!driver_is_ours(info->driver) || inuse_find(&inuse, info))
 		return;
 	for (size_t i = 0; i < inuse.count && !process->pid; i++)
 		if (inuse.reason[i].kind == INUSE_OPEN)

@@ -37,10 +37,11 @@ UDRV_API int udrv_device_open(const char *name, const char *backend, struct udrv
  * udrv_device_close() - give the device back
  * @dev: from udrv_device_open(), or NULL
  *
- * Interrupts are freed, bus mastering is switched off, DMA is unmapped, then memory is freed. No
- * other thread may use @dev any more. Pointers from udrv_pci_iomap() and udrv_dma_alloc_coherent()
- * die with it. Not in a handler of the device, nor with interrupts off (<udrv/irqflags.h>): that
- * would wait for itself, so it is left open, with a log line.
+ * Interrupts are freed, bus mastering is switched off if @dev switched it on (several processes may
+ * have a device open), DMA is unmapped, then memory is freed. No other thread may use @dev any
+ * more. Pointers from udrv_pci_iomap() and udrv_dma_alloc_coherent() die with it. Not in a handler
+ * of the device, nor with interrupts off (<udrv/irqflags.h>): that would wait for itself, so it is
+ * left open, with a log line.
  */
 UDRV_API void udrv_device_close(struct udrv_device *dev);
 

@@ -115,7 +115,10 @@ struct udrv__backend_ops {
 	/* va, len and iova are multiples of the page size. Failures are not logged ... */
 	int (*dma_map)(struct udrv_device *dev, void *va, size_t len, udrv_iova_t iova,
 		       bool device_reads, bool device_writes);
-	/* ... but by this: why len bytes could not be mapped (errno), and what to do. */
+	/*
+	 * ... but by this: why len bytes could not be mapped (errno), and what to do. NULL if there
+	 * is no DMA.
+	 */
 	void (*dma_explain)(struct udrv_device *dev, size_t len, int err);
 	int (*dma_unmap)(struct udrv_device *dev, udrv_iova_t iova, size_t len);
 

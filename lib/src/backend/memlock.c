@@ -38,18 +38,16 @@ bool udrv__memlock_allows(size_t len)
 	return own_status("CapEff:", 16) >> CAP_IPC_LOCK & 1;
 }
 
-bool udrv__memlock_explain(const char *name, size_t len)
+bool udrv__memlock_explain(const char *name, size_t used, size_t len, const char *hint)
 {
 	struct rlimit limit;
-	unsigned long long locked;
 	unsigned long long need;
 
 	if (getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur == RLIM_INFINITY)
 		return false;
-	locked = own_status("VmLck:", 10);
-	need = locked + (len + 1023) / 1024;
-	udrv_pr_err("%s: cannot pin %zu bytes for DMA: RLIMIT_MEMLOCK is %llu bytes, %llu KiB are "
-		    "locked; raise it (ulimit -l %llu, or LimitMEMLOCK=%lluK in the unit)",
-		    name, len, (unsigned long long)limit.rlim_cur, locked, need, need);
+	need = used / 1024 + (len + 1023) / 1024;
+	udrv_pr_err("%s: cannot pin %zu bytes for DMA: RLIMIT_MEMLOCK is %llu bytes, %zu KiB are "
+		    "locked%s; raise it (ulimit -l %llu, or LimitMEMLOCK=%lluK in the unit)",
+		    name, len, (unsigned long long)limit.rlim_cur, used / 1024, hint, need, need);
 	return true;
 }

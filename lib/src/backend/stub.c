@@ -42,9 +42,10 @@ static int explain_open(const char *device, const char *path, int err)
 		break;
 	case EPERM:
 		udrv_pr_err(
-			"%s: no IOMMU confines it, so who drives it reaches all memory: that "
-			"needs CAP_SYS_RAWIO; run as root, or grant it (AmbientCapabilities= in "
-			"the unit), or switch the IOMMU on, with interrupt remapping",
+			"%s: no IOMMU confines it (it is off, does not remap interrupts, or the "
+			"device shares its IOMMU group), so who drives it reaches more than the "
+			"device: that needs CAP_SYS_RAWIO; run as root, or grant it "
+			"(AmbientCapabilities= in the unit)",
 			device);
 		break;
 	case EACCES:

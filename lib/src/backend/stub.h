@@ -11,6 +11,7 @@ struct udrv__stub {
 	struct udrv_stub_info info;
 	const struct udrv_stub_vector *vectors; /* mapped, or NULL */
 	bool busy_said;				/* that others have the interrupts */
+	size_t locked; /* bytes that the module charged to the user for this file; atomic */
 };
 
 /* A call to the node failed: negative errno. What says ENODEV says that the device is gone. */

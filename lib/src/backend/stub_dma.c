@@ -9,12 +9,29 @@
 #include "backend/stub.h"
 #include "mem/backing.h"
 
+static void charge(struct udrv_device *dev, size_t len)
+{
+	struct udrv__stub *stub = dev->backend;
+
+	__atomic_fetch_add(&stub->locked, len, __ATOMIC_RELAXED);
+}
+
 static int free_handle(struct udrv_device *dev, uint64_t handle)
 {
 	const struct udrv__stub *stub = dev->backend;
 	struct udrv_stub_dma_free arg = {.abi = UDRV_STUB_ABI, .handle = handle};
 
 	return ioctl(stub->fd, UDRV_STUB_DMA_FREE, &arg) ? udrv__stub_failed(dev) : 0;
+}
+
+static int free_block(struct udrv_device *dev, const struct udrv__dma_block *block)
+{
+	struct udrv__stub *stub = dev->backend;
+	int ret = free_handle(dev, block->handle);
+
+	if (!ret)
+		__atomic_fetch_sub(&stub->locked, block->len, __ATOMIC_RELAXED);
+	return ret;
 }
 
 int udrv__stub_dma_alloc(struct udrv_device *dev, size_t len, uint64_t mask,
@@ -28,10 +45,10 @@ int udrv__stub_dma_alloc(struct udrv_device *dev, size_t len, uint64_t mask,
 		return udrv__stub_failed(dev);
 	va = udrv__map_alike(stub->fd, (off_t)arg.map_offset, len, arg.bus);
 	if (va == MAP_FAILED) {
-		int err = errno;
+		int ret = udrv__stub_failed(dev);
 
 		(void)free_handle(dev, arg.map_offset);
-		return -err;
+		return ret;
 	}
 	*block = (struct udrv__dma_block){
 		.va = va,
@@ -39,13 +56,14 @@ int udrv__stub_dma_alloc(struct udrv_device *dev, size_t len, uint64_t mask,
 		.iova = arg.bus,
 		.handle = arg.map_offset,
 	};
+	charge(dev, len);
 	return 0;
 }
 
 int udrv__stub_dma_free(struct udrv_device *dev, const struct udrv__dma_block *block)
 {
 	munmap(block->va, block->len);
-	return free_handle(dev, block->handle);
+	return free_block(dev, block);
 }
 
 int udrv__stub_dma_pin(struct udrv_device *dev, uint64_t mask, bool device_reads,
@@ -69,26 +87,34 @@ int udrv__stub_dma_pin(struct udrv_device *dev, uint64_t mask, bool device_reads
 	}
 	block->iova = arg.bus;
 	block->handle = arg.handle;
+	charge(dev, block->len);
 	return 0;
 }
 
 int udrv__stub_dma_unpin(struct udrv_device *dev, const struct udrv__dma_block *block)
 {
-	return free_handle(dev, block->handle);
+	return free_block(dev, block);
 }
 
 void udrv__stub_dma_explain(struct udrv_device *dev, size_t len, int err)
 {
 	const struct udrv__stub *stub = dev->backend;
 	bool translated = stub->info.flags & UDRV_STUB_TRANSLATED;
+	size_t used = __atomic_load_n(&stub->locked, __ATOMIC_RELAXED);
 
-	if (err == ENOMEM && !udrv__memlock_allows(udrv__memlock_used() + len))
-		(void)udrv__memlock_explain(dev->name, len);
+	if (err == ENOMEM && !udrv__memlock_allows(used + len))
+		(void)udrv__memlock_explain(dev->name, used, len,
+					    " through this device, and what the user's other "
+					    "devices and processes have locked counts too");
 	else if (err == ENOMEM)
 		udrv_dev_err(dev,
 			     "no %zu bytes that are contiguous, and that the device reaches, are "
-			     "free: ask for smaller pieces, or earlier%s",
-			     len, translated ? "" : ", or switch the IOMMU on");
+			     "free: ask for smaller pieces, or earlier%s%s",
+			     len, translated ? "" : ", or switch the IOMMU on",
+			     udrv__memlock_allows(SIZE_MAX)
+				     ? ""
+				     : "; or the user's processes together have locked as much as "
+				       "RLIMIT_MEMLOCK allows");
 	else if (err == EIO)
 		udrv_dev_err(dev,
 			     "no memory for DMA below the device's mask on this machine: set a "

@@ -73,9 +73,10 @@ int udrv__stub_bar_write(struct udrv_device *dev, unsigned int index, uint64_t o
 	return region_write(dev, UDRV_STUB_REGION_BAR(index), offset, size, val);
 }
 
-static int map_area(const struct udrv__stub *stub, struct udrv__bar *bar, unsigned int index,
-		    uint64_t offset, uint64_t len)
+static int map_area(struct udrv_device *dev, unsigned int index, uint64_t offset, uint64_t len)
 {
+	const struct udrv__stub *stub = dev->backend;
+	struct udrv__bar *bar = &dev->bars[index];
 	struct udrv__area *area = &bar->areas[bar->area_count];
 	void *map;
 
@@ -84,7 +85,7 @@ static int map_area(const struct udrv__stub *stub, struct udrv__bar *bar, unsign
 	map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, stub->fd,
 		   (off_t)(UDRV_STUB_OFFSET(UDRV_STUB_REGION_BAR(index)) | offset));
 	if (map == MAP_FAILED)
-		return -errno;
+		return udrv__stub_failed(dev);
 	*area = (struct udrv__area){.offset = offset, .len = len, .map = map};
 	bar->area_count++;
 	return 0;
@@ -95,7 +96,6 @@ int udrv__stub_bar_map(struct udrv_device *dev, unsigned int index)
 {
 	const struct udrv__stub *stub = dev->backend;
 	const struct udrv_stub_bar *is = &stub->info.bars[index];
-	struct udrv__bar *bar = &dev->bars[index];
 	uint64_t behind;
 	int ret;
 
@@ -104,11 +104,11 @@ int udrv__stub_bar_map(struct udrv_device *dev, unsigned int index)
 	if (is->hole_offset > is->len || is->hole_len > is->len - is->hole_offset)
 		return -EPROTO;
 	if (!is->hole_len)
-		return map_area(stub, bar, index, 0, is->len);
+		return map_area(dev, index, 0, is->len);
 	behind = is->hole_offset + is->hole_len;
-	ret = map_area(stub, bar, index, 0, is->hole_offset);
+	ret = map_area(dev, index, 0, is->hole_offset);
 	if (!ret)
-		ret = map_area(stub, bar, index, behind, is->len - behind);
+		ret = map_area(dev, index, behind, is->len - behind);
 	if (ret)
 		udrv__stub_bar_unmap(dev, index);
 	return ret;
@@ -123,15 +123,6 @@ void udrv__stub_bar_unmap(struct udrv_device *dev, unsigned int index)
 	bar->area_count = 0;
 }
 
-/* The module takes printable names only. */
-static void copy_name(char *to, size_t size, const char *name)
-{
-	(void)snprintf(to, size, "%s", name && *name ? name : "?");
-	for (; *to; to++)
-		if (*to < ' ' || *to > '~')
-			*to = '?';
-}
-
 int udrv__stub_claim(struct udrv_device *dev, unsigned int bar, uint64_t offset, uint64_t len,
 		     const char *name, struct udrv__holder *holder)
 {
@@ -143,7 +134,7 @@ int udrv__stub_claim(struct udrv_device *dev, unsigned int bar, uint64_t offset,
 		.len = len,
 	};
 
-	copy_name(claim.name, sizeof(claim.name), name);
+	udrv__claim_name(claim.name, sizeof(claim.name), name);
 	if (!ioctl(stub->fd, UDRV_STUB_CLAIM, &claim))
 		return 0;
 	if (errno != EBUSY)

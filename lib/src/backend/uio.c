@@ -90,7 +90,7 @@ err_free:
 	return ret;
 }
 
-/* The end of the last file of the node switches bus mastering off (uio_pci_generic.c). */
+/* The end of each file of the node switches bus mastering off (uio_pci_generic.c). */
 static void uio_close(struct udrv_device *dev)
 {
 	struct udrv__uio *uio = dev->backend;

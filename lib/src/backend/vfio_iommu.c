@@ -95,7 +95,7 @@ static unsigned long long entry_limit(void)
 
 void udrv__vfio_dma_explain(const char *name, size_t len, int err)
 {
-	if (err == ENOMEM && udrv__memlock_explain(name, len))
+	if (err == ENOMEM && udrv__memlock_explain(name, udrv__memlock_used(), len, ""))
 		return;
 	if (err == ENOSPC)
 		udrv_pr_err("%s: no more DMA mappings: set dma_entry_limit of vfio_iommu_type1 to "

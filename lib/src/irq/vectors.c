@@ -168,9 +168,16 @@ static int alloc_locked(struct udrv_device *dev, unsigned int min, unsigned int 
 
 	if (dev->irqs->count)
 		return -EBUSY;
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]) && ret < 0; i++)
-		if (flags & order[i].flag)
-			ret = alloc_most(dev, order[i].type, min, max);
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		int got =
+			flags & order[i].flag ? alloc_most(dev, order[i].type, min, max) : -ENOSPC;
+
+		if (got > 0)
+			return got;
+		/* That there are none of a type says the least. */
+		if (ret == -ENOSPC)
+			ret = got;
+	}
 	return ret;
 }
 

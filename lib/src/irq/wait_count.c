@@ -18,8 +18,10 @@
  *	   are gone from it, the one that was on its way, too: it is waited for, which is a few
  *	   instructions of a hard handler. If there was more in it than that, there were interrupts
  *	   that no run covers: the vector is ready. Signals after that stay for who waits next.
- *  bell   Who blocks looks at the counts after each wake-up and sleeps again if nothing is new. A
- *	   count is written before its signal, so what it slept through a signal for, it sees.
+ *  bell   Who blocks looks at the counts before it does, each time, and blocks if nothing is new. A
+ *	   count is written before its signal, so what the look does not see has its signal yet to
+ *	   come, and that ends the wait. What the bell found before the look, when a source was
+ *	   added or removed, may thus be thrown away.
  *
  * Who does not read the eventfd (epoll, the ring) does not add to taken: what is in the eventfd
  *when such a wait is followed by this one may have been handled, and makes the chain run once more.
@@ -170,17 +172,23 @@ static bool is_over(const struct udrv__irq_worker *w)
 	       (w->deadline_ns != UDRV__NEVER && udrv__now_ns() >= w->deadline_ns);
 }
 
-/* Signals of what was handled between two of these are no reason to return. */
+/*
+ * Signals of what was handled are no reason to return. A look before each wait: the bell may have
+ * been told already of what it finds, and would not be again.
+ */
 static int wait_for_bell(struct udrv__irq_worker *w)
 {
 	int ret;
 
-	do {
+	for (;;) {
+		(void)look_at_counts(w);
+		if (is_over(w))
+			return 0;
 		ret = w->bell->wait(w);
 		forget_ready(w, NULL);
-		(void)look_at_counts(w);
-	} while (!ret && !is_over(w));
-	return ret;
+		if (ret)
+			return ret;
+	}
 }
 
 #define WITH_BELL(of, is_many, other)                                                              \

@@ -150,7 +150,7 @@ static bool has_room(const struct udrv__region *region, const struct udrv__arena
 /* Address and memory come together. */
 static struct failure get_chosen(const struct udrv__arena_want *want, struct udrv__region *region)
 {
-	struct failure why = {NOT_GIVEN, udrv__chosen_alloc(want->dev, want->limit, region)};
+	struct failure why = {NOT_GIVEN, udrv__chosen_get(want->dev, want->limit, region)};
 
 	if (why.err || has_room(region, want))
 		return why;

@@ -63,8 +63,10 @@ static void *find_hole(size_t len, size_t align)
 {
 	uintptr_t p;
 
-	if (len > SIZE_MAX - align)
+	if (len > SIZE_MAX - align) {
+		errno = ENOMEM;
 		return MAP_FAILED;
+	}
 	p = (uintptr_t)mmap(NULL, len + align, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if ((void *)p == MAP_FAILED)
 		return MAP_FAILED;
@@ -72,7 +74,8 @@ static void *find_hole(size_t len, size_t align)
 	return (void *)((p + align - 1) & ~(align - 1));
 }
 
-/* So far behind a multiple of align. Another thread may map something there meanwhile. */
+/* So far behind a multiple of align; or MAP_FAILED and errno. Another thread may map something
+ * there meanwhile. */
 static void *map_at(int fd, off_t offset, size_t len, size_t align, size_t behind)
 {
 	void *va = MAP_FAILED;
@@ -87,8 +90,10 @@ static void *map_at(int fd, off_t offset, size_t len, size_t align, size_t behin
 			  offset);
 		if (va == hole || (va == MAP_FAILED && errno != EEXIST))
 			break;
-		if (va != MAP_FAILED) /* a kernel that takes it as a hint */
+		if (va != MAP_FAILED) { /* a kernel that takes it as a hint */
 			munmap(va, len);
+			errno = EEXIST;
+		}
 		va = MAP_FAILED;
 	}
 	return va;

@@ -87,7 +87,7 @@ static udrv_iova_t record(struct udrv__arena *arena, const char *run,
 }
 
 udrv_iova_t udrv__bounce_map(struct udrv_device *dev, void *ptr, size_t size,
-			     enum udrv_dma_data_direction dir)
+			     enum udrv_dma_data_direction dir, bool explain)
 {
 	struct udrv__dma *dma = dev->dma;
 	const struct udrv__bounce bounce = {.va = ptr, .size = size, .dir = dir};
@@ -97,7 +97,7 @@ udrv_iova_t udrv__bounce_map(struct udrv_device *dev, void *ptr, size_t size,
 		.len = udrv__dma_round_up(dma, offset + size),
 		.limit = udrv_dma_get_mask(dev),
 		.node = dma->node,
-		.gfp = UDRV_GFP_KERNEL | UDRV_GFP_NOWARN,
+		.gfp = UDRV_GFP_KERNEL | (explain ? 0 : UDRV_GFP_NOWARN),
 	};
 	char *run;
 

@@ -20,10 +20,11 @@ struct udrv__bounce {
 
 /*
  * The address of a copy of the buffer, as far into a page as the buffer is, such that it crosses no
- * multiple of a power of two that its pages fit into; UDRV_DMA_MAPPING_ERROR, not explained.
+ * multiple of a power of two that its pages fit into; UDRV_DMA_MAPPING_ERROR, in a log line if it
+ * is to be explained.
  */
 udrv_iova_t udrv__bounce_map(struct udrv_device *dev, void *ptr, size_t size,
-			     enum udrv_dma_data_direction dir);
+			     enum udrv_dma_data_direction dir, bool explain);
 /* Whether it was one, of so many pages. */
 bool udrv__bounce_unmap(const struct udrv__dma *dma, udrv_iova_t addr, size_t size);
 /* Copy what of it the CPU, or the device, is to see; nothing if it is not one. */

@@ -87,7 +87,7 @@ static bool may_try_again(const struct udrv__dma_block *rejected, unsigned int n
 	       (n < 2 || rejected[n - 1].iova != rejected[n - 2].iova);
 }
 
-static int choose(struct udrv_device *dev, udrv_iova_t limit, struct udrv__region *region)
+int udrv__chosen_get(struct udrv_device *dev, udrv_iova_t limit, struct udrv__region *region)
 {
 	struct udrv__dma_block blocks[REJECTED_MAX];
 	bool conflict = false;
@@ -107,16 +107,6 @@ static int choose(struct udrv_device *dev, udrv_iova_t limit, struct udrv__regio
 	while (n)
 		(void)put(dev, region, &blocks[--n]);
 	return ret;
-}
-
-int udrv__chosen_alloc(struct udrv_device *dev, udrv_iova_t limit, struct udrv__region *region)
-{
-	return choose(dev, limit, region);
-}
-
-int udrv__chosen_pin(struct udrv_device *dev, udrv_iova_t limit, struct udrv__region *region)
-{
-	return choose(dev, limit, region);
 }
 
 int udrv__chosen_free(struct udrv_device *dev, struct udrv__region *region)
@@ -147,8 +137,9 @@ void udrv__chosen_explain(struct udrv_device *dev, size_t len, uint64_t mask, in
 		break;
 	case -E2BIG:
 		udrv_dev_err(dev,
-			     "cannot map %zu bytes for DMA: its pages are not contiguous and no "
-			     "IOMMU maps them; use udrv_dma_alloc_coherent(), or huge pages",
+			     "cannot map %zu bytes for DMA in place: without an IOMMU that is "
+			     "possible for a page, or a huge page, below the mask, and only if "
+			     "the device can be reset; use udrv_dma_alloc_coherent()",
 			     len);
 		break;
 	case -EADDRINUSE:
@@ -162,6 +153,9 @@ void udrv__chosen_explain(struct udrv_device *dev, size_t len, uint64_t mask, in
 				       : "those of other mappings");
 		break;
 	default:
-		dev->ops->dma_explain(dev, len, -err);
+		if (dev->ops->dma_explain)
+			dev->ops->dma_explain(dev, len, -err);
+		else
+			udrv_dev_err(dev, "cannot map %zu bytes for DMA: %s", len, strerror(-err));
 	}
 }

@@ -9,19 +9,19 @@
 #include "mem/domain.h"
 
 /*
- * Memory of region->len bytes below limit, of the device's own: va, iova and handle are set. 0 or
- * negative errno, not explained: also -EADDRINUSE, the addresses are those of other memory.
+ * For an arena's region memory of region->len bytes, of the device's own, else the memory at
+ * region->va, pinned; below limit. va, iova and handle are set. 0 or negative errno, not explained:
+ * also -EADDRINUSE, the addresses are those of other memory, and -E2BIG, what is to be pinned is
+ * not contiguous to the device.
  */
-int udrv__chosen_alloc(struct udrv_device *dev, udrv_iova_t limit, struct udrv__region *region);
-/* The memory at region->va, pinned: likewise. -E2BIG: it is not contiguous to the device. */
-int udrv__chosen_pin(struct udrv_device *dev, udrv_iova_t limit, struct udrv__region *region);
+int udrv__chosen_get(struct udrv_device *dev, udrv_iova_t limit, struct udrv__region *region);
 /*
- * End what one of them began. If the kernel refuses, the error is logged: nothing uses the address,
+ * End what that began. If the kernel refuses, the error is logged: nothing uses the address,
  * nor the memory, again, and the record stays.
  */
 int udrv__chosen_free(struct udrv_device *dev, struct udrv__region *region);
 
-/* Pinned memory again, with no address of its own: what udrv__chosen_pin() does without entering.
+/* Pinned memory again, with no address of its own: what udrv__chosen_get() does without entering.
  */
 int udrv__chosen_pin_block(struct udrv_device *dev, udrv_iova_t limit,
 			   const struct udrv__region *region, struct udrv__dma_block *block);

@@ -47,7 +47,7 @@ static int enter(struct udrv__dma *dma, struct udrv__region *stream)
 
 	pthread_mutex_lock(&udrv__regions_lock);
 	if (dma->domain->chosen)
-		ret = udrv__chosen_pin(dma->dev, limit, stream);
+		ret = udrv__chosen_get(dma->dev, limit, stream);
 	else
 		ret = udrv__domain_reserve(dma->domain, stream, limit);
 	if (!ret)
@@ -114,6 +114,12 @@ static int pin(struct udrv_device *dev, char *va, size_t len, enum udrv_dma_data
 	return ret;
 }
 
+/* It cannot be pinned, whatever there is of memory: what matters is why it cannot bounce. */
+static bool must_bounce(int err)
+{
+	return err == -E2BIG || err == -EADDRINUSE;
+}
+
 /* In one of two ways, the better one first. */
 static udrv_iova_t map_chosen(struct udrv_device *dev, void *ptr, size_t size,
 			      enum udrv_dma_data_direction dir)
@@ -126,7 +132,7 @@ static udrv_iova_t map_chosen(struct udrv_device *dev, void *ptr, size_t size,
 	int ret;
 
 	if (bounce)
-		iova = udrv__bounce_map(dev, ptr, size, dir);
+		iova = udrv__bounce_map(dev, ptr, size, dir, false);
 	if (iova != UDRV_DMA_MAPPING_ERROR)
 		return iova;
 	ret = pin(dev, (char *)ptr - in_page, len, dir, &iova);
@@ -134,9 +140,9 @@ static udrv_iova_t map_chosen(struct udrv_device *dev, void *ptr, size_t size,
 		return iova + in_page;
 	if (ret == -E2BIG)
 		__atomic_store_n(&domain->scattered, true, __ATOMIC_RELAXED);
-	if (!bounce)
-		iova = udrv__bounce_map(dev, ptr, size, dir);
-	if (iova == UDRV_DMA_MAPPING_ERROR)
+	if (!bounce || must_bounce(ret))
+		iova = udrv__bounce_map(dev, ptr, size, dir, must_bounce(ret));
+	if (iova == UDRV_DMA_MAPPING_ERROR && !must_bounce(ret))
 		udrv__chosen_explain(dev, len, udrv_dma_get_mask(dev), ret);
 	return iova;
 }

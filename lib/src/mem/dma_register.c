@@ -210,7 +210,7 @@ static int pin_new(struct udrv__dma *dma, struct registration *reg, void *ptr, s
 
 	if (!region)
 		return -ENOMEM;
-	ret = udrv__chosen_pin(dma->dev, udrv_dma_get_mask(dma->dev), region);
+	ret = udrv__chosen_get(dma->dev, udrv_dma_get_mask(dma->dev), region);
 	if (ret)
 		goto err_record;
 	reg->block = (struct udrv__dma_block){

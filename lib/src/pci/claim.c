@@ -110,8 +110,7 @@ static struct udrv__claim *take(struct udrv_device *dev, struct udrv__claim **li
 	return claim;
 }
 
-/* What the kernel's listings and the stub take: printable, and not empty. */
-static void copy_name(char *to, size_t size, const char *name)
+void udrv__claim_name(char *to, size_t size, const char *name)
 {
 	(void)snprintf(to, size, "%s", name && name[0] ? name : "?");
 	for (; *to; to++)
@@ -140,6 +139,8 @@ static struct udrv__claim *request(struct udrv_device *dev, int bar, uint64_t of
 	}
 	claim = calloc(1, sizeof(*claim));
 	if (!claim) {
+		udrv_dev_err(dev, "region 0x%llx+0x%llx of BAR %d cannot be claimed: out of memory",
+			     (unsigned long long)offset, (unsigned long long)len, bar);
 		*ret = -ENOMEM;
 		return NULL;
 	}
@@ -147,7 +148,7 @@ static struct udrv__claim *request(struct udrv_device *dev, int bar, uint64_t of
 	claim->offset = offset;
 	claim->len = len;
 	claim->managed = managed ? dev : NULL;
-	copy_name(claim->name, sizeof(claim->name), name);
+	udrv__claim_name(claim->name, sizeof(claim->name), name);
 
 	pthread_mutex_lock(&dev->bar_lock);
 	*ret = add(dev, claim);

@@ -27,6 +27,21 @@ static int write_config(struct udrv_device *dev, int where, unsigned int size, u
 	return dev->ops->config_write(dev, (unsigned int)where, size, val);
 }
 
+static void set_mastering(struct udrv_device *dev, bool on)
+{
+	__atomic_store_n(&dev->mastering, on, __ATOMIC_RELAXED);
+}
+
+/* Drivers may write COMMAND themselves. */
+static int write_for_driver(struct udrv_device *dev, int where, unsigned int size, uint32_t val)
+{
+	int ret = write_config(dev, where, size, val);
+
+	if (!ret && where == PCI_COMMAND)
+		set_mastering(dev, val & PCI_COMMAND_MASTER);
+	return ret;
+}
+
 int udrv_pci_read_config_byte(struct udrv_device *dev, int where, uint8_t *val)
 {
 	uint32_t v;
@@ -54,17 +69,17 @@ int udrv_pci_read_config_dword(struct udrv_device *dev, int where, uint32_t *val
 
 int udrv_pci_write_config_byte(struct udrv_device *dev, int where, uint8_t val)
 {
-	return write_config(dev, where, 1, val);
+	return write_for_driver(dev, where, 1, val);
 }
 
 int udrv_pci_write_config_word(struct udrv_device *dev, int where, uint16_t val)
 {
-	return write_config(dev, where, 2, val);
+	return write_for_driver(dev, where, 2, val);
 }
 
 int udrv_pci_write_config_dword(struct udrv_device *dev, int where, uint32_t val)
 {
-	return write_config(dev, where, 4, val);
+	return write_for_driver(dev, where, 4, val);
 }
 
 /* Follow the list from the pointer at @link to the next capability of that id. */
@@ -129,7 +144,7 @@ static int update_command_locked(struct udrv_device *dev, uint16_t set, uint16_t
 	if (ret)
 		return ret;
 	cmd = (uint16_t)((old | set) & ~clear);
-	return cmd == old ? 0 : udrv_pci_write_config_word(dev, PCI_COMMAND, cmd);
+	return cmd == old ? 0 : write_config(dev, PCI_COMMAND, 2, cmd);
 }
 
 /* Set and clear bits of COMMAND; no write if nothing changes. */
@@ -162,10 +177,18 @@ void udrv_pci_disable_device(struct udrv_device *dev)
 
 int udrv_pci_set_master(struct udrv_device *dev)
 {
-	return update_command(dev, PCI_COMMAND_MASTER, 0);
+	int ret = update_command(dev, PCI_COMMAND_MASTER, 0);
+
+	if (!ret)
+		set_mastering(dev, true);
+	return ret;
 }
 
 int udrv_pci_clear_master(struct udrv_device *dev)
 {
-	return update_command(dev, 0, PCI_COMMAND_MASTER);
+	int ret = update_command(dev, 0, PCI_COMMAND_MASTER);
+
+	if (!ret)
+		set_mastering(dev, false);
+	return ret;
 }

@@ -224,7 +224,9 @@ void udrv_device_close(struct udrv_device *dev)
 	}
 	udrv__devres_release(dev);
 	udrv__irqs_release(dev);
-	(void)udrv_pci_clear_master(dev);
+	/* Else it is another process's, where several may have the device open. */
+	if (__atomic_load_n(&dev->mastering, __ATOMIC_RELAXED))
+		(void)udrv_pci_clear_master(dev);
 	udrv__dma_release(dev);
 	udrv__bars_release(dev);
 	dev->ops->close(dev);

@@ -28,6 +28,10 @@ struct udrv_device {
 	 */
 	uint32_t gone;
 
+	/* Bus mastering was switched on by this handle, not by another user of the device. Atomic.
+	 */
+	bool mastering;
+
 	struct udrv__bar bars[UDRV_PCI_STD_NUM_BARS];
 	pthread_mutex_t command_lock; /* read-modify-write of COMMAND */
 	pthread_mutex_t bar_lock;     /* bars[].areas, bars[].cookie, claims */
@@ -59,6 +63,9 @@ struct udrv__claim {
 	uint64_t offset, len;
 	char name[32];
 };
+
+/* A claim's name, printable and not empty, as the kernel's listings and the stub take it. */
+void udrv__claim_name(char *to, size_t size, const char *name);
 
 /* All claims are given back. */
 void udrv__claims_release(struct udrv_device *dev);

@@ -9,6 +9,7 @@
 #include "tool.h"
 
 #include <dirent.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -19,25 +20,23 @@
 #include <unistd.h>
 
 #define REGS_SIZE 4096u
-/* The upper half of COMMAND, which has one bit that is of interest. */
-#define COMMAND_HIGH	  (PCI_COMMAND + 1)
-#define INTX_DISABLE_HIGH (PCI_COMMAND_INTX_DISABLE >> 8)
 
 struct uio {
 	struct bench_gate gate;
 	const char *device;
 	volatile uint32_t *regs;
-	int node;   /* /dev/uioN */
-	int config; /* of the device, in sysfs */
-	uint8_t command_high;
+	int node;	  /* /dev/uioN */
+	int config;	  /* of the device, in sysfs */
+	uint16_t command; /* little-endian, INTX_DISABLE off */
 	_Atomic bool finish;
 };
 
+/* All of COMMAND: QEMU's devices do not look at INTX_DISABLE in a write of the upper byte. */
 static int unmask(const struct uio *uio)
 {
-	ssize_t len = pwrite(uio->config, &uio->command_high, 1, COMMAND_HIGH);
+	ssize_t len = pwrite(uio->config, &uio->command, sizeof(uio->command), PCI_COMMAND);
 
-	return len == 1 ? 0 : -EIO;
+	return len == sizeof(uio->command) ? 0 : -EIO;
 }
 
 /* Woken by what fire() raises, or cancelled in read(). */
@@ -142,7 +141,7 @@ static int open_all(struct uio *uio)
 	if (uio->config < 0)
 		return uio->config;
 	ret = map_regs(uio);
-	if (!ret && pread(uio->config, &uio->command_high, 1, COMMAND_HIGH) != 1)
+	if (!ret && pread(uio->config, &uio->command, 2, PCI_COMMAND) != 2)
 		ret = -EIO;
 	return ret;
 }
@@ -162,7 +161,7 @@ static int uio_open(struct uio *uio, const struct bench_settings *settings)
 	if (!ret) {
 		/* An interrupt that an earlier user left pending, and the line that it masked. */
 		uio->regs[EDU_IRQ_ACK / 4] = uio->regs[EDU_IRQ_STATUS / 4];
-		uio->command_high &= (uint8_t)~INTX_DISABLE_HIGH;
+		uio->command &= htole16((uint16_t)~PCI_COMMAND_INTX_DISABLE);
 		ret = unmask(uio);
 	}
 	return ret;
