@@ -42,17 +42,20 @@ static void map(struct racer *r)
 				     race_any_fd(r), UDRV_STUB_OFFSET(region)));
 }
 
+/* Each device has a map 0 of a page or more. */
 static void map_uio(struct racer *r)
 {
 	unsigned int number = 1 + fuzz_below(&r->rng, RACE_SLOTS - 1);
+	bool right = fuzz_one_in(&r->rng, 3);
+	uint64_t pages = right ? 1 : 1 + fuzz_below(&r->rng, RACE_SLOT_PAGES);
+	uint64_t map = right ? 0 : fuzz_below(&r->rng, 4);
 	void *addr = race_slot(number);
 
 	race_check(FUZZ_UIO_MMAP,
-		   fuzz_mmap(FUZZ_UIO_MMAP, &addr,
-			     (1 + fuzz_below(&r->rng, RACE_SLOT_PAGES)) * FUZZ_PAGE, PROT_READ,
+		   fuzz_mmap(FUZZ_UIO_MMAP, &addr, pages * FUZZ_PAGE, PROT_READ,
 			     MAP_SHARED | MAP_FIXED,
 			     atomic_load(&race_process.uios[fuzz_below(&r->rng, RACE_FDS)]),
-			     fuzz_below(&r->rng, 4) * FUZZ_PAGE));
+			     map * FUZZ_PAGE));
 }
 
 static void unmap(struct racer *r)
