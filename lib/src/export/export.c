@@ -2,24 +2,13 @@
 /* The exports of a daemon: started once the driver has probed, ended before it removes. */
 #include <errno.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <udrv/log.h>
 
 #include "export/export.h"
-
-/* In the order in which they were added. */
-static int start_ublk(struct udrv__exports *x, struct udrv_block *block, int id)
-{
-	(void)x;
-	(void)block;
-	(void)id;
-	return -EOPNOTSUPP;
-}
-
-static void stop_ublk(struct udrv__ublk *ublk)
-{
-	(void)ublk;
-}
+#include "export/ublk.h"
 
 static int start_each(struct udrv__exports *x, const struct udrv_device *dev,
 		      const struct udrv__export_options *o)
@@ -32,7 +21,9 @@ static int start_each(struct udrv__exports *x, const struct udrv_device *dev,
 			udrv_dev_err(dev, "more than %d block devices", UDRV__EXPORTS_MAX);
 			return -E2BIG;
 		}
-		ret = o->ublk ? start_ublk(x, b, id) : 0;
+		ret = o->ublk ? udrv__ublk_start(b, udrv_device_name(dev), id, x->ended_fd,
+						 &x->ublk[x->count])
+			      : 0;
 		if (ret) {
 			udrv_dev_err(dev, "%s: cannot be exported: %s", b->name, strerror(-ret));
 			return ret;
@@ -47,7 +38,7 @@ int udrv__exports_start(struct udrv__exports *x, struct udrv_device *dev,
 {
 	int ret;
 
-	*x = (struct udrv__exports){0};
+	*x = (struct udrv__exports){.ended_fd = -1};
 	if (!o->ublk && !o->nbd)
 		return 0;
 	if (o->nbd) {
@@ -61,6 +52,11 @@ int udrv__exports_start(struct udrv__exports *x, struct udrv_device *dev,
 			     o->ublk ? "--ublk" : "--nbd");
 		return -ENOENT;
 	}
+	x->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (x->ended_fd < 0) {
+		udrv_dev_err(dev, "it cannot be exported: %s", strerror(errno));
+		return -errno;
+	}
 	ret = start_each(x, dev, o);
 	if (ret)
 		udrv__exports_stop(x);
@@ -73,7 +69,10 @@ void udrv__exports_stop(struct udrv__exports *x)
 		struct udrv__ublk **ublk = &x->ublk[--x->count];
 
 		if (*ublk)
-			stop_ublk(*ublk);
+			udrv__ublk_stop(*ublk);
 		*ublk = NULL;
 	}
+	if (x->ended_fd >= 0)
+		close(x->ended_fd);
+	x->ended_fd = -1;
 }

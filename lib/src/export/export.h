@@ -20,6 +20,7 @@ struct udrv__ublk;
 /* Those that are started. */
 struct udrv__exports {
 	unsigned int count;
+	int ended_fd; /* readable when one has ended by itself; -1 if there is none */
 	struct udrv__ublk *ublk[UDRV__EXPORTS_MAX];
 };
 
