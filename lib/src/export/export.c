@@ -2,10 +2,14 @@
 /* The exports of a daemon: started once the driver has probed, ended before it removes. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <udrv/log.h>
 
+#include "export/block_sync.h"
 #include "export/export.h"
+
+#define NBD_QUEUES_MAX 4
 
 /* In the order in which they were added. */
 static int start_ublk(struct udrv__exports *x, struct udrv_block *block, int id)
@@ -21,6 +25,14 @@ static void stop_ublk(struct udrv__ublk *ublk)
 	(void)ublk;
 }
 
+/* A queue for each CPU that there is, as long as that helps. */
+static unsigned int nbd_queues(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cpus < 1 ? 1 : cpus > NBD_QUEUES_MAX ? NBD_QUEUES_MAX : (unsigned int)cpus;
+}
+
 static int start_each(struct udrv__exports *x, const struct udrv_device *dev,
 		      const struct udrv__export_options *o)
 {
@@ -32,7 +44,8 @@ static int start_each(struct udrv__exports *x, const struct udrv_device *dev,
 			udrv_dev_err(dev, "more than %d block devices", UDRV__EXPORTS_MAX);
 			return -E2BIG;
 		}
-		ret = o->ublk ? start_ublk(x, b, id) : 0;
+		ret = o->ublk ? start_ublk(x, b, id)
+			      : udrv__block_sync_start(b, nbd_queues(), &x->nbd[x->count]);
 		if (ret) {
 			udrv_dev_err(dev, "%s: cannot be exported: %s", b->name, strerror(-ret));
 			return ret;
@@ -50,10 +63,6 @@ int udrv__exports_start(struct udrv__exports *x, struct udrv_device *dev,
 	*x = (struct udrv__exports){0};
 	if (!o->ublk && !o->nbd)
 		return 0;
-	if (o->nbd) {
-		udrv_dev_err(dev, "it cannot be exported by NBD");
-		return -EOPNOTSUPP;
-	}
 	if (!udrv_block_next(NULL)) {
 		udrv_dev_err(dev,
 			     "its driver has found no block device that could be exported; "
@@ -71,9 +80,13 @@ void udrv__exports_stop(struct udrv__exports *x)
 {
 	while (x->count) {
 		struct udrv__ublk **ublk = &x->ublk[--x->count];
+		struct udrv__block_sync **nbd = &x->nbd[x->count];
 
 		if (*ublk)
 			stop_ublk(*ublk);
+		if (*nbd)
+			udrv__block_sync_stop(*nbd);
 		*ublk = NULL;
+		*nbd = NULL;
 	}
 }

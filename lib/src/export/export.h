@@ -11,16 +11,19 @@
 /* What the command line asks for. */
 struct udrv__export_options {
 	bool ublk;
-	int ublk_id;	 /* of the first /dev/ublkbN, or -1: the kernel chooses */
-	const char *nbd; /* an address, see address.c; NULL: none. Served by nbdkit's process. */
+	int ublk_id; /* of the first /dev/ublkbN, or -1: the kernel chooses */
+	const char
+		*nbd; /* an address, see nbd_address.c; NULL: none. Served by nbdkit's process. */
 };
 
+struct udrv__block_sync;
 struct udrv__ublk;
 
 /* Those that are started. */
 struct udrv__exports {
 	unsigned int count;
 	struct udrv__ublk *ublk[UDRV__EXPORTS_MAX];
+	struct udrv__block_sync *nbd[UDRV__EXPORTS_MAX]; /* the plugin asks them */
 };
 
 /*
