@@ -127,13 +127,23 @@ int udrv_nvme_queue_create(struct udrv_nvme *nvme, const struct udrv_nvme_queue_
 	return ret;
 }
 
+/* What was completed before the queue went is told as it was; what was not rung never is. */
+static void drain(struct udrv_nvme_queue *q)
+{
+	q->refuse = -ESHUTDOWN;
+	q->depth = 0;
+	q->rung = q->tail;
+	(void)udrv_nvme_poll(q, 0);
+}
+
 /* 5.6, then 5.5. If the controller does not answer, a reset makes it forget the queue. */
-static void delete (struct udrv_nvme *nvme, const struct udrv_nvme_queue *q)
+static void delete (struct udrv_nvme *nvme, struct udrv_nvme_queue *q)
 {
 	struct nvme_sqe sqe = {.opcode = NVME_ADMIN_DELETE_SQ, .cdw10 = q->qid};
 	int ret = nvme_admin_run(nvme, &sqe, NULL, 0, NULL, false);
 
 	if (!ret) {
+		drain(q);
 		sqe.opcode = NVME_ADMIN_DELETE_CQ;
 		ret = nvme_admin_run(nvme, &sqe, NULL, 0, NULL, false);
 	}
