@@ -9,6 +9,7 @@
 #include <udrv/atomic.h>
 #include <udrv/barrier.h>
 #include <udrv/bitops.h>
+#include <udrv/block.h>
 #include <udrv/completion.h>
 #include <udrv/container_of.h>
 #include <udrv/cycles.h>
