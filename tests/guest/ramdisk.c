@@ -117,7 +117,7 @@ static void remove_disk(struct udrv_device *dev)
 	free(disk);
 }
 
-static const struct udrv_driver driver = {
+const struct udrv_driver ramdisk_driver = {
 	.name = "ramdisk",
 	.description = "a disk in memory, for tests",
 	.id_table = ids,
@@ -126,4 +126,4 @@ static const struct udrv_driver driver = {
 	.params = params,
 };
 
-UDRV_DRIVER_MAIN(driver)
+UDRV_DRIVER_MAIN(ramdisk_driver)

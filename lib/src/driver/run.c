@@ -10,6 +10,7 @@
 #include <udrv/log.h>
 
 #include "driver/daemon.h"
+#include "export/nbd.h"
 
 /* A descriptor for the signals that end the daemon. Those that it was started to ignore do not. */
 static int block_signals(void)
@@ -78,6 +79,7 @@ int udrv__run(const struct udrv_driver *drv, int argc, char **argv)
 				    strerror(-ret));
 	}
 	if (!ret)
-		ret = run_here(drv, &o, ready_fd);
+		ret = o.daemon.exports.nbd ? udrv__nbd_exec(drv, &o, ready_fd)
+					   : run_here(drv, &o, ready_fd);
 	return ret ? EXIT_FAILURE : EXIT_SUCCESS;
 }
