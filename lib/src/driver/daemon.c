@@ -168,6 +168,7 @@ int udrv__daemon_serve(const struct udrv__daemon *d, int stop_fd)
 		{.fd = udrv_device_event_fd(d->dev, UDRV_EVENT_ERROR), .events = POLLIN},
 		{.fd = d->watchdog_fd, .events = POLLIN},
 		{.fd = udrv_device_event_fd(d->dev, UDRV_EVENT_GONE), .events = POLLIN},
+		{.fd = d->exports.ended_fd, .events = POLLIN},
 	};
 
 	for (;;) {
@@ -191,6 +192,11 @@ int udrv__daemon_serve(const struct udrv__daemon *d, int stop_fd)
 		if (fds[4].revents) {
 			udrv_dev_err(d->dev, "the device is gone: stopping");
 			return -ENODEV;
+		}
+		if (fds[5].revents) {
+			udrv_dev_err(d->dev, "an export has ended, removed by somebody else or "
+					     "failed: stopping");
+			return -EPIPE;
 		}
 		if (fds[3].revents && read(d->watchdog_fd, &ticks, sizeof(ticks)) > 0)
 			udrv__notify("WATCHDOG=1");

@@ -2,28 +2,16 @@
 /* The exports of a daemon: started once the driver has probed, ended before it removes. */
 #include <errno.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <udrv/log.h>
 
 #include "export/block_sync.h"
 #include "export/export.h"
+#include "export/ublk.h"
 
 #define NBD_QUEUES_MAX 4
-
-/* In the order in which they were added. */
-static int start_ublk(struct udrv__exports *x, struct udrv_block *block, int id)
-{
-	(void)x;
-	(void)block;
-	(void)id;
-	return -EOPNOTSUPP;
-}
-
-static void stop_ublk(struct udrv__ublk *ublk)
-{
-	(void)ublk;
-}
 
 /* A queue for each CPU that there is, as long as that helps. */
 static unsigned int nbd_queues(void)
@@ -44,7 +32,8 @@ static int start_each(struct udrv__exports *x, const struct udrv_device *dev,
 			udrv_dev_err(dev, "more than %d block devices", UDRV__EXPORTS_MAX);
 			return -E2BIG;
 		}
-		ret = o->ublk ? start_ublk(x, b, id)
+		ret = o->ublk ? udrv__ublk_start(b, udrv_device_name(dev), id, x->ended_fd,
+						 &x->ublk[x->count])
 			      : udrv__block_sync_start(b, nbd_queues(), &x->nbd[x->count]);
 		if (ret) {
 			udrv_dev_err(dev, "%s: cannot be exported: %s", b->name, strerror(-ret));
@@ -60,7 +49,7 @@ int udrv__exports_start(struct udrv__exports *x, struct udrv_device *dev,
 {
 	int ret;
 
-	*x = (struct udrv__exports){0};
+	*x = (struct udrv__exports){.ended_fd = -1};
 	if (!o->ublk && !o->nbd)
 		return 0;
 	if (!udrv_block_next(NULL)) {
@@ -69,6 +58,11 @@ int udrv__exports_start(struct udrv__exports *x, struct udrv_device *dev,
 			     "run it without %s",
 			     o->ublk ? "--ublk" : "--nbd");
 		return -ENOENT;
+	}
+	x->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (x->ended_fd < 0) {
+		udrv_dev_err(dev, "it cannot be exported: %s", strerror(errno));
+		return -errno;
 	}
 	ret = start_each(x, dev, o);
 	if (ret)
@@ -83,10 +77,13 @@ void udrv__exports_stop(struct udrv__exports *x)
 		struct udrv__block_sync **nbd = &x->nbd[x->count];
 
 		if (*ublk)
-			stop_ublk(*ublk);
+			udrv__ublk_stop(*ublk);
 		if (*nbd)
 			udrv__block_sync_stop(*nbd);
 		*ublk = NULL;
 		*nbd = NULL;
 	}
+	if (x->ended_fd >= 0)
+		close(x->ended_fd);
+	x->ended_fd = -1;
 }

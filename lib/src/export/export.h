@@ -11,9 +11,8 @@
 /* What the command line asks for. */
 struct udrv__export_options {
 	bool ublk;
-	int ublk_id; /* of the first /dev/ublkbN, or -1: the kernel chooses */
-	const char
-		*nbd; /* an address, see nbd_address.c; NULL: none. Served by nbdkit's process. */
+	int ublk_id;	 /* of the first /dev/ublkbN, or -1: the kernel chooses */
+	const char *nbd; /* an address, see nbd.h; NULL: none. In nbdkit's process. */
 };
 
 struct udrv__block_sync;
@@ -22,6 +21,7 @@ struct udrv__ublk;
 /* Those that are started. */
 struct udrv__exports {
 	unsigned int count;
+	int ended_fd; /* readable when one has ended by itself; -1 if there is none */
 	struct udrv__ublk *ublk[UDRV__EXPORTS_MAX];
 	struct udrv__block_sync *nbd[UDRV__EXPORTS_MAX]; /* the plugin asks them */
 };
