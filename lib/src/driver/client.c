@@ -124,7 +124,28 @@ static int connect_device(const char *dir, const char *driver, const char *text,
 	return fd;
 }
 
-static int send_request(int fd, int argc, char **argv)
+/* One packet, with a descriptor if there is one. */
+static int send_packet(int fd, void *request, size_t len, int data_fd)
+{
+	_Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(int))] = {0};
+	struct iovec iov = {request, len};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct cmsghdr *c = (struct cmsghdr *)room;
+
+	if (data_fd >= 0) {
+		msg.msg_control = room;
+		msg.msg_controllen = sizeof(room);
+		*c = (struct cmsghdr){
+			.cmsg_len = CMSG_LEN(sizeof(int)),
+			.cmsg_level = SOL_SOCKET,
+			.cmsg_type = SCM_RIGHTS,
+		};
+		memcpy(CMSG_DATA(c), &data_fd, sizeof(int));
+	}
+	return sendmsg(fd, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static int send_request(int fd, int argc, char **argv, int data_fd)
 {
 	char request[UDRV__REQUEST_MAX];
 	size_t len = 0;
@@ -139,7 +160,7 @@ static int send_request(int fd, int argc, char **argv)
 		memcpy(request + len, argv[i], n);
 		len += n;
 	}
-	return send(fd, request, len, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return send_packet(fd, request, len, data_fd);
 }
 
 /* Copy what the daemon says to our streams until its status comes. */
@@ -164,6 +185,7 @@ static int receive_answer(int fd, int *status)
 		switch (packet.head.kind) {
 		case UDRV__ANSWER_OUT:
 			(void)fwrite(packet.head.text, 1, len, stdout);
+			(void)fflush(stdout);
 			break;
 		case UDRV__ANSWER_ERR:
 			(void)fwrite(packet.head.text, 1, len, stderr);
@@ -194,12 +216,12 @@ static int connect_daemon(const char *driver, const char *device, const char *su
 }
 
 /* Ask, print, close. The exit status. */
-static int ask(int fd, int argc, char **argv)
+static int ask(int fd, int argc, char **argv, int data_fd)
 {
 	int status = 0;
 	int ret;
 
-	ret = send_request(fd, argc, argv);
+	ret = send_request(fd, argc, argv, data_fd);
 	if (!ret)
 		ret = receive_answer(fd, &status);
 	close(fd);
@@ -215,16 +237,36 @@ static int ask(int fd, int argc, char **argv)
 	return status ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* What a verb reads or writes is opened here, with the caller's rights. */
+static int open_data(const struct udrv_driver *drv, int argc, char **argv, int *fd_out)
+{
+	*fd_out = -1;
+	for (const struct udrv_verb *v = drv->verbs; v && v->name; v++)
+		if (!strcmp(v->name, argv[0]))
+			return udrv__verb_data_open(v, argc, argv, fd_out);
+	return 0;
+}
+
 int udrv__client_call(const struct udrv_driver *drv, const char *device, int argc, char **argv)
 {
 	int fd = connect_daemon(drv->name, device, UDRV__CONTROL_SUFFIX);
+	int status = EXIT_FAILURE;
+	int data_fd;
 
-	return fd < 0 ? EXIT_FAILURE : ask(fd, argc, argv);
+	if (fd < 0)
+		return EXIT_FAILURE;
+	if (open_data(drv, argc, argv, &data_fd))
+		close(fd);
+	else
+		status = ask(fd, argc, argv, data_fd);
+	if (data_fd >= 0)
+		close(data_fd);
+	return status;
 }
 
 int udrv__client_set(const char *driver, const char *device, int argc, char **argv)
 {
 	int fd = connect_daemon(driver, device, UDRV__SETTINGS_SUFFIX);
 
-	return fd < 0 ? EXIT_FAILURE : ask(fd, argc, argv);
+	return fd < 0 ? EXIT_FAILURE : ask(fd, argc, argv, -1);
 }

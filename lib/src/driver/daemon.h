@@ -70,6 +70,19 @@ int udrv__client_call(const struct udrv_driver *drv, const char *device, int arg
 /* Likewise, to the daemon's settings, which do not wait behind a verb. */
 int udrv__client_set(const char *driver, const char *device, int argc, char **argv);
 
+/* verb.c: whom a verb serves. Each descriptor is the caller's of udrv__verb_begin(), or -1. */
+struct udrv__verb_call {
+	int stop_fd;   /* readable: the daemon is to stop */
+	int client_fd; /* hung up: the client has gone */
+	int data_fd;   /* the client's data */
+};
+
+/* Around a verb's run(), in its thread. */
+void udrv__verb_begin(const struct udrv__verb_call *c);
+void udrv__verb_end(void);
+/* In the client: what the verb reads or writes, -1 if it does neither. Explains failures. */
+int udrv__verb_data_open(const struct udrv_verb *v, int argc, char **argv, int *fd_out);
+
 /* notify.c: tell systemd, if it asked ($NOTIFY_SOCKET, sd_notify(3)). */
 void udrv__notify(const char *state);
 
@@ -143,7 +156,8 @@ int udrv__run(const struct udrv_driver *drv, int argc, char **argv);
 
 /*
  * The protocol, docs/contract/control-socket.md: SOCK_SEQPACKET; one request packet of
- * NUL-terminated words; answer packets that begin with a kind; the last one is STATUS.
+ * NUL-terminated words, with the descriptor of the data if there is any; answer packets that begin
+ * with a kind; the last one is STATUS.
  */
 #define UDRV__REQUEST_MAX  4096
 #define UDRV__ANSWER_MAX   16384

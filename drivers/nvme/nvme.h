@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * NVMe controllers: the library that the driver udrv-nvme, and programs that want the disk for
+ * themselves, are made of.
+ *
+ * A controller is attached to an open device. Threads that do I/O make a queue pair each and
+ * submit to it without locks: a command is put into the queue (udrv_nvme_read() and its kind),
+ * all that were put are shown to the controller with one doorbell (udrv_nvme_submit()), and their
+ * callbacks run in the same thread, inside udrv_nvme_poll() or udrv_nvme_wait().
+ *
+ * A command that takes longer than the queue's timeout is aborted, and if that does not help, the
+ * controller is reset: disabled, by function reset if it does not react, and initialised again.
+ * Commands without an answer are then sent again, as Linux does, or end with a status that says
+ * that nobody knows whether they were carried out. A buffer is given back to the caller only when
+ * the controller cannot reach it any more.
+ */
+#ifndef UDRV_NVME_H
+#define UDRV_NVME_H
+
+#include <sys/uio.h>
+
+#include <udrv/types.h>
+
+#include "nvme_regs.h"
+
+UDRV_BEGIN_DECLS
+
+struct udrv_nvme;
+struct udrv_nvme_queue;
+
+/**
+ * struct udrv_nvme_options - for udrv_nvme_attach(); zeroes are the defaults
+ * @queues: most I/O queue pairs that will be made; default: the CPUs of the process
+ * @io_timeout_ms: how long a command may take before it is aborted; default 30,000
+ * @admin_timeout_ms: likewise of admin commands; then the controller is reset; default 60,000
+ * @retries: how often a command is sent again after a reset, or a status that allows it; default 5;
+ *	-1: never
+ * @no_shadow_doorbells: do not use them (NVMe 1.4, 5.7) though the controller offers them
+ * @no_sgl: transfers of more than two pages by PRP lists, even if the controller knows SGLs
+ */
+struct udrv_nvme_options {
+	unsigned int queues;
+	unsigned int io_timeout_ms;
+	unsigned int admin_timeout_ms;
+	int retries;
+	bool no_shadow_doorbells;
+	bool no_sgl;
+};
+
+/**
+ * udrv_nvme_attach() - take a controller into use
+ * @dev: open; stays the caller's
+ * @options: or NULL
+ * @nvme_out: the controller; untouched on failure
+ *
+ * Maps the registers, claims them, resets the controller and initialises it (NVMe 1.4, 7.6.1),
+ * identifies it and its namespaces. May block for CAP.TO and more. Any thread; one controller per
+ * device. Failures are explained in one log line. Return: 0 or negative errno: -ENODEV if it does
+ * not answer, -ETIMEDOUT, -EPROTO if it answers nonsense, -EOPNOTSUPP if this driver cannot use it.
+ */
+UDRV_API int udrv_nvme_attach(struct udrv_device *dev, const struct udrv_nvme_options *options,
+			      struct udrv_nvme **nvme_out);
+
+/**
+ * udrv_nvme_detach() - shut the controller down (NVMe 1.4, 7.6.2), then free everything
+ * @nvme: or NULL; its queues have been destroyed
+ */
+UDRV_API void udrv_nvme_detach(struct udrv_nvme *nvme);
+
+/** udrv_nvme_device() - the device that it was attached to. */
+UDRV_API struct udrv_device *udrv_nvme_device(const struct udrv_nvme *nvme);
+
+/** udrv_nvme_id_ctrl() - Identify Controller as of the last initialisation; valid until detach. */
+UDRV_API const struct nvme_id_ctrl *udrv_nvme_id_ctrl(const struct udrv_nvme *nvme);
+
+/** struct udrv_nvme_info - what else there is to know of a controller. */
+struct udrv_nvme_info {
+	uint64_t cap;
+	uint32_t vs;
+	unsigned int queues;	    /* I/O queue pairs that may be made */
+	unsigned int queue_entries; /* most per queue */
+	uint32_t max_transfer;	    /* bytes of one command */
+	bool shadow_doorbells, sgl;
+	bool dead;	     /* it was given up */
+	unsigned int resets; /* since attach */
+	unsigned int timeouts, aborts;
+	unsigned int bad_completions; /* that named no command, had a wrong queue, ... */
+};
+
+/** udrv_nvme_get_info() - as of now. Any thread. */
+UDRV_API void udrv_nvme_get_info(struct udrv_nvme *nvme, struct udrv_nvme_info *info);
+
+/**
+ * udrv_nvme_reset() - reset the controller now
+ *
+ * What is in flight is sent again. Returns when that is over: 0, -EIO if the controller was given
+ * up, -ENODEV. Any thread that has no queue, or not in a callback: -EDEADLK.
+ */
+UDRV_API int udrv_nvme_reset(struct udrv_nvme *nvme);
+
+/* Admin commands. Any thread that may block; not in callbacks of queues: -EDEADLK. */
+
+/**
+ * udrv_nvme_admin() - carry out an admin command
+ * @nvme: the controller
+ * @cmd: opcode, nsid, cdw2, cdw3, cdw10 to cdw15; the rest is filled in
+ * @buf: the data, any memory, or NULL; its direction follows from the opcode (NVMe 1.4, 4.2)
+ * @len: bytes of it
+ * @result: the completion's DW0, or NULL
+ *
+ * Return: 0, a positive NVMe status (without the phase tag; the controller's answer), or negative
+ * errno if there is none: -ENODEV, -ETIMEDOUT (the controller was reset), -EIO (given up), -EINVAL
+ * for commands that are the driver's own (queues, asynchronous events, doorbell buffers).
+ */
+UDRV_API int udrv_nvme_admin(struct udrv_nvme *nvme, const struct nvme_sqe *cmd, void *buf,
+			     size_t len, uint32_t *result);
+
+/** udrv_nvme_identify() - Identify (5.15); @buf has NVME_IDENTIFY_SIZE bytes. As udrv_nvme_admin().
+ */
+UDRV_API int udrv_nvme_identify(struct udrv_nvme *nvme, unsigned int cns, uint32_t nsid, void *buf);
+
+/**
+ * udrv_nvme_get_log() - Get Log Page (5.14)
+ * @nvme: the controller
+ * @log: identifier
+ * @nsid: NVME_NSID_ALL for the controller's
+ * @buf: any memory
+ * @len: bytes, a multiple of 4; in pieces where the transfer size wants it and the controller can
+ * @keep_event: do not clear the event that the page tells of (RAE)
+ */
+UDRV_API int udrv_nvme_get_log(struct udrv_nvme *nvme, unsigned int log, uint32_t nsid, void *buf,
+			       size_t len, bool keep_event);
+
+/**
+ * udrv_nvme_get_feature() - Get Features (5.10)
+ * @nvme: the controller
+ * @feature: identifier, NVME_FEAT_* select in bits 10:8
+ * @nsid: or 0
+ * @cdw11: what some features take
+ * @buf: for features with data, or NULL
+ * @len: bytes of it
+ * @value: DW0
+ */
+UDRV_API int udrv_nvme_get_feature(struct udrv_nvme *nvme, uint32_t feature, uint32_t nsid,
+				   uint32_t cdw11, void *buf, size_t len, uint32_t *value);
+
+/** udrv_nvme_set_feature() - Set Features (5.21); @save: also over resets and power cycles. */
+UDRV_API int udrv_nvme_set_feature(struct udrv_nvme *nvme, uint32_t feature, uint32_t nsid,
+				   uint32_t value, bool save, uint32_t *result);
+
+/**
+ * udrv_nvme_format() - Format NVM (5.23): all data of the namespace is lost
+ * @nvme: the controller
+ * @nsid: namespace, or NVME_NSID_ALL
+ * @lbaf: index of the LBA format
+ * @ses: secure erase: 0 none, 1 user data, 2 cryptographic
+ *
+ * Waits as long as it takes. Namespaces are read anew. -EBUSY while I/O queues exist.
+ */
+UDRV_API int udrv_nvme_format(struct udrv_nvme *nvme, uint32_t nsid, unsigned int lbaf,
+			      unsigned int ses);
+
+/* Namespaces. */
+
+/**
+ * struct udrv_nvme_ns - a namespace; the controller's, valid until detach
+ * @nsid: its number
+ * @block_shift: log2 of the data bytes of a block
+ * @blocks: its size; 0 once it is gone
+ * @max_blocks: of one command
+ * @metadata: bytes per block
+ * @extended: metadata is behind each block in the same buffer, else in one of its own
+ * @pi_type: end-to-end protection, 0 to 3
+ * @read_only: writes are refused
+ * @usable: its format can be read and written without a metadata buffer
+ */
+struct udrv_nvme_ns {
+	uint32_t nsid;
+	unsigned int block_shift;
+	uint64_t blocks;
+	uint32_t max_blocks;
+	uint16_t metadata;
+	bool extended;
+	uint8_t pi_type;
+	bool read_only;
+	bool usable;
+};
+
+/** udrv_nvme_ns() - an active namespace by its number, or NULL. Any thread. */
+UDRV_API const struct udrv_nvme_ns *udrv_nvme_ns(struct udrv_nvme *nvme, uint32_t nsid);
+
+/** udrv_nvme_ns_next() - the active namespace with the next higher number than @nsid, or NULL. */
+UDRV_API const struct udrv_nvme_ns *udrv_nvme_ns_next(struct udrv_nvme *nvme, uint32_t nsid);
+
+/* Events. */
+
+/** enum udrv_nvme_event - what a controller may tell by itself (NVMe 1.4, 5.2). */
+enum udrv_nvme_event {
+	UDRV_NVME_EVENT_NS_CHANGED, /* arg: the namespace, read anew already; 0: many */
+	UDRV_NVME_EVENT_SMART,	    /* arg: the critical warning bits of the SMART log */
+	UDRV_NVME_EVENT_FIRMWARE,   /* arg: 0; firmware activation begins */
+	UDRV_NVME_EVENT_ERROR,	    /* arg: the event's information field; the error log has more */
+	UDRV_NVME_EVENT_RESET,	    /* arg: 0; a reset is over and the controller works again */
+	UDRV_NVME_EVENT_DEAD,	    /* arg: 0; the controller was given up */
+};
+
+/**
+ * udrv_nvme_on_event() - be told of events
+ * @nvme: the controller
+ * @fn: called from a thread of the controller's, one at a time; it may use admin commands. NULL: no
+ *	more; not called any more afterwards
+ * @ctx: for @fn
+ */
+UDRV_API void udrv_nvme_on_event(struct udrv_nvme *nvme,
+				 void (*fn)(void *ctx, enum udrv_nvme_event event, uint32_t arg),
+				 void *ctx);
+
+/* Queue pairs. Everything from here on is for the one thread that uses the queue. */
+
+/** enum udrv_nvme_completion - how a queue learns of completions. */
+enum udrv_nvme_completion {
+	UDRV_NVME_INTERRUPT, /* udrv_nvme_wait() blocks until there is an interrupt */
+	UDRV_NVME_POLLED,    /* no interrupts: it looks all the time */
+	UDRV_NVME_ADAPTIVE,  /* looks as long as that pays, then blocks */
+};
+
+/**
+ * struct udrv_nvme_queue_options - for udrv_nvme_queue_create(); zeroes are the defaults
+ * @entries: of the submission queue, a power of two from 4; one less can be in flight; default 256,
+ *	or what the controller has
+ * @completion: see there
+ */
+struct udrv_nvme_queue_options {
+	unsigned int entries;
+	enum udrv_nvme_completion completion;
+};
+
+/**
+ * udrv_nvme_queue_create() - make an I/O queue pair
+ * @nvme: the controller
+ * @options: or NULL
+ * @q_out: the queue pair; untouched on failure
+ *
+ * Any thread, which need not be the one that uses it. Return: 0, -EMFILE if the controller grants
+ * no more, -EINVAL, -ENOMEM, -EIO.
+ */
+UDRV_API int udrv_nvme_queue_create(struct udrv_nvme *nvme,
+				    const struct udrv_nvme_queue_options *options,
+				    struct udrv_nvme_queue **q_out);
+
+/**
+ * udrv_nvme_queue_destroy() - delete a queue pair
+ * @q: or NULL
+ *
+ * Commands in flight end with NVME_SC_ABORT_SQ_DELETED; their callbacks are called here. Not in a
+ * callback.
+ */
+UDRV_API void udrv_nvme_queue_destroy(struct udrv_nvme_queue *q);
+
+/** udrv_nvme_queue_depth() - most commands in flight. */
+UDRV_API unsigned int udrv_nvme_queue_depth(const struct udrv_nvme_queue *q);
+
+/** udrv_nvme_in_flight() - commands whose callback was not called yet. */
+UDRV_API unsigned int udrv_nvme_in_flight(const struct udrv_nvme_queue *q);
+
+/**
+ * typedef udrv_nvme_done_t - a command has ended, and its buffer is the caller's again
+ * @ctx: given with the command
+ * @status: 0, or the NVMe status field without the phase tag: NVME_SC_* in NVME_STATUS_MASK, and
+ *	flags. Where the controller gave no answer: NVME_SC_HOST_PATHING, it was not carried out;
+ *	NVME_SC_HOST_ABORTED, nobody knows.
+ * @dw0: the completion's command specific result
+ *
+ * In the queue's thread. It may put further commands into the queue; they are submitted when
+ * udrv_nvme_poll() returns. It must not block, nor use admin commands or destroy the queue.
+ */
+typedef void (*udrv_nvme_done_t)(void *ctx, uint32_t status, uint32_t dw0);
+
+/** udrv_nvme_errno() - the negative errno that says best what a status says; 0 of success. */
+UDRV_API int udrv_nvme_errno(uint32_t status);
+
+/** udrv_nvme_status_text() - the name of a status, static; never NULL. */
+UDRV_API const char *udrv_nvme_status_text(uint32_t status);
+
+/**
+ * udrv_nvme_read() - put a read into the queue
+ * @q: the queue
+ * @ns: of the same controller
+ * @buf: any memory of whole blocks, best DMA memory (<udrv/dma.h>: no system call is made then);
+ *	it belongs to the controller until @done is called
+ * @lba: first block
+ * @blocks: at least 1, at most ns->max_blocks
+ * @flags: 0, or NVME_RW_FUA, NVME_RW_LR
+ * @done: called once if this returns 0, else not at all
+ * @ctx: for @done
+ *
+ * Return: 0, -EAGAIN if the queue is full, -EINVAL for blocks that do not exist or a misaligned
+ * buffer, -EMSGSIZE for too many, -ENODEV, -EIO if the controller was given up, -ENOMEM,
+ * -EOPNOTSUPP if the namespace needs a metadata buffer.
+ */
+UDRV_API int udrv_nvme_read(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, void *buf,
+			    uint64_t lba, uint32_t blocks, uint32_t flags, udrv_nvme_done_t done,
+			    void *ctx);
+
+/** udrv_nvme_write() - put a write into the queue; as udrv_nvme_read(). */
+UDRV_API int udrv_nvme_write(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns,
+			     const void *buf, uint64_t lba, uint32_t blocks, uint32_t flags,
+			     udrv_nvme_done_t done, void *ctx);
+
+/**
+ * struct udrv_nvme_io - a transfer with all that it may have
+ * @opcode: NVME_READ, NVME_WRITE or NVME_COMPARE
+ * @iov: buffers of together the blocks' size, with the metadata if that is extended
+ * @iov_count: how many; a buffer in the middle begins and ends at a page's border, unless the
+ *	controller knows SGLs
+ * @metadata: the blocks' metadata if the namespace has it apart, or NULL
+ * @lba: first block
+ * @blocks: as for udrv_nvme_read()
+ * @flags: CDW12 bits: NVME_RW_FUA, NVME_RW_LR, NVME_RW_PRACT and the other protection bits
+ * @ref_tag: initial logical block reference tag
+ * @app_tag: application tag
+ * @app_mask: application tag mask
+ */
+struct udrv_nvme_io {
+	uint8_t opcode;
+	const struct iovec *iov;
+	unsigned int iov_count;
+	void *metadata;
+	uint64_t lba;
+	uint32_t blocks;
+	uint32_t flags;
+	uint32_t ref_tag;
+	uint16_t app_tag, app_mask;
+};
+
+/** udrv_nvme_rw() - put a transfer into the queue; returns as udrv_nvme_read(), -E2BIG: pieces. */
+UDRV_API int udrv_nvme_rw(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns,
+			  const struct udrv_nvme_io *io, udrv_nvme_done_t done, void *ctx);
+
+/** udrv_nvme_flush() - what was written before is kept when the power fails (6.8). */
+UDRV_API int udrv_nvme_flush(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns,
+			     udrv_nvme_done_t done, void *ctx);
+
+/** udrv_nvme_write_zeroes() - @flags: NVME_RW_FUA, NVME_RW_DEAC. -EOPNOTSUPP: not known (6.17). */
+UDRV_API int udrv_nvme_write_zeroes(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns,
+				    uint64_t lba, uint32_t blocks, uint32_t flags,
+				    udrv_nvme_done_t done, void *ctx);
+
+/** udrv_nvme_verify() - check the blocks without transferring them (6.14). */
+UDRV_API int udrv_nvme_verify(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns,
+			      uint64_t lba, uint32_t blocks, uint32_t flags, udrv_nvme_done_t done,
+			      void *ctx);
+
+/**
+ * udrv_nvme_deallocate() - the blocks' contents are not needed any more (6.7)
+ * @q: the queue
+ * @ns: the namespace
+ * @ranges: copied
+ * @count: 1 to NVME_DSM_RANGES_MAX
+ * @done: as for udrv_nvme_read()
+ * @ctx: for @done
+ */
+UDRV_API int udrv_nvme_deallocate(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns,
+				  const struct nvme_dsm_range *ranges, unsigned int count,
+				  udrv_nvme_done_t done, void *ctx);
+
+/**
+ * udrv_nvme_command() - put any command of the I/O command set into the queue
+ * @q: the queue
+ * @cmd: opcode, flags but PSDT, nsid, cdw2, cdw3, cdw10 to cdw15
+ * @buf: or NULL; direction as for udrv_nvme_admin()
+ * @len: bytes of it, at most the controller's max_transfer
+ * @done: as for udrv_nvme_read()
+ * @ctx: for @done
+ *
+ * It is sent once: after a reset it ends with NVME_SC_HOST_ABORTED.
+ */
+UDRV_API int udrv_nvme_command(struct udrv_nvme_queue *q, const struct nvme_sqe *cmd, void *buf,
+			       size_t len, udrv_nvme_done_t done, void *ctx);
+
+/** udrv_nvme_submit() - show the controller all that was put into the queue: one doorbell. */
+UDRV_API void udrv_nvme_submit(struct udrv_nvme_queue *q);
+
+/**
+ * udrv_nvme_poll() - call the callbacks of what has been completed
+ * @q: the queue
+ * @max: at most so many; 0: all that is there
+ *
+ * Never blocks. Also looks for commands that have taken too long, and after a reset sends again
+ * what had no answer: whoever has commands in flight calls it, or udrv_nvme_wait(), every second at
+ * least. Return: how many callbacks were called.
+ */
+UDRV_API unsigned int udrv_nvme_poll(struct udrv_nvme_queue *q, unsigned int max);
+
+/**
+ * udrv_nvme_wait() - wait until something was completed, and call the callbacks
+ * @q: the queue
+ * @timeout_ms: -1: as long as it takes
+ *
+ * Submits first. How it waits was chosen with the queue. With nothing in flight it returns at once,
+ * unless udrv_nvme_wake() was called. Return: how many callbacks were called; 0 after @timeout_ms,
+ * or if it was woken.
+ */
+UDRV_API unsigned int udrv_nvme_wait(struct udrv_nvme_queue *q, int timeout_ms);
+
+/** udrv_nvme_wake() - end udrv_nvme_wait() of another thread, or the next one. Any thread. */
+UDRV_API void udrv_nvme_wake(struct udrv_nvme_queue *q);
+
+/**
+ * udrv_nvme_event_fd() - for threads that wait for other things, too: an eventfd that becomes
+ * readable after an interrupt; it need not be read (edge-triggered epoll, multishot poll)
+ *
+ * udrv_nvme_arm() afterwards, then sleep. Return: -EOPNOTSUPP for a queue that is polled.
+ */
+UDRV_API int udrv_nvme_event_fd(const struct udrv_nvme_queue *q);
+
+/** udrv_nvme_arm() - true if there is something for udrv_nvme_poll() now: do not sleep. */
+UDRV_API bool udrv_nvme_arm(struct udrv_nvme_queue *q);
+
+UDRV_END_DECLS
+
+#endif
