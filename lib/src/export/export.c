@@ -32,9 +32,11 @@ static int start_each(struct udrv__exports *x, const struct udrv_device *dev,
 			udrv_dev_err(dev, "more than %d block devices", UDRV__EXPORTS_MAX);
 			return -E2BIG;
 		}
-		ret = o->ublk ? udrv__ublk_start(b, udrv_device_name(dev), id, x->ended_fd,
-						 &x->ublk[x->count])
-			      : udrv__block_sync_start(b, nbd_queues(), &x->nbd[x->count]);
+		if (o->ublk)
+			ret = udrv__ublk_start(b, udrv_device_name(dev), id, x->ended_fd,
+					       &x->ublk[x->count]);
+		else
+			ret = udrv__block_sync_start(b, nbd_queues(), &x->nbd[x->count]);
 		if (ret) {
 			udrv_dev_err(dev, "%s: cannot be exported: %s", b->name, strerror(-ret));
 			return ret;
