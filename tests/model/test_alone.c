@@ -8,6 +8,7 @@
 
 #include "driver/daemon.h"
 #include "edu.h"
+#include "pci/sysfs.h"
 
 #include "support/process.h"
 #include "support/suite.h"
@@ -160,6 +161,30 @@ START_TEST(a_device_of_another_driver_s_daemon_is_left_alone)
 }
 END_TEST
 
+/* None of these can be opened here; which one it tries, it says. */
+START_TEST(the_only_device_need_not_be_named)
+{
+	static const char *const words[] = {"udrv-edu", "factorial", "3", NULL};
+
+	static char sysfs[sizeof(fake_root) + 8];
+
+	(void)snprintf(sysfs, sizeof(sysfs), "%s/sys", fake_root);
+	udrv__sysfs_root = sysfs;
+	fake_pci_device("0000:00:02.0", 0x1234, 0x11e8, NULL, -1);
+	fake_pci_device("0000:00:03.0", 0x8086, 0x10d3, "vfio-pci", 2);
+	fake_pci_device("0000:00:04.0", 0x1234, 0x11e8, "e1000", 3);
+	ck_assert_int_eq(call(words), 1);
+	said("client.err",
+	     "no device that it drives is bound to vfio-pci, udrv_stub or uio_pci_generic");
+	fake_pci_device("0000:00:05.0", 0x1234, 0x11e8, "vfio-pci", 4);
+	ck_assert_int_eq(call(words), 1);
+	said("client.err", "0000:00:05.0: ");
+	fake_pci_device("0000:00:06.0", 0x1234, 0x11e8, "uio_pci_generic", -1);
+	ck_assert_int_eq(call(words), 1);
+	said("client.err", "choose one by --device: 0000:00:0");
+}
+END_TEST
+
 static void await(const char *file, const char *part)
 {
 	for (int waited = 0; waited < WAIT_MS; waited += 5) {
@@ -211,6 +236,7 @@ int main(void)
 	tcase_add_test(tc, what_goes_wrong_is_told);
 	tcase_add_test(tc, a_device_of_another_driver_s_daemon_is_left_alone);
 	tcase_add_loop_test(tc, a_signal_ends_the_verb_and_the_device_is_removed, 0, 2);
+	tcase_add_test(tc, the_only_device_need_not_be_named);
 	tcase_add_test(tc, a_verb_reads_its_callers_data);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

@@ -50,10 +50,9 @@ static int find_device(const struct udrv_driver *drv, char *name, size_t size)
 		return ret;
 	}
 	if (!s.found)
-		udrv_pr_err("no daemon of this driver is running, and no device of its is bound to "
-			    "what lets it be driven from here; run: udrv bind DEVICE, or udrv run "
-			    "%s DEVICE (see 'udrv list')",
-			    drv->name);
+		udrv_pr_err("no daemon of this driver is running, and no device that it drives is "
+			    "bound to vfio-pci, udrv_stub or uio_pci_generic; run: udrv bind "
+			    "DEVICE (see 'udrv list')");
 	else if (s.found > 1)
 		udrv_pr_err("no daemon of this driver is running, and several devices could be "
 			    "meant; choose one by --device:%s",
