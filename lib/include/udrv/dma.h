@@ -227,6 +227,47 @@ static inline void udrv_dma_unmap_page(struct udrv_device *dev, udrv_iova_t addr
 }
 
 /**
+ * struct udrv_dma_window - memory that was looked up last: one for each thread and device; begins as
+ * zeroes
+ */
+struct udrv_dma_window {
+	uintptr_t va;
+	size_t len;
+	udrv_iova_t iova;
+	uint64_t epoch;
+};
+
+/* Private: changes when memory that a window may show goes. */
+UDRV_API extern uint64_t udrv__dma_epoch;
+UDRV_API udrv_iova_t udrv__dma_look_up(const struct udrv_device *dev, const volatile void *ptr,
+				       size_t size, struct udrv_dma_window *window);
+
+/**
+ * udrv_dma_look_up() - the address of DMA memory for a device, in a few instructions
+ * @dev: the device
+ * @ptr: any memory that the caller owns
+ * @size: bytes, at least 1
+ * @window: where it was found last time
+ *
+ * For hot paths: what udrv_dma_map_single() would return for memory of udrv_dma_alloc_coherent(),
+ * udrv_kmalloc() and DMA caches; nothing is to be unmapped. Other memory, registered memory too, is
+ * not found: then udrv_dma_map_single() maps it, and it must be unmapped. Neither lock nor system
+ * call. One thread at a time per window. Return: the address, or UDRV_DMA_MAPPING_ERROR.
+ */
+static inline udrv_iova_t udrv_dma_look_up(const struct udrv_device *dev, const volatile void *ptr,
+					   size_t size, struct udrv_dma_window *window)
+{
+	size_t offset = (uintptr_t)ptr - window->va;
+
+	if (__builtin_expect(offset < window->len && size - 1 < window->len - offset &&
+				     window->epoch ==
+					     __atomic_load_n(&udrv__dma_epoch, __ATOMIC_ACQUIRE),
+			     1))
+		return window->iova + offset;
+	return udrv__dma_look_up(dev, ptr, size, window);
+}
+
+/**
  * udrv_virt_to_bus() - the IOVA of DMA memory
  * @address: in DMA memory or registered memory
  *

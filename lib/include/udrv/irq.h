@@ -249,6 +249,25 @@ static inline int udrv_request_irq(struct udrv_device *dev, int irq, udrv_irq_ha
 }
 
 /**
+ * udrv_request_irq_fd() - take a vector whose interrupts the caller waits for by itself
+ * @dev: the device
+ * @irq: from udrv_pci_irq_vector(); a message-signalled one, without a handler
+ * @name: for statistics and messages; copied
+ * @dev_id: identifies it to udrv_free_irq(), which gives the vector back; not NULL
+ *
+ * For threads that wait for other things too, or look at the device's memory before they sleep. No
+ * worker serves the vector, nothing of it is counted, and it cannot be disabled. The descriptor is
+ * an eventfd that the kernel signals for each interrupt. Blocking reads of it are fine, as are
+ * multishot polls and edge-triggered epoll without reads; others may write to it to wake the
+ * reader. It is the vector's own: not to be closed, valid until udrv_free_irq(). When the device
+ * goes, nobody signals it: also wait for UDRV_EVENT_GONE (<udrv/device.h>), or write to it then.
+ *
+ * Any thread. Return: the descriptor, -EINVAL, -EOPNOTSUPP for a level-triggered line, which must
+ * be unmasked by who shares it, -EBUSY if the vector has a handler, -ENOMEM.
+ */
+UDRV_API int udrv_request_irq_fd(struct udrv_device *dev, int irq, const char *name, void *dev_id);
+
+/**
  * udrv_free_irq() - remove a handler
  * @dev: the device
  * @irq: the vector

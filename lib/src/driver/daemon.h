@@ -7,7 +7,12 @@
 #include <pthread.h>
 #include <time.h>
 
+#include <udrv/device.h>
 #include <udrv/driver.h>
+
+#include "export/export.h"
+#include "stat/claims.h"
+#include "stat/segment.h"
 
 /* Room for a path below the run-time directory. */
 #define UDRV__PATH_MAX 256
@@ -85,6 +90,66 @@ void udrv__notify(const char *state);
 void udrv__log_to_stderr(const struct udrv_driver *drv, int max_level);
 
 #define UDRV__EXIT_USAGE 2
+
+/* What a daemon is told; the texts are the caller's and stay. */
+struct udrv__daemon_options {
+	const char *device;  /* as users write it */
+	const char *backend; /* or NULL */
+	struct udrv__export_options exports;
+};
+
+/* daemon.c: one that drives its device; a program has at most one. */
+struct udrv__daemon {
+	const struct udrv_driver *drv;
+	struct udrv__daemon_options options;
+	char name[UDRV_DEVICE_NAME_MAX];
+	struct udrv_device *dev;
+	struct udrv__control control;
+	struct udrv__control settings;
+	struct udrv__stat_segment stats;
+	struct udrv__claim_file claims;
+	struct udrv__exports exports;
+	int lock_fd;
+	int watchdog_fd; /* timer, or -1 */
+};
+
+/*
+ * Lock the device, open it, probe, serve verbs, start the exports. Starts threads. 0 or negative
+ * errno, explained, with nothing left behind.
+ */
+int udrv__daemon_start(struct udrv__daemon *d, const struct udrv_driver *drv,
+		       const struct udrv__daemon_options *o);
+/* Tell the service manager and the log, once whoever is to use the device can. */
+void udrv__daemon_ready(const struct udrv__daemon *d);
+void udrv__daemon_log_ready(const struct udrv__daemon *d);
+/* The main loop: 0 when @stop_fd is readable, negative errno when the device ends it. */
+int udrv__daemon_serve(const struct udrv__daemon *d, int stop_fd);
+/* Undo the start. @why: what the main loop returned. */
+void udrv__daemon_stop(struct udrv__daemon *d, int why);
+
+/* options.c: what follows `udrv-<name> run`. */
+struct udrv__run_options {
+	struct udrv__daemon_options daemon;
+	bool detach;
+	bool verbose;
+	char **nbdkit; /* words for nbdkit */
+	int nbdkit_count;
+	char **params; /* NAME=VALUE, checked and set */
+	int param_count;
+};
+
+/* 0; 1: help was asked for and given; -EINVAL, explained. */
+int udrv__run_parse(const struct udrv_driver *drv, int argc, char **argv,
+		    struct udrv__run_options *o);
+/* Set a parameter of the driver by "NAME=VALUE"; the text stays. 0 or -EINVAL, explained. */
+int udrv__set_param(const struct udrv_driver *drv, const char *text);
+
+/* detach.c: go to the background, and let the parent wait for what becomes of the daemon. */
+#define UDRV__DETACH_PARENT 1
+/* 0 in the daemon, with *ready_fd; UDRV__DETACH_PARENT in the parent, with *status; or -errno. */
+int udrv__detach(int *ready_fd, int *status);
+/* The daemon works: its log goes to a file now, its parent ends. */
+void udrv__detach_ready(const struct udrv__daemon *d, int ready_fd);
 
 /* run.c: `udrv-<name> run ...`. The exit status. */
 int udrv__run(const struct udrv_driver *drv, int argc, char **argv);

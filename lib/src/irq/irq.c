@@ -245,6 +245,47 @@ int udrv_request_threaded_irq(struct udrv_device *dev, int irq, udrv_irq_handler
 	return ret;
 }
 
+/* With irqs.lock. */
+static int take_vector(struct udrv__vector *v, struct udrv__action *action)
+{
+	int ret = wait_until_idle(v);
+
+	if (ret)
+		return ret;
+	if (v->level)
+		return -EOPNOTSUPP;
+	if (v->actions) {
+		udrv_dev_err(v->dev, "irq %u is in use by %s", v->nr, v->actions->name);
+		return -EBUSY;
+	}
+	v->actions = action;
+	udrv__irq_describe_actions(v);
+	return v->efd;
+}
+
+/* An action that is never run: the vector has one, and no worker. */
+int udrv_request_irq_fd(struct udrv_device *dev, int irq, const char *name, void *dev_id)
+{
+	struct udrv__action *action;
+	struct udrv__vector *v;
+	int ret;
+
+	if (!dev_id)
+		return -EINVAL;
+	action = calloc(1, sizeof(*action));
+	if (!action)
+		return -ENOMEM;
+	action->dev_id = dev_id;
+	(void)snprintf(action->name, sizeof(action->name), "%s", name ? name : "?");
+	pthread_mutex_lock(&dev->irqs->lock);
+	v = udrv__vector_get(dev, irq);
+	ret = v ? take_vector(v, action) : -EINVAL;
+	pthread_mutex_unlock(&dev->irqs->lock);
+	if (ret < 0)
+		free(action);
+	return ret;
+}
+
 static struct udrv__action **find_action(struct udrv__vector *v, const void *dev_id)
 {
 	struct udrv__action **link = &v->actions;

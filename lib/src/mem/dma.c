@@ -89,9 +89,11 @@ int udrv_dma_set_mask(struct udrv_device *dev, uint64_t mask)
 {
 	int ret = check_mask(dev, mask);
 
-	if (!ret)
-		__atomic_store_n(&dev->dma->mask, mask, __ATOMIC_RELAXED);
-	return ret;
+	if (ret)
+		return ret;
+	__atomic_store_n(&dev->dma->mask, mask, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&udrv__dma_epoch, 1, __ATOMIC_SEQ_CST);
+	return 0;
 }
 
 int udrv_dma_set_coherent_mask(struct udrv_device *dev, uint64_t mask)

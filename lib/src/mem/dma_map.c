@@ -252,6 +252,32 @@ udrv_iova_t udrv_dma_map_single(struct udrv_device *dev, void *ptr, size_t size,
 	return map_slowly(dev, ptr, size, dir);
 }
 
+/*
+ * Whoever asks owns the memory, so its region stays. What the window shows may have been another
+ * region's, which went: the epoch changed then, before the caller got the memory.
+ */
+udrv_iova_t udrv__dma_look_up(const struct udrv_device *dev, const volatile void *ptr, size_t size,
+			      struct udrv_dma_window *window)
+{
+	const uint64_t epoch = __atomic_load_n(&udrv__dma_epoch, __ATOMIC_ACQUIRE);
+	const struct udrv__dma *dma = dev->dma;
+	const uint64_t mask = __atomic_load_n(&dma->mask, __ATOMIC_RELAXED);
+	const struct udrv__region *region = udrv__region_of(ptr);
+	const uintptr_t va = (uintptr_t)region->va;
+	const size_t offset = (uintptr_t)ptr - va;
+	size_t len = region->len;
+
+	if (offset >= len || region->kind != UDRV__REGION_ARENA || region->iova > mask ||
+	    !udrv__region_reached_by(region, dma->domain_id))
+		return UDRV_DMA_MAPPING_ERROR;
+	if (len - 1 > mask - region->iova)
+		len = mask - region->iova + 1;
+	if (offset >= len || !size || size > len - offset)
+		return UDRV_DMA_MAPPING_ERROR;
+	*window = (struct udrv_dma_window){va, len, region->iova, epoch};
+	return region->iova + offset;
+}
+
 /* The record, off the list, if it is the one that the caller means. */
 static struct udrv__region *take_stream(struct udrv__dma *dma, udrv_iova_t addr, size_t size)
 {

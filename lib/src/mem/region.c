@@ -9,6 +9,7 @@
 
 struct udrv__region_table udrv__regions_by_va;
 struct udrv__region_table udrv__regions_by_iova;
+uint64_t udrv__dma_epoch = 1; /* a window of zeroes is of none */
 const struct udrv__region udrv__no_region;
 const struct udrv__region udrv__several_regions;
 pthread_mutex_t udrv__regions_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -157,6 +158,7 @@ void udrv__region_remove(struct udrv__region_table *table, uint64_t key,
 	while (next_part(&part, key, region->len))
 		if (find_chunk(table, &part, false))
 			remove_part(&part, region, others);
+	__atomic_fetch_add(&udrv__dma_epoch, 1, __ATOMIC_SEQ_CST);
 }
 
 static void free_table(struct udrv__region_table *table)

@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 
+#include <udrv/dma.h>
 #include <udrv/list.h>
 
 #include "mem/iova.h"
@@ -139,10 +140,12 @@ static inline void udrv__region_set_reached(struct udrv__region *region, uint32_
 {
 	uint64_t bit = UINT64_C(1) << domain % 64;
 
-	if (reached)
+	if (reached) {
 		__atomic_fetch_or(&region->domains[domain / 64], bit, __ATOMIC_SEQ_CST);
-	else
-		__atomic_fetch_and(&region->domains[domain / 64], ~bit, __ATOMIC_SEQ_CST);
+		return;
+	}
+	__atomic_fetch_and(&region->domains[domain / 64], ~bit, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&udrv__dma_epoch, 1, __ATOMIC_SEQ_CST);
 }
 
 #endif

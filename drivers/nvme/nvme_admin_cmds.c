@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+/* Admin commands for users: NVM Express 1.4, 5. */
+#include <errno.h>
+#include <string.h>
+
+#include "nvme_ctrl.h"
+
+#define FORMAT_TIMEOUT_MS (24u * 3600 * 1000) /* it takes what it takes */
+
+/* Those that would pull the ground from under the library. */
+static bool is_own(uint8_t opcode)
+{
+	switch (opcode) {
+	case NVME_ADMIN_DELETE_SQ:
+	case NVME_ADMIN_CREATE_SQ:
+	case NVME_ADMIN_DELETE_CQ:
+	case NVME_ADMIN_CREATE_CQ:
+	case NVME_ADMIN_ASYNC_EVENT:
+	case NVME_ADMIN_DOORBELL_BUFFER:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int run(struct udrv_nvme *nvme, const struct nvme_sqe *cmd, void *buf, size_t len,
+	       uint32_t *result, unsigned int timeout_ms)
+{
+	struct nvme_sqe sqe = *cmd;
+	int ret;
+
+	if (nvme_in_callback())
+		return -EDEADLK;
+	ret = nvme_await_live(nvme);
+	if (ret)
+		return ret;
+	sqe.flags = 0;
+	sqe.mptr = sqe.prp1 = sqe.prp2 = 0;
+	return nvme_admin_run_for(nvme, &sqe, buf, len, result, false, timeout_ms);
+}
+
+int udrv_nvme_admin(struct udrv_nvme *nvme, const struct nvme_sqe *cmd, void *buf, size_t len,
+		    uint32_t *result)
+{
+	if (is_own(cmd->opcode) || (len && !buf))
+		return -EINVAL;
+	if (len > nvme->max_transfer)
+		return -EMSGSIZE;
+	return run(nvme, cmd, buf, len, result, nvme->options.admin_timeout_ms);
+}
+
+int udrv_nvme_identify(struct udrv_nvme *nvme, unsigned int cns, uint32_t nsid, void *buf)
+{
+	const struct nvme_sqe sqe = {.opcode = NVME_ADMIN_IDENTIFY, .nsid = nsid, .cdw10 = cns};
+
+	return udrv_nvme_admin(nvme, &sqe, buf, NVME_IDENTIFY_SIZE, NULL);
+}
+
+/* 5.14: NUMD is in dwords, 0's based; longer ones and offsets are not for all controllers. */
+static int get_log_piece(struct udrv_nvme *nvme, unsigned int log, uint32_t nsid, void *buf,
+			 size_t len, uint64_t offset, bool keep_event)
+{
+	const uint32_t dwords = (uint32_t)(len / 4 - 1);
+	const struct nvme_sqe sqe = {
+		.opcode = NVME_ADMIN_GET_LOG_PAGE,
+		.nsid = nsid,
+		.cdw10 = (log & 0xffu) | (keep_event ? 1u << 15 : 0) | dwords << 16,
+		.cdw11 = dwords >> 16,
+		.cdw12 = (uint32_t)offset,
+		.cdw13 = (uint32_t)(offset >> 32),
+	};
+
+	return udrv_nvme_admin(nvme, &sqe, buf, len, NULL);
+}
+
+int udrv_nvme_get_log(struct udrv_nvme *nvme, unsigned int log, uint32_t nsid, void *buf,
+		      size_t len, bool keep_event)
+{
+	const bool extended = nvme->id->lpa & NVME_LPA_EXTENDED;
+	const size_t most = nvme->max_transfer;
+	int ret = 0;
+
+	if (!len || len % 4)
+		return -EINVAL;
+	if (len > most && !extended)
+		return -EMSGSIZE;
+	for (size_t done = 0; done < len && !ret; done += most) {
+		const size_t piece = len - done < most ? len - done : most;
+
+		/* The event is kept until the last piece is read. */
+		ret = get_log_piece(nvme, log, nsid, (char *)buf + done, piece, done,
+				    keep_event || done + piece < len);
+	}
+	return ret;
+}
+
+int udrv_nvme_get_feature(struct udrv_nvme *nvme, uint32_t feature, uint32_t nsid, uint32_t cdw11,
+			  void *buf, size_t len, uint32_t *value)
+{
+	const struct nvme_sqe sqe = {
+		.opcode = NVME_ADMIN_GET_FEATURES, .nsid = nsid, .cdw10 = feature, .cdw11 = cdw11};
+
+	return udrv_nvme_admin(nvme, &sqe, buf, len, value);
+}
+
+int udrv_nvme_set_feature(struct udrv_nvme *nvme, uint32_t feature, uint32_t nsid, uint32_t value,
+			  bool save, uint32_t *result)
+{
+	const struct nvme_sqe sqe = {.opcode = NVME_ADMIN_SET_FEATURES,
+				     .nsid = nsid,
+				     .cdw10 = (feature & 0xffu) | (save ? NVME_FEAT_SAVE : 0),
+				     .cdw11 = value};
+
+	if ((feature & 0xffu) == NVME_FEAT_QUEUES)
+		return -EINVAL;
+	return udrv_nvme_admin(nvme, &sqe, NULL, 0, result);
+}
+
+static bool has_queues(struct udrv_nvme *nvme)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&nvme->queues_lock);
+	for (unsigned int qid = 1; qid <= NVME_QUEUES_MAX && !found; qid++)
+		found = nvme->queues[qid];
+	pthread_mutex_unlock(&nvme->queues_lock);
+	return found;
+}
+
+int udrv_nvme_format(struct udrv_nvme *nvme, uint32_t nsid, unsigned int lbaf, unsigned int ses)
+{
+	const struct nvme_sqe sqe = {.opcode = NVME_ADMIN_FORMAT_NVM,
+				     .nsid = nsid,
+				     .cdw10 = NVME_FORMAT_LBAF(lbaf) | NVME_FORMAT_SES(ses)};
+	int ret;
+
+	if (!(nvme->id->oacs & NVME_OACS_FORMAT))
+		return -EOPNOTSUPP;
+	if (lbaf > 63 || ses > 2)
+		return -EINVAL;
+	if (has_queues(nvme))
+		return -EBUSY;
+	ret = run(nvme, &sqe, NULL, 0, NULL, FORMAT_TIMEOUT_MS);
+	return ret ? ret : nvme_ns_scan(nvme, false);
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+/* Commands that are not the hot ones: NVM Express 1.4, 6. */
+#include <errno.h>
+#include <string.h>
+
+#include "nvme_ctrl.h"
+
+static int put_without_data(struct udrv_nvme_queue *q, const struct nvme_sqe *sqe,
+			    udrv_nvme_done_t done, void *ctx)
+{
+	const struct nvme_data none = {0};
+
+	return nvme_put_sqe(q, sqe, &none, 0, done, ctx);
+}
+
+static int put_with_data(struct udrv_nvme_queue *q, struct nvme_sqe *sqe, void *buf, size_t len,
+			 uint8_t flags, udrv_nvme_done_t done, void *ctx)
+{
+	const struct iovec iov = {buf, len};
+	struct nvme_data data;
+	int ret;
+
+	if (q->in_flight >= q->depth)
+		return nvme_make_room(q);
+	ret = nvme_data_map(q, sqe, &iov, 1, NULL, 0, &data);
+	if (ret)
+		return ret;
+	ret = nvme_put_sqe(q, sqe, &data, flags, done, ctx);
+	if (ret)
+		nvme_data_unmap(q, &data);
+	return ret;
+}
+
+/* Blocks without data: 6.14, 6.17. Their number has no limit but its field's. */
+static int put_range(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, uint8_t opcode,
+		     uint64_t lba, uint32_t blocks, uint32_t flags, udrv_nvme_done_t done,
+		     void *ctx)
+{
+	const uint64_t size = __atomic_load_n(&ns->blocks, __ATOMIC_RELAXED);
+	const struct nvme_sqe sqe = {
+		.opcode = opcode,
+		.nsid = ns->nsid,
+		.cdw10 = (uint32_t)lba,
+		.cdw11 = (uint32_t)(lba >> 32),
+		.cdw12 = (blocks - 1) | flags,
+	};
+
+	if (!blocks || blocks > size || lba > size - blocks)
+		return -EINVAL;
+	if (blocks > NVME_RW_BLOCKS_MAX)
+		return -EMSGSIZE;
+	return put_without_data(q, &sqe, done, ctx);
+}
+
+int udrv_nvme_flush(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, udrv_nvme_done_t done,
+		    void *ctx)
+{
+	const struct nvme_sqe sqe = {.opcode = NVME_FLUSH, .nsid = ns->nsid};
+
+	return put_without_data(q, &sqe, done, ctx);
+}
+
+int udrv_nvme_write_zeroes(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, uint64_t lba,
+			   uint32_t blocks, uint32_t flags, udrv_nvme_done_t done, void *ctx)
+{
+	if (!(q->nvme->id->oncs & NVME_ONCS_WRITE_ZEROES))
+		return -EOPNOTSUPP;
+	return put_range(q, ns, NVME_WRITE_ZEROES, lba, blocks, flags, done, ctx);
+}
+
+int udrv_nvme_verify(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, uint64_t lba,
+		     uint32_t blocks, uint32_t flags, udrv_nvme_done_t done, void *ctx)
+{
+	if (!(q->nvme->id->oncs & NVME_ONCS_VERIFY))
+		return -EOPNOTSUPP;
+	return put_range(q, ns, NVME_VERIFY, lba, blocks, flags, done, ctx);
+}
+
+int udrv_nvme_deallocate(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns,
+			 const struct nvme_dsm_range *ranges, unsigned int count,
+			 udrv_nvme_done_t done, void *ctx)
+{
+	struct nvme_sqe sqe = {
+		.opcode = NVME_DATASET_MANAGEMENT,
+		.nsid = ns->nsid,
+		.cdw10 = count - 1,
+		.cdw11 = NVME_DSM_DEALLOCATE,
+	};
+
+	if (!(q->nvme->id->oncs & NVME_ONCS_DSM))
+		return -EOPNOTSUPP;
+	if (!count || count > NVME_DSM_RANGES_MAX)
+		return -EINVAL;
+	/* So little is copied. Memory of the caller's is free at once, if it is not the device's.
+	 */
+	return put_with_data(q, &sqe, (void *)(uintptr_t)ranges, count * sizeof(*ranges), 0, done,
+			     ctx);
+}
+
+/* 4.2: an opcode that moves no data has no buffer, one that moves it has one. */
+static bool fits_opcode(uint8_t opcode, const void *buf, size_t len)
+{
+	const bool has_data = NVME_OPCODE_TO_DEVICE(opcode) || NVME_OPCODE_FROM_DEVICE(opcode);
+
+	return has_data ? buf && len : !len;
+}
+
+int udrv_nvme_command(struct udrv_nvme_queue *q, const struct nvme_sqe *cmd, void *buf, size_t len,
+		      udrv_nvme_done_t done, void *ctx)
+{
+	const struct nvme_data none = {0};
+	struct nvme_sqe sqe = *cmd;
+
+	if (len > q->nvme->max_transfer)
+		return -EMSGSIZE;
+	sqe.flags = (uint8_t)(cmd->flags & 0x3fu);
+	sqe.mptr = sqe.prp1 = sqe.prp2 = 0;
+	if (!len)
+		return nvme_put_sqe(q, &sqe, &none, NVME_T_ONCE, done, ctx);
+	if (!fits_opcode(sqe.opcode, buf, len))
+		return -EINVAL;
+	return put_with_data(q, &sqe, buf, len, NVME_T_ONCE, done, ctx);
+}
+
+static size_t sum(const struct iovec *iov, unsigned int count)
+{
+	size_t len = 0;
+
+	for (unsigned int i = 0; i < count; i++) {
+		if (!iov[i].iov_len || __builtin_add_overflow(len, iov[i].iov_len, &len))
+			return SIZE_MAX;
+	}
+	return len;
+}
+
+/* The buffers are the blocks, with their metadata if that is in the same place; or why not. */
+static int check_io(const struct udrv_nvme_ns *ns, const struct udrv_nvme_io *io)
+{
+	const uint64_t size = __atomic_load_n(&ns->blocks, __ATOMIC_RELAXED);
+	const size_t block = ((size_t)1 << ns->block_shift) + (ns->extended ? ns->metadata : 0);
+	const bool stripped = io->flags & NVME_RW_PRACT && ns->metadata == 8 && ns->pi_type;
+	const size_t len = (size_t)io->blocks * (stripped ? (size_t)1 << ns->block_shift : block);
+
+	if (io->opcode != NVME_READ && io->opcode != NVME_WRITE && io->opcode != NVME_COMPARE)
+		return -EINVAL;
+	if (!io->blocks || io->blocks > size || io->lba > size - io->blocks)
+		return -EINVAL;
+	if (!ns->max_blocks || io->blocks > ns->max_blocks)
+		return -EMSGSIZE;
+	if (!io->iov_count || sum(io->iov, io->iov_count) != len)
+		return -EINVAL;
+	if (ns->metadata && !ns->extended && !stripped && !io->metadata)
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+int udrv_nvme_rw(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns,
+		 const struct udrv_nvme_io *io, udrv_nvme_done_t done, void *ctx)
+{
+	struct nvme_sqe sqe = {
+		.opcode = io->opcode,
+		.nsid = ns->nsid,
+		.cdw10 = (uint32_t)io->lba,
+		.cdw11 = (uint32_t)(io->lba >> 32),
+		.cdw12 = (io->blocks - 1) | io->flags,
+		.cdw14 = io->ref_tag,
+		.cdw15 = (uint32_t)io->app_mask << 16 | io->app_tag,
+	};
+	struct nvme_data data;
+	void *meta = ns->extended ? NULL : io->metadata;
+	int ret = check_io(ns, io);
+
+	if (ret)
+		return ret;
+	if (io->opcode == NVME_COMPARE && !(q->nvme->id->oncs & NVME_ONCS_COMPARE))
+		return -EOPNOTSUPP;
+	if (q->in_flight >= q->depth)
+		return nvme_make_room(q);
+	ret = nvme_data_map(q, &sqe, io->iov, io->iov_count, meta,
+			    (size_t)io->blocks * ns->metadata, &data);
+	if (ret)
+		return ret;
+	ret = nvme_put_sqe(q, &sqe, &data, 0, done, ctx);
+	if (ret)
+		nvme_data_unmap(q, &data);
+	return ret;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* A controller, shared by the files of the library. */
+#ifndef NVME_CTRL_H
+#define NVME_CTRL_H
+
+#include <pthread.h>
+
+#include <udrv/completion.h>
+#include <udrv/irq.h>
+#include <udrv/workqueue.h>
+
+#include "nvme_queue.h"
+
+#define NVME_ADMIN_ENTRIES 32u
+#define NVME_QUEUES_MAX	   128u
+#define NVME_NS_MAX	   1024u /* namespaces that are looked at */
+#define NVME_AERS_MAX	   4u
+#define NVME_TICK_MS	   250
+
+enum nvme_state {
+	NVME_STARTING, /* attach */
+	NVME_LIVE,
+	NVME_RESETTING, /* by reset_work */
+	NVME_DEAD,	/* given up */
+};
+
+/* What I/O queues share of namespaces: a table that only grows. */
+struct nvme_namespaces {
+	unsigned int count;
+	struct udrv_nvme_ns *ns[NVME_NS_MAX]; /* by ascending nsid */
+};
+
+struct udrv_nvme {
+	struct udrv_device *dev;
+	struct udrv_nvme_options options;
+	uint8_t __udrv_iomem *regs;
+	uint64_t cap;
+	uint32_t vs;
+	unsigned int page_shift;
+	uint32_t cc; /* what was written to CC last */
+	struct nvme_id_ctrl *id;
+	uint32_t max_transfer;
+	bool sgl;
+
+	/* Interrupts: 0 is the admin queue's; none: everything is polled. */
+	unsigned int vectors;
+
+	pthread_mutex_t state_lock; /* state, and who waits for it */
+	pthread_cond_t state_changed;
+	enum nvme_state state;
+	unsigned int resets;
+	uint32_t timeouts, aborts, bad; /* atomic */
+
+	/* The admin queue. Its callbacks are called with the lock held. */
+	pthread_mutex_t admin_lock;
+	struct udrv_nvme_queue *admin;
+	bool admin_works; /* the controller takes commands */
+	unsigned int aborts_in_flight, aborts_max;
+	unsigned int aers_in_flight;
+
+	/* I/O queues. */
+	pthread_mutex_t config_lock; /* creating, deleting, initialising */
+	pthread_mutex_t queues_lock; /* the table; for moments */
+	unsigned int queues_max;
+	struct udrv_nvme_queue *queues[NVME_QUEUES_MAX + 1]; /* by qid */
+	uint32_t *shadows, *event_idxs;			     /* pages of 5.7, or NULL */
+	udrv_iova_t shadows_iova, event_idxs_iova;
+	bool shadows_on;
+	bool membarrier;
+
+	pthread_mutex_t ns_lock; /* the table's changes */
+	struct nvme_namespaces namespaces;
+
+	/* A thread for resets and the clock; one for events, who may wait for a reset. */
+	struct udrv_workqueue_struct *wq;
+	struct udrv_workqueue_struct *event_wq;
+	struct udrv_work_struct reset_work;
+	struct udrv_work_struct event_work;
+	struct udrv_delayed_work tick_work;
+	bool detaching;
+	uint32_t events[16]; /* completion DW0 of asynchronous events, under admin_lock */
+	unsigned int event_count;
+	uint32_t to_tell; /* bits of enum udrv_nvme_event; atomic */
+	pthread_mutex_t listener_lock;
+	void (*listener)(void *ctx, enum udrv_nvme_event event, uint32_t arg);
+	void *listener_ctx;
+};
+
+static inline uint32_t nvme_read32(const struct udrv_nvme *nvme, unsigned long reg)
+{
+	return udrv_readl((const uint32_t __udrv_iomem *)(nvme->regs + reg));
+}
+
+static inline void nvme_write32(const struct udrv_nvme *nvme, unsigned long reg, uint32_t val)
+{
+	udrv_writel(val, (uint32_t __udrv_iomem *)(nvme->regs + reg));
+}
+
+/* nvme_caps.c: registers and what they promise. Two accesses where 64 bits are not to be had. */
+uint64_t nvme_read64(const struct udrv_nvme *nvme, unsigned long reg);
+void nvme_write64(const struct udrv_nvme *nvme, unsigned long reg, uint64_t val);
+/* CAP and VS, and whether this driver can use them. */
+int nvme_look_at_caps(struct udrv_nvme *nvme);
+/* 7.6.1, the registers' part: from disabled to ready. */
+int nvme_enable(struct udrv_nvme *nvme);
+/* CC.EN off until CSTS.RDY is. */
+int nvme_disable(struct udrv_nvme *nvme);
+/* 7.6.2 */
+int nvme_shut_down(struct udrv_nvme *nvme);
+/* All ones: nobody answers. */
+bool nvme_is_absent(const struct udrv_nvme *nvme);
+
+/* nvme_admin.c */
+int nvme_admin_init(struct udrv_nvme *nvme);
+void nvme_admin_exit(struct udrv_nvme *nvme);
+/* The controller was enabled with an empty queue: commands are taken. */
+void nvme_admin_open(struct udrv_nvme *nvme);
+/* The controller is quiet: everything in flight ends, and the queue is empty. */
+void nvme_admin_cancel(struct udrv_nvme *nvme);
+/*
+ * As udrv_nvme_admin(), for the library itself: whatever the state, all opcodes. @own: the caller
+ * is the one who resets, so a timeout is only returned, with the device quiet.
+ */
+int nvme_admin_run(struct udrv_nvme *nvme, const struct nvme_sqe *cmd, void *buf, size_t len,
+		   uint32_t *result, bool own);
+/* Likewise, with a time of its own. */
+int nvme_admin_run_for(struct udrv_nvme *nvme, const struct nvme_sqe *cmd, void *buf, size_t len,
+		       uint32_t *result, bool own, unsigned int timeout_ms);
+udrv_irqreturn_t nvme_admin_interrupt(int irq, void *ctx);
+int nvme_admin_identify(struct udrv_nvme *nvme, unsigned int cns, uint32_t nsid, void *buf,
+			bool own);
+/* Ask the controller to abort a command, and forget it. */
+void nvme_admin_abort(struct udrv_nvme *nvme, uint16_t qid, uint16_t cid);
+/* Have as many asynchronous event requests in flight as it takes. */
+void nvme_admin_listen(struct udrv_nvme *nvme);
+/* The controller must not be waited for in a queue's callback. */
+bool nvme_in_callback(void);
+void nvme_callbacks_begin(void);
+void nvme_callbacks_end(void);
+
+/* nvme_init.c: identify, features, queues, namespaces: from enabled to usable. */
+int nvme_initialise(struct udrv_nvme *nvme);
+/* The controller knows the queue from now on. */
+int nvme_queue_tell(struct udrv_nvme *nvme, struct udrv_nvme_queue *q, bool own);
+
+/* nvme_ns.c: read all namespaces, or one, anew. */
+int nvme_ns_scan(struct udrv_nvme *nvme, bool own);
+int nvme_ns_update(struct udrv_nvme *nvme, uint32_t nsid, bool own);
+void nvme_ns_free(struct udrv_nvme *nvme);
+
+/* nvme_reset.c */
+/* It reaches no memory any more, whatever that takes; 0 if it can be enabled again. */
+int nvme_quiet(struct udrv_nvme *nvme);
+/* Have it reset; nobody is waited for. */
+void nvme_want_reset(struct udrv_nvme *nvme, const char *why);
+void nvme_reset_work(struct udrv_work_struct *work);
+void nvme_tick_work(struct udrv_work_struct *work);
+void nvme_set_state(struct udrv_nvme *nvme, enum nvme_state state);
+/* Until it is live (0), or dead: -EIO, -ENODEV. */
+int nvme_await_live(struct udrv_nvme *nvme);
+
+/* nvme_event.c */
+void nvme_event_work(struct udrv_work_struct *work);
+/* By event_work, without an argument. */
+void nvme_tell_later(struct udrv_nvme *nvme, enum udrv_nvme_event event);
+
+#endif

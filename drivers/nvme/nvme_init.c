@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+/* From an enabled controller to one that is used: NVM Express 1.4, 7.6.1, after its register part.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "nvme_ctrl.h"
+
+#define MAX_TRANSFER_SHIFT 20 /* what the lists have room for, and what anybody needs: 1 MiB */
+
+/* A status of the controller becomes an errno, with a line. */
+static int explain(const struct udrv_nvme *nvme, const char *what, int ret)
+{
+	if (ret > 0)
+		udrv_dev_err(nvme->dev, "cannot %s: %s (status 0x%x)", what,
+			     udrv_nvme_status_text((uint32_t)ret), ret);
+	else if (ret)
+		udrv_dev_err(nvme->dev, "cannot %s: %s", what, strerror(-ret));
+	return ret > 0 ? udrv_nvme_errno((uint32_t)ret) : ret;
+}
+
+/* 5.15.2.2, MDTS: in pages of the smallest size, log2; 0: no limit. */
+static uint32_t max_transfer(const struct udrv_nvme *nvme)
+{
+	const unsigned int shift = nvme->id->mdts + 12u + NVME_CAP_MPSMIN(nvme->cap);
+
+	return 1u << (nvme->id->mdts && shift < MAX_TRANSFER_SHIFT ? shift : MAX_TRANSFER_SHIFT);
+}
+
+/* 5.15.2.2, SQES and CQES: 64 and 16 bytes must be among the sizes. */
+static int check_entries(const struct udrv_nvme *nvme)
+{
+	const struct nvme_id_ctrl *id = nvme->id;
+
+	if ((id->sqes & 0xf) <= 6 && id->sqes >> 4 >= 6 && (id->cqes & 0xf) <= 4 &&
+	    id->cqes >> 4 >= 4)
+		return 0;
+	udrv_dev_err(nvme->dev,
+		     "its queue entries are not of 64 and 16 bytes (SQES 0x%x, CQES 0x%x)",
+		     id->sqes, id->cqes);
+	return -EPROTO;
+}
+
+static int identify(struct udrv_nvme *nvme)
+{
+	struct nvme_id_ctrl *id = nvme->id;
+	int ret = nvme_admin_identify(nvme, NVME_CNS_CTRL, 0, id, true);
+
+	ret = explain(nvme, "identify the controller", ret);
+	if (!ret)
+		ret = check_entries(nvme);
+	if (ret)
+		return ret;
+	nvme->max_transfer = max_transfer(nvme);
+	nvme->sgl = NVME_SGLS_SUPPORT(id->sgls) && !nvme->options.no_sgl;
+	nvme->aborts_max = id->acl + 1u < 4u ? id->acl + 1u : 4u;
+	return 0;
+}
+
+/* 5.21.1.7: 0's based, submission queues below, completion queues above. What is granted counts. */
+static int ask_for_queues(struct udrv_nvme *nvme)
+{
+	const uint32_t wanted = nvme->options.queues - 1;
+	const struct nvme_sqe sqe = {.opcode = NVME_ADMIN_SET_FEATURES,
+				     .cdw10 = NVME_FEAT_QUEUES,
+				     .cdw11 = wanted << 16 | wanted};
+	uint32_t granted;
+	uint32_t sqs;
+	uint32_t cqs;
+	int ret = nvme_admin_run(nvme, &sqe, NULL, 0, &granted, true);
+
+	if (ret)
+		return explain(nvme, "ask for I/O queues", ret);
+	sqs = (granted & 0xffff) + 1;
+	cqs = (granted >> 16) + 1;
+	nvme->queues_max = sqs < cqs ? sqs : cqs;
+	if (nvme->queues_max > nvme->options.queues)
+		nvme->queues_max = nvme->options.queues;
+	return 0;
+}
+
+/* 5.21.1.11: those that there may be; a controller that knows none has nothing to say. */
+static int ask_for_events(struct udrv_nvme *nvme)
+{
+	const uint32_t mask = NVME_ASYNC_SMART_ALL |
+			      (nvme->id->oaes & (NVME_ASYNC_NS_CHANGED | NVME_ASYNC_FW_ACTIVATION));
+	const struct nvme_sqe sqe = {
+		.opcode = NVME_ADMIN_SET_FEATURES, .cdw10 = NVME_FEAT_ASYNC_EVENT, .cdw11 = mask};
+	int ret = nvme_admin_run(nvme, &sqe, NULL, 0, NULL, true);
+
+	if (ret > 0)
+		udrv_dev_info(nvme->dev, "it does not tell of events: %s",
+			      udrv_nvme_status_text((uint32_t)ret));
+	return ret > 0 ? 0 : explain(nvme, "ask for events", ret);
+}
+
+/* 5.7: pages, allocated once. Without them it works as well. */
+static int offer_shadows(struct udrv_nvme *nvme)
+{
+	const struct nvme_sqe template = {.opcode = NVME_ADMIN_DOORBELL_BUFFER};
+	struct nvme_sqe sqe = template;
+	int ret;
+
+	nvme->shadows_on = false;
+	if (!(nvme->id->oacs & NVME_OACS_DOORBELL_BUFFER) || nvme->options.no_shadow_doorbells)
+		return 0;
+	if (!nvme->shadows) {
+		nvme->shadows = udrv_dma_alloc_coherent(nvme->dev, UDRV_PAGE_SIZE,
+							&nvme->shadows_iova, UDRV_GFP_KERNEL);
+		nvme->event_idxs = udrv_dma_alloc_coherent(nvme->dev, UDRV_PAGE_SIZE,
+							   &nvme->event_idxs_iova, UDRV_GFP_KERNEL);
+	}
+	if (!nvme->shadows || !nvme->event_idxs)
+		return -ENOMEM;
+	memset(nvme->shadows, 0, UDRV_PAGE_SIZE);
+	memset(nvme->event_idxs, 0, UDRV_PAGE_SIZE);
+	sqe.prp1 = nvme->shadows_iova;
+	sqe.prp2 = nvme->event_idxs_iova;
+	ret = nvme_admin_run(nvme, &sqe, NULL, 0, NULL, true);
+	nvme->shadows_on = !ret;
+	return ret > 0 ? 0 : explain(nvme, "offer shadow doorbells", ret);
+}
+
+/* 5.3, then 5.4. */
+static int create_cq(struct udrv_nvme *nvme, const struct udrv_nvme_queue *q, bool own)
+{
+	const bool interrupts = q->completion != UDRV_NVME_POLLED && q->vector >= 0;
+	const struct nvme_sqe sqe = {
+		.opcode = NVME_ADMIN_CREATE_CQ,
+		.prp1 = q->cq_iova,
+		.cdw10 = q->mask << 16 | q->qid,
+		.cdw11 = NVME_QUEUE_CONTIGUOUS |
+			 (interrupts ? NVME_CQ_IEN | NVME_CQ_VECTOR(q->vector) : 0),
+	};
+
+	return nvme_admin_run(nvme, &sqe, NULL, 0, NULL, own);
+}
+
+static int create_sq(struct udrv_nvme *nvme, const struct udrv_nvme_queue *q, bool own)
+{
+	const struct nvme_sqe sqe = {
+		.opcode = NVME_ADMIN_CREATE_SQ,
+		.prp1 = q->sq_iova,
+		.cdw10 = q->mask << 16 | q->qid,
+		.cdw11 = NVME_QUEUE_CONTIGUOUS | NVME_SQ_CQID(q->qid),
+	};
+
+	return nvme_admin_run(nvme, &sqe, NULL, 0, NULL, own);
+}
+
+/* 5.7: the same places as the doorbells' have. */
+static void point_to_shadows(const struct udrv_nvme *nvme, struct udrv_nvme_queue *q)
+{
+	const size_t sq = (NVME_DOORBELL(q->qid, false, NVME_CAP_DSTRD(nvme->cap)) - NVME_REG_DBS) /
+			  sizeof(uint32_t);
+	const size_t cq = (NVME_DOORBELL(q->qid, true, NVME_CAP_DSTRD(nvme->cap)) - NVME_REG_DBS) /
+			  sizeof(uint32_t);
+	const bool on = nvme->shadows_on && cq < UDRV_PAGE_SIZE / sizeof(uint32_t);
+
+	q->sq_shadow = on ? &nvme->shadows[sq] : NULL;
+	q->sq_event = on ? &nvme->event_idxs[sq] : NULL;
+	q->cq_shadow = on ? &nvme->shadows[cq] : NULL;
+	q->cq_event = on ? &nvme->event_idxs[cq] : NULL;
+	if (on) {
+		*q->sq_shadow = *q->cq_shadow = 0;
+		nvme->event_idxs[sq] = nvme->event_idxs[cq] = 0;
+	}
+}
+
+int nvme_queue_tell(struct udrv_nvme *nvme, struct udrv_nvme_queue *q, bool own)
+{
+	int ret;
+
+	memset(q->cq, 0, (q->mask + 1) * sizeof(*q->cq));
+	point_to_shadows(nvme, q);
+	q->sgl = nvme->sgl;
+	ret = create_cq(nvme, q, own);
+	if (!ret)
+		ret = create_sq(nvme, q, own);
+	return explain(nvme, "create an I/O queue", ret);
+}
+
+/* After a reset: those that there were. Fewer may be granted than before. */
+static int create_queues(struct udrv_nvme *nvme)
+{
+	int ret = 0;
+
+	for (unsigned int qid = 1; qid <= NVME_QUEUES_MAX && !ret; qid++)
+		if (nvme->queues[qid])
+			ret = nvme_queue_tell(nvme, nvme->queues[qid], true);
+	return ret;
+}
+
+int nvme_initialise(struct udrv_nvme *nvme)
+{
+	static int (*const steps[])(struct udrv_nvme * nvme) = {
+		identify, ask_for_queues, ask_for_events, offer_shadows, create_queues,
+	};
+	int ret = 0;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && !ret; i++)
+		ret = steps[i](nvme);
+	if (!ret)
+		ret = nvme_ns_scan(nvme, true);
+	if (!ret)
+		nvme_admin_listen(nvme);
+	return ret;
+}

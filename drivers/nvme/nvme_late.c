@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Commands that take too long, and what becomes of those in flight when the controller is reset or
+ * given up.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <udrv/container_of.h>
+
+#include "nvme_ctrl.h"
+
+/* How often a late command is looked for within the timeout. */
+#define LOOKS 4
+
+/* Is the slot between what was rung and the tail, so unknown to the controller? */
+static bool is_unsent(const struct udrv_nvme_queue *q, uint32_t slot)
+{
+	return ((slot - q->rung) & q->mask) < ((q->tail - q->rung) & q->mask);
+}
+
+static void look_at(struct udrv_nvme_queue *q, struct nvme_tracker *t)
+{
+	struct udrv_nvme *nvme = q->nvme;
+
+	if (!t->done || !nvme_reached(q->now, t->started + q->timeout))
+		return;
+	t->started = q->now;
+	if (t->flags & NVME_T_ABORTING) {
+		udrv_dev_err(q->dev, "queue %u: command 0x%04x was not even aborted within %u ms",
+			     q->qid, t->cid, nvme->options.io_timeout_ms);
+		nvme_want_reset(nvme, "a command that cannot be aborted");
+		return;
+	}
+	t->flags |= NVME_T_ABORTING;
+	__atomic_fetch_add(&nvme->timeouts, 1, __ATOMIC_RELAXED);
+	udrv_dev_warn(q->dev, "queue %u: command 0x%04x not done within %u ms: aborting it", q->qid,
+		      t->cid, nvme->options.io_timeout_ms);
+	nvme_admin_abort(nvme, q->qid, t->cid);
+}
+
+void nvme_look_for_late(struct udrv_nvme_queue *q)
+{
+	struct nvme_moved *m;
+
+	q->check_at = q->now + q->timeout / LOOKS + 1;
+	for (uint32_t i = 0; i <= q->mask; i++)
+		if (!is_unsent(q, i))
+			look_at(q, &q->trackers[i]);
+	udrv_list_for_each_entry(m, &q->moved, link)
+		look_at(q, &m->t);
+}
+
+static void save(struct udrv_nvme_queue *q, const struct nvme_command *c, bool sent,
+		 struct nvme_saved *to)
+{
+	to->sqe = *c->sqe;
+	to->sent = sent;
+	nvme_take_out(q, c, &to->t);
+}
+
+/* The oldest first: those aside, then round from the tail. */
+static unsigned int save_all(struct udrv_nvme_queue *q, struct nvme_saved *all)
+{
+	unsigned int count = 0;
+	struct nvme_moved *m;
+	struct nvme_moved *next;
+
+	udrv_list_for_each_entry_safe(m, next, &q->moved, link)
+		save(q, &(struct nvme_command){&m->t, &m->sqe, m}, true, &all[count++]);
+	for (uint32_t i = 0; i <= q->mask; i++) {
+		const uint32_t slot = (q->tail + i) & q->mask;
+		const struct nvme_command c = {&q->trackers[slot], &q->sq[slot], NULL};
+
+		if (c.t->done)
+			save(q, &c, !is_unsent(q, slot), &all[count++]);
+	}
+	return count;
+}
+
+static unsigned int end_saved(struct udrv_nvme_queue *q, const struct nvme_saved *saved,
+			      uint32_t status)
+{
+	nvme_release_data(q, &saved->t);
+	saved->t.done(saved->t.ctx, status, 0);
+	return 1;
+}
+
+unsigned int nvme_end_all(struct udrv_nvme_queue *q, uint32_t sent, uint32_t unsent)
+{
+	const unsigned int count = save_all(q, q->saved);
+
+	nvme_callbacks_begin();
+	for (unsigned int i = 0; i < count; i++)
+		(void)end_saved(q, &q->saved[i], q->saved[i].sent ? sent : unsent);
+	nvme_callbacks_end();
+	return count;
+}
+
+/* What was not sent yet has not been tried. */
+static bool is_given_up(const struct udrv_nvme_queue *q, const struct nvme_saved *saved)
+{
+	const struct nvme_tracker *t = &saved->t;
+
+	return saved->sent && (t->flags & NVME_T_ONCE || t->retries >= q->nvme->options.retries);
+}
+
+/* The controller begins anew, and so does the queue. Callbacks last: they may put new commands. */
+static unsigned int resend_all(struct udrv_nvme_queue *q)
+{
+	const unsigned int count = save_all(q, q->saved);
+	unsigned int called = 0;
+
+	nvme_queue_rewind(q);
+	for (unsigned int i = 0; i < count; i++) {
+		struct nvme_saved *saved = &q->saved[i];
+
+		if (is_given_up(q, saved))
+			continue;
+		saved->t.retries = (uint8_t)(saved->t.retries + saved->sent);
+		nvme_put_in(q, &saved->sqe, &saved->t);
+		saved->t.done = NULL;
+	}
+	nvme_callbacks_begin();
+	for (unsigned int i = 0; i < count; i++)
+		if (q->saved[i].t.done)
+			called += end_saved(q, &q->saved[i], NVME_SC_HOST_ABORTED);
+	nvme_callbacks_end();
+	return called;
+}
+
+static unsigned int give_up(struct udrv_nvme_queue *q)
+{
+	q->refuse = udrv_device_gone(q->dev) ? -ENODEV : -EIO;
+	q->depth = 0;
+	return nvme_end_all(q, NVME_SC_HOST_ABORTED, NVME_SC_HOST_PATHING);
+}
+
+/* The bits are cleared by who does what they ask for. */
+unsigned int nvme_attend(struct udrv_nvme_queue *q)
+{
+	const uint32_t attention = __atomic_load_n(&q->attention, __ATOMIC_ACQUIRE);
+	uint32_t resend = NVME_Q_RESEND;
+	unsigned int called;
+
+	if (attention & NVME_Q_DEAD)
+		return give_up(q);
+	if (!(attention & NVME_Q_RESEND) ||
+	    !__atomic_compare_exchange_n(&q->attention, &resend, 0, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_RELAXED))
+		return 0;
+	called = resend_all(q);
+	udrv_nvme_submit(q);
+	return called;
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+/* A queue pair's memory, and taking it from its thread for a moment. */
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <udrv/delay.h>
+
+#include "nvme_ctrl.h"
+
+static size_t sq_bytes(const struct udrv_nvme_queue *q)
+{
+	return (q->mask + 1) * sizeof(struct nvme_sqe);
+}
+
+static size_t cq_bytes(const struct udrv_nvme_queue *q)
+{
+	return (q->mask + 1) * sizeof(struct nvme_cqe);
+}
+
+static uint32_t __udrv_iomem *doorbell(const struct udrv_nvme *nvme, uint16_t qid, bool is_cq)
+{
+	return (uint32_t __udrv_iomem *)(nvme->regs +
+					 NVME_DOORBELL(qid, is_cq, NVME_CAP_DSTRD(nvme->cap)));
+}
+
+int nvme_queue_init(struct udrv_nvme_queue *q, struct udrv_nvme *nvme, uint16_t qid,
+		    unsigned int entries)
+{
+	q->nvme = nvme;
+	q->dev = nvme->dev;
+	q->qid = qid;
+	q->mask = entries - 1;
+	q->full_depth = entries - 1;
+	q->page_size = 1u << nvme->page_shift;
+	q->sgl = nvme->sgl && qid;
+	q->fences = !nvme->membarrier;
+	q->timeout = nvme->options.io_timeout_ms;
+	q->sq_doorbell = doorbell(nvme, qid, false);
+	q->cq_doorbell = doorbell(nvme, qid, true);
+	q->efd = -1;
+	q->vector = -1;
+	udrv_init_list_head(&q->moved);
+	q->trackers = aligned_alloc(64, entries * sizeof(*q->trackers));
+	q->saved = calloc(entries, sizeof(*q->saved));
+	q->sq = udrv_dma_alloc_coherent(q->dev, sq_bytes(q), &q->sq_iova, UDRV_GFP_KERNEL);
+	q->cq = udrv_dma_alloc_coherent(q->dev, cq_bytes(q), &q->cq_iova, UDRV_GFP_KERNEL);
+	if (!q->trackers || !q->saved || !q->sq || !q->cq) {
+		nvme_queue_exit(q);
+		return -ENOMEM;
+	}
+	memset(q->trackers, 0, entries * sizeof(*q->trackers));
+	for (uint32_t i = 0; i < entries; i++)
+		q->trackers[i].cid = (uint16_t)i;
+	q->now = nvme_clock();
+	q->check_at = q->now + q->timeout / 4 + 1;
+	q->depth = q->full_depth;
+	nvme_queue_rewind(q);
+	return 0;
+}
+
+void nvme_queue_exit(struct udrv_nvme_queue *q)
+{
+	nvme_lists_free(q);
+	udrv_dma_free_coherent(q->dev, cq_bytes(q), q->cq, q->cq_iova);
+	udrv_dma_free_coherent(q->dev, sq_bytes(q), q->sq, q->sq_iova);
+	free(q->saved);
+	free(q->trackers);
+	q->cq = NULL;
+	q->sq = NULL;
+	q->saved = NULL;
+	q->trackers = NULL;
+}
+
+void nvme_queue_rewind(struct udrv_nvme_queue *q)
+{
+	q->tail = 0;
+	q->rung = 0;
+	q->head = 0;
+	q->phase = 1;
+}
+
+static void wake_fd(const struct udrv_nvme_queue *q)
+{
+	const uint64_t one = 1;
+
+	/* Cannot fail: the counter would have to be at its maximum. */
+	if (q->efd >= 0)
+		(void)!write(q->efd, &one, sizeof(one));
+}
+
+void nvme_queue_wake(struct udrv_nvme_queue *q)
+{
+	wake_fd(q);
+}
+
+void nvme_queue_freeze(struct udrv_nvme_queue *q, uint32_t bits)
+{
+	__atomic_fetch_or(&q->attention, bits, __ATOMIC_SEQ_CST);
+	if (q->fences)
+		udrv_smp_mb();
+	else
+		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	/* The owner is inside for as long as its callbacks take. */
+	while (__atomic_load_n(&q->inside, __ATOMIC_ACQUIRE))
+		udrv_usleep_range(10, 50);
+}
+
+void nvme_queue_thaw(struct udrv_nvme_queue *q, uint32_t bits)
+{
+	__atomic_store_n(&q->attention, bits, __ATOMIC_RELEASE);
+	wake_fd(q);
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A queue pair, and what runs for each command.
+ *
+ * Slots of the submission queue have a tracker each, and a command's identifier is its slot, with
+ * a generation above that tells a late or invented completion from the right one. A slot is used
+ * again as soon as the tail comes round; a command that is still in flight then, because it is
+ * slower than all others, is moved aside.
+ *
+ * The queue belongs to the thread that uses it. When the controller is reset another thread needs
+ * the rings for a moment: it sets bits in attention, makes that seen by membarrier(2), and waits
+ * until the owner is not inside, which costs the owner two plain stores and a load.
+ */
+#ifndef NVME_QUEUE_H
+#define NVME_QUEUE_H
+
+#include <time.h>
+
+#include <udrv/barrier.h>
+#include <udrv/device.h>
+#include <udrv/dma.h>
+#include <udrv/io.h>
+#include <udrv/list.h>
+
+#include "nvme.h"
+
+#define nvme_likely(x)	 __builtin_expect(!!(x), 1)
+#define nvme_unlikely(x) __builtin_expect(!!(x), 0)
+
+#define NVME_LIST_SIZE 4096u /* bytes: the smallest page */
+
+/* Buffers of one command that were mapped, or copied, for it alone. */
+struct nvme_maps {
+	enum udrv_dma_data_direction dir;
+	/* A copy in DMA memory, and what it is a copy of. */
+	char *bounce;
+	udrv_iova_t bounce_iova;
+	size_t bounce_len;
+	unsigned int iov_count;
+	struct iovec *iov;
+	unsigned int count;
+	struct nvme_map {
+		udrv_iova_t iova;
+		size_t len;
+	} map[];
+};
+
+/* struct nvme_tracker.flags */
+#define NVME_T_ABORTING 0x01u /* it took too long, the controller was asked to abort it */
+#define NVME_T_ONCE	0x02u /* not to be sent again */
+#define NVME_T_MAPS	0x04u /* maps are to be undone */
+#define NVME_T_LIST	0x08u /* list is to be given back */
+
+struct nvme_tracker {
+	udrv_nvme_done_t done; /* NULL: free */
+	void *ctx;
+	uint16_t cid;
+	uint8_t flags;
+	uint8_t retries;  /* so often it was sent again */
+	uint32_t started; /* by the queue's clock */
+	struct nvme_maps *maps;
+	struct nvme_list *list;
+	uint8_t pad[24];
+};
+_Static_assert(sizeof(struct nvme_tracker) == 64, "one cache line");
+
+/* A page for a PRP list or an SGL segment; while it is free, what is in its beginning. */
+struct nvme_list {
+	struct nvme_list *next;
+	udrv_iova_t iova;
+};
+
+/* A command that is still in flight while its slot is another's. */
+struct nvme_moved {
+	struct udrv_list_head link; /* of q->moved, the oldest first */
+	struct nvme_tracker t;
+	struct nvme_sqe sqe;
+};
+
+/* struct udrv_nvme_queue.attention */
+#define NVME_Q_FROZEN 0x1u /* the controller is being reset: hands off */
+#define NVME_Q_RESEND 0x2u /* that is over: what had no answer is sent again */
+#define NVME_Q_DEAD   0x4u /* it was given up: everything ends */
+
+struct udrv_nvme_queue {
+	/* What is put into it. */
+	struct nvme_sqe *sq;
+	struct nvme_tracker *trackers;
+	uint32_t tail; /* the next slot */
+	uint32_t rung; /* the tail that the controller was told */
+	uint32_t mask; /* slots less one */
+	uint32_t in_flight;
+	uint32_t depth; /* most in flight; 0 while it takes nothing */
+	uint32_t now;	/* nvme_clock(), read now and then */
+	uint32_t page_size;
+	uint16_t qid;
+	bool sgl;
+	struct udrv_device *dev;
+	struct udrv_dma_window window;
+	uint32_t __udrv_iomem *sq_doorbell;
+	volatile uint32_t *sq_shadow, *sq_event; /* NVMe 1.4, 5.7; or NULL */
+
+	/* What comes out of it. */
+	struct nvme_cqe *cq __attribute__((aligned(64)));
+	uint32_t head;
+	uint32_t phase; /* of entries that are new */
+	uint32_t __udrv_iomem *cq_doorbell;
+	volatile uint32_t *cq_shadow, *cq_event;
+	uint32_t inside;
+	uint32_t attention; /* NVME_Q_*; other threads set it */
+	uint32_t check_at;  /* by the clock: look for what takes too long */
+	uint32_t timeout;   /* ms */
+	uint32_t idle;	    /* polls that found nothing */
+	bool fences;	    /* there is no membarrier() */
+
+	/* The rest is seldom needed. */
+	struct udrv_nvme *nvme;
+	int refuse; /* why depth is 0: negative errno */
+	unsigned int full_depth;
+	unsigned int moved_count;
+	struct udrv_list_head moved;
+	struct nvme_list *lists;  /* that are free */
+	struct nvme_saved *saved; /* room for all in flight, while the rings begin anew */
+	udrv_iova_t sq_iova, cq_iova;
+	enum udrv_nvme_completion completion;
+	int efd; /* -1: it is polled */
+	int vector;
+	bool irq_taken;
+	uint32_t sleeping; /* in read(2) of efd: is woken now and then to look at the time */
+	uint32_t woken;
+	uint32_t average_ns; /* adaptive: of the waits */
+	uint32_t waits;
+};
+
+#define NVME_IDLE_POLLS 64u /* that find nothing, between two looks at the time */
+
+/* Milliseconds, a few late: the kernel's tick, without a system call. */
+static inline uint32_t nvme_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint32_t)now.tv_sec * 1000u + (uint32_t)now.tv_nsec / 1000000u;
+}
+
+/* Is that time not before the other one. */
+static inline bool nvme_reached(uint32_t now, uint32_t time)
+{
+	return (int32_t)(now - time) >= 0;
+}
+
+/* True: the rings are ours until nvme_leave(). */
+static inline bool nvme_enter(struct udrv_nvme_queue *q)
+{
+	__atomic_store_n(&q->inside, q->inside + 1, __ATOMIC_RELAXED);
+	udrv_barrier();
+	if (nvme_unlikely(q->fences))
+		udrv_smp_mb();
+	if (nvme_likely(!__atomic_load_n(&q->attention, __ATOMIC_ACQUIRE)))
+		return true;
+	__atomic_store_n(&q->inside, q->inside - 1, __ATOMIC_RELEASE);
+	return false;
+}
+
+static inline void nvme_leave(struct udrv_nvme_queue *q)
+{
+	__atomic_store_n(&q->inside, q->inside - 1, __ATOMIC_RELEASE);
+}
+
+/* 5.7: the doorbell itself is rung only if the controller's event index was passed. */
+static inline bool nvme_shadow(volatile uint32_t *shadow, const volatile uint32_t *event,
+			       uint32_t value)
+{
+	const uint32_t old = *shadow;
+
+	udrv_dma_wmb();
+	*shadow = value;
+	udrv_dma_mb();
+	return (uint16_t)(value - *event - 1) < (uint16_t)(value - old);
+}
+
+/* Entered. */
+static inline void nvme_ring_sq(struct udrv_nvme_queue *q)
+{
+	q->rung = q->tail;
+	if (nvme_likely(!q->sq_shadow) || nvme_shadow(q->sq_shadow, q->sq_event, q->tail))
+		udrv_writel(q->tail, q->sq_doorbell);
+}
+
+static inline void nvme_ring_cq(struct udrv_nvme_queue *q)
+{
+	if (nvme_likely(!q->cq_shadow) || nvme_shadow(q->cq_shadow, q->cq_event, q->head))
+		udrv_writel(q->head, q->cq_doorbell);
+}
+
+static inline bool nvme_has_completion(const struct udrv_nvme_queue *q)
+{
+	return (__atomic_load_n(&q->cq[q->head].status, __ATOMIC_ACQUIRE) & 1u) == q->phase;
+}
+
+/* The time that commands begin at: read once for all that are submitted together. */
+static inline void nvme_stamp(struct udrv_nvme_queue *q)
+{
+	if (q->tail == q->rung)
+		q->now = nvme_clock();
+}
+
+/* The slot at the tail becomes a command in flight, whose entry is complete. */
+static inline void nvme_put(struct udrv_nvme_queue *q, struct nvme_tracker *t, uint16_t cid,
+			    uint8_t flags, udrv_nvme_done_t done, void *ctx)
+{
+	t->done = done;
+	t->ctx = ctx;
+	t->cid = cid;
+	t->flags = flags;
+	t->retries = 0;
+	t->started = q->now;
+	q->tail = (q->tail + 1) & q->mask;
+	q->in_flight++;
+}
+
+static inline uint16_t nvme_next_cid(const struct udrv_nvme_queue *q, const struct nvme_tracker *t)
+{
+	return (uint16_t)(t->cid + q->mask + 1);
+}
+
+/*
+ * nvme_queue.c: memory, indices; the doorbells' and shadows' addresses. The queue is not known to
+ * the controller yet.
+ */
+int nvme_queue_init(struct udrv_nvme_queue *q, struct udrv_nvme *nvme, uint16_t qid,
+		    unsigned int entries);
+void nvme_queue_exit(struct udrv_nvme_queue *q);
+/* As after a reset: empty, the first phase. Nobody is inside, or it is the caller. */
+void nvme_queue_rewind(struct udrv_nvme_queue *q);
+/* Another thread: bits of attention; when it returns the owner is not inside. */
+void nvme_queue_freeze(struct udrv_nvme_queue *q, uint32_t bits);
+/* Likewise, instead of those that are set. The owner is woken. */
+void nvme_queue_thaw(struct udrv_nvme_queue *q, uint32_t bits);
+void nvme_queue_wake(struct udrv_nvme_queue *q);
+
+/* nvme_slots.c: room for one at the tail: 0, or why there is none. */
+int nvme_make_room(struct udrv_nvme_queue *q);
+/* What belongs to a command beside its entry. */
+struct nvme_data {
+	struct nvme_maps *maps; /* or NULL */
+	struct nvme_list *list; /* or NULL */
+};
+/* Any command, whose buffer pointers are in place already. On success data is the command's. */
+int nvme_put_sqe(struct udrv_nvme_queue *q, const struct nvme_sqe *sqe,
+		 const struct nvme_data *data, uint8_t flags, udrv_nvme_done_t done, void *ctx);
+/* A completion that is not simply a success: true if a callback was called. Entered. */
+bool nvme_complete_odd(struct udrv_nvme_queue *q, const struct nvme_cqe *cqe);
+
+/* nvme_late.c: attention is set: do what it asks for. How many callbacks were called. */
+unsigned int nvme_attend(struct udrv_nvme_queue *q);
+/* It is time to look for what takes too long. */
+void nvme_look_for_late(struct udrv_nvme_queue *q);
+/* Everything in flight ends: with what was sent, and with what was not. How many callbacks. */
+unsigned int nvme_end_all(struct udrv_nvme_queue *q, uint32_t sent, uint32_t unsent);
+
+struct nvme_saved {
+	struct nvme_sqe sqe;
+	struct nvme_tracker t;
+	bool sent;
+};
+
+/* Shared by these two: a command in flight, wherever it is. */
+struct nvme_command {
+	struct nvme_tracker *t;
+	struct nvme_sqe *sqe;
+	struct nvme_moved *moved; /* or NULL: it is in its slot */
+};
+/* It is in flight no more; what it was is in *was, its buffers still mapped. */
+void nvme_take_out(struct udrv_nvme_queue *q, const struct nvme_command *c,
+		   struct nvme_tracker *was);
+void nvme_release_data(struct udrv_nvme_queue *q, const struct nvme_tracker *was);
+/* In flight at the tail, where there is room, with all that it was. */
+void nvme_put_in(struct udrv_nvme_queue *q, const struct nvme_sqe *sqe,
+		 const struct nvme_tracker *was);
+
+/*
+ * nvme_data.c: point the entry to the buffers; metadata of meta_len bytes in one piece, or NULL. 0
+ * and *data, or negative errno.
+ */
+int nvme_data_map(struct udrv_nvme_queue *q, struct nvme_sqe *sqe, const struct iovec *iov,
+		  unsigned int count, void *meta, size_t meta_len, struct nvme_data *data);
+/* With what the controller wrote, if it is a copy. */
+void nvme_data_unmap(struct udrv_nvme_queue *q, const struct nvme_data *data);
+/* Memory in one piece for the device, more than is in the first page. The tracker's flags, or
+ * -ENOMEM. */
+int nvme_data_point(struct udrv_nvme_queue *q, struct nvme_sqe *sqe, udrv_iova_t iova, size_t len,
+		    struct nvme_list **list);
+void nvme_lists_free(struct udrv_nvme_queue *q);
+
+#endif

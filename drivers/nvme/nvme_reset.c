@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Resets: the controller is made to reach no memory any more, by the mildest means that work, and
+ * initialised again; or it is given up. NVM Express 1.4, 7.3, 9.6.2.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <udrv/container_of.h>
+#include <udrv/pci.h>
+
+#include "nvme_ctrl.h"
+
+#define TRIES 3
+
+/* By disabling it; by a reset of the function; at last it may not master the bus any more. */
+int nvme_quiet(struct udrv_nvme *nvme)
+{
+	int ret = nvme_disable(nvme);
+
+	if (!ret)
+		return 0;
+	if (ret != -ENODEV && !udrv_pci_reset_function(nvme->dev)) {
+		udrv_dev_warn(nvme->dev, "its function was reset");
+		/* 9.6.2: everything begins anew, so do bus mastering and the vectors' table. */
+		if (!udrv_pci_set_master(nvme->dev) && !nvme_disable(nvme))
+			return 0;
+	}
+	(void)udrv_pci_clear_master(nvme->dev);
+	return ret;
+}
+
+void nvme_set_state(struct udrv_nvme *nvme, enum nvme_state state)
+{
+	pthread_mutex_lock(&nvme->state_lock);
+	nvme->state = state;
+	pthread_cond_broadcast(&nvme->state_changed);
+	pthread_mutex_unlock(&nvme->state_lock);
+}
+
+int nvme_await_live(struct udrv_nvme *nvme)
+{
+	enum nvme_state state;
+
+	pthread_mutex_lock(&nvme->state_lock);
+	while (nvme->state == NVME_RESETTING)
+		pthread_cond_wait(&nvme->state_changed, &nvme->state_lock);
+	state = nvme->state;
+	pthread_mutex_unlock(&nvme->state_lock);
+	if (state == NVME_LIVE)
+		return 0;
+	return udrv_device_gone(nvme->dev) ? -ENODEV : -EIO;
+}
+
+void nvme_want_reset(struct udrv_nvme *nvme, const char *why)
+{
+	bool begun;
+
+	pthread_mutex_lock(&nvme->state_lock);
+	begun = nvme->state == NVME_LIVE;
+	if (begun)
+		nvme->state = NVME_RESETTING;
+	pthread_mutex_unlock(&nvme->state_lock);
+	if (!begun)
+		return;
+	udrv_dev_warn(nvme->dev, "resetting the controller: %s", why);
+	(void)udrv_queue_work(nvme->wq, &nvme->reset_work);
+}
+
+/* Nobody is in a queue when it returns, or will be, until thaw(). */
+static void freeze(struct udrv_nvme *nvme)
+{
+	pthread_mutex_lock(&nvme->queues_lock);
+	for (unsigned int qid = 1; qid <= NVME_QUEUES_MAX; qid++)
+		if (nvme->queues[qid])
+			nvme_queue_freeze(nvme->queues[qid], NVME_Q_FROZEN);
+	pthread_mutex_unlock(&nvme->queues_lock);
+}
+
+static void thaw(struct udrv_nvme *nvme, uint32_t bits)
+{
+	pthread_mutex_lock(&nvme->queues_lock);
+	for (unsigned int qid = 1; qid <= NVME_QUEUES_MAX; qid++)
+		if (nvme->queues[qid])
+			nvme_queue_thaw(nvme->queues[qid], bits);
+	pthread_mutex_unlock(&nvme->queues_lock);
+}
+
+static int restart(struct udrv_nvme *nvme)
+{
+	int ret = udrv_pci_set_master(nvme->dev);
+
+	if (!ret)
+		ret = nvme_enable(nvme);
+	if (ret)
+		return ret;
+	nvme_admin_open(nvme);
+	return nvme_initialise(nvme);
+}
+
+/* It is quiet, and the queues are frozen. What fails leaves it quiet, or *hopeless. */
+static int try_restart(struct udrv_nvme *nvme, bool *hopeless)
+{
+	int ret;
+
+	pthread_mutex_lock(&nvme->config_lock);
+	ret = restart(nvme);
+	if (ret) {
+		*hopeless = nvme_quiet(nvme);
+		nvme_admin_cancel(nvme);
+	}
+	pthread_mutex_unlock(&nvme->config_lock);
+	return ret;
+}
+
+static void revive(struct udrv_nvme *nvme)
+{
+	nvme->resets++;
+	thaw(nvme, NVME_Q_RESEND);
+	nvme_set_state(nvme, NVME_LIVE);
+	udrv_dev_notice(nvme->dev, "the controller works again");
+	nvme_tell_later(nvme, UDRV_NVME_EVENT_RESET);
+}
+
+static void bury(struct udrv_nvme *nvme, int why)
+{
+	thaw(nvme, NVME_Q_DEAD);
+	nvme_set_state(nvme, NVME_DEAD);
+	udrv_dev_err(nvme->dev, "the controller was given up: %s", strerror(-why));
+	nvme_tell_later(nvme, UDRV_NVME_EVENT_DEAD);
+}
+
+/* The state is NVME_RESETTING already. */
+void nvme_reset_work(struct udrv_work_struct *work)
+{
+	struct udrv_nvme *nvme = udrv_container_of(work, struct udrv_nvme, reset_work);
+	bool hopeless;
+	int ret;
+
+	freeze(nvme);
+	ret = nvme_quiet(nvme);
+	hopeless = ret;
+	nvme_admin_cancel(nvme);
+	for (int i = 0; i < TRIES && !hopeless; i++) {
+		ret = udrv_device_gone(nvme->dev) ? -ENODEV : try_restart(nvme, &hopeless);
+		if (!ret || ret == -ENODEV)
+			break;
+	}
+	if (ret)
+		bury(nvme, ret);
+	else
+		revive(nvme);
+}
+
+int udrv_nvme_reset(struct udrv_nvme *nvme)
+{
+	unsigned int before;
+	int ret;
+
+	if (nvme_in_callback())
+		return -EDEADLK;
+	ret = nvme_await_live(nvme);
+	if (ret)
+		return ret;
+	before = __atomic_load_n(&nvme->resets, __ATOMIC_RELAXED);
+	nvme_want_reset(nvme, "asked for");
+	ret = nvme_await_live(nvme);
+	if (!ret && __atomic_load_n(&nvme->resets, __ATOMIC_RELAXED) == before)
+		ret = -EIO;
+	return ret;
+}
+
+/* Those who sleep look at the time now and then; a device that is gone, or stuck, is noticed. */
+void nvme_tick_work(struct udrv_work_struct *work)
+{
+	struct udrv_delayed_work *dwork = udrv_container_of(work, struct udrv_delayed_work, work);
+	struct udrv_nvme *nvme = udrv_container_of(dwork, struct udrv_nvme, tick_work);
+	const uint32_t status = nvme_read32(nvme, NVME_REG_CSTS);
+
+	if (status == UINT32_MAX || udrv_device_gone(nvme->dev))
+		nvme_want_reset(nvme, "the device is gone");
+	else if (status & NVME_CSTS_CFS)
+		nvme_want_reset(nvme, "it reports a fatal status");
+	pthread_mutex_lock(&nvme->queues_lock);
+	for (unsigned int qid = 1; qid <= NVME_QUEUES_MAX; qid++) {
+		const struct udrv_nvme_queue *q = nvme->queues[qid];
+
+		if (q && __atomic_load_n(&q->sleeping, __ATOMIC_RELAXED))
+			nvme_queue_wake(nvme->queues[qid]);
+	}
+	pthread_mutex_unlock(&nvme->queues_lock);
+	if (!nvme->detaching)
+		(void)udrv_queue_delayed_work(nvme->wq, dwork, NVME_TICK_MS * UDRV_HZ / 1000);
+}

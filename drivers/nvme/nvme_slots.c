@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What does not go the usual way: slots that are still in use, commands that failed, completions
+ * that belong to no command.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <udrv/container_of.h>
+
+#include "nvme_ctrl.h"
+
+#define COMPLAINTS 16 /* about nonsense, then it is only counted */
+
+/* The command in the slot at the tail makes room for another one. */
+static int move_aside(struct udrv_nvme_queue *q, struct nvme_tracker *t)
+{
+	struct nvme_moved *m = malloc(sizeof(*m));
+
+	if (!m)
+		return -EAGAIN;
+	m->t = *t;
+	m->sqe = q->sq[q->tail];
+	t->done = NULL;
+	t->flags = 0;
+	udrv_list_add_tail(&m->link, &q->moved);
+	q->moved_count++;
+	return 0;
+}
+
+/* Generations are few: one that a command aside has is passed over. */
+static bool is_cid_moved(const struct udrv_nvme_queue *q, uint16_t cid)
+{
+	const struct nvme_moved *m;
+
+	udrv_list_for_each_entry(m, &q->moved, link)
+		if (m->t.cid == cid)
+			return true;
+	return false;
+}
+
+static int choose_generation(const struct udrv_nvme_queue *q, struct nvme_tracker *t)
+{
+	const uint16_t first = t->cid;
+
+	while (is_cid_moved(q, nvme_next_cid(q, t))) {
+		t->cid = nvme_next_cid(q, t);
+		if (t->cid == first)
+			return -EAGAIN;
+	}
+	return 0;
+}
+
+int nvme_make_room(struct udrv_nvme_queue *q)
+{
+	struct nvme_tracker *t = &q->trackers[q->tail];
+	int ret = 0;
+
+	if (q->in_flight >= q->depth)
+		return q->refuse ? q->refuse : -EAGAIN;
+	if (t->done)
+		ret = move_aside(q, t);
+	return ret ? ret : choose_generation(q, t);
+}
+
+int nvme_put_sqe(struct udrv_nvme_queue *q, const struct nvme_sqe *sqe,
+		 const struct nvme_data *data, uint8_t flags, udrv_nvme_done_t done, void *ctx)
+{
+	const struct nvme_tracker was = {
+		.done = done,
+		.ctx = ctx,
+		.flags = (uint8_t)(flags | (data->maps ? NVME_T_MAPS : 0) |
+				   (data->list ? NVME_T_LIST : 0)),
+		.maps = data->maps,
+		.list = data->list,
+	};
+	int ret = nvme_make_room(q);
+
+	if (!ret)
+		nvme_put_in(q, sqe, &was);
+	return ret;
+}
+
+void nvme_put_in(struct udrv_nvme_queue *q, const struct nvme_sqe *sqe,
+		 const struct nvme_tracker *was)
+{
+	struct nvme_tracker *t = &q->trackers[q->tail];
+	struct nvme_sqe *slot = &q->sq[q->tail];
+	uint16_t cid;
+
+	nvme_stamp(q);
+	cid = nvme_next_cid(q, t);
+	if (slot != sqe)
+		*slot = *sqe;
+	slot->cid = cid;
+	t->maps = was->maps;
+	t->list = was->list;
+	nvme_put(q, t, cid, was->flags & (uint8_t)~NVME_T_ABORTING, was->done, was->ctx);
+	t->retries = was->retries;
+}
+
+static bool find_command(struct udrv_nvme_queue *q, uint16_t cid, struct nvme_command *c)
+{
+	struct nvme_tracker *t = &q->trackers[cid & q->mask];
+	struct nvme_moved *m;
+
+	if (t->done && t->cid == cid) {
+		*c = (struct nvme_command){t, &q->sq[cid & q->mask], NULL};
+		return true;
+	}
+	udrv_list_for_each_entry(m, &q->moved, link) {
+		if (m->t.cid == cid) {
+			*c = (struct nvme_command){&m->t, &m->sqe, m};
+			return true;
+		}
+	}
+	return false;
+}
+
+void nvme_take_out(struct udrv_nvme_queue *q, const struct nvme_command *c,
+		   struct nvme_tracker *was)
+{
+	*was = *c->t;
+	c->t->done = NULL;
+	c->t->flags = 0;
+	q->in_flight--;
+	if (!c->moved)
+		return;
+	udrv_list_del(&c->moved->link);
+	q->moved_count--;
+	free(c->moved);
+}
+
+void nvme_release_data(struct udrv_nvme_queue *q, const struct nvme_tracker *was)
+{
+	const struct nvme_data data = {
+		was->flags & NVME_T_MAPS ? was->maps : NULL,
+		was->flags & NVME_T_LIST ? was->list : NULL,
+	};
+
+	nvme_data_unmap(q, &data);
+}
+
+/* 4.6.1: anything that does not say "do not retry" may work another time. */
+static bool may_retry(const struct udrv_nvme_queue *q, const struct nvme_tracker *t,
+		      uint32_t status)
+{
+	if (t->flags & NVME_T_ONCE || status & NVME_STATUS_DNR || q->refuse)
+		return false;
+	/* What was aborted has taken too long once; it may again. */
+	return t->retries < q->nvme->options.retries;
+}
+
+static bool retry(struct udrv_nvme_queue *q, const struct nvme_command *c, uint32_t status)
+{
+	const struct nvme_sqe sqe = *c->sqe;
+	struct nvme_tracker was;
+
+	if (!may_retry(q, c->t, status))
+		return false;
+	nvme_take_out(q, c, &was);
+	was.retries++;
+	/* There is room for one more now, but for want of memory. */
+	if (nvme_make_room(q)) {
+		nvme_release_data(q, &was);
+		was.done(was.ctx, status, 0);
+		return true;
+	}
+	nvme_put_in(q, &sqe, &was);
+	return true;
+}
+
+/* It names no command, or is not this queue's: nothing that it says can be believed. */
+static void complain(struct udrv_nvme_queue *q, const struct nvme_cqe *cqe)
+{
+	if (__atomic_fetch_add(&q->nvme->bad, 1, __ATOMIC_RELAXED) < COMPLAINTS)
+		udrv_dev_warn(
+			q->dev,
+			"queue %u: ignored a completion that belongs to no command: id 0x%04x, "
+			"queue %u, head %u, status 0x%x",
+			q->qid, cqe->cid, cqe->sq_id, cqe->sq_head, cqe->status >> 1);
+}
+
+bool nvme_complete_odd(struct udrv_nvme_queue *q, const struct nvme_cqe *cqe)
+{
+	const uint32_t status = cqe->status >> 1;
+	struct nvme_tracker was;
+	struct nvme_command c;
+
+	if (cqe->sq_id != q->qid || cqe->sq_head > q->mask || !find_command(q, cqe->cid, &c)) {
+		complain(q, cqe);
+		return false;
+	}
+	if (status && retry(q, &c, status))
+		return false;
+	nvme_take_out(q, &c, &was);
+	nvme_release_data(q, &was);
+	was.done(was.ctx, status, cqe->dw0);
+	return true;
+}

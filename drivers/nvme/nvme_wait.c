@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: MIT
+/* I/O queue pairs: making, deleting, and waiting. */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <udrv/ktime.h>
+
+#include "nvme_ctrl.h"
+
+#define ENTRIES_DEFAULT 256u
+#define ENTRIES_MIN	4u
+#define ENTRIES_MAX	1024u /* so that a command's number has 6 bits of generation */
+
+/* Adaptive: a wait that is expected to be longer does not begin with looking. */
+#define SPIN_MAX_NS  100000
+#define SPIN_LOOK_NS 200000 /* now and then, to see whether that has changed */
+#define SPIN_RETRY   32u
+
+/* A power of two that the controller has: 3.1.1, MQES. */
+static int choose_entries(const struct udrv_nvme *nvme, unsigned int wanted)
+{
+	const unsigned int most = NVME_CAP_MQES(nvme->cap) + 1;
+	unsigned int entries = wanted ? wanted : ENTRIES_DEFAULT;
+
+	if (entries & (entries - 1) || entries < ENTRIES_MIN || entries > ENTRIES_MAX)
+		return -EINVAL;
+	while (entries > most)
+		entries /= 2;
+	return entries < 2 ? -EINVAL : (int)entries;
+}
+
+/* Interrupts by a vector of its own; without one it is polled. */
+static void take_vector(struct udrv_nvme *nvme, struct udrv_nvme_queue *q)
+{
+	int fd;
+
+	if (q->completion == UDRV_NVME_POLLED)
+		return;
+	if (q->qid >= nvme->vectors) {
+		udrv_dev_info(nvme->dev, "queue %u has no interrupt vector: it is polled", q->qid);
+		q->completion = UDRV_NVME_POLLED;
+		return;
+	}
+	fd = udrv_request_irq_fd(nvme->dev, udrv_pci_irq_vector(nvme->dev, q->qid), "nvme", q);
+	if (fd < 0) {
+		udrv_dev_info(nvme->dev, "queue %u has no interrupt: it is polled", q->qid);
+		q->completion = UDRV_NVME_POLLED;
+		return;
+	}
+	q->irq_taken = true;
+	q->vector = q->qid;
+	q->efd = fd;
+}
+
+static void give_vector(struct udrv_nvme_queue *q)
+{
+	if (q->irq_taken)
+		(void)udrv_free_irq(q->dev, q->vector, q);
+	q->irq_taken = false;
+}
+
+/* config_lock: a number that is free, or -EMFILE. */
+static int free_qid(const struct udrv_nvme *nvme)
+{
+	for (unsigned int qid = 1; qid <= nvme->queues_max; qid++)
+		if (!nvme->queues[qid])
+			return (int)qid;
+	return -EMFILE;
+}
+
+static void show(struct udrv_nvme *nvme, uint16_t qid, struct udrv_nvme_queue *q)
+{
+	pthread_mutex_lock(&nvme->queues_lock);
+	nvme->queues[qid] = q;
+	pthread_mutex_unlock(&nvme->queues_lock);
+}
+
+/* config_lock. */
+static int make(struct udrv_nvme *nvme, const struct udrv_nvme_queue_options *options,
+		struct udrv_nvme_queue *q)
+{
+	const int entries = choose_entries(nvme, options->entries);
+	const int qid = free_qid(nvme);
+	int ret;
+
+	if (entries < 0 || qid < 0)
+		return entries < 0 ? entries : qid;
+	ret = nvme_queue_init(q, nvme, (uint16_t)qid, (unsigned int)entries);
+	if (ret)
+		return ret;
+	q->completion = options->completion;
+	take_vector(nvme, q);
+	ret = nvme_queue_tell(nvme, q, false);
+	if (ret) {
+		give_vector(q);
+		nvme_queue_exit(q);
+		return ret;
+	}
+	show(nvme, q->qid, q);
+	return 0;
+}
+
+int udrv_nvme_queue_create(struct udrv_nvme *nvme, const struct udrv_nvme_queue_options *options,
+			   struct udrv_nvme_queue **q_out)
+{
+	static const struct udrv_nvme_queue_options defaults;
+	struct udrv_nvme_queue *q;
+	int ret = nvme_in_callback() ? -EDEADLK : nvme_await_live(nvme);
+
+	if (ret)
+		return ret;
+	q = aligned_alloc(64, sizeof(*q));
+	if (!q)
+		return -ENOMEM;
+	memset(q, 0, sizeof(*q));
+	pthread_mutex_lock(&nvme->config_lock);
+	ret = make(nvme, options ? options : &defaults, q);
+	pthread_mutex_unlock(&nvme->config_lock);
+	if (ret)
+		free(q);
+	else
+		*q_out = q;
+	return ret;
+}
+
+/* What was completed before the queue went is told as it was; what was not rung never is. */
+static void drain(struct udrv_nvme_queue *q)
+{
+	q->refuse = -ESHUTDOWN;
+	q->depth = 0;
+	q->rung = q->tail;
+	(void)udrv_nvme_poll(q, 0);
+}
+
+/* 5.6, then 5.5. If the controller does not answer, a reset makes it forget the queue. */
+static void delete (struct udrv_nvme *nvme, struct udrv_nvme_queue *q)
+{
+	struct nvme_sqe sqe = {.opcode = NVME_ADMIN_DELETE_SQ, .cdw10 = q->qid};
+	int ret = nvme_admin_run(nvme, &sqe, NULL, 0, NULL, false);
+
+	if (!ret) {
+		drain(q);
+		sqe.opcode = NVME_ADMIN_DELETE_CQ;
+		ret = nvme_admin_run(nvme, &sqe, NULL, 0, NULL, false);
+	}
+	if (ret > 0) {
+		udrv_dev_err(nvme->dev, "queue %u cannot be deleted: %s", q->qid,
+			     udrv_nvme_status_text((uint32_t)ret));
+		nvme_want_reset(nvme, "a queue that cannot be deleted");
+	}
+}
+
+/*
+ * The controller must not reach its memory any more: it has deleted the queue, or was made quiet
+ * and initialised without it. Under config_lock no reset initialises, so that order holds.
+ */
+void udrv_nvme_queue_destroy(struct udrv_nvme_queue *q)
+{
+	struct udrv_nvme *nvme;
+
+	if (!q)
+		return;
+	nvme = q->nvme;
+	if (nvme_in_callback()) {
+		udrv_dev_err(nvme->dev, "queue %u destroyed in a callback: left alone", q->qid);
+		return;
+	}
+	pthread_mutex_lock(&nvme->config_lock);
+	show(nvme, q->qid, NULL);
+	delete (nvme, q);
+	pthread_mutex_unlock(&nvme->config_lock);
+	/* Live again, or quiet for ever. */
+	(void)nvme_await_live(nvme);
+	q->refuse = -ESHUTDOWN;
+	q->depth = 0;
+	__atomic_store_n(&q->attention, NVME_Q_DEAD, __ATOMIC_RELEASE);
+	(void)nvme_end_all(q, NVME_SC_ABORT_SQ_DELETED, NVME_SC_ABORT_SQ_DELETED);
+	give_vector(q);
+	nvme_queue_exit(q);
+	free(q);
+}
+
+unsigned int udrv_nvme_queue_depth(const struct udrv_nvme_queue *q)
+{
+	return q->full_depth;
+}
+
+unsigned int udrv_nvme_in_flight(const struct udrv_nvme_queue *q)
+{
+	return q->in_flight;
+}
+
+int udrv_nvme_event_fd(const struct udrv_nvme_queue *q)
+{
+	return q->efd >= 0 ? q->efd : -EOPNOTSUPP;
+}
+
+bool udrv_nvme_arm(struct udrv_nvme_queue *q)
+{
+	return __atomic_load_n(&q->attention, __ATOMIC_ACQUIRE) ? true : nvme_has_completion(q);
+}
+
+void udrv_nvme_wake(struct udrv_nvme_queue *q)
+{
+	__atomic_store_n(&q->woken, 1, __ATOMIC_SEQ_CST);
+	nvme_queue_wake(q);
+}
+
+static bool was_woken(struct udrv_nvme_queue *q)
+{
+	return __atomic_load_n(&q->woken, __ATOMIC_RELAXED) &&
+	       __atomic_exchange_n(&q->woken, 0, __ATOMIC_SEQ_CST);
+}
+
+/* For a time in ns, or less if something happens. */
+static bool spin(struct udrv_nvme_queue *q, int64_t ns)
+{
+	const udrv_ktime_t end = udrv_ktime_get() + ns;
+
+	do {
+		for (unsigned int i = 0; i < 32; i++) {
+			if (nvme_has_completion(q) ||
+			    __atomic_load_n(&q->attention, __ATOMIC_RELAXED) & ~NVME_Q_FROZEN ||
+			    __atomic_load_n(&q->woken, __ATOMIC_RELAXED))
+				return true;
+			udrv_cpu_relax();
+		}
+	} while (udrv_ktime_get() < end);
+	return false;
+}
+
+/*
+ * Until an interrupt, or the controller's clock, or udrv_nvme_wake(). The counter of the eventfd
+ * keeps what came since the last read, so an interrupt after the last look at the ring ends it.
+ */
+static void sleep_until(struct udrv_nvme_queue *q, udrv_ktime_t end)
+{
+	uint64_t count;
+
+	if (end != INT64_MAX) {
+		const int64_t left = end - udrv_ktime_get();
+		const struct timespec ts = {left > 0 ? left / 1000000000 : 0,
+					    left > 0 ? left % 1000000000 : 0};
+		struct pollfd fd = {.fd = q->efd, .events = POLLIN};
+
+		if (ppoll(&fd, 1, &ts, NULL) != 1)
+			return;
+	}
+	__atomic_store_n(&q->sleeping, 1, __ATOMIC_RELAXED);
+	(void)!read(q->efd, &count, sizeof(count));
+	__atomic_store_n(&q->sleeping, 0, __ATOMIC_RELAXED);
+}
+
+/* As long as it pays at the rate that is seen; then sleep. */
+static void wait_adaptively(struct udrv_nvme_queue *q, udrv_ktime_t end)
+{
+	const udrv_ktime_t begin = udrv_ktime_get();
+	const bool look = q->average_ns <= SPIN_MAX_NS || ++q->waits % SPIN_RETRY == 0;
+	int64_t took;
+
+	if (!look || !spin(q, q->average_ns <= SPIN_MAX_NS ? 2 * (int64_t)q->average_ns + 2000
+							   : SPIN_LOOK_NS))
+		sleep_until(q, end);
+	took = udrv_ktime_get() - begin;
+	if (took > 10 * SPIN_LOOK_NS)
+		took = 10 * SPIN_LOOK_NS;
+	q->average_ns = (uint32_t)((7 * (int64_t)q->average_ns + took) / 8);
+}
+
+static void wait_once(struct udrv_nvme_queue *q, udrv_ktime_t end)
+{
+	switch (q->completion) {
+	case UDRV_NVME_POLLED:
+		(void)spin(q, SPIN_LOOK_NS);
+		break;
+	case UDRV_NVME_ADAPTIVE:
+		wait_adaptively(q, end);
+		break;
+	default:
+		sleep_until(q, end);
+	}
+}
+
+unsigned int udrv_nvme_wait(struct udrv_nvme_queue *q, int timeout_ms)
+{
+	const udrv_ktime_t end =
+		timeout_ms < 0 ? INT64_MAX : udrv_ktime_get() + (int64_t)timeout_ms * 1000000;
+	unsigned int called;
+
+	udrv_nvme_submit(q);
+	for (;;) {
+		called = udrv_nvme_poll(q, 0);
+		if (called || was_woken(q) || !q->in_flight)
+			return called;
+		if (end != INT64_MAX && udrv_ktime_get() >= end)
+			return 0;
+		wait_once(q, end);
+		/* A sleeper looks at the time, too. */
+		q->idle |= NVME_IDLE_POLLS - 1;
+	}
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+/* A daemon in the background: who started it waits until it drives its device. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <udrv/device.h>
+#include <udrv/log.h>
+
+#include "driver/daemon.h"
+
+/* From here on nobody reads our terminal: the log goes to a file. The old one stays on failure. */
+static int to_background(const char *path)
+{
+	int null;
+	int log;
+	int ret = 0;
+
+	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (log < 0 || null < 0) {
+		ret = -errno;
+		udrv_pr_err("%s: cannot open: %s", log < 0 ? path : "/dev/null", strerror(-ret));
+	} else {
+		(void)dup2(null, STDIN_FILENO);
+		(void)dup2(null, STDOUT_FILENO);
+		(void)dup2(log, STDERR_FILENO);
+	}
+	if (log >= 0)
+		close(log);
+	if (null >= 0)
+		close(null);
+	return ret;
+}
+
+/* The terminal hears where the log goes on; the log begins with what the terminal heard last. */
+void udrv__detach_ready(const struct udrv__daemon *d, int ready_fd)
+{
+	char name[UDRV__PATH_MAX];
+	char path[UDRV__PATH_MAX];
+
+	(void)snprintf(name, sizeof(name), "%s@%s", d->drv->name, d->name);
+	if (!udrv__rundir_path(path, sizeof(path), name, ".log")) {
+		udrv_dev_info(d->dev, "from now on it logs to %s", path);
+		if (!to_background(path))
+			udrv__daemon_log_ready(d);
+	}
+	(void)!write(ready_fd, "", 1);
+	close(ready_fd);
+}
+
+/* The parent of a detached daemon: wait until it drives the device, or take over its status. */
+static int await_ready(pid_t child, int fd)
+{
+	int status;
+	char byte;
+	ssize_t n;
+
+	do {
+		n = read(fd, &byte, 1);
+	} while (n < 0 && errno == EINTR);
+	if (n == 1)
+		return EXIT_SUCCESS;
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
+}
+
+int udrv__detach(int *ready_fd, int *status)
+{
+	int fds[2];
+	pid_t child;
+	int ret;
+
+	if (pipe2(fds, O_CLOEXEC))
+		return -errno;
+	child = fork();
+	if (child < 0) {
+		ret = -errno;
+		close(fds[0]);
+		close(fds[1]);
+		return ret;
+	}
+	if (!child) {
+		close(fds[0]);
+		*ready_fd = fds[1];
+		(void)setsid();
+		(void)!chdir("/");
+		return 0;
+	}
+	close(fds[1]);
+	*status = await_ready(child, fds[0]);
+	close(fds[0]);
+	return UDRV__DETACH_PARENT;
+}

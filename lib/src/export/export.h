@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* What a daemon offers to the system: the block devices that its driver has added. */
+#ifndef UDRV_SRC_EXPORT_H
+#define UDRV_SRC_EXPORT_H
+
+#include <udrv/block.h>
+#include <udrv/device.h>
+
+#define UDRV__EXPORTS_MAX 64
+
+/* What the command line asks for. */
+struct udrv__export_options {
+	bool ublk;
+	int ublk_id; /* of the first /dev/ublkbN, or -1: the kernel chooses */
+	const char
+		*nbd; /* an address, see nbd_address.c; NULL: none. Served by nbdkit's process. */
+};
+
+struct udrv__block_sync;
+struct udrv__ublk;
+
+/* Those that are started. */
+struct udrv__exports {
+	unsigned int count;
+	int ended_fd; /* readable when one has ended by itself; -1 if there is none */
+	struct udrv__ublk *ublk[UDRV__EXPORTS_MAX];
+	struct udrv__block_sync *nbd[UDRV__EXPORTS_MAX]; /* the plugin asks them */
+};
+
+/*
+ * After probe(), from the daemon's main thread. 0 or negative errno, explained, with nothing
+ * started: -ENOENT if there is nothing to export.
+ */
+int udrv__exports_start(struct udrv__exports *x, struct udrv_device *dev,
+			const struct udrv__export_options *o);
+/* Before remove(). Nothing asks the driver's queues for anything any more when it returns. */
+void udrv__exports_stop(struct udrv__exports *x);
+
+#endif

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: MIT
+/* From a block device of a driver's to /dev/ublkbN, and back. */
+#include <errno.h>
+#include <fcntl.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <udrv/device.h>
+#include <udrv/log.h>
+
+#include "export/ublk.h"
+#include "sched/clock.h"
+
+#define FLUSH_S	    5
+#define STOP_SAY_MS 5000
+
+static void log_ready(const struct udrv__ublk *u, bool recovered)
+{
+	udrv_pr_info("/dev/ublkb%u: %s, %llu MiB, %u queue%s of %u%s", u->id, u->block->name,
+		     (unsigned long long)(u->block->limits.size >> 20), u->shape.queues,
+		     u->shape.queues == 1 ? "" : "s", u->shape.depth,
+		     recovered ? "; found again, and what waited goes on" : "");
+}
+
+/*
+ * How soon the kernel looks whether a server with all tags of a queue in its hands is still there.
+ * As long as it is, nothing comes of it, however long a request takes.
+ */
+static void set_timeout(const struct udrv__ublk *u)
+{
+	char path[64];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/sys/block/ublkb%u/queue/io_timeout", u->id);
+	f = fopen(path, "we");
+	if (!f)
+		return;
+	(void)fputs("3000", f);
+	(void)fclose(f);
+}
+
+static int failed(const struct udrv__ublk *u, const char *what, int ret)
+{
+	udrv_pr_err("%s: %s: %s", u->block->name, what, strerror(-ret));
+	return ret;
+}
+
+static int add(struct udrv__ublk *u, int number, uint64_t identity)
+{
+	struct ublk_info info = {
+		.queues = (uint16_t)u->shape.queues,
+		.depth = (uint16_t)u->shape.depth,
+		.max_io = u->shape.max_io,
+		.dev_id = number < 0 ? UBLK_ANY_ID : (uint32_t)number,
+		.flags = UBLK_F_RECOVERY | UBLK_F_REISSUE | UBLK_F_IOCTL,
+		.server = identity,
+	};
+	int ret = udrv__ublk_add(&u->ctrl, &info);
+
+	if (ret == -EEXIST)
+		udrv_pr_err("%s: number %d is taken, by /dev/ublkb%d: choose another, or --ublk "
+			    "without one",
+			    u->block->name, number, number);
+	else if (ret < 0)
+		(void)failed(u, "the kernel refuses the ublk device", ret);
+	u->id = info.dev_id;
+	return ret < 0 ? ret : 0;
+}
+
+/* All that follows the kernel's knowing of the device; the caller undoes it. */
+static int begin(struct udrv__ublk *u)
+{
+	struct ublk_params params;
+	int ret = udrv__ublk_open_node(u->id, &u->fd);
+
+	if (ret)
+		return ret;
+	udrv__ublk_params(&u->block->limits, u->shape.max_io, &params);
+	ret = udrv__ublk_params_call(&u->ctrl, UBLK_SET_PARAMS, u->id, &params);
+	if (ret)
+		return failed(u, "ublk takes no disk with these sizes", ret);
+	ret = udrv__ublk_serve(u);
+	if (ret)
+		return failed(u, "its queues cannot be served", ret);
+	ret = udrv__ublk_simple(&u->ctrl, UBLK_START_DEV, u->id, (uint64_t)getpid());
+	return ret ? failed(u, "its ublk device does not start", ret) : 0;
+}
+
+static void end(struct udrv__ublk *u)
+{
+	__atomic_store_n(&u->stopping, true, __ATOMIC_RELEASE);
+	(void)udrv__ublk_simple(&u->ctrl, UBLK_STOP_DEV, u->id, 0);
+	udrv__ublk_give_up(u);
+	if (u->fd >= 0)
+		close(u->fd);
+	(void)udrv__ublk_delete(&u->ctrl, u->id);
+}
+
+static int create(struct udrv__ublk *u, int number, uint64_t identity)
+{
+	int ret = add(u, number, identity);
+
+	if (ret) {
+		udrv__ublk_give_up(u);
+		return ret;
+	}
+	ret = begin(u);
+	if (ret) {
+		end(u);
+		return ret;
+	}
+	set_timeout(u);
+	return 0;
+}
+
+/* After a failure it is as it was: another daemon may recover it. */
+static int recover(struct udrv__ublk *u)
+{
+	int ret = udrv__ublk_start_recovery(&u->ctrl, u->id);
+
+	if (ret) {
+		(void)failed(u, "the kernel does not let go of the killed daemon", ret);
+		goto err_give_up;
+	}
+	ret = udrv__ublk_open_node(u->id, &u->fd);
+	if (ret)
+		goto err_give_up;
+	ret = udrv__ublk_serve(u);
+	if (!ret)
+		ret = udrv__ublk_simple(&u->ctrl, UBLK_END_RECOVERY, u->id, (uint64_t)getpid());
+	if (!ret)
+		return 0;
+	(void)failed(u, "what a killed daemon left cannot be taken over", ret);
+err_give_up:
+	udrv__ublk_give_up(u);
+	if (u->fd >= 0)
+		close(u->fd);
+	return ret;
+}
+
+static void shape(struct udrv__ublk *u, const struct ublk_info *found)
+{
+	const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (!found) {
+		udrv__ublk_shape(&u->block->limits, cpus > 0 ? (unsigned int)cpus : 1, &u->shape);
+		return;
+	}
+	u->shape = (struct udrv__ublk_shape){
+		.queues = found->queues, .depth = found->depth, .max_io = found->max_io};
+	u->id = found->dev_id;
+}
+
+static int start(struct udrv__ublk *u, const char *device, int number)
+{
+	const uint64_t identity = udrv__ublk_identity(device, u->block);
+	struct ublk_info info;
+	int found = udrv__ublk_find(&u->ctrl, u->block, identity, &info);
+	int ret;
+
+	if (found < 0)
+		return found;
+	if (found && number >= 0 && info.dev_id != (uint32_t)number)
+		udrv_pr_warn("%s: it stays /dev/ublkb%u, where its requests wait", u->block->name,
+			     info.dev_id);
+	shape(u, found ? &info : NULL);
+	ret = udrv__ublk_prepare(u);
+	if (ret)
+		return failed(u, "its queues cannot be opened", ret);
+	ret = found ? recover(u) : create(u, number, identity);
+	if (ret)
+		return ret;
+	udrv__ublk_await_disk(u->id);
+	u->started_ns = udrv__now_ns();
+	log_ready(u, found);
+	return 0;
+}
+
+static int check(const struct udrv_block *block)
+{
+	const uint32_t size = block->limits.logical_block_size;
+
+	if (size <= (uint32_t)sysconf(_SC_PAGESIZE))
+		return 0;
+	udrv_pr_err("%s: ublk takes no blocks of %u bytes, only up to a page: use --nbd",
+		    block->name, size);
+	return -EOPNOTSUPP;
+}
+
+static void release(struct udrv__ublk *u)
+{
+	pthread_mutex_destroy(&u->lock);
+	pthread_cond_destroy(&u->changed);
+	if (u->kick_fd >= 0)
+		close(u->kick_fd);
+	free(u);
+}
+
+static struct udrv__ublk *make(struct udrv_block *block, int ended_fd)
+{
+	struct udrv__ublk *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return NULL;
+	u->block = block;
+	u->fd = -1;
+	u->ended_fd = ended_fd;
+	pthread_mutex_init(&u->lock, NULL);
+	pthread_cond_init(&u->changed, NULL);
+	u->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (u->kick_fd >= 0)
+		return u;
+	release(u);
+	return NULL;
+}
+
+int udrv__ublk_start(struct udrv_block *block, const char *device, int number, int ended_fd,
+		     struct udrv__ublk **out)
+{
+	struct udrv__ublk *u;
+	int ret = check(block);
+
+	if (ret)
+		return ret;
+	u = make(block, ended_fd);
+	if (!u)
+		return -ENOMEM;
+	ret = udrv__ublk_ctrl_open(&u->ctrl);
+	if (ret)
+		goto err_release;
+	ret = start(u, device, number);
+	if (ret)
+		goto err_ctrl;
+	*out = u;
+	return 0;
+
+err_ctrl:
+	udrv__ublk_ctrl_close(&u->ctrl);
+err_release:
+	release(u);
+	return ret;
+}
+
+/* The end. */
+
+static void flush_mounted(const struct mntent *m)
+{
+	int fd = open(m->mnt_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
+
+	udrv_pr_warn("%s is still mounted on %s: unmount it first; what is written there from now "
+		     "on is lost",
+		     m->mnt_fsname, m->mnt_dir);
+	if (fd < 0)
+		return;
+	(void)syncfs(fd);
+	close(fd);
+}
+
+static bool is_of(const char *source, const char *disk)
+{
+	const size_t len = strlen(disk);
+
+	return !strncmp(source, disk, len) && (!source[len] || source[len] == 'p');
+}
+
+/* What others have written, and the kernel has in memory. */
+static void *flush(void *arg)
+{
+	const struct udrv__ublk *u = arg;
+	FILE *mounts = setmntent("/proc/self/mounts", "re");
+	const struct mntent *m;
+	char disk[32];
+	int fd;
+
+	(void)snprintf(disk, sizeof(disk), "/dev/ublkb%u", u->id);
+	while (mounts && (m = getmntent(mounts)))
+		if (is_of(m->mnt_fsname, disk))
+			flush_mounted(m);
+	if (mounts)
+		(void)endmntent(mounts);
+	fd = open(disk, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	if (fsync(fd))
+		udrv_pr_warn("%s: what was written is not all kept: %s", disk, strerror(errno));
+	close(fd);
+	return NULL;
+}
+
+/* STOP_DEV ends only when the driver has ended all that it has, as it must. */
+static void stop_device(struct udrv__ublk *u)
+{
+	const struct ublk_ctrl arg = {.dev_id = u->id, .queue_id = UBLK_NO_QUEUE};
+	int ret = udrv__ublk_begin(&u->ctrl, UBLK_STOP_DEV, &arg);
+
+	if (ret)
+		return;
+	while ((ret = udrv__ublk_await(&u->ctrl, STOP_SAY_MS)) == -ETIME)
+		udrv_pr_warn("/dev/ublkb%u: waits for requests that the driver has not ended",
+			     u->id);
+}
+
+static void log_counts(const struct udrv__ublk *u)
+{
+	const double seconds = (double)(udrv__now_ns() - u->started_ns) / 1e9;
+	struct udrv__ublk_counts sum = {0};
+
+	for (unsigned int i = 0; i < u->shape.queues; i++) {
+		sum.requests += u->queues[i].counts.requests;
+		sum.sleeps += u->queues[i].counts.sleeps;
+		sum.spun_ns += u->queues[i].counts.spun_ns;
+		sum.cpu_ns += u->queues[i].counts.cpu_ns;
+	}
+	udrv_pr_info("/dev/ublkb%u: ended; %llu requests in %.1f s, %.1f s of CPU time, %.1f s of "
+		     "it spinning, %llu sleeps",
+		     u->id, (unsigned long long)sum.requests, seconds, (double)sum.cpu_ns / 1e9,
+		     (double)sum.spun_ns / 1e9, (unsigned long long)sum.sleeps);
+}
+
+static bool is_gone(const struct udrv__ublk *u)
+{
+	return u->block->dev && udrv_device_gone(u->block->dev);
+}
+
+void udrv__ublk_stop(struct udrv__ublk *u)
+{
+	struct timespec until;
+	pthread_t flusher;
+	bool flushing = !is_gone(u) && !pthread_create(&flusher, NULL, flush, u);
+	bool flushed = false;
+
+	__atomic_store_n(&u->stopping, true, __ATOMIC_RELEASE);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += FLUSH_S;
+	if (flushing)
+		flushed = !pthread_timedjoin_np(flusher, NULL, &until);
+	if (flushing && !flushed)
+		udrv_pr_warn("/dev/ublkb%u: not all is written after %d s; the rest is lost", u->id,
+			     FLUSH_S);
+	stop_device(u);
+	if (flushing && !flushed)
+		pthread_join(flusher, NULL);
+	udrv__ublk_join(u);
+	log_counts(u);
+	end(u);
+	udrv__ublk_ctrl_close(&u->ctrl);
+	release(u);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A block device as /dev/ublkbN: a server of Linux's ublk driver. One thread for each hardware
+ * queue, which opened the driver's queue and owns all that goes through it.
+ */
+#ifndef UDRV_SRC_UBLK_H
+#define UDRV_SRC_UBLK_H
+
+#include <liburing.h>
+#include <pthread.h>
+
+#include <udrv/block.h>
+
+#include "export/ublk_uapi.h"
+
+/* ublk_params.c: what the kernel is told. No system calls. */
+
+#define UDRV__UBLK_MAX_DEPTH  128u
+#define UDRV__UBLK_MAX_IO     (256u << 10)
+#define UDRV__UBLK_MAX_MEMORY (64u << 20) /* of all buffers of a device */
+
+/* struct udrv__ublk_shape - queues, tags of each, bytes of each tag's buffer */
+struct udrv__ublk_shape {
+	unsigned int queues, depth;
+	uint32_t max_io;
+};
+
+void udrv__ublk_shape(const struct udrv_block_limits *l, unsigned int cpus,
+		      struct udrv__ublk_shape *shape);
+void udrv__ublk_params(const struct udrv_block_limits *l, uint32_t max_io, struct ublk_params *p);
+/* Are these the same disk's? What the kernel adds does not count. */
+bool udrv__ublk_same_params(const struct ublk_params *a, const struct ublk_params *b);
+/* Upper half: which export it is; lower half: of which disk. Never 0. */
+uint64_t udrv__ublk_identity(const char *device, const struct udrv_block *block);
+static inline bool udrv__ublk_same_export(uint64_t a, uint64_t b)
+{
+	return a >> 32 == b >> 32;
+}
+
+/* ublk_request.c: a request of the kernel's as requests of the driver's. No system calls. */
+
+struct udrv__ublk_request {
+	enum udrv_block_op op;
+	uint32_t flags;
+	uint64_t offset; /* of what is left */
+	uint32_t left, len;
+	bool flush; /* is left to do */
+};
+
+/* 0, or negative errno: it cannot be done. */
+int udrv__ublk_request_begin(struct udrv__ublk_request *r, const struct udrv_block_limits *l,
+			     const struct ublk_desc *desc);
+/* The next part into rq, whose data is in buf + what was done; false: there is none. */
+bool udrv__ublk_request_next(struct udrv__ublk_request *r, const struct udrv_block_limits *l,
+			     void *buf, struct udrv_block_request *rq);
+/* What the kernel is told at the end; error is 0 or negative. */
+int udrv__ublk_request_result(const struct udrv__ublk_request *r, int error);
+
+/* ublk_ctrl.c: the control node. */
+
+struct udrv__ublk_ctrl {
+	int fd;
+	struct io_uring ring;
+	uint64_t sequence; /* of the newest command */
+};
+
+/* Explains failures: no module, a kernel that is too old, no permission. */
+int udrv__ublk_ctrl_open(struct udrv__ublk_ctrl *c);
+void udrv__ublk_ctrl_close(struct udrv__ublk_ctrl *c);
+/* One command. 0 or a positive result, or negative errno. */
+int udrv__ublk_call(struct udrv__ublk_ctrl *c, unsigned int op, const struct ublk_ctrl *arg);
+/* The same in two halves; -ETIME: not yet, ask again. One at a time. */
+int udrv__ublk_begin(struct udrv__ublk_ctrl *c, unsigned int op, const struct ublk_ctrl *arg);
+int udrv__ublk_await(struct udrv__ublk_ctrl *c, unsigned int timeout_ms);
+
+int udrv__ublk_get_info(struct udrv__ublk_ctrl *c, uint32_t id, struct ublk_info *info);
+int udrv__ublk_add(struct udrv__ublk_ctrl *c, struct ublk_info *info);
+int udrv__ublk_params_call(struct udrv__ublk_ctrl *c, unsigned int op, uint32_t id,
+			   struct ublk_params *p);
+/* START_DEV, STOP_DEV, recovery: a command with a number at most. */
+int udrv__ublk_simple(struct udrv__ublk_ctrl *c, unsigned int op, uint32_t id, uint64_t data);
+/* Delete; does not wait long for others to close it. */
+int udrv__ublk_delete(struct udrv__ublk_ctrl *c, uint32_t id);
+/* ublk_node.c: open /dev/ublkcN, which may take udev a moment to make. Explains failures. */
+int udrv__ublk_open_node(uint32_t id, int *fd_out);
+/* Until /dev/ublkbN is there; not for ever. */
+void udrv__ublk_await_disk(uint32_t id);
+
+/* ublk_queue.c: the threads. */
+
+struct udrv__ublk_tag {
+	struct udrv_block_request rq; /* first: done() finds the tag */
+	struct udrv__ublk_queue *q;
+	struct udrv__ublk_request r;
+	void *buf;
+	udrv_iova_t iova;
+	struct udrv__ublk_tag *next; /* of those that wait for room */
+	int result;
+	bool in_call, ended;
+	bool plain; /* the buffer is not of the device's DMA memory */
+};
+
+/* Of a queue, for the log. */
+struct udrv__ublk_counts {
+	uint64_t requests, sleeps;
+	uint64_t spun_ns, cpu_ns;
+};
+
+struct udrv__ublk;
+
+struct udrv__ublk_queue {
+	struct udrv__ublk *u;
+	unsigned int index;
+	pthread_t thread;
+	bool started; /* the thread */
+
+	void *queue; /* the driver's */
+	int event_fd;
+	struct io_uring ring;
+	const struct ublk_desc *descs;
+	struct udrv__ublk_tag *tags;
+	bool polled;		/* event_fd is, in the ring */
+	bool uncommitted;	/* requests that the driver need not have started */
+	unsigned int owned;	/* tags that the kernel waits for */
+	unsigned int in_driver; /* of them */
+	unsigned int aborted;	/* tags that it does not want any more */
+	struct udrv__ublk_tag *waiting, **waiting_end;
+	int error;
+
+	bool may_spin;
+	uint64_t expected_ns;
+	unsigned int blocked;
+	struct udrv__ublk_counts counts;
+};
+
+/* Where the threads are, together. */
+enum udrv__ublk_phase { UDRV__UBLK_PREPARE, UDRV__UBLK_SERVE, UDRV__UBLK_GIVE_UP };
+
+struct udrv__ublk {
+	struct udrv_block *block;
+	struct udrv__ublk_ctrl ctrl;
+	struct udrv__ublk_shape shape;
+	uint32_t id;
+	int fd;	      /* /dev/ublkcN */
+	int kick_fd;  /* eventfd: look at the phase */
+	int ended_fd; /* eventfd, the export's: a thread has ended unasked */
+	uint64_t started_ns;
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	enum udrv__ublk_phase phase;
+	unsigned int prepared, serving; /* threads that came so far */
+	int error;			/* the first thread's that failed */
+	bool stopping;			/* its end is asked for; atomic */
+	struct udrv__ublk_queue *queues;
+};
+
+/* The threads open the driver's queues and get memory; all of them have, or none. */
+int udrv__ublk_prepare(struct udrv__ublk *u);
+/* They fetch from u->fd. When 0 is returned, all tags of all queues have been offered. */
+int udrv__ublk_serve(struct udrv__ublk *u);
+/* Wait for their end, which comes when the kernel has aborted all tags. */
+void udrv__ublk_join(struct udrv__ublk *u);
+/* They end and leave the kernel's device as it is, to be recovered. */
+void udrv__ublk_give_up(struct udrv__ublk *u);
+
+/* ublk_loop.c: what a queue's thread does until the kernel has aborted all its tags. */
+int udrv__ublk_fetch_all(struct udrv__ublk_queue *q);
+void udrv__ublk_loop(struct udrv__ublk_queue *q);
+
+/* ublk_wait.c: look, spin or sleep until there is something to do. 0 or negative errno. */
+void udrv__ublk_wait_begin(struct udrv__ublk_queue *q);
+int udrv__ublk_wait(struct udrv__ublk_queue *q);
+
+/* ublk_recover.c */
+
+/*
+ * Look for what a daemon that was killed left of this export. 1 and *info if it is to be recovered;
+ * 0 if there is nothing, any more; negative errno, explained.
+ */
+int udrv__ublk_find(struct udrv__ublk_ctrl *c, const struct udrv_block *block, uint64_t identity,
+		    struct ublk_info *info);
+/* The old server's descriptors are closed, and its requests put back. */
+int udrv__ublk_start_recovery(struct udrv__ublk_ctrl *c, uint32_t id);
+
+/* ublk.c */
+
+/*
+ * Make /dev/ublkbN of @block, or take over what is left of it. @number: N, or -1 for any. @ended_fd
+ * is signalled when it ends by itself. Explains failures, and leaves nothing behind then.
+ */
+int udrv__ublk_start(struct udrv_block *block, const char *device, int number, int ended_fd,
+		     struct udrv__ublk **out);
+/* Flush what others wrote, if they still have it open, and end. */
+void udrv__ublk_stop(struct udrv__ublk *u);
+
+#endif

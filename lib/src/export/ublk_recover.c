@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a daemon that was killed has left. The kernel keeps its device, in which new requests wait
+ * and those that the daemon had are put back; and it keeps a number of the server's own, in which
+ * the export and the disk are named (udrv__ublk_identity()). So nothing that could be stale is kept
+ * beside it: all of the kernel's ublk devices are looked through.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <udrv/log.h>
+
+#include "export/ublk.h"
+#include "sched/clock.h"
+
+#define CLASS "/sys/class/ublk-char"
+/*
+ * The kernel puts requests back at once, but those of a queue whose tags the daemon had all: when
+ * they have taken longer than the disk's io_timeout (see ublk.c; 30 s until that is set).
+ */
+#define QUIESCES_MS 45000
+#define CLOSES_MS   10000
+#define LOOK_MS	    20
+#define SAY_MS	    2000
+
+static void nap(void)
+{
+	const struct timespec ts = {.tv_nsec = LOOK_MS * 1000000L};
+
+	(void)nanosleep(&ts, NULL);
+}
+
+static bool is_alive(int pid)
+{
+	return pid > 0 && (!kill(pid, 0) || errno == EPERM);
+}
+
+/* There is nothing that tells of it. 0, with *info as it is then, or negative errno. */
+static int await_quiesced(struct udrv__ublk_ctrl *c, struct ublk_info *info)
+{
+	const uint32_t id = info->dev_id;
+	const uint64_t start = udrv__now_ns();
+	bool said = false;
+	int ret = 0;
+
+	while (!ret && info->state == UBLK_LIVE) {
+		const uint64_t ms = (udrv__now_ns() - start) / 1000000;
+
+		if (ms > QUIESCES_MS || (ms > CLOSES_MS && is_alive(info->pid))) {
+			udrv_pr_err("/dev/ublkb%u is this disk already, served by process %d", id,
+				    info->pid);
+			return -EBUSY;
+		}
+		if (ms > SAY_MS && !said)
+			udrv_pr_info("/dev/ublkb%u: waits until the kernel has put back what the "
+				     "killed daemon had",
+				     id);
+		said = ms > SAY_MS;
+		nap();
+		ret = udrv__ublk_get_info(c, id, info);
+	}
+	return ret;
+}
+
+static bool is_free(uint32_t id)
+{
+	char path[32];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/dev/ublkb%u", id);
+	fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || errno != EBUSY;
+}
+
+/* What waits in it was meant for another disk, or one of another size. */
+static int remove_other(struct udrv__ublk_ctrl *c, uint32_t id)
+{
+	if (!is_free(id)) {
+		udrv_pr_err("/dev/ublkb%u is mounted and waits for the disk that was here before, "
+			    "of another size or serial number: bring that back, or unmount it "
+			    "(umount --lazy) and start again",
+			    id);
+		return -EBUSY;
+	}
+	udrv_pr_warn("/dev/ublkb%u was of another disk, or one of another size: removed", id);
+	return udrv__ublk_delete(c, id);
+}
+
+static bool same_disk(struct udrv__ublk_ctrl *c, const struct udrv_block *block, uint64_t identity,
+		      const struct ublk_info *info)
+{
+	struct ublk_params kernel = {0};
+	struct ublk_params ours;
+
+	udrv__ublk_params(&block->limits, info->max_io, &ours);
+	return info->server == identity && info->queues <= block->limits.max_queues &&
+	       !udrv__ublk_params_call(c, UBLK_GET_PARAMS, info->dev_id, &kernel) &&
+	       udrv__ublk_same_params(&kernel, &ours);
+}
+
+/* 1: it is to be recovered. */
+static int examine(struct udrv__ublk_ctrl *c, const struct udrv_block *block, uint64_t identity,
+		   struct ublk_info *info)
+{
+	int ret = await_quiesced(c, info);
+
+	if (ret)
+		return ret == -ENODEV ? 0 : ret;
+	if (info->state != UBLK_QUIESCED) {
+		udrv_pr_info("/dev/ublkc%u was left half made or half removed: removed",
+			     info->dev_id);
+		return udrv__ublk_delete(c, info->dev_id);
+	}
+	if (!same_disk(c, block, identity, info))
+		return remove_other(c, info->dev_id);
+	return 1;
+}
+
+int udrv__ublk_find(struct udrv__ublk_ctrl *c, const struct udrv_block *block, uint64_t identity,
+		    struct ublk_info *info)
+{
+	DIR *dir = opendir(CLASS);
+	const struct dirent *entry;
+	int ret = 0;
+
+	/* Without the folder the kernel has no such device. */
+	while (dir && !ret && (entry = readdir(dir))) {
+		struct ublk_info is;
+		unsigned int id;
+
+		if (sscanf(entry->d_name, "ublkc%u", &id) != 1)
+			continue;
+		if (udrv__ublk_get_info(c, id, &is) || !udrv__ublk_same_export(is.server, identity))
+			continue;
+		ret = examine(c, block, identity, &is);
+		if (ret > 0)
+			*info = is;
+	}
+	if (dir)
+		(void)closedir(dir);
+	return ret;
+}
+
+int udrv__ublk_start_recovery(struct udrv__ublk_ctrl *c, uint32_t id)
+{
+	const uint64_t end = udrv__now_ns() + CLOSES_MS * UINT64_C(1000000);
+	int ret;
+
+	/* Until the kernel has closed what the killed daemon had open. */
+	while ((ret = udrv__ublk_simple(c, UBLK_START_RECOVERY, id, 0)) == -EBUSY &&
+	       udrv__now_ns() < end)
+		nap();
+	/* A former recovery was begun, and not ended: it has forgotten the old server. */
+	return ret == -EINVAL ? 0 : ret;
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+/*
+ * How a queue's thread waits: for the kernel's requests and for the driver's completions at once.
+ *
+ * No wake-up is lost. A request of the kernel's, and a signal of the driver's eventfd, of which
+ * there is a multishot poll in the ring, both are completions of the ring; and the kernel does not
+ * let a thread sleep in io_uring_enter() that has one. What is left is what the driver ends between
+ * the thread's last poll() and that call: event_arm() says so if it was before, and if it comes
+ * after, the eventfd is signalled. The eventfd is never read: its poll is woken by each signal,
+ * whatever its counter; when the kernel ends the poll, the new one finds the counter standing. A
+ * signal that comes early costs one turn of the loop. The tick, which the driver wants for
+ * its deadlines, is not needed for that.
+ *
+ * Before it sleeps it spins, if waits have been short: as long as twice their average, never longer
+ * than SPIN_MAX_NS, and not where there is one CPU, which has better things to do.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include <udrv/barrier.h>
+
+#include "export/ublk.h"
+#include "sched/clock.h"
+
+/* See irq/wait_spin.c, whose rule is the same. */
+#define SPIN_MAX_NS    50000
+#define SPIN_MIN_NS    5000
+#define EXPECT_MAX_NS  (SPIN_MAX_NS / 2)
+#define WAIT_COUNTS_NS (4 * SPIN_MAX_NS)
+#define WEIGHT	       8
+#define PROBE_EVERY    32
+#define LOOKS_PER_TIME 16
+/* Without an eventfd; as long as it is worth a system call. */
+#define NAP_NS 50000
+
+static const struct udrv_block_ops *ops_of(const struct udrv__ublk_queue *q)
+{
+	return q->u->block->ops;
+}
+
+void udrv__ublk_wait_begin(struct udrv__ublk_queue *q)
+{
+	q->may_spin = sysconf(_SC_NPROCESSORS_ONLN) > 1;
+	q->expected_ns = WAIT_COUNTS_NS;
+	q->blocked = 0;
+}
+
+/* Is there something in the ring, or something that the kernel has put off until it is entered? */
+static bool has_news(const struct udrv__ublk_queue *q)
+{
+	return __atomic_load_n(q->ring.sq.kflags, __ATOMIC_ACQUIRE) &
+		       (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW) ||
+	       io_uring_cq_ready(&q->ring);
+}
+
+/* What will be better next time. */
+static int passing(int ret)
+{
+	return ret >= 0 || ret == -ETIME || ret == -EINTR || ret == -EAGAIN || ret == -EBUSY ? 0
+											     : ret;
+}
+
+static int look(struct udrv__ublk_queue *q)
+{
+	return passing(io_uring_submit_and_get_events(&q->ring));
+}
+
+static int sleep_at_most(struct udrv__ublk_queue *q, uint64_t ns)
+{
+	struct __kernel_timespec ts = {.tv_sec = 0, .tv_nsec = (long long)ns};
+	struct io_uring_cqe *cqe;
+
+	q->counts.sleeps++;
+	return passing(io_uring_submit_and_wait_timeout(&q->ring, &cqe, 1, &ts, NULL));
+}
+
+static int sleep_until_asked(struct udrv__ublk_queue *q)
+{
+	q->counts.sleeps++;
+	return passing(io_uring_submit_and_wait(&q->ring, 1));
+}
+
+static bool spin_until(struct udrv__ublk_queue *q, uint64_t end)
+{
+	do {
+		for (int i = 0; i < LOOKS_PER_TIME; i++) {
+			if (ops_of(q)->poll(q->queue) || has_news(q))
+				return true;
+			udrv_cpu_relax();
+		}
+	} while (udrv__now_ns() < end);
+	return false;
+}
+
+/* How long to spin; *probe if only to see whether it would pay. */
+static uint64_t spin_time(struct udrv__ublk_queue *q, bool *probe)
+{
+	*probe = false;
+	if (!q->may_spin)
+		return 0;
+	if (q->expected_ns <= EXPECT_MAX_NS)
+		return 2 * q->expected_ns < SPIN_MIN_NS ? SPIN_MIN_NS : 2 * q->expected_ns;
+	*probe = ++q->blocked >= PROBE_EVERY;
+	if (!*probe)
+		return 0;
+	q->blocked = 0;
+	return SPIN_MAX_NS;
+}
+
+static void learn(struct udrv__ublk_queue *q, uint64_t waited_ns)
+{
+	const uint64_t counts = waited_ns < WAIT_COUNTS_NS ? waited_ns : WAIT_COUNTS_NS;
+
+	q->expected_ns += counts / WEIGHT - q->expected_ns / WEIGHT;
+}
+
+static int block(struct udrv__ublk_queue *q)
+{
+	if (!q->polled)
+		return sleep_at_most(q, NAP_NS);
+	if (ops_of(q)->event_arm(q->queue))
+		return io_uring_sq_ready(&q->ring) || has_news(q) ? look(q) : 0;
+	return sleep_at_most(q, UDRV_BLOCK_TICK_MS * UINT64_C(1000000));
+}
+
+/* For what the driver has. */
+static int wait_for_driver(struct udrv__ublk_queue *q)
+{
+	const uint64_t start = udrv__now_ns();
+	bool probe;
+	const uint64_t spin = spin_time(q, &probe);
+	bool caught = false;
+	int ret = 0;
+
+	if (spin) {
+		/* The kernel has its results before. */
+		if (io_uring_sq_ready(&q->ring))
+			ret = look(q);
+		caught = ret || spin_until(q, start + spin);
+		q->counts.spun_ns += udrv__now_ns() - start;
+	}
+	if (!caught)
+		ret = block(q);
+	if (probe && caught)
+		q->expected_ns = udrv__now_ns() - start;
+	else
+		learn(q, udrv__now_ns() - start);
+	return ret;
+}
+
+int udrv__ublk_wait(struct udrv__ublk_queue *q)
+{
+	if (io_uring_cq_ready(&q->ring) && !io_uring_sq_ready(&q->ring))
+		return 0;
+	if (has_news(q))
+		return look(q);
+	if (q->in_driver)
+		return wait_for_driver(q);
+	/* With none in the driver nobody waits for room, unless the driver takes none at all. */
+	return q->waiting ? sleep_at_most(q, NAP_NS) : sleep_until_asked(q);
+}
