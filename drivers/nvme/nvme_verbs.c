@@ -84,13 +84,14 @@ int nvme_verb_failed(int ret, const char *verb, FILE *err)
 const struct udrv_nvme_ns *nvme_verb_ns(struct udrv_nvme *nvme, uint64_t nsid, const char *verb,
 					FILE *err)
 {
-	const struct udrv_nvme_ns *ns = nsid ? udrv_nvme_ns(nvme, (uint32_t)nsid)
-					     : udrv_nvme_ns_next(nvme, 0);
+	const struct udrv_nvme_ns *ns =
+		nsid ? udrv_nvme_ns(nvme, (uint32_t)nsid) : udrv_nvme_ns_next(nvme, 0);
 
 	if (ns)
 		return ns;
 	if (nsid)
-		(void)fprintf(err, "%s: there is no namespace %llu; list-ns shows which there are\n",
+		(void)fprintf(err,
+			      "%s: there is no namespace %llu; list-ns shows which there are\n",
 			      verb, (unsigned long long)nsid);
 	else
 		(void)fprintf(err, "%s: the controller has no namespace\n", verb);
@@ -112,8 +113,8 @@ const struct udrv_verb nvme_verbs[] = {
 	{"smart-log", "[-n NSID] [-o FORMAT]", "health information", nvme_verb_smart_log, 0},
 	{"error-log", "[-e ENTRIES] [-o FORMAT]", "the last errors", nvme_verb_error_log, 0},
 	{"fw-log", PAGE_ARGS, "firmware slots", nvme_verb_fw_log, 0},
-	{"get-feature", "[-f ID] [-s SELECT] [-n NSID] [-H]", "show features", nvme_verb_get_feature,
-	 0},
+	{"get-feature", "[-f ID] [-s SELECT] [-n NSID] [-H]", "show features",
+	 nvme_verb_get_feature, 0},
 	{"set-feature", "-f ID -v VALUE [-n NSID] [-s]", "change a feature", nvme_verb_set_feature,
 	 UDRV_VERB_DATA_IN},
 	{"format", "[-n NSID] [-l LBAF] [-s ERASE] --force", "format: all data is lost",

@@ -7,7 +7,7 @@
 #include "nvme_verbs.h"
 
 #define LBAF_NONE UINT64_MAX
-#define LBAF_MAX  63u /* 2.0, NVM command set: two more bits */
+#define LBAF_MAX  63u  /* 2.0, NVM command set: two more bits */
 #define FNA_ALL	  0x1u /* 5.15.2.2, FNA: a format is of all namespaces */
 
 struct format {
@@ -79,16 +79,15 @@ NVME_VERB(format)
 		f.nsid = ns->nsid;
 	}
 	if (!f.force) {
-		(void)fprintf(err, "%s: all data of namespace %#" PRIx64 "%s will be lost: say --force\n",
-			      argv[0], f.nsid,
-			      f.nsid == NVME_NSID_ALL ? " (all of the controller)" : "");
+		(void)fprintf(
+			err, "%s: all data of namespace %#" PRIx64 "%s will be lost: say --force\n",
+			argv[0], f.nsid, f.nsid == NVME_NSID_ALL ? " (all of the controller)" : "");
 		return -EPERM;
 	}
 	ret = find_lbaf(&f, nvme, argv[0], err);
 	if (ret)
 		return ret;
-	ret = udrv_nvme_format(nvme, (uint32_t)f.nsid, (unsigned int)f.lbaf,
-			       (unsigned int)f.erase);
+	ret = udrv_nvme_format(nvme, (uint32_t)f.nsid, (unsigned int)f.lbaf, (unsigned int)f.erase);
 	if (ret == -EBUSY) {
 		(void)fprintf(err, "%s: the namespaces are in use: an export has I/O queues\n",
 			      argv[0]);

@@ -159,8 +159,9 @@ NVME_VERB(set_feature)
 	if (ret)
 		return ret;
 	if (!s.id || (s.value > UINT32_MAX && s.id != NVME_FEAT_TIMESTAMP)) {
-		(void)fprintf(err, s.id ? "%s: --value has 32 bits\n"
-					: "%s: which? Name it by --feature-id\n",
+		(void)fprintf(err,
+			      s.id ? "%s: --value has 32 bits\n"
+				   : "%s: which? Name it by --feature-id\n",
 			      argv[0]);
 		return -EINVAL;
 	}
@@ -177,8 +178,9 @@ NVME_VERB(set_feature)
 	ret = udrv_nvme_admin(nvme_verb_nvme(dev), &cmd, s.len ? s.data : NULL, s.len, NULL);
 	if (ret)
 		return nvme_verb_failed(ret, argv[0], err);
-	(void)fprintf(out, "set-feature:%#04" PRIx64 " (%s), value:%#0*" PRIx64 ", cdw12:%#0*" PRIx64
-			   ", save:%#x\n",
+	(void)fprintf(out,
+		      "set-feature:%#04" PRIx64 " (%s), value:%#0*" PRIx64 ", cdw12:%#0*" PRIx64
+		      ", save:%#x\n",
 		      s.id, nvme_feature_name((unsigned int)s.id), s.value ? 10 : 8, s.value,
 		      s.cdw12 ? 10 : 8, s.cdw12, s.save);
 	if (s.len)

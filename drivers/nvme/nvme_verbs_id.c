@@ -140,9 +140,9 @@ static int list_all(struct udrv_device *dev, json_object *devices, const char *v
 		if (!id)
 			return ret;
 		if (devices)
-			(void)json_object_array_add(devices,
-						    nvme_json_list_ns(udrv_device_name(dev), ctrl,
-								      ns->nsid, id));
+			(void)json_object_array_add(
+				devices,
+				nvme_json_list_ns(udrv_device_name(dev), ctrl, ns->nsid, id));
 		else
 			nvme_print_list_ns(out, udrv_device_name(dev), ctrl, ns->nsid, id);
 		free(id);
