@@ -174,6 +174,8 @@ static void print_timestamp(FILE *out, const uint8_t *data)
 		      data[6] & 1u);
 }
 
+#define HOST_BEHAVIOR 0x16 /* 5.21.1.22 */
+
 static void print_fields(FILE *out, const struct nvme_feature_value *f)
 {
 	int width = part_width(f->id);
@@ -189,6 +191,9 @@ static void print_fields(FILE *out, const struct nvme_feature_value *f)
 	}
 	if (f->id == NVME_FEAT_TIMESTAMP && f->data && f->len >= 8)
 		print_timestamp(out, f->data);
+	else if (f->id == HOST_BEHAVIOR && f->data)
+		(void)fprintf(out, "\tAdvanced Command Retry Enable (ACRE): %s\n",
+			      f->data[0] & 1 ? "True" : "False");
 	else if (f->data)
 		nvme_dump(out, f->data, f->len);
 }
@@ -244,7 +249,10 @@ json_object *nvme_json_feature(const struct nvme_feature_value *f)
 	} else {
 		json_fields(fields, f);
 	}
-	(void)json_object_object_add(o, "fields", fields);
+	if (json_object_object_length(fields))
+		(void)json_object_object_add(o, "fields", fields);
+	else
+		(void)json_object_put(fields);
 	if (f->data && f->len)
 		json_data(o, f);
 	return o;
