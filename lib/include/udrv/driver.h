@@ -27,18 +27,20 @@ struct udrv_pci_device_id {
 #define UDRV_PCI_DEVICE(vend, dev) (vend), (dev), UDRV_PCI_ANY_ID, UDRV_PCI_ANY_ID, 0, 0, 0
 
 /** UDRV_VERB_* - what a verb is like: the flags of struct udrv_verb. */
-#define UDRV_VERB_DATA_IN  0x2u /* it reads the caller's data: udrv_verb_read() */
-#define UDRV_VERB_DATA_OUT 0x4u /* it gives the caller data: udrv_verb_write() */
+#define UDRV_VERB_FREE_DEVICE 0x1u /* without a daemon it runs in the caller's process */
+#define UDRV_VERB_DATA_IN     0x2u /* it reads the caller's data: udrv_verb_read() */
+#define UDRV_VERB_DATA_OUT    0x4u /* it gives the caller data: udrv_verb_write() */
 
 /**
  * struct udrv_verb - something that a running driver can be asked for
  * @name: the word on the command line; NULL ends a table
  * @args: its arguments for the help, e.g. "N", or NULL
  * @help: one line
- * @run: called in the daemon, one call at a time; argv[0] is the name. Text for the
- *       caller goes to @out, which shows it when it is flushed; an error message to @err (one
- *       line). Returns 0 or negative errno, which becomes the client's exit status 1. One that
- *       takes long asks udrv_verb_cancelled() now and then.
+ * @run: called in the daemon, one call at a time; with UDRV_VERB_FREE_DEVICE, where no daemon
+ *       drives the device, in the caller's process, between a probe() and a remove(). argv[0] is
+ *       the name. Text for the caller goes to @out, which shows it when it is flushed; an error
+ *       message to @err (one line). Returns 0 or negative errno, which becomes the client's exit
+ *       status 1. One that takes long asks udrv_verb_cancelled() now and then.
  * @flags: UDRV_VERB_*, or 0
  */
 struct udrv_verb {
@@ -154,7 +156,8 @@ UDRV_API void udrv_driver_remove(const struct udrv_driver *drv, struct udrv_devi
  * @argv: main's
  *
  * `udrv-<name> run DEVICE [name=value...]` is the daemon; every other word is a verb, sent to the
- * running daemon over its control socket. It prints, and installs udrv_log_stderr().
+ * running daemon over its control socket, or run here (struct udrv_verb). It prints, and installs
+ * udrv_log_stderr().
  *
  * Return: the exit status: 0, 1 failure, 2 usage.
  */

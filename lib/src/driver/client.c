@@ -87,7 +87,8 @@ static int find_daemons(const char *dir_path, const char *driver, int *fd_out, c
 	return found;
 }
 
-static int connect_any(const char *dir, const char *driver)
+/* @quiet: that there is none, which is -ENOENT, needs no explanation. */
+static int connect_any(const char *dir, const char *driver, bool quiet)
 {
 	char list[512] = "";
 	int fd = -1;
@@ -95,18 +96,19 @@ static int connect_any(const char *dir, const char *driver)
 
 	if (found == 1)
 		return fd;
-	if (!found) {
+	if (!found && !quiet)
 		udrv_pr_err("no daemon of this driver is running (%s was looked through); start "
 			    "one: udrv run %s DEVICE",
 			    dir, driver);
+	if (!found)
 		return -ENOENT;
-	}
 	close(fd);
 	udrv_pr_err("several daemons are running; choose one by --device:%s", list);
 	return -EINVAL;
 }
 
-static int connect_device(const char *dir, const char *driver, const char *text, const char *suffix)
+static int connect_device(const char *dir, const char *driver, const char *text, const char *suffix,
+			  bool quiet)
 {
 	char device[UDRV_DEVICE_NAME_MAX];
 	char path[UDRV__PATH_MAX * 2];
@@ -118,6 +120,8 @@ static int connect_device(const char *dir, const char *driver, const char *text,
 	fd = connect_to(path);
 	if (fd == -EACCES)
 		udrv_pr_err("%s: no permission for %s; run as the daemon's user", device, path);
+	else if (quiet && (fd == -ENOENT || fd == -ECONNREFUSED))
+		fd = -ENOENT;
 	else if (fd < 0)
 		udrv_pr_err("%s: no daemon of driver %s is running; start one: udrv run %s %s",
 			    device, driver, driver, device);
@@ -200,7 +204,7 @@ static int receive_answer(int fd, int *status)
 }
 
 /* Connected to the daemon that is meant; explains failures. */
-static int connect_daemon(const char *driver, const char *device, const char *suffix)
+static int connect_daemon(const char *driver, const char *device, const char *suffix, bool quiet)
 {
 	char dir[UDRV__PATH_MAX];
 	int ret = udrv__rundir(dir, sizeof(dir));
@@ -212,7 +216,8 @@ static int connect_daemon(const char *driver, const char *device, const char *su
 		ret = udrv__rundir_check(dir);
 	if (ret)
 		return ret;
-	return device ? connect_device(dir, driver, device, suffix) : connect_any(dir, driver);
+	return device ? connect_device(dir, driver, device, suffix, quiet)
+		      : connect_any(dir, driver, quiet);
 }
 
 /* Ask, print, close. The exit status. */
@@ -237,25 +242,20 @@ static int ask(int fd, int argc, char **argv, int data_fd)
 	return status ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* What a verb reads or writes is opened here, with the caller's rights. */
-static int open_data(const struct udrv_driver *drv, int argc, char **argv, int *fd_out)
+int udrv__client_call(const struct udrv_driver *drv, const struct udrv_verb *v, const char *device,
+		      int argc, char **argv)
 {
-	*fd_out = -1;
-	for (const struct udrv_verb *v = drv->verbs; v && v->name; v++)
-		if (!strcmp(v->name, argv[0]))
-			return udrv__verb_data_open(v, argc, argv, fd_out);
-	return 0;
-}
-
-int udrv__client_call(const struct udrv_driver *drv, const char *device, int argc, char **argv)
-{
-	int fd = connect_daemon(drv->name, device, UDRV__CONTROL_SUFFIX);
+	const bool alone = v && v->flags & UDRV_VERB_FREE_DEVICE;
+	int fd = connect_daemon(drv->name, device, UDRV__CONTROL_SUFFIX, alone);
 	int status = EXIT_FAILURE;
-	int data_fd;
+	int data_fd = -1;
 
+	if (fd == -ENOENT && alone)
+		return udrv__alone_call(drv, v, device, argc, argv);
 	if (fd < 0)
 		return EXIT_FAILURE;
-	if (open_data(drv, argc, argv, &data_fd))
+	/* What a verb reads or writes is opened here, with the caller's rights. */
+	if (v && udrv__verb_data_open(v, argc, argv, &data_fd))
 		close(fd);
 	else
 		status = ask(fd, argc, argv, data_fd);
@@ -266,7 +266,7 @@ int udrv__client_call(const struct udrv_driver *drv, const char *device, int arg
 
 int udrv__client_set(const char *driver, const char *device, int argc, char **argv)
 {
-	int fd = connect_daemon(driver, device, UDRV__SETTINGS_SUFFIX);
+	int fd = connect_daemon(driver, device, UDRV__SETTINGS_SUFFIX, false);
 
 	return fd < 0 ? EXIT_FAILURE : ask(fd, argc, argv, -1);
 }
