@@ -104,27 +104,29 @@ size_t nvme_verb_block_bytes(const struct udrv_nvme_ns *ns)
 }
 
 #define PAGE_ARGS "[-o normal|json|binary]"
+#define FREE	  UDRV_VERB_FREE_DEVICE
 
 const struct udrv_verb nvme_verbs[] = {
-	{"list", "[--json]", "the namespaces", nvme_verb_list, 0},
-	{"list-ns", "[-n FROM] [-a] [-o FORMAT]", "their numbers", nvme_verb_list_ns, 0},
-	{"id-ctrl", PAGE_ARGS, "identify the controller", nvme_verb_id_ctrl, 0},
-	{"id-ns", "[-n NSID] [-o FORMAT]", "identify a namespace", nvme_verb_id_ns, 0},
-	{"smart-log", "[-n NSID] [-o FORMAT]", "health information", nvme_verb_smart_log, 0},
-	{"error-log", "[-e ENTRIES] [-o FORMAT]", "the last errors", nvme_verb_error_log, 0},
-	{"fw-log", PAGE_ARGS, "firmware slots", nvme_verb_fw_log, 0},
+	{"list", "[--json]", "the namespaces", nvme_verb_list, FREE},
+	{"list-ns", "[-n FROM] [-a] [-o FORMAT]", "their numbers", nvme_verb_list_ns, FREE},
+	{"id-ctrl", PAGE_ARGS, "identify the controller", nvme_verb_id_ctrl, FREE},
+	{"id-ns", "[-n NSID] [-o FORMAT]", "identify a namespace", nvme_verb_id_ns, FREE},
+	{"smart-log", "[-n NSID] [-o FORMAT]", "health information", nvme_verb_smart_log, FREE},
+	{"error-log", "[-e ENTRIES] [-o FORMAT]", "the last errors", nvme_verb_error_log, FREE},
+	{"fw-log", PAGE_ARGS, "firmware slots", nvme_verb_fw_log, FREE},
 	{"get-feature", "[-f ID] [-s SELECT] [-n NSID] [-H]", "show features",
-	 nvme_verb_get_feature, 0},
+	 nvme_verb_get_feature, FREE},
 	{"set-feature", "-f ID -v VALUE [-n NSID] [-s]", "change a feature", nvme_verb_set_feature,
-	 UDRV_VERB_DATA_IN},
+	 UDRV_VERB_DATA_IN | FREE},
 	{"format", "[-n NSID] [-l LBAF] [-s ERASE] --force", "format: all data is lost",
-	 nvme_verb_format, 0},
+	 nvme_verb_format, FREE},
 	{"reset", NULL, "reset the controller", nvme_verb_reset, 0},
 	{"read", "-s BLOCK [-c COUNT-1] [-d FILE]", "read blocks to FILE or stdout", nvme_verb_read,
-	 UDRV_VERB_DATA_OUT},
+	 UDRV_VERB_DATA_OUT | FREE},
 	{"write", "-s BLOCK [-c COUNT-1] [-d FILE]", "write blocks from FILE or stdin",
-	 nvme_verb_write, UDRV_VERB_DATA_IN},
+	 nvme_verb_write, UDRV_VERB_DATA_IN | FREE},
 	{"flush", "[-n NSID]", "empty the write cache", nvme_verb_flush, 0},
-	{"perf", "[--rw HOW] [OPTION...]", "measure I/O per second and latency", nvme_verb_perf, 0},
+	{"perf", "[--rw HOW] [OPTION...]", "measure I/O per second and latency", nvme_verb_perf,
+	 FREE},
 	{NULL, NULL, NULL, NULL, 0},
 };

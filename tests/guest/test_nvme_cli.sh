@@ -159,8 +159,16 @@ check "nvme-cli reads it" nvme read /dev/nvme0n1 -s 16384 -c 127 -z 65536 -d bac
 check "the same" test "$(sum <back.cli)" = "$(head -c 65536 data.udrv | sum)"
 check "nvme-cli writes" nvme write /dev/nvme0n1 -s 40000 -c 127 -z 65536 -d data.kernel
 
+# --- Without a daemon
+check "to vfio-pci" udrv bind "$nvme"
+udrv nvme id-ctrl --json >udrv.id-ctrl.json
+check "id-ctrl of a free device" cmp kernel.id-ctrl.json udrv.id-ctrl.json
+check "its data" test "$(udrv nvme read -s 16384 -c 6143 2>/dev/null | sum)" = "$(sum <data.udrv)"
+check "perf of a free device" -m '^read: .* 500 I/Os in ' udrv nvme perf --io-count 500
+check "nothing to reset" -s 1 -m 'no daemon' udrv nvme reset
+
 # --- Another format
-to_udrv "format"
+check "the driver" udrv run nvme "$nvme" --detach
 udrv nvme read -s 40000 -c 127 >back 2>/dev/null
 check "udrv reads what nvme-cli wrote" test "$(sum <back)" = "$(head -c 65536 data.kernel | sum)"
 check "format" -m '^Success formatting namespace:1$' udrv nvme format --force --block-size 4096
