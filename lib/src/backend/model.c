@@ -17,6 +17,7 @@
 static const struct udrv__model_type *const types[] = {
 	&udrv__model_edu,
 	&udrv__model_ivshmem,
+	&udrv__model_nvme,
 };
 
 struct udrv__model *udrv__model_of(struct udrv_device *dev)
@@ -150,17 +151,19 @@ static void model_close(struct udrv_device *dev)
 	dev->backend = NULL;
 }
 
-/* Every access is trapped: a model has no memory of its own that could stand for registers. */
+/* Accesses are trapped but where the model itself looks at memory that stands for registers. */
 static int model_bar_map(struct udrv_device *dev, unsigned int index)
 {
-	dev->bars[index].area_count = 0;
+	struct udrv__model *m = dev->backend;
+	struct udrv__bar *bar = &dev->bars[index];
+
+	bar->area_count = m->type->map && m->type->map(m->state, index, &bar->areas[0]);
 	return 0;
 }
 
 static void model_bar_unmap(struct udrv_device *dev, unsigned int index)
 {
-	(void)dev;
-	(void)index;
+	dev->bars[index].area_count = 0;
 }
 
 static bool size_is_sane(unsigned int size)

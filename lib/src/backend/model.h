@@ -54,10 +54,16 @@ struct udrv__model_type {
 	uint64_t (*read)(void *state, unsigned int bar, uint64_t offset, unsigned int size);
 	void (*write)(void *state, unsigned int bar, uint64_t offset, unsigned int size,
 		      uint64_t val);
+	/*
+	 * A part of a BAR that is memory of the process, whole pages at a page's start, which the
+	 * model looks at by itself; it stays until destroy. False, or NULL: all is trapped.
+	 */
+	bool (*map)(void *state, unsigned int bar, struct udrv__area *area);
 };
 
 extern const struct udrv__model_type udrv__model_edu;
 extern const struct udrv__model_type udrv__model_ivshmem;
+extern const struct udrv__model_type udrv__model_nvme;
 
 /* What went wrong on the bus, for tests and messages. */
 struct udrv__model_counts {
@@ -122,13 +128,27 @@ struct udrv__model {
 
 /* For models. */
 
-/* Move bytes between the process and the device; faults are dropped, or read as all ones. */
-void udrv__model_dma_read(struct udrv__model *m, udrv_iova_t iova, void *buf, size_t len);
-void udrv__model_dma_write(struct udrv__model *m, udrv_iova_t iova, const void *buf, size_t len);
+/*
+ * Move bytes between the process and the device; faults are dropped, or read as all ones.
+ * Returns whether all of it went well.
+ */
+bool udrv__model_dma_read(struct udrv__model *m, udrv_iova_t iova, void *buf, size_t len);
+bool udrv__model_dma_write(struct udrv__model *m, udrv_iova_t iova, const void *buf, size_t len);
+/*
+ * Write len bytes, of which the last two, or all four of four, are stored last, and at once: who
+ * sees them sees all that the device wrote before. len is 4 or more, iova a multiple of 4.
+ */
+bool udrv__model_dma_publish(struct udrv__model *m, udrv_iova_t iova, const void *buf, size_t len);
+/* Load a naturally aligned word that the process may be storing. */
+bool udrv__model_dma_load32(struct udrv__model *m, udrv_iova_t iova, uint32_t *val);
+/* The memory at iova if all of len is mapped in one piece for both directions, or NULL. */
+void *udrv__model_dma_memory(struct udrv__model *m, udrv_iova_t iova, size_t len);
 
 /* With MSI or MSI-X on, send vector's message; otherwise assert the line until it is lowered. */
 void udrv__model_irq_raise(struct udrv__model *m, unsigned int vector);
 void udrv__model_irq_lower(struct udrv__model *m);
+/* Are interrupts messages now? */
+bool udrv__model_irq_is_message(struct udrv__model *m);
 
 /* For tests. */
 

@@ -177,35 +177,154 @@ static bool copy_pieces(struct udrv__model *m, struct transfer t, udrv_iova_t *f
 	return good;
 }
 
-static void do_transfer(struct udrv__model *m, struct transfer t)
+static void tell_fault(struct udrv__model *m, bool reads, udrv_iova_t fault)
+{
+	udrv_dev_err(m->dev,
+		     "DMAR: [DMA %s] fault addr 0x%" PRIx64
+		     ": not mapped for the device, or not for this direction",
+		     reads ? "Read" : "Write", fault);
+}
+
+/* With m->lock held: may the device use the bus? */
+static bool is_master(struct udrv__model *m)
+{
+	if (!m->removed && udrv__model_command(m) & PCI_COMMAND_MASTER)
+		return true;
+	m->counts.dma_refused++;
+	return false;
+}
+
+static bool do_transfer(struct udrv__model *m, struct transfer t)
 {
 	udrv_iova_t fault = 0;
-	bool good = true;
+	bool good = true, refused;
 
 	pthread_mutex_lock(&m->lock);
-	if (m->removed || !(udrv__model_command(m) & PCI_COMMAND_MASTER)) {
-		m->counts.dma_refused++;
-		if (t.to_device)
-			memset(t.to_device, 0xff, t.len);
-	} else {
+	refused = !is_master(m);
+	if (!refused) {
 		good = copy_pieces(m, t, &fault);
 		m->counts.dma_faults += !good;
+	} else if (t.to_device) {
+		memset(t.to_device, 0xff, t.len);
 	}
 	pthread_mutex_unlock(&m->lock);
 	/* Outside the lock, as the sink is the application's. */
 	if (!good)
-		udrv_dev_err(m->dev,
-			     "DMAR: [DMA %s] fault addr 0x%" PRIx64
-			     ": not mapped for the device, or not for this direction",
-			     t.to_device ? "Read" : "Write", fault);
+		tell_fault(m, t.to_device, fault);
+	return good && !refused;
 }
 
-void udrv__model_dma_read(struct udrv__model *m, udrv_iova_t iova, void *buf, size_t len)
+bool udrv__model_dma_read(struct udrv__model *m, udrv_iova_t iova, void *buf, size_t len)
 {
-	do_transfer(m, (struct transfer){.iova = iova, .to_device = buf, .len = len});
+	return do_transfer(m, (struct transfer){.iova = iova, .to_device = buf, .len = len});
 }
 
-void udrv__model_dma_write(struct udrv__model *m, udrv_iova_t iova, const void *buf, size_t len)
+bool udrv__model_dma_write(struct udrv__model *m, udrv_iova_t iova, const void *buf, size_t len)
 {
-	do_transfer(m, (struct transfer){.iova = iova, .from_device = buf, .len = len});
+	return do_transfer(m, (struct transfer){.iova = iova, .from_device = buf, .len = len});
+}
+
+/* With m->lock held: memory in one piece, for a direction or both. */
+static unsigned char *find_memory(struct udrv__model *m, udrv_iova_t iova, size_t len, bool reads,
+				  bool writes)
+{
+	const struct udrv__model_mapping *map = find_overlap(m, iova, 1);
+
+	if (!map || (reads && !map->device_reads) || (writes && !map->device_writes) ||
+	    len > map->len - (size_t)(iova - map->iova))
+		return NULL;
+	return map->va + (iova - map->iova);
+}
+
+void *udrv__model_dma_memory(struct udrv__model *m, udrv_iova_t iova, size_t len)
+{
+	void *memory;
+
+	pthread_mutex_lock(&m->lock);
+	memory = find_memory(m, iova, len, true, true);
+	pthread_mutex_unlock(&m->lock);
+	return memory;
+}
+
+/* One word between the two, with the lock held over the access; false: logged. */
+static bool access_word(struct udrv__model *m, udrv_iova_t iova, size_t len, bool reads,
+			void (*access)(unsigned char *memory, void *ctx, size_t len), void *ctx)
+{
+	unsigned char *memory = NULL;
+	bool refused;
+
+	pthread_mutex_lock(&m->lock);
+	refused = !is_master(m);
+	if (!refused)
+		memory = find_memory(m, iova, len, reads, !reads);
+	if (memory) {
+		access(memory, ctx, len);
+		m->counts.dma_bytes += len;
+	} else if (!refused) {
+		m->counts.dma_faults++;
+	}
+	pthread_mutex_unlock(&m->lock);
+	if (!memory && !refused)
+		tell_fault(m, reads, iova);
+	return memory;
+}
+
+/*
+ * A reader may look at the last word by 2, 4 or 8 bytes; the thread sanitizer ties who stores and
+ * who loads together by the address of the access.
+ */
+#if defined(__SANITIZE_THREAD__)
+#define HAVE_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HAVE_TSAN 1
+#endif
+#endif
+#ifdef HAVE_TSAN
+#include <sanitizer/tsan_interface.h>
+static void release_words(unsigned char *end)
+{
+	__tsan_release(end - 8);
+	__tsan_release(end - 4);
+}
+#else
+static void release_words(unsigned char *end)
+{
+	(void)end;
+}
+#endif
+
+static void store_last(unsigned char *memory, void *ctx, size_t len)
+{
+	const unsigned char *from = ctx;
+	uint32_t word;
+	uint16_t half;
+
+	if (len == 4) {
+		memcpy(&word, from, 4);
+		__atomic_store_n((uint32_t *)(void *)memory, word, __ATOMIC_RELEASE);
+		return;
+	}
+	memcpy(memory, from, len - 2);
+	memcpy(&half, from + len - 2, 2);
+	release_words(memory + len);
+	__atomic_store_n((uint16_t *)(void *)(memory + len - 2), half, __ATOMIC_RELEASE);
+}
+
+bool udrv__model_dma_publish(struct udrv__model *m, udrv_iova_t iova, const void *buf, size_t len)
+{
+	return access_word(m, iova, len, false, store_last, (void *)(uintptr_t)buf);
+}
+
+static void load_word(unsigned char *memory, void *ctx, size_t len)
+{
+	uint32_t *val = ctx;
+
+	(void)len;
+	*val = __atomic_load_n((const uint32_t *)(const void *)memory, __ATOMIC_ACQUIRE);
+}
+
+bool udrv__model_dma_load32(struct udrv__model *m, udrv_iova_t iova, uint32_t *val)
+{
+	return access_word(m, iova, sizeof(*val), true, load_word, val);
 }

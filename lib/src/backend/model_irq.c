@@ -65,6 +65,16 @@ void udrv__model_irq_lower(struct udrv__model *m)
 	pthread_mutex_unlock(&m->lock);
 }
 
+bool udrv__model_irq_is_message(struct udrv__model *m)
+{
+	bool message;
+
+	pthread_mutex_lock(&m->lock);
+	message = m->irq_type == UDRV__IRQ_MSI || m->irq_type == UDRV__IRQ_MSIX;
+	pthread_mutex_unlock(&m->lock);
+	return message;
+}
+
 /* The bit of the type's capability that says so; INTx has none. */
 static void set_enable(struct udrv__model *m, enum udrv__irq_type type, bool on)
 {

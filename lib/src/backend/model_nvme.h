@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The software NVMe controller "model:nvme" as tests and benchmarks steer it. Without any of this
+ * it is a correct NVMe 1.4 controller.
+ *
+ * Words behind the name choose from the start, joined by '-', as in "model:nvme:null-dbbuf":
+ * direct, null, dbbuf, nocache, nosgl, 4k (blocks of 4096 bytes), <number>m (size of namespace 1 in
+ * MiB), <number>q (I/O queue pairs). Other words tell instances apart. With UDRV_MODEL_NVME_FILE in
+ * the environment, namespace 1 is that file, which is made when it is not there.
+ */
+#ifndef UDRV_MODEL_NVME_H
+#define UDRV_MODEL_NVME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct udrv_device;
+
+#define UDRV__MODEL_NVME_QUEUES	 64 /* I/O queue pairs, at most */
+#define UDRV__MODEL_NVME_VECTORS 33
+#define UDRV__MODEL_NVME_NS_MAX	 16 /* NN */
+
+struct udrv__model_nvme_config {
+	uint32_t queue_entries; /* MQES + 1, up to 65536 */
+	uint32_t queues;	/* I/O queue pairs that are granted */
+	uint8_t dstrd;		/* 0 to 4 */
+	uint8_t mdts;		/* 0 (no limit) to 13 less mpsmin */
+	uint8_t mpsmin;		/* 0 to 4 */
+	bool cache;		/* there is a volatile write cache */
+	bool sgl;
+	bool dbbuf; /* Doorbell Buffer Config is supported */
+	/* Reads and writes are checked and counted, but their data is neither looked at nor moved.
+	 */
+	bool null_store;
+	/*
+	 * Doorbells are memory of the process and no thread runs: udrv__model_nvme_step() does.
+	 * To be set before the BAR is mapped.
+	 */
+	bool direct;
+};
+
+void udrv__model_nvme_get_config(struct udrv_device *dev, struct udrv__model_nvme_config *config);
+/* -EBUSY: the controller is enabled; -EINVAL. */
+int udrv__model_nvme_set_config(struct udrv_device *dev,
+				const struct udrv__model_nvme_config *config);
+
+/*
+ * Direct mode: look at the doorbells and execute what is there, in the caller's thread. Returns
+ * how many commands were executed. One thread at a time, and not beside register accesses.
+ */
+unsigned int udrv__model_nvme_step(struct udrv_device *dev);
+
+/* Wait until all commands that were submitted are executed, or may not be yet. */
+void udrv__model_nvme_settle(struct udrv_device *dev);
+/* No command is fetched any more until it is resumed. */
+void udrv__model_nvme_pause(struct udrv_device *dev, bool paused);
+
+struct udrv__model_nvme_counts {
+	uint64_t commands;    /* fetched, of the admin queue too */
+	uint64_t completions; /* written */
+	uint64_t interrupts;  /* requested */
+	uint64_t doorbells;   /* writes that arrived; not in direct mode */
+	uint64_t bad_doorbells;
+	uint64_t flushes;
+	uint64_t resets; /* of the controller or the function */
+};
+
+void udrv__model_nvme_get_counts(struct udrv_device *dev, struct udrv__model_nvme_counts *counts);
+
+/* Events: told to a host that asked for them; what they are about is seen anyway. */
+
+/* SMART critical warning bits. */
+void udrv__model_nvme_set_warning(struct udrv_device *dev, uint8_t bits);
+void udrv__model_nvme_set_temperature(struct udrv_device *dev, uint16_t kelvin);
+/* Blocks at most what the namespace had at first. -EINVAL. */
+int udrv__model_nvme_resize(struct udrv_device *dev, uint32_t nsid, uint64_t blocks);
+/* As if by another controller of the subsystem. -EINVAL: there is no such namespace. */
+int udrv__model_nvme_attach(struct udrv_device *dev, uint32_t nsid, bool attached);
+void udrv__model_nvme_activate_firmware(struct udrv_device *dev, const char *revision);
+
+/* Misbehaviour of one command or several. */
+enum udrv__model_nvme_fault_kind {
+	UDRV__MODEL_NVME_LATE,	    /* executed and completed delay_ms later; 0: never */
+	UDRV__MODEL_NVME_REORDER,   /* completed behind the queue's next, or delay_ms later */
+	UDRV__MODEL_NVME_DUPLICATE, /* completed twice */
+	UDRV__MODEL_NVME_SWALLOW,   /* neither executed nor completed until it is aborted */
+	UDRV__MODEL_NVME_ERROR,	    /* not executed; status is value */
+	UDRV__MODEL_NVME_STATUS,    /* executed; status is value all the same */
+	UDRV__MODEL_NVME_PHASE,	    /* the entry has the old phase, and another follows behind it */
+	UDRV__MODEL_NVME_CID,	    /* the entry is for command value */
+	UDRV__MODEL_NVME_STALE_CID, /* for the queue's last command that was completed */
+	UDRV__MODEL_NVME_SQHD,	    /* with value as the submission queue's head */
+	UDRV__MODEL_NVME_SQID,	    /* from submission queue value */
+	UDRV__MODEL_NVME_DATA, /* a bit of the byte at offset value is wrong in what was read */
+	UDRV__MODEL_NVME_FAULTS
+};
+
+struct udrv__model_nvme_fault {
+	enum udrv__model_nvme_fault_kind kind;
+	bool any_queue, any_opcode; /* any: but no Asynchronous Event Request */
+	uint16_t qid;
+	uint8_t opcode;
+	unsigned int count;  /* so many times; 0: until it is healed */
+	unsigned int period; /* each so-many-th of the commands that it is for; 0 and 1: each */
+	uint32_t value;	     /* a status is without the phase */
+	uint32_t delay_ms;
+};
+
+/* At most 8 at a time, of which the first that fits applies. -ENOSPC, -EINVAL. */
+int udrv__model_nvme_inject(struct udrv_device *dev, const struct udrv__model_nvme_fault *fault);
+
+/* What Identify says that no controller says. */
+#define UDRV__MODEL_NVME_SPOIL_LBADS_ZERO  (1u << 0)
+#define UDRV__MODEL_NVME_SPOIL_LBADS_HUGE  (1u << 1)
+#define UDRV__MODEL_NVME_SPOIL_SIZE	   (1u << 2) /* 2^64 - 1 blocks */
+#define UDRV__MODEL_NVME_SPOIL_FORMAT	   (1u << 3) /* one that does not exist is in use */
+#define UDRV__MODEL_NVME_SPOIL_MDTS	   (1u << 4) /* 255 */
+#define UDRV__MODEL_NVME_SPOIL_NN	   (1u << 5) /* 2^32 - 1 */
+#define UDRV__MODEL_NVME_SPOIL_ENTRY_SIZES (1u << 6) /* 0 */
+#define UDRV__MODEL_NVME_SPOIL_TEXT	   (1u << 7) /* no ASCII */
+#define UDRV__MODEL_NVME_SPOIL_ALL	   (1u << 8) /* all ones */
+
+/* Misbehaviour that stays. */
+struct udrv__model_nvme_switches {
+	bool never_ready;    /* enabling has no effect */
+	bool never_disabled; /* CSTS.RDY stays when CC.EN is cleared, though all else stops */
+	bool never_shut_down;
+	bool abort_is_lost; /* Abort commands succeed and nothing happens */
+	bool no_interrupts;
+	unsigned int spoil; /* UDRV__MODEL_NVME_SPOIL_* */
+};
+
+void udrv__model_nvme_set_switches(struct udrv_device *dev,
+				   const struct udrv__model_nvme_switches *switches);
+/* No faults, no switches; what was swallowed stays so. */
+void udrv__model_nvme_heal(struct udrv_device *dev);
+/* CSTS.CFS is set, and nothing is executed any more until a reset. */
+void udrv__model_nvme_set_fatal(struct udrv_device *dev);
+/* With nothing to tell. */
+void udrv__model_nvme_interrupt(struct udrv_device *dev, unsigned int vector);
+/* An entry for no command, as it is but with the phase that is due if bit 16 of the last is 1. */
+int udrv__model_nvme_post(struct udrv_device *dev, unsigned int cqid, const uint32_t entry[4]);
+
+/* What was neither flushed nor written through is lost, and the controller is as at power-on. */
+void udrv__model_nvme_power_cut(struct udrv_device *dev);
+
+#endif
