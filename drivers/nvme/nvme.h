@@ -409,13 +409,21 @@ UDRV_API void udrv_nvme_wake(struct udrv_nvme_queue *q);
 
 /**
  * udrv_nvme_event_fd() - for threads that wait for other things, too: an eventfd that becomes
- * readable after an interrupt; it need not be read (edge-triggered epoll, multishot poll)
+ * readable after an interrupt, a reset, or udrv_nvme_wake()
  *
- * udrv_nvme_arm() afterwards, then sleep. Return: -EOPNOTSUPP for a queue that is polled.
+ * udrv_nvme_arm() afterwards, then sleep. It need not be read. Whoever sleeps wakes every second at
+ * least while commands are in flight, and polls: commands that take too long are found so. Return:
+ * -EOPNOTSUPP for a queue that is polled.
  */
 UDRV_API int udrv_nvme_event_fd(const struct udrv_nvme_queue *q);
 
-/** udrv_nvme_arm() - true if there is something for udrv_nvme_poll() now: do not sleep. */
+/**
+ * udrv_nvme_arm() - about to sleep until the event descriptor is readable
+ * @q: the queue
+ *
+ * Resets the descriptor, then looks. True if there is something for udrv_nvme_poll() now: do not
+ * sleep.
+ */
 UDRV_API bool udrv_nvme_arm(struct udrv_nvme_queue *q);
 
 UDRV_END_DECLS

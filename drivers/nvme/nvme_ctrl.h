@@ -48,6 +48,7 @@ struct udrv_nvme {
 	pthread_mutex_t state_lock; /* state, and who waits for it */
 	pthread_cond_t state_changed;
 	enum nvme_state state;
+	bool asked; /* the reset was asked for */
 	unsigned int resets;
 	uint32_t timeouts, aborts, bad; /* atomic */
 

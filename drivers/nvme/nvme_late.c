@@ -97,16 +97,22 @@ unsigned int nvme_end_all(struct udrv_nvme_queue *q, uint32_t sent, uint32_t uns
 	return count;
 }
 
-/* What was not sent yet has not been tried. */
-static bool is_given_up(const struct udrv_nvme_queue *q, const struct nvme_saved *saved)
+/*
+ * What was not sent yet has not been tried. A command that makes the controller fail each time must
+ * not do so for ever.
+ */
+static bool is_given_up(const struct udrv_nvme_queue *q, const struct nvme_saved *saved,
+			bool innocent)
 {
 	const struct nvme_tracker *t = &saved->t;
 
-	return saved->sent && (t->flags & NVME_T_ONCE || t->retries >= q->nvme->options.retries);
+	if (!saved->sent)
+		return false;
+	return t->flags & NVME_T_ONCE || (!innocent && t->retries >= q->nvme->options.retries);
 }
 
 /* The controller begins anew, and so does the queue. Callbacks last: they may put new commands. */
-static unsigned int resend_all(struct udrv_nvme_queue *q)
+static unsigned int resend_all(struct udrv_nvme_queue *q, bool innocent)
 {
 	const unsigned int count = save_all(q, q->saved);
 	unsigned int called = 0;
@@ -115,9 +121,9 @@ static unsigned int resend_all(struct udrv_nvme_queue *q)
 	for (unsigned int i = 0; i < count; i++) {
 		struct nvme_saved *saved = &q->saved[i];
 
-		if (is_given_up(q, saved))
+		if (is_given_up(q, saved, innocent))
 			continue;
-		saved->t.retries = (uint8_t)(saved->t.retries + saved->sent);
+		saved->t.retries = (uint8_t)(saved->t.retries + (saved->sent && !innocent));
 		nvme_put_in(q, &saved->sqe, &saved->t);
 		saved->t.done = NULL;
 	}
@@ -139,17 +145,16 @@ static unsigned int give_up(struct udrv_nvme_queue *q)
 /* The bits are cleared by who does what they ask for. */
 unsigned int nvme_attend(struct udrv_nvme_queue *q)
 {
-	const uint32_t attention = __atomic_load_n(&q->attention, __ATOMIC_ACQUIRE);
-	uint32_t resend = NVME_Q_RESEND;
+	uint32_t attention = __atomic_load_n(&q->attention, __ATOMIC_ACQUIRE);
 	unsigned int called;
 
 	if (attention & NVME_Q_DEAD)
 		return give_up(q);
 	if (!(attention & NVME_Q_RESEND) ||
-	    !__atomic_compare_exchange_n(&q->attention, &resend, 0, false, __ATOMIC_SEQ_CST,
+	    !__atomic_compare_exchange_n(&q->attention, &attention, 0, false, __ATOMIC_SEQ_CST,
 					 __ATOMIC_RELAXED))
 		return 0;
-	called = resend_all(q);
+	called = resend_all(q, attention & NVME_Q_INNOCENT);
 	udrv_nvme_submit(q);
 	return called;
 }

@@ -78,9 +78,11 @@ struct nvme_moved {
 };
 
 /* struct udrv_nvme_queue.attention */
-#define NVME_Q_FROZEN 0x1u /* the controller is being reset: hands off */
-#define NVME_Q_RESEND 0x2u /* that is over: what had no answer is sent again */
-#define NVME_Q_DEAD   0x4u /* it was given up: everything ends */
+#define NVME_Q_FROZEN	0x1u /* the controller is being reset: hands off */
+#define NVME_Q_RESEND	0x2u /* that is over: what had no answer is sent again */
+#define NVME_Q_DEAD	0x4u /* it was given up: everything ends */
+#define NVME_Q_INNOCENT 0x8u /* with RESEND: somebody asked for the reset, no command is to blame  \
+			      */
 
 struct udrv_nvme_queue {
 	/* What is put into it. */

@@ -52,19 +52,26 @@ int nvme_await_live(struct udrv_nvme *nvme)
 	return udrv_device_gone(nvme->dev) ? -ENODEV : -EIO;
 }
 
-void nvme_want_reset(struct udrv_nvme *nvme, const char *why)
+static void want(struct udrv_nvme *nvme, const char *why, bool asked)
 {
 	bool begun;
 
 	pthread_mutex_lock(&nvme->state_lock);
 	begun = nvme->state == NVME_LIVE;
-	if (begun)
+	if (begun) {
 		nvme->state = NVME_RESETTING;
+		nvme->asked = asked;
+	}
 	pthread_mutex_unlock(&nvme->state_lock);
 	if (!begun)
 		return;
 	udrv_dev_warn(nvme->dev, "resetting the controller: %s", why);
 	(void)udrv_queue_work(nvme->wq, &nvme->reset_work);
+}
+
+void nvme_want_reset(struct udrv_nvme *nvme, const char *why)
+{
+	want(nvme, why, false);
 }
 
 /* Nobody is in a queue when it returns, or will be, until thaw(). */
@@ -116,7 +123,7 @@ static int try_restart(struct udrv_nvme *nvme, bool *hopeless)
 static void revive(struct udrv_nvme *nvme)
 {
 	nvme->resets++;
-	thaw(nvme, NVME_Q_RESEND);
+	thaw(nvme, NVME_Q_RESEND | (nvme->asked ? NVME_Q_INNOCENT : 0));
 	nvme_set_state(nvme, NVME_LIVE);
 	udrv_dev_notice(nvme->dev, "the controller works again");
 	nvme_tell_later(nvme, UDRV_NVME_EVENT_RESET);
@@ -163,7 +170,7 @@ int udrv_nvme_reset(struct udrv_nvme *nvme)
 	if (ret)
 		return ret;
 	before = __atomic_load_n(&nvme->resets, __ATOMIC_RELAXED);
-	nvme_want_reset(nvme, "asked for");
+	want(nvme, "asked for", true);
 	ret = nvme_await_live(nvme);
 	if (!ret && __atomic_load_n(&nvme->resets, __ATOMIC_RELAXED) == before)
 		ret = -EIO;
