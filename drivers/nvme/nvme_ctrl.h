@@ -33,7 +33,7 @@ struct nvme_namespaces {
 struct udrv_nvme {
 	struct udrv_device *dev;
 	struct udrv_nvme_options options;
-	uint8_t __udrv_iomem *regs;
+	uint8_t __udrv_iomem *regs, *doorbells;
 	uint64_t cap;
 	uint32_t vs;
 	unsigned int page_shift;
