@@ -13,6 +13,7 @@
 #include <udrv/log.h>
 
 #include "export/ublk.h"
+#include "pci/sysfs.h"
 #include "sched/clock.h"
 
 #define FLUSH_S	    5
@@ -32,10 +33,11 @@ static void log_ready(const struct udrv__ublk *u, bool recovered)
  */
 static void set_timeout(const struct udrv__ublk *u)
 {
-	char path[64];
+	char path[UDRV__UBLK_PATH_MAX];
 	FILE *f;
 
-	(void)snprintf(path, sizeof(path), "/sys/block/ublkb%u/queue/io_timeout", u->id);
+	(void)snprintf(path, sizeof(path), "%s/block/ublkb%u/queue/io_timeout", udrv__sysfs_root,
+		       u->id);
 	f = fopen(path, "we");
 	if (!f)
 		return;
@@ -195,6 +197,7 @@ static void release(struct udrv__ublk *u)
 {
 	pthread_mutex_destroy(&u->lock);
 	pthread_cond_destroy(&u->changed);
+	free(u->queues);
 	if (u->kick_fd >= 0)
 		close(u->kick_fd);
 	free(u);
@@ -227,8 +230,10 @@ int udrv__ublk_start(struct udrv_block *block, const char *device, int number, i
 	if (ret)
 		return ret;
 	u = make(block, ended_fd);
-	if (!u)
+	if (!u) {
+		udrv_pr_err("%s: no memory, or no descriptors, to export it", block->name);
 		return -ENOMEM;
+	}
 	ret = udrv__ublk_ctrl_open(&u->ctrl);
 	if (ret)
 		goto err_release;
@@ -273,10 +278,10 @@ static void *flush(void *arg)
 	const struct udrv__ublk *u = arg;
 	FILE *mounts = setmntent("/proc/self/mounts", "re");
 	const struct mntent *m;
-	char disk[32];
+	char disk[UDRV__UBLK_PATH_MAX];
 	int fd;
 
-	(void)snprintf(disk, sizeof(disk), "/dev/ublkb%u", u->id);
+	udrv__ublk_path(disk, 'b', u->id);
 	while (mounts && (m = getmntent(mounts)))
 		if (is_of(m->mnt_fsname, disk))
 			flush_mounted(m);
@@ -344,7 +349,7 @@ void udrv__ublk_stop(struct udrv__ublk *u)
 	stop_device(u);
 	if (flushing && !flushed)
 		pthread_join(flusher, NULL);
-	udrv__ublk_join(u);
+	udrv__ublk_give_up(u);
 	log_counts(u);
 	end(u);
 	udrv__ublk_ctrl_close(&u->ctrl);
