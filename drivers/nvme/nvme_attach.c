@@ -30,8 +30,9 @@ static void set_options(struct udrv_nvme *nvme, const struct udrv_nvme_options *
 
 	if (options)
 		*o = *options;
+	/* For disks, and for those who look on. */
 	if (!o->queues)
-		o->queues = cpus();
+		o->queues = 2 * cpus();
 	if (o->queues > NVME_QUEUES_MAX)
 		o->queues = NVME_QUEUES_MAX;
 	if (!o->io_timeout_ms)

@@ -8,6 +8,7 @@
 #include <udrv/pci.h>
 
 #include "nvme_driver.h"
+#include "nvme_verbs.h"
 
 static const struct udrv_pci_device_id nvme_ids[] = {
 	{UDRV_PCI_ANY_ID, UDRV_PCI_ANY_ID, UDRV_PCI_ANY_ID, UDRV_PCI_ANY_ID, NVME_CLASS_CODE,
@@ -21,7 +22,7 @@ static const char *completion_param = "adaptive";
 static const char *shadow_param = "on";
 
 static const struct udrv_param nvme_params[] = {
-	{"queues", &queues_param, "most I/O queue pairs; 0: as many as there are CPUs"},
+	{"queues", &queues_param, "most I/O queue pairs; 0: two for each CPU"},
 	{"io_timeout_ms", &timeout_param, "a command that takes longer is aborted"},
 	{"completion", &completion_param, "how disks wait: adaptive, interrupt or polled"},
 	{"shadow_doorbells", &shadow_param, "on or off"},
@@ -117,5 +118,6 @@ const struct udrv_driver nvme_driver = {
 	.id_table = nvme_ids,
 	.probe = nvme_probe,
 	.remove = nvme_remove,
+	.verbs = nvme_verbs,
 	.params = nvme_params,
 };

@@ -6,7 +6,7 @@
 
 #include <udrv/kmalloc.h>
 
-#include "support/nvme_rig.h"
+#include "support/nvme_load.h"
 #include "support/suite.h"
 
 #define PAGE 4096u
@@ -162,115 +162,20 @@ START_TEST(from_pieces)
 }
 END_TEST
 
-/* Many at once: each block's last version is known. */
-#define SPAN 512u
-
 /* An emulated machine is slow. */
 static unsigned int commands(void)
 {
 	return getenv("UDRV_TEST_DEVICE") ? 600 : 4000;
 }
 
-struct slot {
-	unsigned char *buf;
-	uint64_t lba;
-	uint32_t blocks, version;
-	bool busy, is_write;
-};
-
-static unsigned int running, ended;
-static uint32_t versions[SPAN];
-static bool locked[SPAN];
-
-static void check_blocks(const struct slot *s)
+static void random_load(unsigned int depth)
 {
-	unsigned char want[4096];
+	struct nvme_load load = {.rig = &rig, .depth = depth};
 
-	for (uint32_t i = 0; i < s->blocks; i++) {
-		nvme_rig_fill(want, block(), s->lba + i, versions[s->lba + i]);
-		ck_assert_mem_eq(s->buf + (size_t)i * block(), want, block());
-	}
-}
-
-static void slot_done(void *ctx, uint32_t status, uint32_t dw0)
-{
-	struct slot *s = ctx;
-
-	(void)dw0;
-	ck_assert_uint_eq(status, 0);
-	ck_assert(s->busy);
-	if (s->is_write)
-		for (uint32_t i = 0; i < s->blocks; i++)
-			versions[s->lba + i] = s->version;
-	else
-		check_blocks(s);
-	memset(&locked[s->lba], 0, s->blocks);
-	s->busy = false;
-	running--;
-	ended++;
-}
-
-static bool choose(struct slot *s)
-{
-	static uint32_t version;
-
-	s->blocks = 1 + (uint32_t)rand() % 9;
-	s->lba = (uint64_t)rand() % (SPAN - s->blocks);
-	for (uint32_t i = 0; i < s->blocks; i++)
-		if (locked[s->lba + i])
-			return false;
-	s->is_write = rand() % 2;
-	s->version = ++version;
-	for (uint32_t i = 0; i < s->blocks && s->is_write; i++)
-		nvme_rig_fill(s->buf + (size_t)i * block(), block(), s->lba + i, s->version);
-	memset(&locked[s->lba], 1, s->blocks);
-	s->busy = true;
-	return true;
-}
-
-static void start_some(struct slot *slots, unsigned int count)
-{
-	for (unsigned int i = 0; i < count; i++) {
-		struct slot *s = &slots[i];
-		int ret;
-
-		if (s->busy || !choose(s))
-			continue;
-		ret = s->is_write ? udrv_nvme_write(rig.q, rig.ns, s->buf, s->lba, s->blocks, 0,
-						    slot_done, s)
-				  : udrv_nvme_read(rig.q, rig.ns, s->buf, s->lba, s->blocks, 0,
-						   slot_done, s);
-		ck_assert_int_eq(ret, 0);
-		running++;
-	}
-}
-
-static void write_versions(unsigned char *buf)
-{
-	for (uint64_t lba = 0; lba < SPAN; lba++) {
-		versions[lba] = 0;
-		nvme_rig_fill(buf, block(), lba, 0);
-		ck_assert_uint_eq(nvme_rig_write(&rig, buf, lba, 1, 0), 0);
-	}
-}
-
-static void random_load(unsigned int depth, void (*meanwhile)(void))
-{
-	static struct slot slots[63];
-
-	for (unsigned int i = 0; i < depth; i++)
-		slots[i].buf = nvme_rig_memory(&rig, (size_t)9 * 4096);
-	write_versions(slots[0].buf);
-	ended = 0;
-	while (ended < commands()) {
-		start_some(slots, depth);
-		(void)udrv_nvme_wait(rig.q, 1000);
-		if (meanwhile)
-			meanwhile();
-	}
-	while (running)
-		(void)udrv_nvme_wait(rig.q, 1000);
-	ck_assert_uint_eq(udrv_nvme_in_flight(rig.q), 0);
+	nvme_load_begin(&load);
+	nvme_load_run(&load, commands());
+	nvme_load_finish(&load);
+	ck_assert_uint_eq(load.failed, 0);
 }
 
 START_TEST(many_at_once)
@@ -280,7 +185,7 @@ START_TEST(many_at_once)
 
 	udrv_nvme_queue_destroy(rig.q);
 	nvme_rig_queue(&rig, 64, ways[_i]);
-	random_load(63, NULL);
+	random_load(63);
 }
 END_TEST
 
@@ -347,7 +252,7 @@ START_TEST(resets_under_load_lose_nothing)
 
 	ck_assert_int_eq(pthread_create(&thread, NULL, reset_often, NULL), 0);
 	do {
-		random_load(32, NULL);
+		random_load(32);
 		udrv_nvme_get_info(rig.nvme, &info);
 	} while (info.resets < 10);
 	pthread_join(thread, NULL);

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The NVMe library on a controller that does not keep to the rules: every command ends, once, and
+ * what it says is true.
+ */
+#include <errno.h>
+
+#include "backend/model.h"
+#include "backend/model_nvme.h"
+
+#include "support/nvme_load.h"
+#include "support/suite.h"
+
+static struct nvme_rig rig;
+
+/* Short, as most tests wait for it. Nothing is wrong if a slow machine does not keep to it. */
+static const struct udrv_nvme_options impatient = {.io_timeout_ms = 100, .admin_timeout_ms = 1000};
+
+static void setup(void)
+{
+	nvme_rig_open(&rig, &impatient);
+	nvme_rig_queue(&rig, 64, UDRV_NVME_ADAPTIVE);
+}
+
+static void teardown(void)
+{
+	udrv__model_nvme_heal(rig.dev);
+	nvme_rig_close(&rig);
+}
+
+static struct udrv_nvme_info info(void)
+{
+	struct udrv_nvme_info i;
+
+	udrv_nvme_get_info(rig.nvme, &i);
+	return i;
+}
+
+static void inject(enum udrv__model_nvme_fault_kind kind, unsigned int period, unsigned int count,
+		   uint32_t value, uint32_t delay_ms)
+{
+	const struct udrv__model_nvme_fault fault = {
+		.kind = kind,
+		.qid = 1,
+		.any_opcode = true,
+		.count = count,
+		.period = period,
+		.value = value,
+		.delay_ms = delay_ms,
+	};
+
+	ck_assert_int_eq(udrv__model_nvme_inject(rig.dev, &fault), 0);
+}
+
+static void load_with(enum udrv__model_nvme_fault_kind kind, unsigned int period,
+		      unsigned int count, uint32_t value, uint32_t delay_ms, struct nvme_load *load)
+{
+	*load = (struct nvme_load){.rig = &rig, .depth = 32};
+	nvme_load_begin(load);
+	inject(kind, period, count, value, delay_ms);
+	nvme_load_run(load, 1000);
+	udrv__model_nvme_heal(rig.dev);
+	nvme_load_run(load, 200);
+	nvme_load_finish(load);
+	ck_assert(!info().dead);
+}
+
+/* What is only out of the ordinary hurts nobody. */
+static const struct {
+	enum udrv__model_nvme_fault_kind kind;
+	unsigned int period, count;
+	uint32_t value, delay_ms;
+} odd[] = {
+	{UDRV__MODEL_NVME_LATE, 7, 0, 0, 3},
+	{UDRV__MODEL_NVME_REORDER, 3, 0, 0, 2},
+	{UDRV__MODEL_NVME_DUPLICATE, 5, 0, 0, 0},
+	{UDRV__MODEL_NVME_SWALLOW, 50, 3, 0, 0},
+	{UDRV__MODEL_NVME_STATUS, 50, 0, NVME_SC_INTERNAL, 0}, /* may be tried again */
+	{UDRV__MODEL_NVME_ERROR, 50, 0, NVME_SC_NS_NOT_READY, 0},
+	{UDRV__MODEL_NVME_PHASE, 200, 2, 0, 0},
+	{UDRV__MODEL_NVME_CID, 200, 2, 0xfff7, 0},
+	{UDRV__MODEL_NVME_STALE_CID, 200, 2, 0, 0},
+	{UDRV__MODEL_NVME_SQHD, 200, 2, 0xffff, 0},
+	{UDRV__MODEL_NVME_SQID, 200, 2, 33, 0},
+};
+
+START_TEST(odd_completions)
+{
+	struct nvme_load load;
+
+	load_with(odd[_i].kind, odd[_i].period, odd[_i].count, odd[_i].value, odd[_i].delay_ms,
+		  &load);
+	ck_assert_uint_eq(load.failed, 0);
+}
+END_TEST
+
+START_TEST(an_error_is_told)
+{
+	struct nvme_load load;
+
+	load_with(UDRV__MODEL_NVME_ERROR, 10, 0, NVME_SC_READ_ERROR | NVME_STATUS_DNR, 0, &load);
+	ck_assert_uint_gt(load.failed, 50);
+	ck_assert_uint_eq(load.last_status, NVME_SC_READ_ERROR | NVME_STATUS_DNR);
+	ck_assert_int_eq(udrv_nvme_errno(load.last_status), -ENODATA);
+}
+END_TEST
+
+START_TEST(what_belongs_to_nobody_is_counted)
+{
+	struct nvme_load load;
+
+	load_with(UDRV__MODEL_NVME_DUPLICATE, 2, 0, 0, 0, &load);
+	ck_assert_uint_eq(load.failed, 0);
+	ck_assert_uint_gt(info().bad_completions, 0);
+}
+END_TEST
+
+START_TEST(a_command_that_never_ends_is_aborted)
+{
+	unsigned char *buf = nvme_rig_memory(&rig, 4096);
+
+	inject(UDRV__MODEL_NVME_SWALLOW, 1, 1, 0, 0);
+	ck_assert_uint_eq(nvme_rig_read(&rig, buf, 0, 1), 0); /* the second time */
+	ck_assert_uint_ge(info().aborts, 1);
+	ck_assert_uint_eq(info().resets, 0);
+}
+END_TEST
+
+START_TEST(an_abort_that_does_nothing_makes_a_reset)
+{
+	const struct udrv__model_nvme_switches lost = {.abort_is_lost = true};
+	unsigned char *buf = nvme_rig_memory(&rig, 4096);
+
+	udrv__model_nvme_set_switches(rig.dev, &lost);
+	inject(UDRV__MODEL_NVME_SWALLOW, 1, 1, 0, 0);
+	ck_assert_uint_eq(nvme_rig_read(&rig, buf, 0, 1), 0);
+	ck_assert_uint_ge(info().resets, 1);
+}
+END_TEST
+
+/* It kills the controller each time: it is given up, not the controller. */
+START_TEST(a_command_that_never_works_ends)
+{
+	const struct udrv__model_nvme_switches lost = {.abort_is_lost = true};
+	unsigned char *buf = nvme_rig_memory(&rig, 4096);
+	struct nvme_rig_wait w = {0};
+
+	udrv__model_nvme_set_switches(rig.dev, &lost);
+	inject(UDRV__MODEL_NVME_SWALLOW, 1, 0, 0, 0);
+	ck_assert_int_eq(udrv_nvme_write(rig.q, rig.ns, buf, 0, 1, 0, nvme_rig_done, &w), 0);
+	ck_assert_uint_eq(nvme_rig_await(&rig, &w), NVME_SC_HOST_ABORTED);
+	ck_assert_int_eq(udrv_nvme_errno(w.status), -EIO);
+	ck_assert(!info().dead);
+	udrv__model_nvme_heal(rig.dev);
+	ck_assert_uint_eq(nvme_rig_read(&rig, buf, 0, 1), 0);
+}
+END_TEST
+
+START_TEST(a_fatal_status_makes_a_reset)
+{
+	struct nvme_load load = {.rig = &rig, .depth = 32};
+
+	nvme_load_begin(&load);
+	for (int i = 0; i < 3; i++) {
+		nvme_load_run(&load, 200);
+		udrv__model_nvme_set_fatal(rig.dev);
+		nvme_load_run(&load, 200);
+	}
+	nvme_load_finish(&load);
+	ck_assert_uint_eq(load.failed, 0);
+	ck_assert_uint_ge(info().resets, 3);
+}
+END_TEST
+
+/* All that was in flight ends, nothing is taken any more, and closing works. */
+static void check_dead(struct nvme_load *load, int error)
+{
+	nvme_load_run(load, UINT32_MAX / 4);
+	nvme_load_finish(load);
+	ck_assert_int_eq(load->refused, error);
+	ck_assert_uint_gt(load->failed, 0);
+	ck_assert(load->last_status == NVME_SC_HOST_ABORTED ||
+		  load->last_status == NVME_SC_HOST_PATHING);
+	ck_assert(info().dead);
+	ck_assert_int_lt(udrv_nvme_reset(rig.nvme), 0);
+	ck_assert_int_lt(udrv_nvme_identify(rig.nvme, NVME_CNS_CTRL, 0, load->slots[0].buf), 0);
+}
+
+START_TEST(one_that_does_not_come_back_is_given_up)
+{
+	const struct udrv__model_nvme_switches never = {.never_ready = true};
+	struct nvme_load load = {.rig = &rig, .depth = 32};
+
+	nvme_load_begin(&load);
+	nvme_load_run(&load, 100);
+	udrv__model_nvme_set_switches(rig.dev, &never);
+	udrv__model_nvme_set_fatal(rig.dev);
+	check_dead(&load, -EIO);
+}
+END_TEST
+
+START_TEST(one_that_is_never_disabled_is_reset_by_function_or_given_up)
+{
+	const struct udrv__model_nvme_switches never = {.never_disabled = true};
+	struct nvme_load load = {.rig = &rig, .depth = 32};
+
+	nvme_load_begin(&load);
+	udrv__model_nvme_set_switches(rig.dev, &never);
+	(void)udrv_nvme_reset(rig.nvme);
+	nvme_load_run(&load, 200);
+	nvme_load_finish(&load);
+	ck_assert(info().dead || !load.failed);
+}
+END_TEST
+
+START_TEST(one_that_is_pulled_out_is_gone)
+{
+	struct nvme_load load = {.rig = &rig, .depth = 32};
+
+	nvme_load_begin(&load);
+	nvme_load_run(&load, 100);
+	udrv__model_surprise_remove(rig.dev);
+	check_dead(&load, -ENODEV);
+}
+END_TEST
+
+START_TEST(interrupts_for_nothing_and_none_at_all)
+{
+	const struct udrv__model_nvme_switches mute = {.no_interrupts = true};
+	unsigned char *buf = nvme_rig_memory(&rig, 4096);
+
+	udrv_nvme_queue_destroy(rig.q);
+	nvme_rig_queue(&rig, 16, UDRV_NVME_INTERRUPT);
+	for (unsigned int i = 0; i < 100; i++) {
+		udrv__model_nvme_interrupt(rig.dev, i % 3);
+		ck_assert_uint_eq(nvme_rig_read(&rig, buf, i, 1), 0);
+	}
+	/* Lost ones are found by looking. */
+	udrv__model_nvme_set_switches(rig.dev, &mute);
+	for (unsigned int i = 0; i < 3; i++)
+		ck_assert_uint_eq(nvme_rig_read(&rig, buf, i, 1), 0);
+}
+END_TEST
+
+/* Entries of any content; what they say cannot be known, but everything ends. */
+static unsigned int done_count;
+
+static void count_done(void *ctx, uint32_t status, uint32_t dw0)
+{
+	bool *busy = ctx;
+
+	(void)status;
+	(void)dw0;
+	ck_assert(*busy);
+	*busy = false;
+	done_count++;
+}
+
+START_TEST(invented_completions)
+{
+	unsigned char *buf = nvme_rig_memory(&rig, 4096);
+	bool busy[32] = {0};
+
+	srand(4711 + (unsigned int)_i);
+	for (unsigned int round = 0; round < 300; round++) {
+		for (unsigned int i = 0; i < 32; i++) {
+			if (busy[i])
+				continue;
+			busy[i] = true;
+			ck_assert_int_eq(
+				udrv_nvme_read(rig.q, rig.ns, buf, i, 1, 0, count_done, &busy[i]),
+				0);
+		}
+		udrv_nvme_submit(rig.q);
+		for (unsigned int i = 0; i < 4; i++) {
+			const uint32_t entry[4] = {
+				(uint32_t)rand(),
+				(uint32_t)rand(),
+				rand() % 2 ? 1u << 16 | (uint32_t)rand() % 64 : (uint32_t)rand(),
+				(uint32_t)rand() % 65536 | 1u << 16 |
+					(rand() % 2 ? (uint32_t)rand() << 17 : 0),
+			};
+
+			(void)udrv__model_nvme_post(rig.dev, 1, entry);
+		}
+		(void)udrv_nvme_wait(rig.q, 20);
+	}
+	while (udrv_nvme_in_flight(rig.q))
+		(void)udrv_nvme_wait(rig.q, 1000);
+	ck_assert_uint_gt(done_count, 300);
+}
+END_TEST
+
+/* Before it is attached: refused, or used; no crash, no hang. */
+START_TEST(nonsense_in_identify)
+{
+	const struct udrv__model_nvme_switches spoilt = {.spoil = 1u << _i};
+	const struct udrv_nvme_ns *ns;
+	int ret;
+
+	udrv_nvme_queue_destroy(rig.q);
+	udrv_nvme_detach(rig.nvme);
+	udrv__model_nvme_set_switches(rig.dev, &spoilt);
+	ret = udrv_nvme_attach(rig.dev, &impatient, &rig.nvme);
+	ck_assert_int_le(ret, 0);
+	if (!ret) {
+		rig.ns = NULL;
+		while ((ns = udrv_nvme_ns_next(rig.nvme, rig.ns ? rig.ns->nsid : 0))) {
+			ck_assert_uint_ge(ns->block_shift, 9);
+			ck_assert_uint_le(ns->block_shift, 16);
+			ck_assert_uint_gt(ns->max_blocks, 0);
+			rig.ns = ns;
+		}
+		udrv_nvme_detach(rig.nvme);
+	}
+	udrv__model_nvme_heal(rig.dev);
+	ck_assert_int_eq(udrv_nvme_attach(rig.dev, &impatient, &rig.nvme), 0);
+	rig.ns = udrv_nvme_ns_next(rig.nvme, 0);
+	nvme_rig_queue(&rig, 64, UDRV_NVME_ADAPTIVE);
+	ck_assert_uint_eq(nvme_rig_read(&rig, nvme_rig_memory(&rig, 4096), 0, 1), 0);
+}
+END_TEST
+
+START_TEST(admin_commands_that_never_end)
+{
+	const struct udrv__model_nvme_fault fault = {
+		.kind = UDRV__MODEL_NVME_SWALLOW, .opcode = NVME_ADMIN_IDENTIFY, .count = 1};
+	struct nvme_id_ctrl *id = calloc(1, sizeof(*id));
+
+	ck_assert_int_eq(udrv__model_nvme_inject(rig.dev, &fault), 0);
+	ck_assert_int_eq(udrv_nvme_identify(rig.nvme, NVME_CNS_CTRL, 0, id), -ETIMEDOUT);
+	/* The reset that it asked for is over soon. */
+	ck_assert_int_eq(udrv_nvme_identify(rig.nvme, NVME_CNS_CTRL, 0, id), 0);
+	ck_assert_uint_eq(info().resets, 1);
+	free(id);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("nvme_faults");
+	TCase *tc = tcase_create("faults");
+
+	tcase_set_timeout(tc, 180);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, odd_completions, 0, sizeof(odd) / sizeof(odd[0]));
+	tcase_add_test(tc, an_error_is_told);
+	tcase_add_test(tc, what_belongs_to_nobody_is_counted);
+	tcase_add_test(tc, a_command_that_never_ends_is_aborted);
+	tcase_add_test(tc, an_abort_that_does_nothing_makes_a_reset);
+	tcase_add_test(tc, a_command_that_never_works_ends);
+	tcase_add_test(tc, a_fatal_status_makes_a_reset);
+	tcase_add_test(tc, one_that_does_not_come_back_is_given_up);
+	tcase_add_test(tc, one_that_is_never_disabled_is_reset_by_function_or_given_up);
+	tcase_add_test(tc, one_that_is_pulled_out_is_gone);
+	tcase_add_test(tc, interrupts_for_nothing_and_none_at_all);
+	tcase_add_loop_test(tc, invented_completions, 0, 4);
+	tcase_add_loop_test(tc, nonsense_in_identify, 0, 9);
+	tcase_add_test(tc, admin_commands_that_never_end);
+	suite_add_tcase(s, tc);
+	return run_suite(s);
+}
