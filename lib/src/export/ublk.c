@@ -300,11 +300,10 @@ static void *flush(void *arg)
 static void stop_device(struct udrv__ublk *u)
 {
 	const struct ublk_ctrl arg = {.dev_id = u->id, .queue_id = UBLK_NO_QUEUE};
-	int ret = udrv__ublk_begin(&u->ctrl, UBLK_STOP_DEV, &arg);
 
-	if (ret)
+	if (udrv__ublk_begin(&u->ctrl, UBLK_STOP_DEV, &arg))
 		return;
-	while ((ret = udrv__ublk_await(&u->ctrl, STOP_SAY_MS)) == -ETIME)
+	while (udrv__ublk_await(&u->ctrl, STOP_SAY_MS) == -ETIME)
 		udrv_pr_warn("/dev/ublkb%u: waits for requests that the driver has not ended",
 			     u->id);
 }
