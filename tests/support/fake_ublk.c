@@ -134,7 +134,8 @@ static void vanish(void)
 	node('c', false);
 	class_entry(false);
 	munmap(descs, descs_len);
-	fake_ublk.exists = false;
+	fake_ublk.exists = fake_ublk.recovering = false;
+	fake_ublk.fetch_errno = 0;
 }
 
 static int add(const struct ublk_ctrl *c)

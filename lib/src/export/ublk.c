@@ -119,29 +119,32 @@ static int create(struct udrv__ublk *u, int number, uint64_t identity)
 	return 0;
 }
 
-/* After a failure it is as it was: another daemon may recover it. */
+/*
+ * After a failure it is as it was: another daemon may recover it. -ESTALE: it is removed, since
+ * nobody can; for a new one, start anew.
+ */
 static int recover(struct udrv__ublk *u)
 {
-	int ret = udrv__ublk_start_recovery(&u->ctrl, u->id);
+	const int begun = udrv__ublk_start_recovery(&u->ctrl, u->id);
+	int ret = begun < 0 ? begun : udrv__ublk_open_node(u->id, &u->fd);
+	bool refused = false;
 
-	if (ret) {
-		(void)failed(u, "the kernel does not let go of the killed daemon", ret);
-		goto err_give_up;
+	if (!ret) {
+		ret = udrv__ublk_serve(u);
+		/* Its fetches, of which the kernel has some of a killed daemon's. */
+		refused = begun && (ret == -EBUSY || ret == -EINVAL);
 	}
-	ret = udrv__ublk_open_node(u->id, &u->fd);
-	if (ret)
-		goto err_give_up;
-	ret = udrv__ublk_serve(u);
 	if (!ret)
 		ret = udrv__ublk_simple(&u->ctrl, UBLK_END_RECOVERY, u->id, (uint64_t)getpid());
 	if (!ret)
 		return 0;
-	(void)failed(u, "what a killed daemon left cannot be taken over", ret);
-err_give_up:
 	udrv__ublk_give_up(u);
 	if (u->fd >= 0)
 		close(u->fd);
-	return ret;
+	if (!refused)
+		return failed(u, "what a killed daemon left cannot be taken over", ret);
+	ret = udrv__ublk_remove_stuck(&u->ctrl, u->id);
+	return ret ? ret : -ESTALE;
 }
 
 static void shape(struct udrv__ublk *u, const struct ublk_info *found)
@@ -221,15 +224,12 @@ static struct udrv__ublk *make(struct udrv_block *block, int ended_fd)
 	return NULL;
 }
 
-int udrv__ublk_start(struct udrv_block *block, const char *device, int number, int ended_fd,
+static int try_start(struct udrv_block *block, const char *device, int number, int ended_fd,
 		     struct udrv__ublk **out)
 {
-	struct udrv__ublk *u;
-	int ret = check(block);
+	struct udrv__ublk *u = make(block, ended_fd);
+	int ret;
 
-	if (ret)
-		return ret;
-	u = make(block, ended_fd);
 	if (!u) {
 		udrv_pr_err("%s: no memory, or no descriptors, to export it", block->name);
 		return -ENOMEM;
@@ -247,6 +247,18 @@ err_ctrl:
 	udrv__ublk_ctrl_close(&u->ctrl);
 err_release:
 	release(u);
+	return ret;
+}
+
+int udrv__ublk_start(struct udrv_block *block, const char *device, int number, int ended_fd,
+		     struct udrv__ublk **out)
+{
+	int ret = check(block);
+
+	if (!ret)
+		ret = try_start(block, device, number, ended_fd, out);
+	if (ret == -ESTALE)
+		ret = try_start(block, device, number, ended_fd, out);
 	return ret;
 }
 

@@ -187,8 +187,10 @@ int udrv__ublk_wait(struct udrv__ublk_queue *q);
  */
 int udrv__ublk_find(struct udrv__ublk_ctrl *c, const struct udrv_block *block, uint64_t identity,
 		    struct ublk_info *info);
-/* The old server's descriptors are closed, and its requests put back. */
+/* The old server's descriptors are closed, and its requests put back. 1: that was before. */
 int udrv__ublk_start_recovery(struct udrv__ublk_ctrl *c, uint32_t id);
+/* One whose recovery can neither go on nor begin anew. Explains what it does. */
+int udrv__ublk_remove_stuck(struct udrv__ublk_ctrl *c, uint32_t id);
 
 /* ublk.c */
 

@@ -173,6 +173,21 @@ int udrv__ublk_find(struct udrv__ublk_ctrl *c, const struct udrv_block *block, u
 	return ret;
 }
 
+int udrv__ublk_remove_stuck(struct udrv__ublk_ctrl *c, uint32_t id)
+{
+	if (!is_free(id)) {
+		udrv_pr_err("/dev/ublkb%u: a daemon was killed while it took it over, and the "
+			    "kernel lets no other do so: unmount it (umount --lazy) and start "
+			    "again",
+			    id);
+		return -EBUSY;
+	}
+	udrv_pr_warn("/dev/ublkb%u: a daemon was killed while it took it over, and the kernel lets "
+		     "no other do so: removed, what waited in it has failed",
+		     id);
+	return udrv__ublk_delete(c, id);
+}
+
 int udrv__ublk_start_recovery(struct udrv__ublk_ctrl *c, uint32_t id)
 {
 	const uint64_t end = udrv__now_ns() + CLOSES_MS * UINT64_C(1000000);
@@ -183,5 +198,5 @@ int udrv__ublk_start_recovery(struct udrv__ublk_ctrl *c, uint32_t id)
 	       udrv__now_ns() < end)
 		nap();
 	/* A former recovery was begun, and not ended: it has forgotten the old server. */
-	return ret == -EINVAL ? 0 : ret;
+	return ret == -EINVAL ? 1 : ret;
 }
