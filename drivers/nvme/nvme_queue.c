@@ -32,8 +32,9 @@ static size_t cq_bytes(const struct udrv_nvme_queue *q)
 
 static uint32_t __udrv_iomem *doorbell(const struct udrv_nvme *nvme, uint16_t qid, bool is_cq)
 {
-	return (uint32_t __udrv_iomem *)(nvme->regs +
-					 NVME_DOORBELL(qid, is_cq, NVME_CAP_DSTRD(nvme->cap)));
+	return (uint32_t __udrv_iomem *)(nvme->doorbells +
+					 NVME_DOORBELL(qid, is_cq, NVME_CAP_DSTRD(nvme->cap)) -
+					 NVME_REG_DBS);
 }
 
 int nvme_queue_init(struct udrv_nvme_queue *q, struct udrv_nvme *nvme, uint16_t qid,
