@@ -47,14 +47,12 @@ static void wake_waiter(void *ctx, uint32_t status, uint32_t dw0)
 
 int nvme_admin_init(struct udrv_nvme *nvme)
 {
-	unsigned int entries = NVME_ADMIN_ENTRIES;
 	int ret;
 
-	nvme->admin = aligned_alloc(64, sizeof(*nvme->admin));
+	nvme->admin = nvme_zalloc(sizeof(*nvme->admin));
 	if (!nvme->admin)
 		return -ENOMEM;
-	memset(nvme->admin, 0, sizeof(*nvme->admin));
-	ret = nvme_queue_init(nvme->admin, nvme, 0, entries);
+	ret = nvme_queue_init(nvme->admin, nvme, 0, NVME_ADMIN_ENTRIES);
 	if (ret) {
 		free(nvme->admin);
 		nvme->admin = NULL;
@@ -292,7 +290,7 @@ static void event_done(void *ctx, uint32_t status, uint32_t dw0)
 		return;
 	if (nvme->event_count < EVENTS_MAX)
 		nvme->events[nvme->event_count++] = dw0;
-	if (!nvme->detaching)
+	if (!__atomic_load_n(&nvme->detaching, __ATOMIC_SEQ_CST))
 		(void)udrv_queue_work(nvme->event_wq, &nvme->event_work);
 }
 

@@ -30,8 +30,9 @@ static void set_options(struct udrv_nvme *nvme, const struct udrv_nvme_options *
 
 	if (options)
 		*o = *options;
+	/* For disks, and for those who look on. */
 	if (!o->queues)
-		o->queues = cpus();
+		o->queues = 2 * cpus();
 	if (o->queues > NVME_QUEUES_MAX)
 		o->queues = NVME_QUEUES_MAX;
 	if (!o->io_timeout_ms)
@@ -105,8 +106,23 @@ err_disable:
 	return ret;
 }
 
+/*
+ * For themselves, so that they are a mapping even where the rest is trapped, or an MSI-X table is
+ * in the same BAR.
+ */
+static int map_doorbells(struct udrv_nvme *nvme)
+{
+	const size_t len =
+		NVME_DOORBELL(nvme->options.queues + 1ul, false, NVME_CAP_DSTRD(nvme->cap)) -
+		NVME_REG_DBS;
+
+	nvme->doorbells = udrv_pci_iomap_range(nvme->dev, 0, NVME_REG_DBS, len);
+	return nvme->doorbells ? 0 : -ENOMEM;
+}
+
 static void unmap_registers(struct udrv_nvme *nvme)
 {
+	udrv_pci_iounmap(nvme->dev, nvme->doorbells);
 	udrv_pci_iounmap(nvme->dev, nvme->regs);
 	udrv_pci_release_region(nvme->dev, 0);
 	udrv_pci_disable_device(nvme->dev);
@@ -145,6 +161,8 @@ static int start(struct udrv_nvme *nvme)
 {
 	int ret = nvme_look_at_caps(nvme);
 
+	if (!ret)
+		ret = map_doorbells(nvme);
 	if (!ret)
 		ret = nvme_quiet(nvme);
 	if (!ret)

@@ -243,8 +243,11 @@ int nvme_disks_add(struct nvme_driver *driver)
 	int ret = 0;
 
 	udrv_nvme_get_info(driver->nvme, &info);
-	/* They share the queues. With fewer queues than disks not all can be open at once. */
-	each = count && info.queues / count ? info.queues / count : 1;
+	/*
+	 * They share half of the queues; the others are for verbs. With fewer queues than disks not
+	 * all can be open at once.
+	 */
+	each = count && info.queues / 2 / count ? info.queues / 2 / count : 1;
 	while (!ret && (ns = udrv_nvme_ns_next(driver->nvme, ns ? ns->nsid : 0))) {
 		if (ns->usable)
 			ret = add_disk(driver, ns, each);

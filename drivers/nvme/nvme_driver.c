@@ -22,7 +22,7 @@ static const char *completion_param = "adaptive";
 static const char *shadow_param = "on";
 
 static const struct udrv_param nvme_params[] = {
-	{"queues", &queues_param, "most I/O queue pairs; 0: as many as there are CPUs"},
+	{"queues", &queues_param, "most I/O queue pairs; 0: two for each CPU"},
 	{"io_timeout_ms", &timeout_param, "a command that takes longer is aborted"},
 	{"completion", &completion_param, "how disks wait: adaptive, interrupt or polled"},
 	{"shadow_doorbells", &shadow_param, "on or off"},

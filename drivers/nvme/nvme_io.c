@@ -72,7 +72,7 @@ HOT int rw(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, uint8_t opc
 	uint16_t cid;
 	int flags_of_data = 0;
 
-	if (nvme_unlikely(!is_in_range(ns, lba, blocks)))
+	if (nvme_unlikely(!ns->usable || !is_in_range(ns, lba, blocks)))
 		return wrong_range(ns, blocks);
 	if (nvme_unlikely(q->in_flight >= q->depth || t->done || q->moved_count)) {
 		int ret = nvme_make_room(q);
@@ -200,5 +200,8 @@ unsigned int udrv_nvme_poll(struct udrv_nvme_queue *q, unsigned int max)
 	if (q->tail != q->rung)
 		nvme_ring_sq(q);
 	nvme_leave(q);
+	/* The time is that of the last command that a callback put. */
+	if (nvme_unlikely(nvme_reached(q->now, q->check_at)))
+		nvme_look_for_late(q);
 	return called;
 }

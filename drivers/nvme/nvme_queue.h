@@ -78,11 +78,12 @@ struct nvme_moved {
 };
 
 /* struct udrv_nvme_queue.attention */
-#define NVME_Q_FROZEN	0x1u /* the controller is being reset: hands off */
-#define NVME_Q_RESEND	0x2u /* that is over: what had no answer is sent again */
-#define NVME_Q_DEAD	0x4u /* it was given up: everything ends */
-#define NVME_Q_INNOCENT 0x8u /* with RESEND: somebody asked for the reset, no command is to blame  \
-			      */
+#define NVME_Q_FROZEN 0x1u /* the controller is being reset: hands off */
+#define NVME_Q_RESEND 0x2u /* that is over: what had no answer is sent again */
+#define NVME_Q_DEAD   0x4u /* it was given up: everything ends */
+#define NVME_Q_INNOCENT                                                                            \
+	0x8u /* with RESEND: somebody asked for the reset, no command is to blame                  \
+	      */
 
 struct udrv_nvme_queue {
 	/* What is put into it. */
@@ -226,6 +227,8 @@ static inline uint16_t nvme_next_cid(const struct udrv_nvme_queue *q, const stru
 	return (uint16_t)(t->cid + q->mask + 1);
 }
 
+/* nvme_queue.c: zeroes that begin a cache line, for free(); or NULL. */
+void *nvme_zalloc(size_t size);
 /*
  * nvme_queue.c: memory, indices; the doorbells' and shadows' addresses. The queue is not known to
  * the controller yet.
@@ -293,6 +296,8 @@ void nvme_data_unmap(struct udrv_nvme_queue *q, const struct nvme_data *data);
  * -ENOMEM. */
 int nvme_data_point(struct udrv_nvme_queue *q, struct nvme_sqe *sqe, udrv_iova_t iova, size_t len,
 		    struct nvme_list **list);
+/* A page that becomes a command's (struct nvme_data), or NULL. */
+struct nvme_list *nvme_list_get(struct udrv_nvme_queue *q);
 void nvme_lists_free(struct udrv_nvme_queue *q);
 
 #endif

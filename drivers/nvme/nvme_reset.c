@@ -131,8 +131,8 @@ static void revive(struct udrv_nvme *nvme)
 
 static void bury(struct udrv_nvme *nvme, int why)
 {
-	thaw(nvme, NVME_Q_DEAD);
 	nvme_set_state(nvme, NVME_DEAD);
+	thaw(nvme, NVME_Q_DEAD);
 	udrv_dev_err(nvme->dev, "the controller was given up: %s", strerror(-why));
 	nvme_tell_later(nvme, UDRV_NVME_EVENT_DEAD);
 }
@@ -196,6 +196,6 @@ void nvme_tick_work(struct udrv_work_struct *work)
 			nvme_queue_wake(nvme->queues[qid]);
 	}
 	pthread_mutex_unlock(&nvme->queues_lock);
-	if (!nvme->detaching)
+	if (!__atomic_load_n(&nvme->detaching, __ATOMIC_SEQ_CST))
 		(void)udrv_queue_delayed_work(nvme->wq, dwork, NVME_TICK_MS * UDRV_HZ / 1000);
 }

@@ -4,72 +4,17 @@
 # Devices: edu twice. On a kernel without ublk: that it says so. UDRV_KILLS: how often it is killed.
 # shellcheck source-path=SCRIPTDIR
 . "${0%/*}/lib.sh"
+# shellcheck source-path=SCRIPTDIR
+. "${0%/*}/lib_ublk.sh"
 
 # shellcheck disable=SC2086 # a list of words
 set -- $UDRV_LAB_DEVICES
 edu=$1
 other=$2
-kills=${UDRV_KILLS:-20}
+driver=ramdisk
+device=$edu
 log=/run/udrv/ramdisk@$edu.log
-disk=/dev/ublkb0
 queue=/sys/block/ublkb0/queue
-
-daemon_pid()
-{
-	cut -d' ' -f1 "/run/udrv/${1:-$edu}.lock"
-}
-
-ended()
-{
-	! kill -0 "$1" 2>/dev/null
-}
-
-stop()
-{
-	pid=$(daemon_pid "$1")
-	kill -TERM "$pid" && wait_for 300 ended "$pid"
-}
-
-# As dead as it gets, in the middle of whatever it does.
-kill_daemon()
-{
-	pid=$(daemon_pid)
-	kill -KILL "$pid" && wait_for 300 ended "$pid"
-}
-
-run()
-{
-	udrv run ramdisk "$edu" --ublk --detach "$@"
-}
-
-nothing_left()
-{
-	! ls /dev/ublkb* /dev/ublkc*
-}
-
-# same FILE OFFSET-KIB KIB: these are the disk's contents there
-same()
-{
-	dd if=$disk bs=1k skip="$2" count="$3" iflag=direct 2>/dev/null | cmp - "$1"
-}
-
-# zeroes OFFSET-KIB KIB
-zeroes()
-{
-	head -c $(($2 * 1024)) /dev/zero >/tmp/zeroes
-	same /tmp/zeroes "$1" "$2"
-}
-
-# Writes that the disk has ended.
-writes()
-{
-	awk '{ print $5 }' /sys/block/ublkb0/stat
-}
-
-writes_above()
-{
-	[ "$(writes)" -gt "$1" ]
-}
 
 check "bind" udrv bind --driver vfio-pci "$edu"
 if [ "$UDRV_LAB_KERNEL" = 6.1 ]; then
@@ -155,31 +100,8 @@ check "and that ends" stop
 check "nothing is left of those" nothing_left
 
 # --- SIGKILL: requests wait for the next daemon. Without a cache, what has been written stays.
-load()
-{
-	until [ -e /tmp/enough ]; do
-		fio --name=load --filename=$disk --direct=1 --ioengine=libaio --iodepth=16 --rw=randwrite \
-			--bsrange=4k-64k --size=16m --verify=crc32c --verify_backlog=64 >/tmp/fio 2>&1 ||
-			return
-	done
-}
-
 check "SIGKILL: start" run file=/tmp/disk
-load &
-load=$!
-n=0
-while [ $n -lt "$kills" ]; do
-	before=$(writes)
-	wait_for 600 writes_above $((before + 20)) || break
-	kill_daemon || break
-	run file=/tmp/disk >/tmp/start 2>&1 || break
-	grep -q 'found again, and what waited goes on' /tmp/start || break
-	n=$((n + 1))
-done
-touch /tmp/enough
-check "SIGKILL and start $kills times under load" -m "^$kills$" echo $n
-check "fio saw nothing but the right data" wait $load
-check "fio's own account" -m 'err= 0' cat /tmp/fio
+kill_under_load file=/tmp/disk
 
 # --- SIGKILL at full depth, where the kernel finds out by a time limit; and with a mount
 check "mkfs for that" mkfs.ext4 -q -F $disk
@@ -235,6 +157,7 @@ check "drive it" udrv run ramdisk $victim --ublk --detach latency_us=500
 pid=$(daemon_pid $victim)
 blk_load -d 8 -t 60 $disk >/tmp/load 2>&1 &
 load=$!
+check "the load runs" wait_for 300 grep -qE '^ *[1-9][0-9]{2}' /sys/block/ublkb0/stat
 echo unplug victim >/dev/lab
 check "the daemon ends" wait_for 300 ended "$pid"
 wait $load

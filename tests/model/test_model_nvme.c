@@ -210,7 +210,6 @@ START_TEST(doorbells_may_be_further_apart)
 	ck_assert_uint_eq(udrv_readq(regs + NVME_REG_CAP) >> 32 & 0xf, 3);
 	raw_stride = 32;
 	raw_start(RAW_CC);
-	raw_create_cq(1, RAW_ENTRIES, 0, false);
 	raw_ok(0, raw_identify(1, 0));
 	ck_assert_int_eq(udrv__model_nvme_set_config(dev, &config), -EBUSY);
 	raw_stride = 4;
@@ -306,8 +305,11 @@ START_TEST(doorbells_of_no_queue_are_counted_and_ignored)
 
 	raw_up("model:nvme");
 	raw_ring(2 * 5, 1);
+	/* Seen before the next takes its place. */
+	udrv__model_nvme_settle(dev);
 	raw_ring(2 * 1, RAW_ENTRIES);
 	raw_ring(2 * 1 + 1, 3);
+	udrv__model_nvme_settle(dev);
 	raw_ok(1, raw_rw(NVME_NVM_READ, 0, 1));
 	udrv__model_nvme_get_counts(dev, &counts);
 	ck_assert_uint_eq(counts.bad_doorbells, 3);
@@ -335,6 +337,24 @@ START_TEST(both_modes_may_be_had_of_one_controller)
 	raw_stop();
 	config.dstrd = 5;
 	ck_assert_int_eq(udrv__model_nvme_set_config(dev, &config), -EINVAL);
+}
+END_TEST
+
+START_TEST(direct_doorbells_are_memory)
+{
+	volatile uint32_t *doorbells;
+
+	raw_up("model:nvme:direct");
+	doorbells = (volatile uint32_t *)udrv_pci_iomap_range(dev, 0, NVME_REG_DBS, 0x1000);
+	ck_assert(udrv_bar_direct((void __udrv_iomem *)(uintptr_t)doorbells));
+	(void)raw_put(1, raw_rw(NVME_NVM_READ, 0, 1));
+	doorbells[2] = queues[1].tail;
+	ck_assert_uint_eq(udrv__model_nvme_step(dev), 1);
+	ck_assert(raw_peek(1));
+	ck_assert_uint_eq(udrv__model_nvme_step(dev), 0);
+	raw_close();
+	raw_up("model:nvme");
+	ck_assert(!udrv_bar_direct(udrv_pci_iomap_range(dev, 0, NVME_REG_DBS, 0x1000)));
 }
 END_TEST
 
@@ -393,6 +413,7 @@ int main(void)
 	tcase_add_loop_test(tc, pulled_controller_reads_as_ones_and_completes_nothing, 0, 2);
 	tcase_add_test(tc, doorbells_of_no_queue_are_counted_and_ignored);
 	tcase_add_test(tc, both_modes_may_be_had_of_one_controller);
+	tcase_add_test(tc, direct_doorbells_are_memory);
 	tcase_add_test(tc, direct_reads_that_move_nothing_complete_in_order);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

@@ -45,6 +45,7 @@ class Machine:
     devices: list = field(default_factory=list)
     ivshmem: list = field(default_factory=list)  # the vectors of each
     disks: list = field(default_factory=list)
+    null_disks: list = field(default_factory=list)
 
     def check(self):
         """Refuse what cannot work, in words."""
@@ -97,13 +98,16 @@ class Machine:
         return [word for device in self.placed_devices() for word in ("-device", device)]
 
     def disk_arguments(self, directory):
-        """Sparse files in a run's directory as the disks disk0, disk1, ..."""
+        """Sparse files in a run's directory as disk0, disk1, ...; null0, null1, ... without one."""
         arguments = []
         for number, size in enumerate(self.disks):
             path = directory / f"disk{number}"
             with open(path, "wb") as disk:
                 disk.truncate(byte_count(size))
             arguments += ["-blockdev", f"driver=file,node-name=disk{number},filename={path}"]
+        for number, size in enumerate(self.null_disks):
+            arguments += ["-blockdev", f"driver=null-co,node-name=null{number},"
+                                       f"size={byte_count(size)},read-zeroes=on"]
         return arguments
 
     def all_devices(self):

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: MIT
+/* The NVMe library beside I/O: attaching, admin commands, namespaces, events. */
+#include <errno.h>
+#include <pthread.h>
+
+#include <udrv/completion.h>
+#include <udrv/jiffies.h>
+
+#include "backend/model.h"
+#include "backend/model_nvme.h"
+
+#include "support/nvme_rig.h"
+#include "support/suite.h"
+
+#define SOON_MS 20000
+
+static struct nvme_rig rig;
+static struct udrv_completion told;
+static enum udrv_nvme_event last_event;
+static uint32_t last_arg;
+static enum udrv_nvme_event awaited;
+
+static void on_event(void *ctx, enum udrv_nvme_event event, uint32_t arg)
+{
+	ck_assert_ptr_eq(ctx, &rig);
+	if (event != awaited)
+		return;
+	last_event = event;
+	last_arg = arg;
+	udrv_complete(&told);
+}
+
+static void setup(void)
+{
+	nvme_rig_open(&rig, NULL);
+	udrv_init_completion(NULL, &told);
+	udrv_nvme_on_event(rig.nvme, on_event, &rig);
+}
+
+static void teardown(void)
+{
+	nvme_rig_close(&rig);
+}
+
+static void await_event(enum udrv_nvme_event event)
+{
+	ck_assert_int_gt(udrv_wait_for_completion_timeout(&told, SOON_MS * UDRV_HZ / 1000), 0);
+	ck_assert_int_eq(last_event, event);
+}
+
+START_TEST(identify_tells_what_attach_knows)
+{
+	struct nvme_id_ctrl *id = calloc(1, sizeof(*id));
+	struct nvme_id_ns *ns = calloc(1, sizeof(*ns));
+	uint32_t *list = calloc(NVME_NS_LIST_ENTRIES, sizeof(*list));
+
+	ck_assert_int_eq(udrv_nvme_identify(rig.nvme, NVME_CNS_CTRL, 0, id), 0);
+	ck_assert_mem_eq(id, udrv_nvme_id_ctrl(rig.nvme), sizeof(*id));
+	ck_assert_int_eq(udrv_nvme_identify(rig.nvme, NVME_CNS_NS, rig.ns->nsid, ns), 0);
+	ck_assert_uint_eq(ns->nsze, rig.ns->blocks);
+	ck_assert_int_eq(udrv_nvme_identify(rig.nvme, NVME_CNS_ACTIVE_NS, 0, list), 0);
+	ck_assert_uint_eq(list[0], rig.ns->nsid);
+	ck_assert_ptr_eq(udrv_nvme_ns(rig.nvme, list[0]), rig.ns);
+	ck_assert_ptr_null(udrv_nvme_ns(rig.nvme, 0));
+	ck_assert_ptr_null(udrv_nvme_ns(rig.nvme, 999));
+	ck_assert_ptr_null(udrv_nvme_ns_next(rig.nvme, NVME_NSID_MAX));
+	free(list);
+	free(ns);
+	free(id);
+}
+END_TEST
+
+START_TEST(features_are_got_and_set)
+{
+	uint32_t value;
+
+	ck_assert_int_eq(
+		udrv_nvme_set_feature(rig.nvme, NVME_FEAT_TEMPERATURE, 0, 350, false, NULL), 0);
+	ck_assert_int_eq(
+		udrv_nvme_get_feature(rig.nvme, NVME_FEAT_TEMPERATURE, 0, 0, NULL, 0, &value), 0);
+	ck_assert_uint_eq(value & 0xffff, 350);
+	ck_assert_int_gt(udrv_nvme_get_feature(rig.nvme, 0xbf, 0, 0, NULL, 0, &value), 0);
+	/* That one is the library's. */
+	ck_assert_int_eq(udrv_nvme_set_feature(rig.nvme, NVME_FEAT_QUEUES, 0, 0, false, NULL),
+			 -EINVAL);
+}
+END_TEST
+
+START_TEST(logs_are_read)
+{
+	struct nvme_smart *smart = calloc(1, sizeof(*smart));
+	struct nvme_firmware_slots *slots = calloc(1, sizeof(*slots));
+
+	ck_assert_int_eq(udrv_nvme_get_log(rig.nvme, NVME_LOG_SMART, NVME_NSID_ALL, smart,
+					   sizeof(*smart), true),
+			 0);
+	ck_assert_uint_gt(smart->temperature[0] | smart->temperature[1] << 8, 0);
+	ck_assert_int_eq(udrv_nvme_get_log(rig.nvme, NVME_LOG_FIRMWARE, NVME_NSID_ALL, slots,
+					   sizeof(*slots), true),
+			 0);
+	ck_assert_uint_ge(slots->afi & 7, 1);
+	ck_assert_int_eq(udrv_nvme_get_log(rig.nvme, NVME_LOG_SMART, NVME_NSID_ALL, smart, 3, true),
+			 -EINVAL);
+	ck_assert_int_gt(udrv_nvme_get_log(rig.nvme, 0x77, NVME_NSID_ALL, smart, 512, true), 0);
+	free(slots);
+	free(smart);
+}
+END_TEST
+
+START_TEST(commands_of_the_librarys_own_are_refused)
+{
+	static const uint8_t own[] = {
+		NVME_ADMIN_DELETE_SQ, NVME_ADMIN_CREATE_SQ,   NVME_ADMIN_DELETE_CQ,
+		NVME_ADMIN_CREATE_CQ, NVME_ADMIN_ASYNC_EVENT, NVME_ADMIN_DOORBELL_BUFFER,
+	};
+
+	for (size_t i = 0; i < sizeof(own); i++) {
+		const struct nvme_sqe sqe = {.opcode = own[i]};
+
+		ck_assert_int_eq(udrv_nvme_admin(rig.nvme, &sqe, NULL, 0, NULL), -EINVAL);
+	}
+}
+END_TEST
+
+START_TEST(a_namespace_that_is_resized)
+{
+	const uint64_t before = rig.ns->blocks;
+
+	awaited = UDRV_NVME_EVENT_NS_CHANGED;
+	ck_assert_int_eq(udrv__model_nvme_resize(rig.dev, rig.ns->nsid, before / 2), 0);
+	await_event(UDRV_NVME_EVENT_NS_CHANGED);
+	ck_assert_uint_eq(last_arg, rig.ns->nsid);
+	ck_assert_uint_eq(rig.ns->blocks, before / 2);
+	/* Events go on. */
+	ck_assert_int_eq(udrv__model_nvme_resize(rig.dev, rig.ns->nsid, before), 0);
+	await_event(UDRV_NVME_EVENT_NS_CHANGED);
+	ck_assert_uint_eq(rig.ns->blocks, before);
+}
+END_TEST
+
+START_TEST(a_namespace_that_goes_and_comes)
+{
+	const uint32_t nsid = rig.ns->nsid;
+
+	awaited = UDRV_NVME_EVENT_NS_CHANGED;
+	ck_assert_int_eq(udrv__model_nvme_attach(rig.dev, nsid, false), 0);
+	await_event(UDRV_NVME_EVENT_NS_CHANGED);
+	ck_assert_uint_eq(rig.ns->blocks, 0);
+	ck_assert_ptr_null(udrv_nvme_ns(rig.nvme, nsid));
+	ck_assert_int_eq(udrv__model_nvme_attach(rig.dev, nsid, true), 0);
+	await_event(UDRV_NVME_EVENT_NS_CHANGED);
+	ck_assert_ptr_eq(udrv_nvme_ns(rig.nvme, nsid), rig.ns);
+}
+END_TEST
+
+START_TEST(a_warning_of_its_health)
+{
+	awaited = UDRV_NVME_EVENT_SMART;
+	udrv__model_nvme_set_warning(rig.dev, 0x04);
+	await_event(UDRV_NVME_EVENT_SMART);
+	ck_assert_uint_eq(last_arg, 0x04);
+}
+END_TEST
+
+START_TEST(firmware_is_activated)
+{
+	awaited = UDRV_NVME_EVENT_FIRMWARE;
+	udrv__model_nvme_activate_firmware(rig.dev, "2.0");
+	await_event(UDRV_NVME_EVENT_FIRMWARE);
+}
+END_TEST
+
+START_TEST(a_reset_is_told_and_events_go_on)
+{
+	awaited = UDRV_NVME_EVENT_RESET;
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	await_event(UDRV_NVME_EVENT_RESET);
+	awaited = UDRV_NVME_EVENT_SMART;
+	udrv__model_nvme_set_warning(rig.dev, 0x01);
+	await_event(UDRV_NVME_EVENT_SMART);
+}
+END_TEST
+
+START_TEST(queues_are_as_many_as_granted)
+{
+	struct udrv_nvme_queue *queues[256] = {0};
+	struct udrv_nvme_info info;
+	int ret = 0;
+	unsigned int n = 0;
+
+	udrv_nvme_get_info(rig.nvme, &info);
+	ck_assert_uint_ge(info.queues, 1);
+	while (n < 256 && !(ret = udrv_nvme_queue_create(rig.nvme, NULL, &queues[n])))
+		n++;
+	ck_assert_int_eq(ret, -EMFILE);
+	ck_assert_uint_eq(n, info.queues);
+	while (n)
+		udrv_nvme_queue_destroy(queues[--n]);
+	for (unsigned int entries = 0; entries < 3000; entries += 500) {
+		const struct udrv_nvme_queue_options o = {.entries = entries + 3};
+
+		ck_assert_int_eq(udrv_nvme_queue_create(rig.nvme, &o, &queues[0]), -EINVAL);
+	}
+}
+END_TEST
+
+START_TEST(format_needs_the_disk_for_itself)
+{
+	nvme_rig_queue(&rig, 16, UDRV_NVME_POLLED);
+	ck_assert_int_eq(udrv_nvme_format(rig.nvme, rig.ns->nsid, 0, 0), -EBUSY);
+	udrv_nvme_queue_destroy(rig.q);
+	rig.q = NULL;
+	ck_assert_int_eq(udrv_nvme_format(rig.nvme, rig.ns->nsid, 0, 3), -EINVAL);
+	ck_assert_int_eq(udrv_nvme_format(rig.nvme, rig.ns->nsid, 1, 0), 0);
+	ck_assert_uint_eq(rig.ns->block_shift, 12);
+	ck_assert_int_eq(udrv_nvme_format(rig.nvme, rig.ns->nsid, 0, 0), 0);
+	ck_assert_uint_eq(rig.ns->block_shift, 9);
+}
+END_TEST
+
+START_TEST(again_and_again)
+{
+	for (int i = 0; i < 10; i++) {
+		udrv_nvme_detach(rig.nvme);
+		ck_assert_int_eq(udrv_nvme_attach(rig.dev, NULL, &rig.nvme), 0);
+	}
+	rig.ns = udrv_nvme_ns_next(rig.nvme, 0);
+	ck_assert_ptr_nonnull(rig.ns);
+}
+END_TEST
+
+/* One thread's admin commands, while another resets: each ends, with an answer or an error. */
+static void *identify_often(void *ctx)
+{
+	struct nvme_id_ctrl *id = calloc(1, sizeof(*id));
+	unsigned int *answers = ctx;
+
+	for (int i = 0; i < 300; i++) {
+		const int ret = udrv_nvme_identify(rig.nvme, NVME_CNS_CTRL, 0, id);
+
+		ck_assert(ret == 0 || ret == -EIO);
+		*answers += !ret;
+	}
+	free(id);
+	return NULL;
+}
+
+START_TEST(admin_commands_during_resets)
+{
+	unsigned int answers[3] = {0};
+	pthread_t threads[3];
+
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, identify_often, &answers[i]), 0);
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	for (int i = 0; i < 3; i++) {
+		pthread_join(threads[i], NULL);
+		ck_assert_uint_gt(answers[i], 0);
+	}
+}
+END_TEST
+
+START_TEST(statuses_have_names_and_errors)
+{
+	ck_assert_int_eq(udrv_nvme_errno(0), 0);
+	ck_assert_int_eq(udrv_nvme_errno(NVME_SC_LBA_RANGE | NVME_STATUS_DNR), -EINVAL);
+	ck_assert_int_eq(udrv_nvme_errno(0x7ff), -EIO);
+	for (uint32_t status = 0; status <= UINT16_MAX; status++)
+		ck_assert_ptr_nonnull(udrv_nvme_status_text(status));
+	ck_assert_str_eq(udrv_nvme_status_text(NVME_SC_READ_ERROR), "unrecovered read error");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("nvme_ctrl");
+	TCase *tc = tcase_create("ctrl");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, identify_tells_what_attach_knows);
+	tcase_add_test(tc, features_are_got_and_set);
+	tcase_add_test(tc, logs_are_read);
+	tcase_add_test(tc, commands_of_the_librarys_own_are_refused);
+	tcase_add_test(tc, a_namespace_that_is_resized);
+	tcase_add_test(tc, a_namespace_that_goes_and_comes);
+	tcase_add_test(tc, a_warning_of_its_health);
+	tcase_add_test(tc, firmware_is_activated);
+	tcase_add_test(tc, a_reset_is_told_and_events_go_on);
+	tcase_add_test(tc, queues_are_as_many_as_granted);
+	tcase_add_test(tc, format_needs_the_disk_for_itself);
+	tcase_add_test(tc, again_and_again);
+	tcase_add_test(tc, admin_commands_during_resets);
+	tcase_add_test(tc, statuses_have_names_and_errors);
+	suite_add_tcase(s, tc);
+	return run_suite(s);
+}
