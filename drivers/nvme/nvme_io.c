@@ -128,7 +128,8 @@ HOT int rw(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, uint8_t opc
 	   uint64_t lba, uint32_t blocks, uint32_t flags, udrv_nvme_done_t done, void *ctx)
 {
 	const udrv_iova_t iova = look_up_quickly(q, buf);
-	struct nvme_tracker *t = &q->trackers[q->tail];
+	const size_t tail = q->tail;
+	struct nvme_tracker *t = &q->trackers[tail];
 	uint64_t end;
 	uint16_t cid;
 
@@ -141,7 +142,7 @@ HOT int rw(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, uint8_t opc
 		return rw_slowly(q, ns, &io);
 	}
 	cid = nvme_next_cid(q, t);
-	fill_rw(&q->sq[q->tail], opcode, cid, ns->nsid, iova, lba, (blocks - 1) | flags);
+	fill_rw(&q->sq[tail], opcode, cid, ns->nsid, iova, lba, (blocks - 1) | flags);
 	nvme_put(q, t, cid, 0, done, ctx);
 	return 0;
 }
