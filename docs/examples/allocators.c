@@ -108,8 +108,8 @@ static int echo_verb(struct udrv_device *dev, int argc, char **argv, FILE *out, 
 }
 
 static const struct udrv_pci_device_id ids[] = {{UDRV_PCI_DEVICE(0x1234, 0x11e8)}, {0}};
-static const struct udrv_verb verbs[] = {{"echo", "TEXT", "TEXT by way of the device", echo_verb},
-					 {0}};
+static const struct udrv_verb verbs[] = {
+	{"echo", "TEXT", "TEXT by way of the device", echo_verb, 0}, {0}};
 static const struct udrv_driver allocators = {
 	.name = "allocators", .id_table = ids, .probe = probe, .verbs = verbs};
 UDRV_DRIVER_MAIN(allocators)

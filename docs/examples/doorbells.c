@@ -79,7 +79,7 @@ static int ring(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE 
 }
 
 static const struct udrv_pci_device_id ids[] = {{UDRV_PCI_DEVICE(0x1af4, 0x1110)}, {0}};
-static const struct udrv_verb verbs[] = {{"ring", "TIMES", "ring every vector", ring}, {0}};
+static const struct udrv_verb verbs[] = {{"ring", "TIMES", "ring every vector", ring, 0}, {0}};
 static const struct udrv_driver doorbells = {
 	.name = "doorbells", .id_table = ids, .probe = probe, .verbs = verbs};
 UDRV_DRIVER_MAIN(doorbells)

@@ -42,7 +42,7 @@ static int factorial(struct udrv_device *dev, int argc, char **argv, FILE *out, 
 }
 
 static const struct udrv_pci_device_id ids[] = {{UDRV_PCI_DEVICE(0x1234, 0x11e8)}, {0}};
-static const struct udrv_verb verbs[] = {{"factorial", "N", "N! by interrupt", factorial}, {0}};
+static const struct udrv_verb verbs[] = {{"factorial", "N", "N! by interrupt", factorial, 0}, {0}};
 static const struct udrv_driver minimal = {
 	.name = "minimal", .id_table = ids, .probe = probe, .verbs = verbs};
 UDRV_DRIVER_MAIN(minimal)

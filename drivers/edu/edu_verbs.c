@@ -235,9 +235,9 @@ static int verb_stats(struct udrv_device *dev, int argc, char **argv, FILE *out,
 
 const struct udrv_verb edu_verbs[] = {
 	{"factorial", "N [--count K]", "compute N! (N up to 12) by interrupt, K times",
-	 verb_factorial},
+	 verb_factorial, UDRV_VERB_FREE_DEVICE},
 	{"dma-test", "[--bytes N] [--rounds N]", "send bytes to the device and back, and compare",
-	 verb_dma_test},
-	{"stats", "[--json]", "interrupts, factorials and bytes so far", verb_stats},
-	{NULL, NULL, NULL, NULL},
+	 verb_dma_test, UDRV_VERB_FREE_DEVICE},
+	{"stats", "[--json]", "interrupts, factorials and bytes so far", verb_stats, 0},
+	{NULL, NULL, NULL, NULL, 0},
 };

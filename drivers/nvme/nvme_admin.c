@@ -47,14 +47,12 @@ static void wake_waiter(void *ctx, uint32_t status, uint32_t dw0)
 
 int nvme_admin_init(struct udrv_nvme *nvme)
 {
-	unsigned int entries = NVME_ADMIN_ENTRIES;
 	int ret;
 
-	nvme->admin = aligned_alloc(64, sizeof(*nvme->admin));
+	nvme->admin = nvme_zalloc(sizeof(*nvme->admin));
 	if (!nvme->admin)
 		return -ENOMEM;
-	memset(nvme->admin, 0, sizeof(*nvme->admin));
-	ret = nvme_queue_init(nvme->admin, nvme, 0, entries);
+	ret = nvme_queue_init(nvme->admin, nvme, 0, NVME_ADMIN_ENTRIES);
 	if (ret) {
 		free(nvme->admin);
 		nvme->admin = NULL;

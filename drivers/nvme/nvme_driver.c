@@ -8,6 +8,7 @@
 #include <udrv/pci.h>
 
 #include "nvme_driver.h"
+#include "nvme_verbs.h"
 
 static const struct udrv_pci_device_id nvme_ids[] = {
 	{UDRV_PCI_ANY_ID, UDRV_PCI_ANY_ID, UDRV_PCI_ANY_ID, UDRV_PCI_ANY_ID, NVME_CLASS_CODE,
@@ -117,5 +118,6 @@ const struct udrv_driver nvme_driver = {
 	.id_table = nvme_ids,
 	.probe = nvme_probe,
 	.remove = nvme_remove,
+	.verbs = nvme_verbs,
 	.params = nvme_params,
 };

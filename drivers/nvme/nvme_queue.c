@@ -11,6 +11,15 @@
 
 #include "nvme_ctrl.h"
 
+void *nvme_zalloc(size_t size)
+{
+	void *p;
+
+	if (posix_memalign(&p, 64, size))
+		return NULL;
+	return memset(p, 0, size);
+}
+
 static size_t sq_bytes(const struct udrv_nvme_queue *q)
 {
 	return (q->mask + 1) * sizeof(struct nvme_sqe);
@@ -45,7 +54,7 @@ int nvme_queue_init(struct udrv_nvme_queue *q, struct udrv_nvme *nvme, uint16_t 
 	q->efd = -1;
 	q->vector = -1;
 	udrv_init_list_head(&q->moved);
-	q->trackers = aligned_alloc(64, entries * sizeof(*q->trackers));
+	q->trackers = nvme_zalloc(entries * sizeof(*q->trackers));
 	q->saved = calloc(entries, sizeof(*q->saved));
 	q->sq = udrv_dma_alloc_coherent(q->dev, sq_bytes(q), &q->sq_iova, UDRV_GFP_KERNEL);
 	q->cq = udrv_dma_alloc_coherent(q->dev, cq_bytes(q), &q->cq_iova, UDRV_GFP_KERNEL);
@@ -53,7 +62,6 @@ int nvme_queue_init(struct udrv_nvme_queue *q, struct udrv_nvme *nvme, uint16_t 
 		nvme_queue_exit(q);
 		return -ENOMEM;
 	}
-	memset(q->trackers, 0, entries * sizeof(*q->trackers));
 	for (uint32_t i = 0; i < entries; i++)
 		q->trackers[i].cid = (uint16_t)i;
 	q->now = nvme_clock();

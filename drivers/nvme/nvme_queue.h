@@ -234,6 +234,8 @@ static inline uint16_t nvme_next_cid(const struct udrv_nvme_queue *q, const stru
 	return (uint16_t)(t->cid + q->mask + 1);
 }
 
+/* nvme_queue.c: zeroes that begin a cache line, for free(); or NULL. */
+void *nvme_zalloc(size_t size);
 /*
  * nvme_queue.c: memory, indices; the doorbells' and shadows' addresses. The queue is not known to
  * the controller yet.

@@ -402,7 +402,9 @@ struct nvme_id_ns {
 	uint16_t mssrl; /* 2.0: NVM Command Set 1.0, 4.1.5.1, as what follows */
 	uint32_t mcl;
 	uint8_t msrc;
-	uint8_t reserved81[11];
+	uint8_t reserved81;
+	uint8_t nulbaf;
+	uint8_t reserved83[9];
 	uint32_t anagrpid;
 	uint8_t reserved96[3];
 	uint8_t nsattr;

@@ -131,8 +131,8 @@ static void revive(struct udrv_nvme *nvme)
 
 static void bury(struct udrv_nvme *nvme, int why)
 {
-	thaw(nvme, NVME_Q_DEAD);
 	nvme_set_state(nvme, NVME_DEAD);
+	thaw(nvme, NVME_Q_DEAD);
 	udrv_dev_err(nvme->dev, "the controller was given up: %s", strerror(-why));
 	nvme_tell_later(nvme, UDRV_NVME_EVENT_DEAD);
 }

@@ -113,10 +113,9 @@ int udrv_nvme_queue_create(struct udrv_nvme *nvme, const struct udrv_nvme_queue_
 
 	if (ret)
 		return ret;
-	q = aligned_alloc(64, sizeof(*q));
+	q = nvme_zalloc(sizeof(*q));
 	if (!q)
 		return -ENOMEM;
-	memset(q, 0, sizeof(*q));
 	pthread_mutex_lock(&nvme->config_lock);
 	ret = make(nvme, options ? options : &defaults, q);
 	pthread_mutex_unlock(&nvme->config_lock);

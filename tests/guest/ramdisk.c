@@ -23,7 +23,7 @@ static const char *size_param = "64M", *block_param = "512", *transfer_param = "
 		  *queues_param = "4", *depth_param = "128", *latency_param = "0", *file_param = "",
 		  *cache_param = "off", *fua_param = "off", *read_only_param = "off",
 		  *discard_param = "on", *event_param = "on", *dma_param = "on", *fail_param = "0",
-		  *gone_param = "0", *name_param = "ram";
+		  *gone_param = "0", *name_param = "ram", *disks_param = "1";
 
 static const struct udrv_param params[] = {
 	{"size", &size_param, "bytes, or with K, M or G"},
@@ -42,6 +42,8 @@ static const struct udrv_param params[] = {
 	{"fail_every", &fail_param, "each so manieth request fails"},
 	{"gone_after", &gone_param, "from that request on the device is gone"},
 	{"name", &name_param, "of the block device"},
+	{"disks", &disks_param,
+	 "so many, up to 9: NAME, NAME-2 and so on; only the first has file"},
 	{NULL, NULL, NULL},
 };
 
@@ -67,6 +69,43 @@ static bool is_on(struct udrv_device *dev, const char *text, int *err)
 	return !strcmp(text, "on");
 }
 
+#define DISKS_MAX 9
+
+struct disks {
+	unsigned int count;
+	struct ramdisk disk[DISKS_MAX];
+};
+
+static void free_disks(struct disks *d)
+{
+	while (d->count) {
+		struct ramdisk *disk = &d->disk[--d->count];
+
+		udrv_block_del(&disk->block);
+		ramdisk_free(disk);
+	}
+	free(d);
+}
+
+static int add_disk(struct disks *d, struct udrv_device *memory_of, struct ramdisk_options o)
+{
+	struct ramdisk *disk = &d->disk[d->count];
+	char name[32];
+	int ret;
+
+	(void)snprintf(name, sizeof(name), d->count ? "%s-%u" : "%s", name_param, d->count + 1);
+	o.file = d->count ? NULL : o.file;
+	ret = ramdisk_init(disk, memory_of, name, &o);
+	if (ret)
+		return ret;
+	ret = udrv_block_add(&disk->block);
+	if (ret)
+		ramdisk_free(disk);
+	else
+		d->count++;
+	return ret;
+}
+
 static int probe(struct udrv_device *dev, const struct udrv_pci_device_id *id)
 {
 	int ret = 0;
@@ -87,42 +126,49 @@ static int probe(struct udrv_device *dev, const struct udrv_pci_device_id *id)
 		.gone_after = (unsigned int)number(dev, gone_param, &ret),
 	};
 	struct udrv_device *memory_of = is_on(dev, dma_param, &ret) ? dev : NULL;
-	struct ramdisk *disk = ret ? NULL : malloc(sizeof(*disk));
+	uint64_t count = number(dev, disks_param, &ret);
+	struct disks *d = ret ? NULL : calloc(1, sizeof(*d));
 
 	(void)id;
-	if (!disk)
+	if (!d)
 		return ret ? ret : -ENOMEM;
-	ret = ramdisk_init(disk, memory_of, name_param, &o);
+	while (!ret && d->count < count && d->count < DISKS_MAX)
+		ret = add_disk(d, memory_of, o);
 	if (ret)
-		goto err_free;
-	ret = udrv_block_add(&disk->block);
-	if (ret)
-		goto err_medium;
-	udrv_pci_set_drvdata(dev, disk);
-	return 0;
-
-err_medium:
-	ramdisk_free(disk);
-err_free:
-	free(disk);
+		free_disks(d);
+	else
+		udrv_pci_set_drvdata(dev, d);
 	return ret;
 }
 
-static void remove_disk(struct udrv_device *dev)
+static void remove_disks(struct udrv_device *dev)
 {
-	struct ramdisk *disk = udrv_pci_get_drvdata(dev);
-
-	udrv_block_del(&disk->block);
-	ramdisk_free(disk);
-	free(disk);
+	free_disks(udrv_pci_get_drvdata(dev));
 }
+
+/* As if it had been pulled out. */
+static int verb_pull(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
+{
+	(void)argc;
+	(void)argv;
+	(void)out;
+	(void)err;
+	udrv_device_set_gone(dev);
+	return 0;
+}
+
+static const struct udrv_verb verbs[] = {
+	{"pull", NULL, "the device is gone", verb_pull, 0},
+	{NULL, NULL, NULL, NULL, 0},
+};
 
 const struct udrv_driver ramdisk_driver = {
 	.name = "ramdisk",
 	.description = "a disk in memory, for tests",
 	.id_table = ids,
 	.probe = probe,
-	.remove = remove_disk,
+	.remove = remove_disks,
+	.verbs = verbs,
 	.params = params,
 };
 

@@ -44,8 +44,8 @@ static int release_verb(struct udrv_device *dev, int argc, char **argv, FILE *ou
 }
 
 static const struct udrv_pci_device_id ids[] = {{UDRV_PCI_DEVICE(0x1234, 0x11e8)}, {0}};
-static const struct udrv_verb verbs[] = {{"claim", "", "claims more", claim_verb},
-					 {"release", "", "gives it back", release_verb},
+static const struct udrv_verb verbs[] = {{"claim", "", "claims more", claim_verb, 0},
+					 {"release", "", "gives it back", release_verb, 0},
 					 {0}};
 static const struct udrv_driver claimer = {
 	.name = "claimer", .id_table = ids, .probe = probe, .remove = remove_it, .verbs = verbs};

@@ -210,7 +210,6 @@ START_TEST(doorbells_may_be_further_apart)
 	ck_assert_uint_eq(udrv_readq(regs + NVME_REG_CAP) >> 32 & 0xf, 3);
 	raw_stride = 32;
 	raw_start(RAW_CC);
-	raw_create_cq(1, RAW_ENTRIES, 0, false);
 	raw_ok(0, raw_identify(1, 0));
 	ck_assert_int_eq(udrv__model_nvme_set_config(dev, &config), -EBUSY);
 	raw_stride = 4;
@@ -306,8 +305,11 @@ START_TEST(doorbells_of_no_queue_are_counted_and_ignored)
 
 	raw_up("model:nvme");
 	raw_ring(2 * 5, 1);
+	/* Seen before the next takes its place. */
+	udrv__model_nvme_settle(dev);
 	raw_ring(2 * 1, RAW_ENTRIES);
 	raw_ring(2 * 1 + 1, 3);
+	udrv__model_nvme_settle(dev);
 	raw_ok(1, raw_rw(NVME_NVM_READ, 0, 1));
 	udrv__model_nvme_get_counts(dev, &counts);
 	ck_assert_uint_eq(counts.bad_doorbells, 3);

@@ -93,7 +93,7 @@ static int end_verb(struct udrv_device *dev, int argc, char **argv, FILE *out, F
 
 static const struct udrv_pci_device_id ids[] = {{UDRV_PCI_DEVICE(0x1234, 0x11e8)}, {0}};
 static const struct udrv_verb verbs[] = {
-	{"use", "N", "N allocations", use_verb}, {"end", "", "threads end", end_verb}, {0}};
+	{"use", "N", "N allocations", use_verb, 0}, {"end", "", "threads end", end_verb, 0}, {0}};
 static const struct udrv_driver pools = {
 	.name = "pools", .id_table = ids, .probe = probe, .remove = remove_pools, .verbs = verbs};
 

@@ -111,6 +111,17 @@ WRAPPED(void *, calloc, (size_t n, size_t size))
 	return fault_blocks_add(__real_calloc(n, size));
 }
 
+WRAPPED(int, posix_memalign, (void **p, size_t align, size_t size))
+{
+	int err = fails("posix_memalign", ENOMEM);
+
+	if (!err)
+		err = __real_posix_memalign(p, align, size);
+	if (!err)
+		(void)fault_blocks_add(*p);
+	return err;
+}
+
 WRAPPED(void *, realloc, (void *old, size_t size))
 {
 	void *p;

@@ -326,11 +326,16 @@ static int event_fd(void *queue)
 static bool event_arm(void *queue)
 {
 	struct queue *q = queue;
+	eventfd_t before;
+	bool ready;
 
+	/* What it was readable for has been polled. */
+	(void)eventfd_read(q->efd, &before);
 	pthread_mutex_lock(&q->lock);
-	q->armed = !q->done.first;
+	ready = q->done.first;
+	q->armed = !ready;
 	pthread_mutex_unlock(&q->lock);
-	return !q->armed;
+	return ready;
 }
 
 static const struct udrv_block_ops ops = {

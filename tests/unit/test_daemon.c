@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include <udrv/completion.h>
+#include <udrv/delay.h>
 #include <udrv/device.h>
 
 #include "backend/model.h"
@@ -23,6 +24,7 @@
 #define WAIT_MS	   10000
 #define ARGV_MAX   8
 #define LONG_LINES 200000
+#define DATA_MAX   200000
 
 /* A driver whose verbs do what a test needs. */
 
@@ -92,11 +94,70 @@ static int verb_event(struct udrv_device *dev, int argc, char **argv, FILE *out,
 	return 0;
 }
 
+/* Says something, and then waits until nobody listens. */
+static int verb_progress(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
+{
+	(void)dev;
+	(void)argc;
+	(void)argv;
+	(void)err;
+	(void)fprintf(out, "half of it\n");
+	(void)fflush(out);
+	while (!udrv_verb_cancelled())
+		udrv_msleep(1);
+	(void)fprintf(stderr, "cancelled\n");
+	return -ECANCELED;
+}
+
+static unsigned char data_byte(size_t i)
+{
+	return (unsigned char)(i * 7 + (i >> 8));
+}
+
+/* Its data must be data_byte(). */
+static int verb_take(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
+{
+	static unsigned char buf[DATA_MAX];
+	ssize_t n = udrv_verb_read(buf, sizeof(buf));
+
+	(void)dev;
+	(void)argc;
+	(void)argv;
+	(void)fprintf(stderr, "read %zd\n", n);
+	for (ssize_t i = 0; i < n; i++) {
+		if (buf[i] != data_byte((size_t)i)) {
+			(void)fprintf(err, "byte %zd is wrong\n", i);
+			return -EIO;
+		}
+	}
+	(void)fprintf(out, "%zd bytes\n", n);
+	return n < 0 ? (int)n : 0;
+}
+
+static int verb_give(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
+{
+	static unsigned char buf[DATA_MAX];
+	size_t len = argc > 1 ? (size_t)atol(argv[1]) : 0;
+	ssize_t n;
+
+	(void)dev;
+	(void)out;
+	for (size_t i = 0; i < len; i++)
+		buf[i] = data_byte(i);
+	n = udrv_verb_write(buf, len);
+	(void)fprintf(err, "gave %zd\n", n);
+	(void)fprintf(stderr, "wrote %zd\n", n);
+	return n < 0 ? (int)n : 0;
+}
+
 static const struct udrv_verb verbs[] = {
-	{"echo", "WORD...", "say it again", verb_echo},
-	{"long", NULL, "say a lot", verb_long},
-	{"wait", NULL, "wait for nothing", verb_wait},
-	{"event", "NAME", "let it happen", verb_event},
+	{"echo", "WORD...", "say it again", verb_echo, 0},
+	{"long", NULL, "say a lot", verb_long, 0},
+	{"wait", NULL, "wait for nothing", verb_wait, 0},
+	{"event", "NAME", "let it happen", verb_event, 0},
+	{"progress", NULL, "say how far it is", verb_progress, 0},
+	{"take", NULL, "read data", verb_take, UDRV_VERB_DATA_IN},
+	{"give", "N", "write data", verb_give, UDRV_VERB_DATA_OUT},
 	{0},
 };
 
@@ -265,6 +326,87 @@ START_TEST(a_long_answer_arrives_whole)
 	(void)snprintf(path, sizeof(path), "%s/out", fake_root);
 	ck_assert_int_eq(stat(path, &st), 0);
 	ck_assert_int_eq(st.st_size, LONG_LINES * 8);
+}
+END_TEST
+
+START_TEST(what_a_verb_says_arrives_while_it_runs)
+{
+	pid_t asking;
+
+	start(WORDS("run", DEVICE));
+	asking = spawn("out", "err", WORDS("progress"));
+	ck_assert(appears("out", "half of it"));
+	ck_assert_int_eq(kill(asking, SIGKILL), 0);
+	ck_assert_int_eq(end_of(asking), -SIGKILL);
+	ck_assert(appears("daemon.err", "cancelled"));
+	ck_assert_int_eq(client(WORDS("echo")), 0);
+}
+END_TEST
+
+static void path_of(char *path, size_t size, const char *file)
+{
+	(void)snprintf(path, size, "%s/%s", fake_root, file);
+}
+
+static void write_data(const char *file, size_t len)
+{
+	char path[PATH_MAX];
+	FILE *f;
+
+	path_of(path, sizeof(path), file);
+	f = fopen(path, "w");
+	ck_assert_ptr_nonnull(f);
+	for (size_t i = 0; i < len; i++)
+		ck_assert_int_ne(fputc(data_byte(i), f), EOF);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+static void check_data(const char *file, size_t len)
+{
+	char path[PATH_MAX];
+	FILE *f;
+
+	path_of(path, sizeof(path), file);
+	f = fopen(path, "r");
+	ck_assert_ptr_nonnull(f);
+	for (size_t i = 0; i < len; i++)
+		ck_assert_int_eq(fgetc(f), data_byte(i));
+	ck_assert_int_eq(fgetc(f), EOF);
+	(void)fclose(f);
+}
+
+START_TEST(a_verb_reads_the_file_that_its_client_names)
+{
+	char path[PATH_MAX], with_equals[PATH_MAX + 10];
+
+	write_data("data", DATA_MAX - 1);
+	path_of(path, sizeof(path), "data");
+	(void)snprintf(with_equals, sizeof(with_equals), "--data=%s", path);
+	start(WORDS("run", DEVICE));
+	ck_assert_int_eq(client(WORDS("take", "-d", path)), 0);
+	ck_assert_str_eq(fake_text("out"), "199999 bytes\n");
+	ck_assert_int_eq(client(WORDS("take", "--data", path)), 0);
+	ck_assert_str_eq(fake_text("out"), "199999 bytes\n");
+	ck_assert_int_eq(client(WORDS("take", with_equals)), 0);
+	ck_assert_str_eq(fake_text("out"), "199999 bytes\n");
+	ck_assert_int_eq(client(WORDS("take", "--data=/no/such")), 1);
+	said("err", "/no/such: cannot open it: No such file");
+}
+END_TEST
+
+START_TEST(a_verb_writes_to_its_client)
+{
+	char path[PATH_MAX];
+
+	start(WORDS("run", DEVICE));
+	path_of(path, sizeof(path), "data");
+	ck_assert_int_eq(client(WORDS("give", "200000", "-d", path)), 0);
+	check_data("data", 200000);
+	ck_assert_int_eq(client(WORDS("give", "5", "-d", path)), 0);
+	check_data("data", 5);
+	ck_assert_int_eq(client(WORDS("give", "200000")), 0);
+	check_data("out", 200000);
+	ck_assert_str_eq(fake_text("err"), "gave 200000\n");
 }
 END_TEST
 
@@ -576,6 +718,9 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, verbs_run_in_the_daemon);
 	tcase_add_test(tc, a_long_answer_arrives_whole);
+	tcase_add_test(tc, what_a_verb_says_arrives_while_it_runs);
+	tcase_add_test(tc, a_verb_reads_the_file_that_its_client_names);
+	tcase_add_test(tc, a_verb_writes_to_its_client);
 	tcase_add_test(tc, nobody_is_there);
 	tcase_add_test(tc, a_second_daemon_is_told_who_has_it);
 	tcase_add_test(tc, a_killed_daemon_leaves_nothing_in_the_way);

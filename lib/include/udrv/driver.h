@@ -7,6 +7,7 @@
 #define UDRV_DRIVER_H
 
 #include <stdio.h>
+#include <sys/types.h>
 
 #include <udrv/types.h>
 
@@ -25,21 +26,29 @@ struct udrv_pci_device_id {
 /** UDRV_PCI_DEVICE() - initialiser that matches a vendor and device id. */
 #define UDRV_PCI_DEVICE(vend, dev) (vend), (dev), UDRV_PCI_ANY_ID, UDRV_PCI_ANY_ID, 0, 0, 0
 
+/** UDRV_VERB_* - what a verb is like: the flags of struct udrv_verb. */
+#define UDRV_VERB_FREE_DEVICE 0x1u /* without a daemon it runs in the caller's process */
+#define UDRV_VERB_DATA_IN     0x2u /* it reads the caller's data: udrv_verb_read() */
+#define UDRV_VERB_DATA_OUT    0x4u /* it gives the caller data: udrv_verb_write() */
+
 /**
  * struct udrv_verb - something that a running driver can be asked for
  * @name: the word on the command line; NULL ends a table
  * @args: its arguments for the help, e.g. "N", or NULL
  * @help: one line
- * @run: called in the daemon, one call at a time; argv[0] is the name. Text for the
- *       caller goes to @out, an error message to @err (one line). Returns 0 or
- *       negative errno, which becomes the client's exit status 1. One that takes long
- *       asks udrv_verb_cancelled() now and then.
+ * @run: called in the daemon, one call at a time; with UDRV_VERB_FREE_DEVICE, where no daemon
+ *       drives the device, in the caller's process, between a probe() and a remove(). argv[0] is
+ *       the name. Text for the caller goes to @out, which shows it when it is flushed; an error
+ *       message to @err (one line). Returns 0 or negative errno, which becomes the client's exit
+ *       status 1. One that takes long asks udrv_verb_cancelled() now and then.
+ * @flags: UDRV_VERB_*, or 0
  */
 struct udrv_verb {
 	const char *name;
 	const char *args;
 	const char *help;
 	int (*run)(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err);
+	unsigned int flags;
 };
 
 /**
@@ -87,6 +96,30 @@ struct udrv_driver {
 UDRV_API bool udrv_verb_cancelled(void);
 
 /**
+ * udrv_verb_read() - read the data that the caller gives a verb
+ * @buf: where to
+ * @len: bytes
+ *
+ * For a verb with UDRV_VERB_DATA_IN. The data is what `-d FILE`, `--data FILE` or `--data=FILE`
+ * among its arguments names, opened by the caller's process with the caller's rights, else the
+ * caller's standard input. Blocks. From the thread that runs the verb. Return: @len, less at the
+ * end of the data, or negative errno; -ECANCELED as udrv_verb_cancelled(), -EBADF if there is no
+ * data.
+ */
+UDRV_API ssize_t udrv_verb_read(void *buf, size_t len);
+
+/**
+ * udrv_verb_write() - give the caller of a verb data
+ * @buf: the data
+ * @len: bytes
+ *
+ * For a verb with UDRV_VERB_DATA_OUT: to the file that its arguments name, which is emptied first,
+ * or to the caller's standard output, apart from what is printed. Otherwise as udrv_verb_read().
+ * Return: @len or negative errno.
+ */
+UDRV_API ssize_t udrv_verb_write(const void *buf, size_t len);
+
+/**
  * udrv_pci_match_id() - the first entry of a table that matches a device
  * @ids: the table
  * @dev: the device
@@ -123,7 +156,8 @@ UDRV_API void udrv_driver_remove(const struct udrv_driver *drv, struct udrv_devi
  * @argv: main's
  *
  * `udrv-<name> run DEVICE [name=value...]` is the daemon; every other word is a verb, sent to the
- * running daemon over its control socket. It prints, and installs udrv_log_stderr().
+ * running daemon over its control socket, or run here (struct udrv_verb). It prints, and installs
+ * udrv_log_stderr().
  *
  * Return: the exit status: 0, 1 failure, 2 usage.
  */

@@ -105,7 +105,7 @@ unsigned int udrv__model_nvme_step(struct udrv_device *dev)
 	do {
 		round = do_round(n, &due);
 		done += round;
-	} while (round);
+	} while (round && udrv__nvme_any_ready(n));
 	pthread_mutex_unlock(&n->lock);
 	return done;
 }

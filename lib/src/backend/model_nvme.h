@@ -46,7 +46,7 @@ int udrv__model_nvme_set_config(struct udrv_device *dev,
 
 /*
  * Direct mode: look at the doorbells and execute what is there, in the caller's thread. Returns
- * how many commands were executed. One thread at a time, and not beside register accesses.
+ * how many commands were executed. Any thread, also while another one steps or uses registers.
  */
 unsigned int udrv__model_nvme_step(struct udrv_device *dev);
 

@@ -232,6 +232,8 @@ void udrv__nvme_run(struct udrv__nvme *n, struct udrv__nvme_sq *sq,
 		    const struct udrv__nvme_cmd *cmd, const struct udrv__model_nvme_fault *fault);
 /* Is there a command that may be executed now? */
 bool udrv__nvme_is_ready(const struct udrv__nvme *n, const struct udrv__nvme_sq *sq);
+/* Of any queue, or held ones that may be due. */
+bool udrv__nvme_any_ready(const struct udrv__nvme *n);
 
 /* model_nvme_complete.c */
 bool udrv__nvme_cq_is_full(const struct udrv__nvme_cq *cq);

@@ -165,6 +165,14 @@ bool udrv__nvme_is_ready(const struct udrv__nvme *n, const struct udrv__nvme_sq 
 	       !udrv__nvme_cq_is_full(&n->cqs[sq->cqid]);
 }
 
+bool udrv__nvme_any_ready(const struct udrv__nvme *n)
+{
+	for (unsigned int i = 0; i < n->sq_end; i++)
+		if (udrv__nvme_is_ready(n, &n->sqs[i]))
+			return true;
+	return n->held;
+}
+
 static bool fetch(struct udrv__nvme *n, struct udrv__nvme_sq *sq, struct udrv__nvme_cmd *cmd)
 {
 	if (!udrv__model_dma_read(n->model, sq->base + sq->head * sizeof(*cmd), cmd, sizeof(*cmd)))

@@ -4,8 +4,8 @@
 
 #include "backend/model_nvme_dev.h"
 
-#define MPSMAX	   4  /* 64 KiB */
-#define TIMEOUT	   20 /* in 500 ms */
+#define MPSMAX	   4 /* 64 KiB */
+#define TIMEOUT	   6 /* in 500 ms */
 #define NO_QUEUE   0
 #define SQES	   6 /* 3.1.5 IOSQES: 64 bytes */
 #define CQES	   4 /* 16 bytes */

@@ -87,7 +87,8 @@ static int find_daemons(const char *dir_path, const char *driver, int *fd_out, c
 	return found;
 }
 
-static int connect_any(const char *dir, const char *driver)
+/* @quiet: that there is none, which is -ENOENT, needs no explanation. */
+static int connect_any(const char *dir, const char *driver, bool quiet)
 {
 	char list[512] = "";
 	int fd = -1;
@@ -95,18 +96,19 @@ static int connect_any(const char *dir, const char *driver)
 
 	if (found == 1)
 		return fd;
-	if (!found) {
+	if (!found && !quiet)
 		udrv_pr_err("no daemon of this driver is running (%s was looked through); start "
 			    "one: udrv run %s DEVICE",
 			    dir, driver);
+	if (!found)
 		return -ENOENT;
-	}
 	close(fd);
 	udrv_pr_err("several daemons are running; choose one by --device:%s", list);
 	return -EINVAL;
 }
 
-static int connect_device(const char *dir, const char *driver, const char *text, const char *suffix)
+static int connect_device(const char *dir, const char *driver, const char *text, const char *suffix,
+			  bool quiet)
 {
 	char device[UDRV_DEVICE_NAME_MAX];
 	char path[UDRV__PATH_MAX * 2];
@@ -118,13 +120,36 @@ static int connect_device(const char *dir, const char *driver, const char *text,
 	fd = connect_to(path);
 	if (fd == -EACCES)
 		udrv_pr_err("%s: no permission for %s; run as the daemon's user", device, path);
+	else if (quiet && (fd == -ENOENT || fd == -ECONNREFUSED))
+		fd = -ENOENT;
 	else if (fd < 0)
 		udrv_pr_err("%s: no daemon of driver %s is running; start one: udrv run %s %s",
 			    device, driver, driver, device);
 	return fd;
 }
 
-static int send_request(int fd, int argc, char **argv)
+/* One packet, with a descriptor if there is one. */
+static int send_packet(int fd, void *request, size_t len, int data_fd)
+{
+	_Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(int))] = {0};
+	struct iovec iov = {request, len};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct cmsghdr *c = (struct cmsghdr *)room;
+
+	if (data_fd >= 0) {
+		msg.msg_control = room;
+		msg.msg_controllen = sizeof(room);
+		*c = (struct cmsghdr){
+			.cmsg_len = CMSG_LEN(sizeof(int)),
+			.cmsg_level = SOL_SOCKET,
+			.cmsg_type = SCM_RIGHTS,
+		};
+		memcpy(CMSG_DATA(c), &data_fd, sizeof(int));
+	}
+	return sendmsg(fd, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static int send_request(int fd, int argc, char **argv, int data_fd)
 {
 	char request[UDRV__REQUEST_MAX];
 	size_t len = 0;
@@ -139,7 +164,7 @@ static int send_request(int fd, int argc, char **argv)
 		memcpy(request + len, argv[i], n);
 		len += n;
 	}
-	return send(fd, request, len, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return send_packet(fd, request, len, data_fd);
 }
 
 /* Copy what the daemon says to our streams until its status comes. */
@@ -164,6 +189,7 @@ static int receive_answer(int fd, int *status)
 		switch (packet.head.kind) {
 		case UDRV__ANSWER_OUT:
 			(void)fwrite(packet.head.text, 1, len, stdout);
+			(void)fflush(stdout);
 			break;
 		case UDRV__ANSWER_ERR:
 			(void)fwrite(packet.head.text, 1, len, stderr);
@@ -178,7 +204,7 @@ static int receive_answer(int fd, int *status)
 }
 
 /* Connected to the daemon that is meant; explains failures. */
-static int connect_daemon(const char *driver, const char *device, const char *suffix)
+static int connect_daemon(const char *driver, const char *device, const char *suffix, bool quiet)
 {
 	char dir[UDRV__PATH_MAX];
 	int ret = udrv__rundir(dir, sizeof(dir));
@@ -190,16 +216,17 @@ static int connect_daemon(const char *driver, const char *device, const char *su
 		ret = udrv__rundir_check(dir);
 	if (ret)
 		return ret;
-	return device ? connect_device(dir, driver, device, suffix) : connect_any(dir, driver);
+	return device ? connect_device(dir, driver, device, suffix, quiet)
+		      : connect_any(dir, driver, quiet);
 }
 
 /* Ask, print, close. The exit status. */
-static int ask(int fd, int argc, char **argv)
+static int ask(int fd, int argc, char **argv, int data_fd)
 {
 	int status = 0;
 	int ret;
 
-	ret = send_request(fd, argc, argv);
+	ret = send_request(fd, argc, argv, data_fd);
 	if (!ret)
 		ret = receive_answer(fd, &status);
 	close(fd);
@@ -215,16 +242,31 @@ static int ask(int fd, int argc, char **argv)
 	return status ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-int udrv__client_call(const struct udrv_driver *drv, const char *device, int argc, char **argv)
+int udrv__client_call(const struct udrv_driver *drv, const struct udrv_verb *v, const char *device,
+		      int argc, char **argv)
 {
-	int fd = connect_daemon(drv->name, device, UDRV__CONTROL_SUFFIX);
+	const bool alone = v && v->flags & UDRV_VERB_FREE_DEVICE;
+	int fd = connect_daemon(drv->name, device, UDRV__CONTROL_SUFFIX, alone);
+	int status = EXIT_FAILURE;
+	int data_fd = -1;
 
-	return fd < 0 ? EXIT_FAILURE : ask(fd, argc, argv);
+	if (fd == -ENOENT && alone)
+		return udrv__alone_call(drv, v, device, argc, argv);
+	if (fd < 0)
+		return EXIT_FAILURE;
+	/* What a verb reads or writes is opened here, with the caller's rights. */
+	if (v && udrv__verb_data_open(v, argc, argv, &data_fd))
+		close(fd);
+	else
+		status = ask(fd, argc, argv, data_fd);
+	if (data_fd >= 0)
+		close(data_fd);
+	return status;
 }
 
 int udrv__client_set(const char *driver, const char *device, int argc, char **argv)
 {
-	int fd = connect_daemon(driver, device, UDRV__SETTINGS_SUFFIX);
+	int fd = connect_daemon(driver, device, UDRV__SETTINGS_SUFFIX, false);
 
-	return fd < 0 ? EXIT_FAILURE : ask(fd, argc, argv);
+	return fd < 0 ? EXIT_FAILURE : ask(fd, argc, argv, -1);
 }

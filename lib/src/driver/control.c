@@ -45,18 +45,28 @@ static int send_text(int fd, uint32_t kind, const char *text, size_t len)
 	return ret;
 }
 
-/* The request that this thread is serving. */
-static __thread const struct udrv__control *serving;
-static __thread int serving_fd;
+/* What the verb prints, on its way to the client. */
+struct stream {
+	int fd;
+	int error;
+};
 
-bool udrv_verb_cancelled(void)
+static ssize_t stream_write(void *cookie, const char *text, size_t len)
 {
-	struct pollfd fds[2] = {
-		{.fd = serving ? serving->stop_fd : -1, .events = POLLIN},
-		{.fd = serving ? serving_fd : -1, .events = POLLRDHUP},
-	};
+	struct stream *s = cookie;
 
-	return poll(fds, 2, 0) > 0;
+	if (!s->error)
+		s->error = send_text(s->fd, UDRV__ANSWER_OUT, text, len);
+	return s->error ? 0 : (ssize_t)len;
+}
+
+static FILE *open_stream(struct stream *s)
+{
+	FILE *out = fopencookie(s, "w", (cookie_io_functions_t){.write = stream_write});
+
+	if (out)
+		(void)setvbuf(out, NULL, _IOFBF, UDRV__ANSWER_MAX);
+	return out;
 }
 
 /* Built in: what every daemon can say of itself. */
@@ -102,34 +112,69 @@ static int split(char *request, size_t len, char **argv)
 	return argc;
 }
 
-static int answer(const struct udrv__control *c, int fd, int argc, char **argv)
+/* data_fd: what the client passed, or -1. */
+static int answer(const struct udrv__control *c, int fd, int data_fd, int argc, char **argv)
 {
-	char *out_text = NULL;
+	const struct udrv__verb_call call = {c->stop_fd, fd, data_fd};
+	struct stream stream = {.fd = fd};
 	char *err_text = NULL;
-	size_t out_len = 0;
 	size_t err_len = 0;
-	FILE *out = open_memstream(&out_text, &out_len);
+	FILE *out = open_stream(&stream);
 	FILE *err = open_memstream(&err_text, &err_len);
 	int status = -ENOMEM;
 	int ret;
 
-	serving = c;
-	serving_fd = fd;
+	udrv__verb_begin(&call);
 	if (out && err)
 		status = run_verb(c, argc, argv, out, err);
-	serving = NULL;
+	udrv__verb_end();
 	if (out && fclose(out))
 		status = -ENOMEM;
 	if (err && fclose(err))
 		status = -ENOMEM;
-	ret = send_text(fd, UDRV__ANSWER_OUT, out_text, out_len);
+	ret = stream.error;
 	if (!ret)
 		ret = send_text(fd, UDRV__ANSWER_ERR, err_text, err_len);
 	if (!ret)
 		ret = send_answer(fd, UDRV__ANSWER_STATUS, status, "", 0);
-	free(out_text);
 	free(err_text);
 	return ret;
+}
+
+/* The descriptor that came with a request, or -1; of several, the last. */
+static int passed_fd(struct msghdr *msg)
+{
+	int fd = -1;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < count; i++) {
+			if (fd >= 0)
+				close(fd);
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+		}
+	}
+	return fd;
+}
+
+/* The length of the request, which may be more than size, and what was passed with it. */
+static ssize_t receive(int fd, void *request, size_t size, int *data_fd)
+{
+	_Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = {request, size};
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = room,
+		.msg_controllen = sizeof(room),
+	};
+	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
+
+	*data_fd = n < 0 ? -1 : passed_fd(&msg);
+	return n;
 }
 
 /* Did the client say something in time, and nobody tell us to stop? */
@@ -152,20 +197,24 @@ static void serve(const struct udrv__control *c, int fd)
 	const struct timeval wait = {.tv_sec = CLIENT_WAIT_MS / 1000};
 	char request[UDRV__REQUEST_MAX];
 	char *argv[ARGS_MAX + 1];
+	int data_fd;
 	ssize_t n;
 	int argc;
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
 	if (!has_request(c, fd))
 		return;
-	n = recv(fd, request, sizeof(request), MSG_DONTWAIT | MSG_TRUNC);
+	n = receive(fd, request, sizeof(request), &data_fd);
 	if (n <= 0)
-		return;
+		goto out;
 	argc = (size_t)n > sizeof(request) ? -E2BIG : split(request, (size_t)n, argv);
 	if (argc < 0)
 		(void)send_answer(fd, UDRV__ANSWER_STATUS, argc, "", 0);
 	else
-		(void)answer(c, fd, argc, argv);
+		(void)answer(c, fd, data_fd, argc, argv);
+out:
+	if (data_fd >= 0)
+		close(data_fd);
 }
 
 static void serve_next(const struct udrv__control *c)

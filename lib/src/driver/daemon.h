@@ -64,11 +64,38 @@ void udrv__control_stop(struct udrv__control *c, int grace_ms);
 /* irq_set.c: the verb irq-set VECTOR NAME=VALUE...: udrv_irq_set_options(). */
 int udrv__irq_set_verb(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err);
 
-/* client.c: send a verb to the running daemon; prints its answer. The exit status. */
-int udrv__client_call(const struct udrv_driver *drv, const char *device, int argc, char **argv);
+/*
+ * client.c: send a verb to the running daemon; prints its answer. The exit status. Without a daemon
+ * a verb with UDRV_VERB_FREE_DEVICE is run here. @v: NULL for what is built in.
+ */
+int udrv__client_call(const struct udrv_driver *drv, const struct udrv_verb *v, const char *device,
+		      int argc, char **argv);
+
+/* alone.c: the same without a daemon, on a device that is free. */
+int udrv__alone_call(const struct udrv_driver *drv, const struct udrv_verb *v, const char *device,
+		     int argc, char **argv);
 
 /* Likewise, to the daemon's settings, which do not wait behind a verb. */
 int udrv__client_set(const char *driver, const char *device, int argc, char **argv);
+
+/* verb.c: whom a verb serves. Each descriptor is the caller's of udrv__verb_begin(), or -1. */
+struct udrv__verb_call {
+	int stop_fd;   /* readable: the daemon is to stop */
+	int client_fd; /* hung up: the client has gone */
+	int data_fd;   /* the client's data */
+};
+
+/* Around a verb's run(), in its thread. */
+void udrv__verb_begin(const struct udrv__verb_call *c);
+void udrv__verb_end(void);
+/* In the client: what the verb reads or writes, -1 if it does neither. Explains failures. */
+int udrv__verb_data_open(const struct udrv_verb *v, int argc, char **argv, int *fd_out);
+
+struct udrv_pci_info;
+
+/* match.c: the entry that matches, or NULL. */
+const struct udrv_pci_device_id *udrv__match_info(const struct udrv_pci_device_id *ids,
+						  const struct udrv_pci_info *info);
 
 /* notify.c: tell systemd, if it asked ($NOTIFY_SOCKET, sd_notify(3)). */
 void udrv__notify(const char *state);
@@ -138,12 +165,15 @@ int udrv__detach(int *ready_fd, int *status);
 /* The daemon works: its log goes to a file now, its parent ends. */
 void udrv__detach_ready(const struct udrv__daemon *d, int ready_fd);
 
-/* run.c: `udrv-<name> run ...`. The exit status. */
+/* run.c: a descriptor, readable once the process is told to end, or negative errno. */
+int udrv__block_signals(void);
+/* `udrv-<name> run ...`. The exit status. */
 int udrv__run(const struct udrv_driver *drv, int argc, char **argv);
 
 /*
  * The protocol, docs/contract/control-socket.md: SOCK_SEQPACKET; one request packet of
- * NUL-terminated words; answer packets that begin with a kind; the last one is STATUS.
+ * NUL-terminated words, with the descriptor of the data if there is any; answer packets that begin
+ * with a kind; the last one is STATUS.
  */
 #define UDRV__REQUEST_MAX  4096
 #define UDRV__ANSWER_MAX   16384

@@ -24,40 +24,41 @@ static void usage(const struct udrv_driver *drv, FILE *out)
 		"%s%s%s\n\n"
 		"Usage: %s run DEVICE [OPTION...] [NAME=VALUE...]   the daemon (--help for more)\n"
 		"       %s [--device DEVICE] VERB [ARGUMENT...]     ask the running daemon\n\n"
-		"Verbs:\n",
+		"Verbs; with a * also on a device that no daemon drives:\n",
 		program, drv->description ? ": " : "", drv->description ? drv->description : "",
 		program, program);
 	for (const struct udrv_verb *v = drv->verbs; v && v->name; v++) {
 		char call[64];
 
 		(void)snprintf(call, sizeof(call), "%s %s", v->name, v->args ? v->args : "");
-		(void)fprintf(out, "  %-32s %s\n", call, v->help);
+		(void)fprintf(out, "%c %-32s %s\n", v->flags & UDRV_VERB_FREE_DEVICE ? '*' : ' ',
+			      call, v->help);
 	}
 	(void)fprintf(out, "  %-32s %s\n", UDRV__VERB_STATUS,
 		      "which device, since when, by which process");
 }
 
-static bool is_verb(const struct udrv_driver *drv, const char *word)
+static const struct udrv_verb *find_verb(const struct udrv_driver *drv, const char *word)
 {
-	if (!strcmp(word, UDRV__VERB_STATUS))
-		return true;
 	for (const struct udrv_verb *v = drv->verbs; v && v->name; v++)
 		if (!strcmp(v->name, word))
-			return true;
-	return false;
+			return v;
+	return NULL;
 }
 
 static int call(const struct udrv_driver *drv, const char *device, int argc, char **argv)
 {
+	const struct udrv_verb *v = argc ? find_verb(drv, argv[0]) : NULL;
+
 	if (!argc) {
 		usage(drv, stderr);
 		return UDRV__EXIT_USAGE;
 	}
-	if (!is_verb(drv, argv[0])) {
+	if (!v && strcmp(argv[0], UDRV__VERB_STATUS) != 0) {
 		udrv_pr_err("'%s' is not a verb; see '%s --help'", argv[0], program);
 		return UDRV__EXIT_USAGE;
 	}
-	return udrv__client_call(drv, device, argc, argv);
+	return udrv__client_call(drv, v, device, argc, argv);
 }
 
 int udrv_driver_main(const struct udrv_driver *drv, int argc, char **argv)

@@ -5,6 +5,7 @@
 #include <udrv/device.h>
 #include <udrv/driver.h>
 
+#include "driver/daemon.h"
 #include "mem/kmalloc.h"
 #include "pci/device.h"
 
@@ -13,11 +14,9 @@ static bool id_matches(uint32_t wanted, uint32_t is)
 	return wanted == UDRV_PCI_ANY_ID || wanted == is;
 }
 
-const struct udrv_pci_device_id *udrv_pci_match_id(const struct udrv_pci_device_id *ids,
-						   const struct udrv_device *dev)
+const struct udrv_pci_device_id *udrv__match_info(const struct udrv_pci_device_id *ids,
+						  const struct udrv_pci_info *info)
 {
-	const struct udrv_pci_info *info = &dev->info;
-
 	for (; ids && ids->vendor; ids++)
 		if (id_matches(ids->vendor, info->vendor) &&
 		    id_matches(ids->device, info->device) &&
@@ -26,6 +25,12 @@ const struct udrv_pci_device_id *udrv_pci_match_id(const struct udrv_pci_device_
 		    !((ids->class_code ^ info->class_code) & ids->class_mask))
 			return ids;
 	return NULL;
+}
+
+const struct udrv_pci_device_id *udrv_pci_match_id(const struct udrv_pci_device_id *ids,
+						   const struct udrv_device *dev)
+{
+	return udrv__match_info(ids, &dev->info);
 }
 
 /* Whatever the driver left, the next one starts afresh. */

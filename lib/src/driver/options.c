@@ -163,7 +163,7 @@ int udrv__run_parse(const struct udrv_driver *drv, int argc, char **argv,
 
 	*o = (struct udrv__run_options){0};
 	argc = cut_at_dashes(argc, argv, o);
-	optind = 1;
+	optind = 0; /* afresh (glibc) */
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "b:dvh", longs, NULL)) != -1) {
 		ret = parse_option(drv, c, argv, o);

@@ -13,7 +13,7 @@
 #include "export/nbd.h"
 
 /* A descriptor for the signals that end the daemon. Those that it was started to ignore do not. */
-static int block_signals(void)
+int udrv__block_signals(void)
 {
 	static const int stops[] = {SIGTERM, SIGINT, SIGHUP};
 	struct sigaction old;
@@ -45,7 +45,7 @@ static int drive(struct udrv__daemon *d, int stop_fd, int ready_fd)
 static int run_here(const struct udrv_driver *drv, const struct udrv__run_options *o, int ready_fd)
 {
 	struct udrv__daemon d;
-	int fd = block_signals();
+	int fd = udrv__block_signals();
 	int ret;
 
 	if (fd < 0) {

@@ -11,9 +11,8 @@
 /* What the command line asks for. */
 struct udrv__export_options {
 	bool ublk;
-	int ublk_id; /* of the first /dev/ublkbN, or -1: the kernel chooses */
-	const char
-		*nbd; /* an address, see nbd_address.c; NULL: none. Served by nbdkit's process. */
+	int ublk_id;	 /* of the first /dev/ublkbN, or -1: the kernel chooses */
+	const char *nbd; /* an address, see nbd.h; NULL: none. In nbdkit's process. */
 };
 
 struct udrv__block_sync;

@@ -107,10 +107,8 @@ static void add_ours(struct words *w, const struct udrv__run_options *o,
 		add_pair(w, UDRV__NBD_VERBOSE, "1");
 	if (*a->path)
 		add_pair(w, UDRV__NBD_SOCKET, a->path);
-	if (ready_fd >= 0) {
-		(void)snprintf(number, sizeof(number), "%d", ready_fd);
-		add_pair(w, UDRV__NBD_READY_FD, number);
-	}
+	(void)snprintf(number, sizeof(number), "%d", ready_fd);
+	add_pair(w, UDRV__NBD_READY_FD, number);
 }
 
 char **udrv__nbd_words(const struct udrv__run_options *o, const struct udrv__nbd_address *a,

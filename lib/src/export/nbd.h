@@ -32,7 +32,7 @@ int udrv__nbd_clear(const char *path);
 #define UDRV__NBD_BACKEND  "backend"
 #define UDRV__NBD_VERBOSE  "verbose"
 #define UDRV__NBD_SOCKET   "socket"   /* to be removed at the end */
-#define UDRV__NBD_READY_FD "ready-fd" /* udrv__detach_ready() */
+#define UDRV__NBD_READY_FD "ready-fd" /* udrv__detach_ready(), or -1; given by `udrv run` only */
 
 /*
  * nbdkit's command line, in one allocation; the words stay the caller's or are in it. NULL: no

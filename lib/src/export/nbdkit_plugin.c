@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define NBDKIT_API_VERSION 2
@@ -81,8 +82,11 @@ static int config(const char *key, const char *value)
 		return set((char **)(uintptr_t)&options.backend, value);
 	if (!strcmp(key, UDRV__NBD_SOCKET))
 		return set(&socket_path, value);
-	if (!strcmp(key, UDRV__NBD_READY_FD))
+	if (!strcmp(key, UDRV__NBD_READY_FD)) {
+		/* nbdkit in the foreground ends with its parent; daemons do not. */
+		(void)prctl(PR_SET_PDEATHSIG, 0);
 		return nbdkit_parse_int(key, value, &ready_fd);
+	}
 	if (!strcmp(key, UDRV__NBD_VERBOSE)) {
 		if (nbdkit_parse_bool(value) == 1)
 			udrv__log_to_stderr(&UDRV_PLUGIN_DRIVER, UDRV_LOG_DEBUG);
@@ -122,15 +126,23 @@ static int start_watching(void)
 	return ret;
 }
 
+/* nbdkit will not come to unload(). */
+static int failed(void)
+{
+	if (socket_path)
+		(void)unlink(socket_path);
+	return -1;
+}
+
 static int after_fork(void)
 {
 	why = udrv__daemon_start(&me, &UDRV_PLUGIN_DRIVER, &options);
 	if (why)
-		return -1;
+		return failed();
 	why = start_watching();
 	if (why) {
 		udrv__daemon_stop(&me, why);
-		return -1;
+		return failed();
 	}
 	started = true;
 	udrv__daemon_ready(&me);

@@ -49,7 +49,8 @@ static void fetch(struct udrv__ublk_queue *q, const struct udrv__ublk_tag *tag, 
 		return;
 	memset((void *)sqe, 0, sizeof(*sqe));
 	sqe->opcode = IORING_OP_URING_CMD;
-	sqe->fd = q->u->fd;
+	sqe->fd = 0; /* of those that are registered */
+	sqe->flags = IOSQE_FIXED_FILE;
 	sqe->cmd_op = op;
 	sqe->user_data = number;
 	memcpy(sqe->cmd, &cmd, sizeof(cmd));
@@ -203,6 +204,9 @@ int udrv__ublk_fetch_all(struct udrv__ublk_queue *q)
 	int ret;
 
 	q->waiting_end = &q->waiting;
+	ret = io_uring_register_files(&q->ring, &q->u->fd, 1);
+	if (ret)
+		return ret;
 	watch_event(q);
 	watch(q, q->u->kick_fd, OF_KICK);
 	for (unsigned int i = 0; i < q->u->shape.depth; i++)

@@ -110,6 +110,14 @@ static int choose_backend(struct udrv_device *dev, const char *wanted)
 	return -ENODEV;
 }
 
+bool udrv__device_has_backend(const struct udrv_pci_info *info)
+{
+	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++)
+		if (backends[i]->match(info->name, info))
+			return true;
+	return false;
+}
+
 static void close_event_fds(struct udrv_device *dev)
 {
 	for (int i = 0; i < UDRV_EVENT_COUNT; i++)

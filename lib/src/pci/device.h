@@ -80,4 +80,7 @@ bool udrv__irqs_are_own(struct udrv_device *dev);
 int udrv__dma_init(struct udrv_device *dev);
 void udrv__dma_release(struct udrv_device *dev);
 
+/* Is it bound to what a backend reaches? */
+bool udrv__device_has_backend(const struct udrv_pci_info *info);
+
 #endif

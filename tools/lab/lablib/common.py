@@ -53,9 +53,9 @@ def say(message):
     print(f"lab: {message}", file=sys.stderr, flush=True)
 
 
-def need_program(name, package):
+def need_program(name, package, search=None):
     """The path of a program of the host, or an error that names its package."""
-    path = shutil.which(name)
+    path = shutil.which(name, path=search)
     if not path:
         raise LabError(f"{name} is missing: run tools/setup, or install the package {package}")
     return path

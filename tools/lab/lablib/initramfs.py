@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The guest's file system: busybox, the build tree's programs and libraries, modules, tests."""
+"""The guest's file system: busybox, the build tree's programs and libraries, modules, tests, and
+programs of this machine."""
 
 import hashlib
 import os
@@ -17,15 +18,22 @@ KEPT = 8  # archives that stay in the cache
 EXECUTABLE, SHARED = "program", "library"
 # Loaded at run time by what ldd cannot see: libc for thread cancellation.
 EXTRA_LIBRARIES = ("/lib/x86_64-linux-gnu/libgcc_s.so.1",)
+# Where programs of the machine come from that are asked for by --program and are not there.
+PACKAGES = {
+    "blkdiscard": "util-linux", "fio": "fio", "fsck.ext4": "e2fsprogs", "mkfs.ext4": "e2fsprogs",
+    "nbd-client": "nbd-client", "nbdcopy": "libnbd-bin", "nbdinfo": "libnbd-bin", "nvme": "nvme-cli",
+    "qemu-img": "qemu-utils", "qemu-io": "qemu-utils",
+}
 PCI_IDS = "/usr/share/misc/pci.ids"
 PASSWD = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/tmp:/bin/sh\n"
 GROUP = b"root:x:0:\nnogroup:x:65534:\n"
 
 
-def get_initramfs(kernel, build, modules):
+def get_initramfs(kernel, build, modules, programs=()):
     """The archive for a kernel and a build tree, made anew only when something in it changed."""
+    programs = [(name, find_program(name)) for name in sorted(set(programs))]
     with locked("initramfs"):
-        key = signature(kernel, build, modules)
+        key = signature(kernel, build, modules, programs)
         index = CACHE / "initramfs" / f"{key}.key"
         if index.exists():
             path = index.with_name(index.read_text(encoding="ascii"))
@@ -33,12 +41,18 @@ def get_initramfs(kernel, build, modules):
                 os.utime(path)
                 os.utime(index)
                 return path
-        return create(kernel, build, modules, index)
+        return create(kernel, build, modules, programs, index)
 
 
-def create(kernel, build, modules, index):
+def find_program(name):
+    """A program of this machine: also one that only root has in its path."""
+    package = PACKAGES.get(name, "that has it")
+    return Path(need_program(name, package, f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"))
+
+
+def create(kernel, build, modules, programs, index):
     """Write an archive, named by its contents so that a saved state can depend on it."""
-    archive = compose(kernel, build, modules)
+    archive = compose(kernel, build, modules, programs)
     with scratch(index) as temporary:
         with open(temporary, "wb") as stream:
             archive.write(stream)
@@ -56,9 +70,10 @@ def prune(directory):
             old.unlink()
 
 
-def signature(kernel, build, modules):
+def signature(kernel, build, modules, programs):
     """Identity, size and time of everything that goes into the archive."""
     inputs = [*sorted(p for _, p in binaries(build)), *modules, *tests(), *sorted(GUEST.iterdir()),
+              *(p for _, p in programs),
               *sorted(Path(__file__).parent.glob("*.py")), Path(need_busybox()), Path(PCI_IDS)]
     digest = hashlib.sha256(kernel.release.encode())
     for path in inputs:
@@ -75,11 +90,11 @@ def need_busybox():
     return path
 
 
-def compose(kernel, build, modules):
+def compose(kernel, build, modules, programs):
     """Put the whole file system together."""
     archive = Archive()
-    add_base(archive)
-    add_binaries(archive, build)
+    add_base(archive, {name for name, _ in programs})
+    add_binaries(archive, build, programs)
     for path, data in ModuleSet(kernel, modules).files().items():
         archive.file(f"/usr/lib/modules/{kernel.release}/{path}", data)
     for path in tests():
@@ -88,11 +103,12 @@ def compose(kernel, build, modules):
     return archive
 
 
-def add_base(archive):
-    """Busybox under all its names, the init program, and the files that programs expect."""
+def add_base(archive, better):
+    """Busybox under all its names but those of better programs, the init program, and the files
+    that programs expect."""
     busybox = need_busybox()
     archive.file("/usr/bin/busybox", Path(busybox).read_bytes(), 0o755)
-    for applet in set(check_output([busybox, "--list"]).decode().split()) - {"busybox"}:
+    for applet in set(check_output([busybox, "--list"]).decode().split()) - {"busybox"} - better:
         archive.symlink(f"/usr/bin/{applet}", "busybox")
     for link in ("bin", "sbin"):
         archive.symlink(f"/{link}", "usr/bin")
@@ -110,8 +126,9 @@ def add_base(archive):
         archive.file(PCI_IDS, Path(PCI_IDS).read_bytes())
 
 
-def add_binaries(archive, build):
-    """The build tree's programs in /usr/bin, and every library where the loader looks."""
+def add_binaries(archive, build, programs):
+    """The build tree's and the machine's programs in /usr/bin, and every library where the loader
+    looks."""
     libraries = {Path(path).name: Path(path) for path in EXTRA_LIBRARIES if Path(path).exists()}
     for kind, path in binaries(build):
         libraries.update(needed_libraries(path))
@@ -119,6 +136,9 @@ def add_binaries(archive, build):
             archive.file(f"/usr/bin/{path.name}", path.read_bytes(), 0o755)
         else:
             libraries[path.name] = path
+    for name, path in programs:
+        libraries.update(needed_libraries(path))
+        archive.file(f"/usr/bin/{name}", path.read_bytes(), 0o755)
     for name, path in libraries.items():
         place = "/usr/lib64" if name.startswith("ld-linux") else LIBRARIES
         archive.file(f"{place}/{name}", path.read_bytes(), 0o755)

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+/* What a run came to. */
+#include <inttypes.h>
+#include <string.h>
+
+#include <udrv/device.h>
+
+#include "nvme_fields.h"
+#include "nvme_perf.h"
+
+#define MIB (1024.0 * 1024.0)
+
+static const struct {
+	const char *name;
+	unsigned int per_10000;
+} percentiles[] = {{"p50", 5000}, {"p90", 9000}, {"p99", 9900}, {"p99.9", 9990}};
+
+void perf_print_head(const struct perf *perf)
+{
+	const struct perf_options *o = &perf->o;
+
+	(void)fprintf(perf->out,
+		      "%s namespace %" PRIu32 ": %s, %" PRIu64 " bytes, queue depth %" PRIu64
+		      ", %" PRIu64 " thread%s, %s\n",
+		      udrv_device_name(perf->dev), perf->ns->nsid, o->rw, o->block_size, o->depth,
+		      o->threads, o->threads == 1 ? "" : "s", o->completion);
+	(void)fflush(perf->out);
+}
+
+void perf_print_progress(const struct perf *perf, unsigned int second, double ios)
+{
+	(void)fprintf(perf->out, "%6u s: %.0f IOPS, %.1f MiB/s\n", second, ios,
+		      ios * (double)perf->o.block_size / MIB);
+	(void)fflush(perf->out);
+}
+
+static void gather(const struct perf *perf, bool write, struct nvme_hist *sum)
+{
+	nvme_hist_init(sum);
+	for (uint64_t i = 0; i < perf->o.threads; i++)
+		nvme_hist_add(sum, write ? &perf->thread[i].write : &perf->thread[i].read);
+}
+
+static uint64_t mismatches(const struct perf *perf)
+{
+	uint64_t sum = 0;
+
+	for (uint64_t i = 0; i < perf->o.threads; i++)
+		sum += perf->thread[i].mismatches;
+	return sum;
+}
+
+static double cpu_percent(const struct perf *perf)
+{
+	double sum = 0;
+
+	for (uint64_t i = 0; i < perf->o.threads; i++)
+		sum += perf->thread[i].cpu_seconds;
+	return perf->seconds > 0 ? 100 * sum / perf->seconds : 0;
+}
+
+static double per_second(const struct perf *perf, uint64_t count)
+{
+	return perf->seconds > 0 ? (double)count / perf->seconds : 0;
+}
+
+static double to_ns(const struct perf *perf, uint64_t cycles)
+{
+	return (double)cycles * perf->ns_per_cycle;
+}
+
+static void print_kind(const struct perf *perf, const char *name, const struct nvme_hist *h)
+{
+	double iops = per_second(perf, h->count);
+
+	if (!h->count)
+		return;
+	(void)fprintf(perf->out,
+		      "%-6s %.0f IOPS, %.1f MiB/s, %" PRIu64 " I/Os in %.2f s\n"
+		      "       latency in us: min %.2f, mean %.2f",
+		      name, iops, iops * (double)perf->o.block_size / MIB, h->count, perf->seconds,
+		      to_ns(perf, h->min) / 1e3, to_ns(perf, h->sum) / 1e3 / (double)h->count);
+	for (size_t i = 0; i < NVME_COUNT(percentiles); i++)
+		(void)fprintf(perf->out, ", %s %.2f", percentiles[i].name,
+			      to_ns(perf, nvme_hist_percentile(h, percentiles[i].per_10000)) / 1e3);
+	(void)fprintf(perf->out, ", max %.2f\n", to_ns(perf, h->max) / 1e3);
+}
+
+static void print_text(const struct perf *perf, const struct nvme_hist *read,
+		       const struct nvme_hist *write)
+{
+	print_kind(perf, "read:", read);
+	print_kind(perf, "write:", write);
+	(void)fprintf(perf->out, "cpu:   %.1f %%\n", cpu_percent(perf));
+	if (perf->o.verify)
+		(void)fprintf(perf->out, "verify: %" PRIu64 " blocks were wrong\n",
+			      mismatches(perf));
+}
+
+static void add_double(json_object *o, const char *key, double value)
+{
+	char text[64];
+
+	(void)snprintf(text, sizeof(text), "%.3f", value);
+	(void)json_object_object_add(o, key, json_object_new_double_s(value, text));
+}
+
+static json_object *json_kind(const struct perf *perf, const struct nvme_hist *h)
+{
+	json_object *o = json_object_new_object();
+	json_object *latency = json_object_new_object();
+	double iops = per_second(perf, h->count);
+
+	nvme_json_number(o, "ios", h->count);
+	add_double(o, "iops", iops);
+	add_double(o, "bytes_per_second", iops * (double)perf->o.block_size);
+	add_double(latency, "min", h->count ? to_ns(perf, h->min) : 0);
+	add_double(latency, "mean", h->count ? to_ns(perf, h->sum) / (double)h->count : 0);
+	for (size_t i = 0; i < NVME_COUNT(percentiles); i++)
+		add_double(latency, percentiles[i].name,
+			   to_ns(perf, nvme_hist_percentile(h, percentiles[i].per_10000)));
+	add_double(latency, "max", to_ns(perf, h->max));
+	(void)json_object_object_add(o, "latency_ns", latency);
+	return o;
+}
+
+static void print_json(const struct perf *perf, const struct nvme_hist *read,
+		       const struct nvme_hist *write)
+{
+	json_object *o = json_object_new_object();
+
+	nvme_json_text(o, "device", udrv_device_name(perf->dev));
+	nvme_json_number(o, "namespace", perf->ns->nsid);
+	nvme_json_text(o, "rw", perf->o.rw);
+	nvme_json_number(o, "block_size", perf->o.block_size);
+	nvme_json_number(o, "queue_depth", perf->o.depth);
+	nvme_json_number(o, "threads", perf->o.threads);
+	nvme_json_text(o, "completion", perf->o.completion);
+	add_double(o, "seconds", perf->seconds);
+	(void)json_object_object_add(o, "read", json_kind(perf, read));
+	(void)json_object_object_add(o, "write", json_kind(perf, write));
+	add_double(o, "cpu_percent", cpu_percent(perf));
+	if (perf->o.verify)
+		nvme_json_number(o, "wrong_blocks", mismatches(perf));
+	nvme_json_print(perf->out, o);
+}
+
+void perf_report(const struct perf *perf)
+{
+	struct nvme_hist read, write;
+
+	gather(perf, false, &read);
+	gather(perf, true, &write);
+	if (perf->o.json)
+		print_json(perf, &read, &write);
+	else
+		print_text(perf, &read, &write);
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+/* The driver's verbs, and what they share. */
+#include <errno.h>
+#include <string.h>
+
+#include <udrv/pci.h>
+
+#include "nvme_driver.h"
+#include "nvme_verbs.h"
+
+struct udrv_nvme *nvme_verb_nvme(struct udrv_device *dev)
+{
+	const struct nvme_driver *driver = udrv_pci_get_drvdata(dev);
+
+	return driver->nvme;
+}
+
+/* What to do about a status, where there is something. */
+static const char *advice(unsigned int status)
+{
+	switch (status & NVME_STATUS_MASK) {
+	case NVME_SC_INVALID_OPCODE:
+		return "the controller does not know this command";
+	case NVME_SC_INVALID_FIELD:
+		return "the controller does not know this value or this page";
+	case NVME_SC_INVALID_NS:
+		return "name a namespace of list-ns by --namespace-id";
+	case NVME_SC_LBA_RANGE:
+		return "id-ns shows the namespace's size as nsze";
+	case NVME_SC_SANITIZE_IN_PROGRESS:
+	case NVME_SC_FORMAT_IN_PROGRESS:
+	case NVME_SC_NS_NOT_READY:
+		return "try again later";
+	case NVME_SC_NS_WRITE_PROTECTED:
+	case NVME_SC_READ_ONLY:
+		return "get-feature -f 0x84 and smart-log show why it is read-only";
+	case NVME_SC_WRITE_FAULT:
+	case NVME_SC_READ_ERROR:
+		return "the medium is bad there; see error-log and smart-log";
+	case NVME_SC_HOST_PATHING:
+		return "it was not carried out; see the daemon's log";
+	case NVME_SC_HOST_ABORTED:
+		return "whether it was carried out is unknown; see the daemon's log";
+	default:
+		return NULL;
+	}
+}
+
+static const char *errno_text(int ret)
+{
+	switch (ret) {
+	case -ENODEV:
+		return "the device is gone";
+	case -EIO:
+		return "the controller was given up; the daemon's log says why";
+	case -ETIMEDOUT:
+		return "the controller did not answer and was reset; the daemon's log says more";
+	case -EMFILE:
+		return "all I/O queues are in use";
+	case -ECANCELED:
+		return "cancelled";
+	default:
+		return strerror(-ret);
+	}
+}
+
+int nvme_verb_failed(int ret, const char *verb, FILE *err)
+{
+	const char *what;
+
+	if (ret > 0) {
+		what = advice((unsigned int)ret);
+		(void)fprintf(err, "%s: NVMe status: %s (%#x)%s%s\n", verb,
+			      udrv_nvme_status_text((uint32_t)ret), (unsigned int)ret,
+			      what ? ": " : "", what ? what : "");
+		ret = udrv_nvme_errno((uint32_t)ret);
+		return ret ? ret : -EIO;
+	}
+	if (ret)
+		(void)fprintf(err, "%s: %s\n", verb, errno_text(ret));
+	return ret;
+}
+
+const struct udrv_nvme_ns *nvme_verb_ns(struct udrv_nvme *nvme, uint64_t nsid, const char *verb,
+					FILE *err)
+{
+	const struct udrv_nvme_ns *ns =
+		nsid ? udrv_nvme_ns(nvme, (uint32_t)nsid) : udrv_nvme_ns_next(nvme, 0);
+
+	if (ns)
+		return ns;
+	if (nsid)
+		(void)fprintf(err,
+			      "%s: there is no namespace %llu; list-ns shows which there are\n",
+			      verb, (unsigned long long)nsid);
+	else
+		(void)fprintf(err, "%s: the controller has no namespace\n", verb);
+	return NULL;
+}
+
+size_t nvme_verb_block_bytes(const struct udrv_nvme_ns *ns)
+{
+	return ((size_t)1 << ns->block_shift) + (ns->extended ? ns->metadata : 0u);
+}
+
+#define PAGE_ARGS "[-o normal|json|binary]"
+#define FREE	  UDRV_VERB_FREE_DEVICE
+
+const struct udrv_verb nvme_verbs[] = {
+	{"list", "[--json]", "the namespaces", nvme_verb_list, FREE},
+	{"list-ns", "[-n FROM] [-a] [-o FORMAT]", "their numbers", nvme_verb_list_ns, FREE},
+	{"id-ctrl", PAGE_ARGS, "identify the controller", nvme_verb_id_ctrl, FREE},
+	{"id-ns", "[-n NSID] [-o FORMAT]", "identify a namespace", nvme_verb_id_ns, FREE},
+	{"smart-log", "[-n NSID] [-o FORMAT]", "health information", nvme_verb_smart_log, FREE},
+	{"error-log", "[-e ENTRIES] [-o FORMAT]", "the last errors", nvme_verb_error_log, FREE},
+	{"fw-log", PAGE_ARGS, "firmware slots", nvme_verb_fw_log, FREE},
+	{"get-feature", "[-f ID] [-s SELECT] [-n NSID] [-H]", "show features",
+	 nvme_verb_get_feature, FREE},
+	{"set-feature", "-f ID -v VALUE [-n NSID] [-s]", "change a feature", nvme_verb_set_feature,
+	 UDRV_VERB_DATA_IN | FREE},
+	{"format", "[-n NSID] [-l LBAF] [-s ERASE] --force", "format: all data is lost",
+	 nvme_verb_format, FREE},
+	{"reset", NULL, "reset the controller", nvme_verb_reset, 0},
+	{"read", "-s BLOCK [-c COUNT-1] [-d FILE]", "read blocks to FILE or stdout", nvme_verb_read,
+	 UDRV_VERB_DATA_OUT | FREE},
+	{"write", "-s BLOCK [-c COUNT-1] [-d FILE]", "write blocks from FILE or stdin",
+	 nvme_verb_write, UDRV_VERB_DATA_IN | FREE},
+	{"flush", "[-n NSID]", "empty the write cache", nvme_verb_flush, 0},
+	{"perf", "[--rw HOW] [OPTION...]", "measure I/O per second and latency", nvme_verb_perf,
+	 FREE},
+	{NULL, NULL, NULL, NULL, 0},
+};

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+/* format, reset */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "nvme_verbs.h"
+
+#define LBAF_NONE UINT64_MAX
+#define LBAF_MAX  63u  /* 2.0, NVM command set: two more bits */
+#define FNA_ALL	  0x1u /* 5.15.2.2, FNA: a format is of all namespaces */
+
+struct format {
+	uint64_t nsid, lbaf, erase, block_size;
+	bool force;
+};
+
+/* The format of that block size and without metadata, or the one in use; LBAF_NONE. */
+static uint64_t choose_lbaf(const struct format *f, const struct nvme_id_ns *id)
+{
+	if (!f->block_size)
+		return NVME_FLBAS_INDEX(id->flbas);
+	for (unsigned int i = 0; i <= id->nlbaf && i <= LBAF_MAX; i++)
+		if (id->lbaf[i].lbads < 32 && 1ull << id->lbaf[i].lbads == f->block_size &&
+		    !id->lbaf[i].ms)
+			return i;
+	return LBAF_NONE;
+}
+
+static int find_lbaf(struct format *f, struct udrv_nvme *nvme, const char *verb, FILE *err)
+{
+	struct nvme_id_ns *id;
+	int ret;
+
+	if (f->lbaf != LBAF_NONE)
+		return 0;
+	id = malloc(sizeof(*id));
+	/* 5.15.2.1: for NSID_ALL, what the namespaces have in common. */
+	ret = id ? udrv_nvme_identify(nvme, NVME_CNS_NS, (uint32_t)f->nsid, id) : -ENOMEM;
+	if (ret)
+		ret = nvme_verb_failed(ret, verb, err);
+	else
+		f->lbaf = choose_lbaf(f, id);
+	free(id);
+	if (!ret && f->lbaf == LBAF_NONE) {
+		(void)fprintf(err, "%s: no format has blocks of %" PRIu64 " bytes; see id-ns\n",
+			      verb, f->block_size);
+		return -EINVAL;
+	}
+	return ret;
+}
+
+NVME_VERB(format)
+{
+	struct format f = {.lbaf = LBAF_NONE};
+	const struct nvme_arg args[] = {
+		{.name = "namespace-id", .letter = 'n', .number = &f.nsid, .max = NVME_NSID_ALL},
+		{.name = "lbaf", .letter = 'l', .number = &f.lbaf, .max = LBAF_MAX},
+		{.name = "ses", .letter = 's', .number = &f.erase, .max = 2},
+		{.name = "block-size", .letter = 'b', .number = &f.block_size, .max = 1u << 31},
+		{.name = "force", .flag = &f.force},
+	};
+	struct udrv_nvme *nvme = nvme_verb_nvme(dev);
+	const struct udrv_nvme_ns *ns;
+	int ret = nvme_args_parse(argc, argv, args, NVME_COUNT(args), err);
+
+	if (!ret && f.lbaf != LBAF_NONE && f.block_size) {
+		(void)fprintf(err, "%s: give --lbaf or --block-size, not both\n", argv[0]);
+		ret = -EINVAL;
+	}
+	if (ret)
+		return ret;
+	if (udrv_nvme_id_ctrl(nvme)->fna & FNA_ALL) {
+		f.nsid = NVME_NSID_ALL;
+	} else if (f.nsid != NVME_NSID_ALL) {
+		ns = nvme_verb_ns(nvme, f.nsid, argv[0], err);
+		if (!ns)
+			return -ENXIO;
+		f.nsid = ns->nsid;
+	}
+	if (!f.force) {
+		(void)fprintf(
+			err, "%s: all data of namespace %#" PRIx64 "%s will be lost: say --force\n",
+			argv[0], f.nsid, f.nsid == NVME_NSID_ALL ? " (all of the controller)" : "");
+		return -EPERM;
+	}
+	ret = find_lbaf(&f, nvme, argv[0], err);
+	if (ret)
+		return ret;
+	ret = udrv_nvme_format(nvme, (uint32_t)f.nsid, (unsigned int)f.lbaf, (unsigned int)f.erase);
+	if (ret == -EBUSY) {
+		(void)fprintf(err, "%s: the namespaces are in use: an export has I/O queues\n",
+			      argv[0]);
+		return ret;
+	}
+	if (ret)
+		return nvme_verb_failed(ret, argv[0], err);
+	(void)fprintf(out, "Success formatting namespace:%" PRIx64 "\n", f.nsid);
+	return 0;
+}
+
+NVME_VERB(reset)
+{
+	struct udrv_nvme *nvme = nvme_verb_nvme(dev);
+	struct udrv_nvme_info info;
+	int ret = nvme_args_parse(argc, argv, NULL, 0, err);
+
+	if (ret)
+		return ret;
+	ret = udrv_nvme_reset(nvme);
+	if (ret)
+		return nvme_verb_failed(ret, argv[0], err);
+	udrv_nvme_get_info(nvme, &info);
+	(void)fprintf(out, "reset: the controller works again; %u resets since the start\n",
+		      info.resets);
+	return 0;
+}

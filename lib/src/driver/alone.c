@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+/* A verb on a device that no daemon drives: this program does, for as long as the verb runs. */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <udrv/device.h>
+#include <udrv/log.h>
+#include <udrv/pci_info.h>
+
+#include "driver/daemon.h"
+#include "pci/device.h"
+#include "sched/thread.h"
+
+#define STOP_GRACE_MS 3000
+
+struct search {
+	const struct udrv_driver *drv;
+	int found;
+	char name[UDRV_PCI_NAME_MAX];
+	char list[512];
+};
+
+static int look_at(const struct udrv_pci_info *info, void *ctx)
+{
+	struct search *s = ctx;
+	size_t len = strlen(s->list);
+
+	if (!udrv__match_info(s->drv->id_table, info) || !udrv__device_has_backend(info))
+		return 0;
+	strcpy(s->name, info->name);
+	s->found++;
+	(void)snprintf(s->list + len, sizeof(s->list) - len, " %s", info->name);
+	return 0;
+}
+
+/* The only device that may be meant. */
+static int find_device(const struct udrv_driver *drv, char *name, size_t size)
+{
+	struct search s = {.drv = drv};
+	int ret = udrv_pci_for_each(look_at, &s);
+
+	if (ret < 0) {
+		udrv_pr_err("cannot look for devices: %s", strerror(-ret));
+		return ret;
+	}
+	if (!s.found)
+		udrv_pr_err("no daemon of this driver is running, and no device that it drives is "
+			    "bound to vfio-pci, udrv_stub or uio_pci_generic; run: udrv bind "
+			    "DEVICE (see 'udrv list')");
+	else if (s.found > 1)
+		udrv_pr_err("no daemon of this driver is running, and several devices could be "
+			    "meant; choose one by --device:%s",
+			    s.list);
+	if (s.found != 1)
+		return s.found ? -EINVAL : -ENODEV;
+	(void)snprintf(name, size, "%s", s.name);
+	return 0;
+}
+
+/* A verb that is told to end and does not: its waits are cut, as a daemon's would be. */
+struct guard {
+	struct udrv_device *dev;
+	int signal_fd;
+	int ended_fd;
+};
+
+static void *guard_thread(void *arg)
+{
+	const struct guard *g = arg;
+	struct pollfd fds[2] = {
+		{.fd = g->ended_fd, .events = POLLIN},
+		{.fd = g->signal_fd, .events = POLLIN},
+	};
+
+	udrv__thread_begin("guard");
+	while (poll(fds, 2, -1) < 0 && errno == EINTR)
+		;
+	if (!fds[0].revents && poll(fds, 1, STOP_GRACE_MS) == 0) {
+		udrv_dev_notice(g->dev, "the verb is still running: its waits are cut");
+		udrv_device_set_gone(g->dev);
+	}
+	return NULL;
+}
+
+static int run_guarded(struct udrv_device *dev, const struct udrv_verb *v, int signal_fd,
+		       int data_fd, int argc, char **argv)
+{
+	const struct udrv__verb_call call = {signal_fd, -1, data_fd};
+	struct guard g = {dev, signal_fd, eventfd(0, EFD_CLOEXEC)};
+	pthread_t thread;
+	int ret = g.ended_fd < 0 ? -errno : udrv__thread_create(&thread, guard_thread, &g);
+
+	if (ret) {
+		udrv_dev_err(dev, "%s: cannot be run: %s", v->name, strerror(-ret));
+	} else {
+		udrv__verb_begin(&call);
+		ret = v->run(dev, argc, argv, stdout, stderr);
+		udrv__verb_end();
+		(void)eventfd_write(g.ended_fd, 1);
+		pthread_join(thread, NULL);
+	}
+	if (g.ended_fd >= 0)
+		close(g.ended_fd);
+	if (!ret && fflush(stdout)) {
+		udrv_pr_err("cannot write the answer: %s", strerror(errno));
+		ret = -EIO;
+	}
+	return ret;
+}
+
+static int probe_and_run(const struct udrv_driver *drv, struct udrv_device *dev,
+			 const struct udrv_verb *v, int argc, char **argv)
+{
+	int signal_fd = udrv__block_signals();
+	int data_fd;
+	int ret = signal_fd < 0 ? signal_fd : udrv__verb_data_open(v, argc, argv, &data_fd);
+
+	if (ret)
+		goto out_signals;
+	ret = udrv_driver_probe(drv, dev);
+	if (ret) {
+		udrv_dev_err(dev, "driver %s cannot drive it: %s", drv->name, strerror(-ret));
+		goto out_data;
+	}
+	ret = run_guarded(dev, v, signal_fd, data_fd, argc, argv);
+	udrv_driver_remove(drv, dev);
+out_data:
+	if (data_fd >= 0)
+		close(data_fd);
+out_signals:
+	if (signal_fd >= 0)
+		close(signal_fd);
+	return ret;
+}
+
+int udrv__alone_call(const struct udrv_driver *drv, const struct udrv_verb *v, const char *device,
+		     int argc, char **argv)
+{
+	char name[UDRV_DEVICE_NAME_MAX];
+	struct udrv_device *dev;
+	int lock_fd;
+	int ret;
+
+	udrv__log_to_stderr(drv, UDRV_LOG_NOTICE);
+	ret = device ? udrv__device_name(device, name, sizeof(name))
+		     : find_device(drv, name, sizeof(name));
+	if (!ret)
+		ret = udrv__rundir_make();
+	if (!ret)
+		ret = udrv__lock_device(name, drv->name, &lock_fd);
+	if (ret)
+		return EXIT_FAILURE;
+	ret = udrv_device_open(name, NULL, &dev);
+	if (!ret) {
+		ret = probe_and_run(drv, dev, v, argc, argv);
+		udrv_device_close(dev);
+	}
+	close(lock_fd);
+	return ret ? EXIT_FAILURE : EXIT_SUCCESS;
+}
