@@ -5,6 +5,7 @@
 
 #include <udrv/delay.h>
 #include <udrv/ktime.h>
+#include <udrv/pci.h>
 
 #include "nvme_ctrl.h"
 
@@ -29,6 +30,12 @@ bool nvme_is_absent(const struct udrv_nvme *nvme)
 	return nvme_read32(nvme, NVME_REG_CSTS) == UINT32_MAX;
 }
 
+bool nvme_has_doorbells(const struct udrv_nvme *nvme, unsigned int qid)
+{
+	return NVME_DOORBELL(qid, true, NVME_CAP_DSTRD(nvme->cap)) + sizeof(uint32_t) <=
+	       udrv_pci_resource_len(nvme->dev, 0);
+}
+
 static int refuse(const struct udrv_nvme *nvme, const char *why)
 {
 	udrv_dev_err(nvme->dev, "%s (CAP 0x%016llx, VS 0x%08x)", why, (unsigned long long)nvme->cap,
@@ -49,6 +56,8 @@ int nvme_look_at_caps(struct udrv_nvme *nvme)
 		return refuse(nvme, "the controller has no NVM command set");
 	if (NVME_CAP_MQES(nvme->cap) < 1)
 		return refuse(nvme, "the controller's queues are too small");
+	if (!nvme_has_doorbells(nvme, 0))
+		return refuse(nvme, "the controller's doorbells are outside of its BAR");
 	/* The smallest page that it can: not above the system's. */
 	nvme->page_shift = 12 + NVME_CAP_MPSMIN(nvme->cap);
 	if (1ul << nvme->page_shift > UDRV_PAGE_SIZE)

@@ -87,14 +87,26 @@ int udrv_nvme_deallocate(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *n
 		.cdw11 = NVME_DSM_DEALLOCATE,
 	};
 
+	struct nvme_data data = {0};
+	int ret;
+
 	if (!(q->nvme->id->oncs & NVME_ONCS_DSM))
 		return -EOPNOTSUPP;
 	if (!count || count > NVME_DSM_RANGES_MAX)
 		return -EINVAL;
-	/* So little is copied. Memory of the caller's is free at once, if it is not the device's.
-	 */
-	return put_with_data(q, &sqe, (void *)(uintptr_t)ranges, count * sizeof(*ranges), 0, done,
-			     ctx);
+	ret = nvme_make_room(q);
+	if (ret)
+		return ret;
+	/* A page, as for a list. */
+	data.list = nvme_list_get(q);
+	if (!data.list)
+		return -ENOMEM;
+	sqe.prp1 = data.list->iova;
+	memcpy(data.list, ranges, count * sizeof(*ranges));
+	ret = nvme_put_sqe(q, &sqe, &data, 0, done, ctx);
+	if (ret)
+		nvme_data_unmap(q, &data);
+	return ret;
 }
 
 /* 4.2: an opcode that moves no data has no buffer, one that moves it has one. */

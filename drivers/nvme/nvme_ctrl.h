@@ -102,6 +102,8 @@ uint64_t nvme_read64(const struct udrv_nvme *nvme, unsigned long reg);
 void nvme_write64(const struct udrv_nvme *nvme, unsigned long reg, uint64_t val);
 /* CAP and VS, and whether this driver can use them. */
 int nvme_look_at_caps(struct udrv_nvme *nvme);
+/* Are the queue pair's doorbells in the BAR? */
+bool nvme_has_doorbells(const struct udrv_nvme *nvme, unsigned int qid);
 /* 7.6.1, the registers' part: from disabled to ready. */
 int nvme_enable(struct udrv_nvme *nvme);
 /* CC.EN off until CSTS.RDY is. */

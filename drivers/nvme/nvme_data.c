@@ -18,7 +18,7 @@
  */
 #define COPY_RATHER ((size_t)64 << 10)
 
-static struct nvme_list *list_get(struct udrv_nvme_queue *q)
+struct nvme_list *nvme_list_get(struct udrv_nvme_queue *q)
 {
 	struct nvme_list *list = q->lists;
 	udrv_iova_t iova;
@@ -83,7 +83,7 @@ int nvme_data_point(struct udrv_nvme_queue *q, struct nvme_sqe *sqe, udrv_iova_t
 	}
 	if (rest > LIST_PRPS * page)
 		return -EMSGSIZE;
-	*list = list_get(q);
+	*list = nvme_list_get(q);
 	if (!*list)
 		return -ENOMEM;
 	sqe->prp1 = iova;
@@ -190,7 +190,7 @@ static udrv_iova_t map_one(struct udrv_nvme_queue *q, struct nvme_maps *m, void 
 static int point_pieces(struct udrv_nvme_queue *q, struct nvme_maps *m, struct nvme_sqe *sqe,
 			const struct iovec *iov, unsigned int count, struct nvme_list **list_out)
 {
-	struct nvme_list *list = list_get(q);
+	struct nvme_list *list = nvme_list_get(q);
 	udrv_iova_t list_iova;
 	size_t prps = 0;
 

@@ -76,6 +76,8 @@ static int ask_for_queues(struct udrv_nvme *nvme)
 	nvme->queues_max = sqs < cqs ? sqs : cqs;
 	if (nvme->queues_max > nvme->options.queues)
 		nvme->queues_max = nvme->options.queues;
+	while (nvme->queues_max && !nvme_has_doorbells(nvme, nvme->queues_max))
+		nvme->queues_max--;
 	return 0;
 }
 

@@ -279,5 +279,8 @@ unsigned int udrv_nvme_poll(struct udrv_nvme_queue *q, unsigned int max)
 	if (q->tail != q->rung)
 		nvme_ring_sq(q);
 	nvme_leave(q);
+	/* The time is that of the last command that a callback put. */
+	if (nvme_unlikely(nvme_reached(q->now, q->check_at)))
+		nvme_look_for_late(q);
 	return called;
 }

@@ -143,19 +143,24 @@ static unsigned int give_up(struct udrv_nvme_queue *q)
 	return nvme_end_all(q, NVME_SC_HOST_ABORTED, NVME_SC_HOST_PATHING);
 }
 
-/* The bits are cleared by who does what they ask for. */
+/* Inside, so that a reset waits for it; unless one has begun, which leaves word when it is over. */
 unsigned int nvme_attend(struct udrv_nvme_queue *q)
 {
-	uint32_t attention = __atomic_load_n(&q->attention, __ATOMIC_ACQUIRE);
-	unsigned int called;
+	unsigned int called = 0;
+	uint32_t attention;
 
-	if (attention & NVME_Q_DEAD)
-		return give_up(q);
-	if (!(attention & NVME_Q_RESEND) ||
-	    !__atomic_compare_exchange_n(&q->attention, &attention, 0, false, __ATOMIC_SEQ_CST,
-					 __ATOMIC_RELAXED))
-		return 0;
-	called = resend_all(q, attention & NVME_Q_INNOCENT);
-	udrv_nvme_submit(q);
+	__atomic_store_n(&q->inside, q->inside + 1, __ATOMIC_SEQ_CST);
+	udrv_smp_mb();
+	attention = __atomic_load_n(&q->attention, __ATOMIC_ACQUIRE);
+	if (attention & NVME_Q_DEAD) {
+		called = give_up(q);
+	} else if (attention & NVME_Q_RESEND && !(attention & NVME_Q_FROZEN)) {
+		__atomic_fetch_and(&q->attention, ~(NVME_Q_RESEND | NVME_Q_INNOCENT),
+				   __ATOMIC_SEQ_CST);
+		called = resend_all(q, attention & NVME_Q_INNOCENT);
+		if (q->tail != q->rung)
+			nvme_ring_sq(q);
+	}
+	nvme_leave(q);
 	return called;
 }

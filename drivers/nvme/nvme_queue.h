@@ -303,6 +303,8 @@ void nvme_data_unmap(struct udrv_nvme_queue *q, const struct nvme_data *data);
  * -ENOMEM. */
 int nvme_data_point(struct udrv_nvme_queue *q, struct nvme_sqe *sqe, udrv_iova_t iova, size_t len,
 		    struct nvme_list **list);
+/* A page that becomes a command's (struct nvme_data), or NULL. */
+struct nvme_list *nvme_list_get(struct udrv_nvme_queue *q);
 void nvme_lists_free(struct udrv_nvme_queue *q);
 
 #endif

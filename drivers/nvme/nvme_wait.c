@@ -79,6 +79,15 @@ static void show(struct udrv_nvme *nvme, uint16_t qid, struct udrv_nvme_queue *q
 	pthread_mutex_unlock(&nvme->queues_lock);
 }
 
+/* It may be used, unless a reset has begun: that makes it anew, and thaws it. */
+static void begin_use(struct udrv_nvme *nvme, struct udrv_nvme_queue *q)
+{
+	pthread_mutex_lock(&nvme->state_lock);
+	if (nvme->state == NVME_LIVE)
+		__atomic_store_n(&q->attention, 0, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&nvme->state_lock);
+}
+
 /* config_lock. */
 static int make(struct udrv_nvme *nvme, const struct udrv_nvme_queue_options *options,
 		struct udrv_nvme_queue *q)
@@ -94,14 +103,17 @@ static int make(struct udrv_nvme *nvme, const struct udrv_nvme_queue_options *op
 		return ret;
 	q->completion = options->completion;
 	take_vector(nvme, q);
-	ret = nvme_queue_tell(nvme, q, false);
-	if (ret) {
-		give_vector(q);
-		nvme_queue_exit(q);
-		return ret;
-	}
+	q->attention = NVME_Q_FROZEN;
 	show(nvme, q->qid, q);
-	return 0;
+	ret = nvme_queue_tell(nvme, q, false);
+	if (!ret) {
+		begin_use(nvme, q);
+		return 0;
+	}
+	show(nvme, q->qid, NULL);
+	give_vector(q);
+	nvme_queue_exit(q);
+	return ret;
 }
 
 int udrv_nvme_queue_create(struct udrv_nvme *nvme, const struct udrv_nvme_queue_options *options,
@@ -248,17 +260,18 @@ static void sleep_until(struct udrv_nvme_queue *q, udrv_ktime_t end)
 {
 	uint64_t count;
 
+	__atomic_store_n(&q->sleeping, 1, __ATOMIC_RELAXED);
 	if (end != INT64_MAX) {
 		const int64_t left = end - udrv_ktime_get();
 		const struct timespec ts = {left > 0 ? left / 1000000000 : 0,
 					    left > 0 ? left % 1000000000 : 0};
 		struct pollfd fd = {.fd = q->efd, .events = POLLIN};
 
-		if (ppoll(&fd, 1, &ts, NULL) != 1)
-			return;
+		if (ppoll(&fd, 1, &ts, NULL) == 1)
+			(void)!read(q->efd, &count, sizeof(count));
+	} else {
+		(void)!read(q->efd, &count, sizeof(count));
 	}
-	__atomic_store_n(&q->sleeping, 1, __ATOMIC_RELAXED);
-	(void)!read(q->efd, &count, sizeof(count));
 	__atomic_store_n(&q->sleeping, 0, __ATOMIC_RELAXED);
 }
 

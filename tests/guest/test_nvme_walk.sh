@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+# What drivers/nvme/README.md has a new user do, and shows.
+set -e
+
+modprobe ublk_drv
+udrv bind 0000:00:05.0
+udrv run nvme 0000:00:05.0 --ublk --detach
+udrv nvme list
+mkfs.ext4 -q /dev/ublkb0
+mkdir /tmp/disk
+mount /dev/ublkb0 /tmp/disk
+cp /bin/busybox /tmp/disk
+sync
+
+# The driver dies; the file system stays mounted, and what it asks for waits.
+kill -9 "$(pidof udrv-nvme)"
+udrv run nvme 0000:00:05.0 --ublk --detach
+cmp /bin/busybox /tmp/disk/busybox
+echo "the file is there"
+
+umount /tmp/disk
+fsck.ext4 -f -n /dev/ublkb0
+kill "$(pidof udrv-nvme)"
