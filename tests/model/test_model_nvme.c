@@ -340,6 +340,24 @@ START_TEST(both_modes_may_be_had_of_one_controller)
 }
 END_TEST
 
+START_TEST(direct_doorbells_are_memory)
+{
+	volatile uint32_t *doorbells;
+
+	raw_up("model:nvme:direct");
+	doorbells = (volatile uint32_t *)udrv_pci_iomap_range(dev, 0, NVME_REG_DBS, 0x1000);
+	ck_assert(udrv_bar_direct((void __udrv_iomem *)(uintptr_t)doorbells));
+	(void)raw_put(1, raw_rw(NVME_NVM_READ, 0, 1));
+	doorbells[2] = queues[1].tail;
+	ck_assert_uint_eq(udrv__model_nvme_step(dev), 1);
+	ck_assert(raw_peek(1));
+	ck_assert_uint_eq(udrv__model_nvme_step(dev), 0);
+	raw_close();
+	raw_up("model:nvme");
+	ck_assert(!udrv_bar_direct(udrv_pci_iomap_range(dev, 0, NVME_REG_DBS, 0x1000)));
+}
+END_TEST
+
 /* By the short way, as by the long one. */
 START_TEST(direct_reads_that_move_nothing_complete_in_order)
 {
@@ -395,6 +413,7 @@ int main(void)
 	tcase_add_loop_test(tc, pulled_controller_reads_as_ones_and_completes_nothing, 0, 2);
 	tcase_add_test(tc, doorbells_of_no_queue_are_counted_and_ignored);
 	tcase_add_test(tc, both_modes_may_be_had_of_one_controller);
+	tcase_add_test(tc, direct_doorbells_are_memory);
 	tcase_add_test(tc, direct_reads_that_move_nothing_complete_in_order);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

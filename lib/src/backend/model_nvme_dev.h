@@ -147,7 +147,6 @@ struct udrv__nvme {
 	pthread_mutex_t lock; /* everything below */
 	pthread_cond_t work;  /* to the thread, on CLOCK_MONOTONIC */
 	pthread_cond_t idle;  /* from the thread */
-	bool stopping, paused;
 
 	uint32_t cc, csts, intms, aqa;
 	uint64_t asq, acq;
@@ -156,7 +155,6 @@ struct udrv__nvme {
 	struct udrv__nvme_sq sqs[NVME_QIDS];
 	struct udrv__nvme_cq cqs[NVME_QIDS];
 	unsigned int sq_end; /* no queue at or above */
-	unsigned int turn;   /* whose it is */
 	uint32_t sqs_granted, cqs_granted;
 	udrv_iova_t shadow, shadow_event; /* 0: off */
 
@@ -171,18 +169,13 @@ struct udrv__nvme {
 	unsigned int aer_count;
 	struct udrv__nvme_event events[NVME_EVENTS];
 	unsigned int event_count;
-	bool event_masked[NVME_AER_TYPES]; /* told, and its log page not read yet */
 
 	uint32_t features[256], saved_features[256];
 	uint32_t under_threshold;
-	bool vectors_uncoalesced[UDRV__MODEL_NVME_VECTORS];
 	uint64_t timestamp, timestamp_set_ns;
-	bool timestamp_by_host;
 	struct udrv__nvme_error errors[NVME_ERRORS];
 	uint64_t error_count;
 	struct udrv__nvme_smart smart;
-	bool ns_changed[UDRV__MODEL_NVME_NS_MAX + 1];
-	char firmware[9];
 	uint64_t unallocated; /* bytes for more namespaces */
 
 	struct udrv__nvme_ns ns[UDRV__MODEL_NVME_NS_MAX + 1]; /* by NSID */
@@ -190,6 +183,13 @@ struct udrv__nvme {
 	unsigned int seg_count;
 	unsigned char buffer[NVME_BUFFER_LEN];
 	struct udrv__model_nvme_counts counts;
+
+	bool stopping, paused;
+	bool event_masked[NVME_AER_TYPES]; /* told, and its log page not read yet */
+	bool vectors_uncoalesced[UDRV__MODEL_NVME_VECTORS];
+	bool timestamp_by_host;
+	bool ns_changed[UDRV__MODEL_NVME_NS_MAX + 1];
+	char firmware[9];
 };
 
 /* model_nvme.c; all others with n->lock held. */

@@ -4,12 +4,11 @@
 
 #include "backend/model_nvme_dev.h"
 
-#define DNR(sc)	      ((uint16_t)((sc) | NVME_ST_DNR))
-#define NLB(cdw12)    (((cdw12)&0xffff) + 1)
-#define DSM_RANGES    256
-#define DSM_AD	      (1u << 2) /* 6.7 */
-#define SMART_SHIFT   9
-#define PRINFO(cdw12) ((cdw12) >> 26 & 15)
+#define DNR(sc)	    ((uint16_t)((sc) | NVME_ST_DNR))
+#define NLB(cdw12)  (((cdw12)&0xffff) + 1)
+#define DSM_RANGES  256
+#define DSM_AD	    (1u << 2) /* 6.7 */
+#define SMART_SHIFT 9
 
 /* 6.7.1 figure 364 */
 struct dsm_range {
@@ -61,9 +60,6 @@ static uint16_t take_span(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd
 		len += blocks * s->ns->ms;
 	s->len = (uint32_t)len;
 	if (data && len > n->most_bytes)
-		return DNR(NVME_SC_INVALID_FIELD);
-	/* 6.8 and on: protection information is of namespaces that have it. */
-	if (PRINFO(cmd->cdw12) && data)
 		return DNR(NVME_SC_INVALID_FIELD);
 	return in_range(s->ns, s->lba, blocks) ? NVME_SC_SUCCESS : DNR(NVME_SC_LBA_RANGE);
 }

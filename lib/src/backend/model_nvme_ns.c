@@ -119,15 +119,25 @@ static uint64_t find_bit(const uint64_t *bits, uint64_t from, uint64_t to)
 	return to;
 }
 
+/* Memory that was never written is not made by zeroes. */
+static void copy(unsigned char *to, const unsigned char *from, size_t len)
+{
+	if (memcmp(to, from, len))
+		memcpy(to, from, len);
+}
+
 static void copy_blocks(struct udrv__nvme_ns *ns, uint64_t lba, uint64_t count, bool to_stable)
 {
 	const size_t at = lba << ns->lba_shift, len = count << ns->lba_shift;
 	const size_t meta_at = lba * ns->ms, meta_len = count * ns->ms;
 
-	memcpy((to_stable ? ns->stable : ns->data) + at, (to_stable ? ns->data : ns->stable) + at,
-	       len);
-	memcpy((to_stable ? ns->stable_meta : ns->meta) + meta_at,
-	       (to_stable ? ns->meta : ns->stable_meta) + meta_at, meta_len);
+	if (to_stable) {
+		copy(ns->stable + at, ns->data + at, len);
+		copy(ns->stable_meta + meta_at, ns->meta + meta_at, meta_len);
+	} else {
+		copy(ns->data + at, ns->stable + at, len);
+		copy(ns->meta + meta_at, ns->stable_meta + meta_at, meta_len);
+	}
 }
 
 /* All that differs becomes the same, one way or the other. */
@@ -224,25 +234,29 @@ void udrv__nvme_ns_format(struct udrv__nvme_ns *ns, unsigned int lbaf, bool exte
 	set_format(ns, lbaf, extended);
 }
 
+static int close_with_errno(int fd)
+{
+	const int err = errno;
+
+	close(fd);
+	return -err;
+}
+
 /* Opened, and as long as it should be, or *bytes as long as it is. */
 static int open_file(const char *path, size_t *bytes)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	struct stat st;
-	int ret = 0;
 
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) < 0)
-		ret = -errno;
-	else if (st.st_size >= PAGE)
-		*bytes = (size_t)st.st_size & ~(size_t)(PAGE - 1);
-	else if (ftruncate(fd, (off_t)*bytes) < 0)
-		ret = -errno;
-	if (!ret)
-		return fd;
-	close(fd);
-	return ret;
+	if (fstat(fd, &st) == 0) {
+		if (st.st_size >= PAGE)
+			*bytes = (size_t)st.st_size & ~(size_t)(PAGE - 1);
+		if (st.st_size >= PAGE || ftruncate(fd, (off_t)*bytes) == 0)
+			return fd;
+	}
+	return close_with_errno(fd);
 }
 
 static int init_first(struct udrv__nvme *n)

@@ -98,7 +98,7 @@ void udrv__nvme_controller_reset(struct udrv__nvme *n)
 		__atomic_store_n(&n->dirty[i], 0, __ATOMIC_SEQ_CST);
 	for (unsigned int i = 0; i < NVME_DOORBELLS; i++)
 		__atomic_store_n(udrv__nvme_doorbell(n, i), 0, __ATOMIC_RELAXED);
-	n->sq_end = n->turn = 0;
+	n->sq_end = 0;
 	n->shadow = n->shadow_event = 0;
 	n->aer_count = n->event_count = 0;
 	memset(n->event_masked, 0, sizeof(n->event_masked));
