@@ -213,7 +213,7 @@ static __attribute__((noinline)) bool complete_odd(struct udrv_nvme_queue *q,
 
 /*
  * Entered, and at most once: callbacks cannot come here. The controller is told of what was taken
- * when all callbacks have returned, so that it writes none of these entries before.
+ * afterwards, so that it writes none of these entries before.
  */
 static unsigned int reap(struct udrv_nvme_queue *q, unsigned int max)
 {
@@ -241,9 +241,20 @@ static unsigned int reap(struct udrv_nvme_queue *q, unsigned int max)
 	} while (--left);
 	q->phase = phase;
 	q->head = (uint32_t)(entry - q->cq);
-	if (left != max)
-		nvme_ring_cq(q);
 	return called;
+}
+
+/*
+ * New commands first, which somebody waits for. Nobody does for the room in the completion queue:
+ * where there are no interrupts it is told when there is nothing else to do, or a quarter is to be
+ * told.
+ */
+HOT void ring_both(struct udrv_nvme_queue *q)
+{
+	if (q->tail != q->rung)
+		nvme_ring_sq(q);
+	if (q->completion != UDRV_NVME_POLLED || ((q->head - q->head_rung) & q->mask) > q->mask / 4)
+		nvme_ring_cq(q);
 }
 
 /* The time is looked at now and then only: it costs as much as all the rest. */
@@ -270,14 +281,15 @@ unsigned int udrv_nvme_poll(struct udrv_nvme_queue *q, unsigned int max)
 	if (!nvme_has_completion(q)) {
 		if (q->tail != q->rung)
 			nvme_ring_sq(q);
+		if (q->head != q->head_rung)
+			nvme_ring_cq(q);
 		nvme_leave(q);
 		return poll_idle(q);
 	}
 	nvme_callbacks_begin();
 	called = reap(q, max ? max : UINT32_MAX);
 	nvme_callbacks_end();
-	if (q->tail != q->rung)
-		nvme_ring_sq(q);
+	ring_both(q);
 	nvme_leave(q);
 	/* The time is that of the last command that a callback put. */
 	if (nvme_unlikely(nvme_reached(q->now, q->check_at)))

@@ -90,6 +90,7 @@ void nvme_queue_rewind(struct udrv_nvme_queue *q)
 	q->rung = 0;
 	q->quick = 0;
 	q->head = 0;
+	q->head_rung = 0;
 	q->phase = 1;
 }
 

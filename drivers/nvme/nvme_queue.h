@@ -115,7 +115,8 @@ struct udrv_nvme_queue {
 	/* What comes out of it. */
 	struct nvme_cqe *cq __attribute__((aligned(64)));
 	uint32_t head;
-	uint32_t phase; /* of entries that are new */
+	uint32_t head_rung; /* the head that the controller was told */
+	uint32_t phase;	    /* of entries that are new */
 	uint32_t __udrv_iomem *cq_doorbell;
 	volatile uint32_t *cq_shadow, *cq_event;
 	uint32_t inside;
@@ -202,6 +203,7 @@ static inline void nvme_ring_sq(struct udrv_nvme_queue *q)
 
 static inline void nvme_ring_cq(struct udrv_nvme_queue *q)
 {
+	q->head_rung = q->head;
 	if (nvme_likely(!q->cq_shadow) || nvme_shadow(q->cq_shadow, q->cq_event, q->head))
 		udrv_writel(q->head, q->cq_doorbell);
 }
