@@ -169,6 +169,7 @@ UDRV_API int udrv_nvme_format(struct udrv_nvme *nvme, uint32_t nsid, unsigned in
  * @block_shift: log2 of the data bytes of a block
  * @blocks: its size; 0 once it is gone
  * @max_blocks: of one command
+ * @page_blocks: of a page of the controller's memory, if one can be read and written
  * @metadata: bytes per block
  * @extended: metadata is behind each block in the same buffer, else in one of its own
  * @pi_type: end-to-end protection, 0 to 3
@@ -180,6 +181,7 @@ struct udrv_nvme_ns {
 	unsigned int block_shift;
 	uint64_t blocks;
 	uint32_t max_blocks;
+	uint32_t page_blocks;
 	uint16_t metadata;
 	bool extended;
 	uint8_t pi_type;
@@ -387,9 +389,9 @@ UDRV_API void udrv_nvme_submit(struct udrv_nvme_queue *q);
  * @q: the queue
  * @max: at most so many; 0: all that is there
  *
- * Never blocks. Also looks for commands that have taken too long, and after a reset sends again
- * what had no answer: whoever has commands in flight calls it, or udrv_nvme_wait(), every second at
- * least. Return: how many callbacks were called.
+ * Never blocks; in a callback of the queue it does nothing. Also looks for commands that have taken
+ * too long, and after a reset sends again what had no answer: whoever has commands in flight calls
+ * it, or udrv_nvme_wait(), every second at least. Return: how many callbacks were called.
  */
 UDRV_API unsigned int udrv_nvme_poll(struct udrv_nvme_queue *q, unsigned int max);
 

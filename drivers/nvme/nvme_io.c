@@ -4,6 +4,7 @@
  * NVM Express 1.4: 4.1 queues, 4.3 PRPs, 6.9 Read, 6.15 Write.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "nvme_ctrl.h"
 
@@ -19,28 +20,25 @@ static __attribute__((noinline)) int wrong_range(const struct udrv_nvme_ns *ns, 
 
 HOT bool is_in_range(const struct udrv_nvme_ns *ns, uint64_t lba, uint32_t blocks)
 {
-	const uint64_t size = __atomic_load_n(&ns->blocks, __ATOMIC_RELAXED);
+	uint64_t end;
 
-	return blocks - 1 < ns->max_blocks && blocks <= size && lba <= size - blocks;
+	return blocks - 1 < ns->max_blocks && !__builtin_add_overflow(lba, blocks, &end) &&
+	       end <= __atomic_load_n(&ns->blocks, __ATOMIC_RELAXED);
 }
 
-/* 4.2, as 64-bit stores. */
-HOT void fill_rw(struct nvme_sqe *sqe, uint8_t opcode, uint16_t cid, uint32_t nsid, uint64_t lba,
-		 uint32_t blocks, uint32_t flags)
+/* 4.2, all of it, in few stores. */
+HOT void fill_rw(struct nvme_sqe *sqe, uint8_t opcode, uint16_t cid, uint32_t nsid, uint64_t prp1,
+		 uint64_t lba, uint32_t cdw12)
 {
-	sqe->opcode = opcode;
-	sqe->flags = NVME_PSDT_PRP;
-	sqe->cid = cid;
-	sqe->nsid = nsid;
-	sqe->cdw2 = 0;
-	sqe->cdw3 = 0;
-	sqe->mptr = 0;
-	sqe->cdw10 = (uint32_t)lba;
-	sqe->cdw11 = (uint32_t)(lba >> 32);
-	sqe->cdw12 = (blocks - 1) | flags;
-	sqe->cdw13 = 0;
-	sqe->cdw14 = 0;
-	sqe->cdw15 = 0;
+	typedef uint64_t __attribute__((may_alias)) quad;
+	typedef uint64_t __attribute__((may_alias, vector_size(16), aligned(8))) pair;
+	quad *to = (quad *)sqe;
+
+	to[0] = opcode | (uint64_t)cid << 16 | (uint64_t)nsid << 32;
+	*(pair *)&to[1] = (pair){0, 0};	   /* CDW2, CDW3, MPTR */
+	*(pair *)&to[3] = (pair){prp1, 0}; /* and PRP2 */
+	to[5] = lba;
+	*(pair *)&to[6] = (pair){cdw12, 0}; /* and CDW13 to CDW15 */
 }
 
 /* Memory that is not the device's already. */
@@ -61,19 +59,29 @@ static __attribute__((noinline)) int rw_mapped(struct udrv_nvme_queue *q,
 	return ret;
 }
 
-HOT int rw(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, uint8_t opcode, void *buf,
-	   uint64_t lba, uint32_t blocks, uint32_t flags, udrv_nvme_done_t done, void *ctx)
+struct transfer {
+	uint8_t opcode;
+	void *buf;
+	uint64_t lba;
+	uint32_t blocks, flags;
+	udrv_nvme_done_t done;
+	void *ctx;
+};
+
+/* Whatever there is to be done for it. */
+static __attribute__((noinline)) int
+rw_slowly(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, const struct transfer *io)
 {
 	struct nvme_tracker *t = &q->trackers[q->tail];
 	struct nvme_sqe *sqe = &q->sq[q->tail];
-	const size_t len = (size_t)blocks << ns->block_shift;
+	const size_t len = (size_t)io->blocks << ns->block_shift;
 	udrv_iova_t iova;
 	uint32_t in_page;
 	uint16_t cid;
-	int flags_of_data = 0;
+	int flags = 0;
 
-	if (nvme_unlikely(!ns->usable || !is_in_range(ns, lba, blocks)))
-		return wrong_range(ns, blocks);
+	if (nvme_unlikely(!ns->usable || !is_in_range(ns, io->lba, io->blocks)))
+		return wrong_range(ns, io->blocks);
 	if (nvme_unlikely(q->in_flight >= q->depth || t->done || q->moved_count)) {
 		int ret = nvme_make_room(q);
 
@@ -81,20 +89,61 @@ HOT int rw(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, uint8_t opc
 			return ret;
 	}
 	nvme_stamp(q);
+	q->quick = q->moved_count ? 0 : q->depth;
 	cid = nvme_next_cid(q, t);
-	fill_rw(sqe, opcode, cid, ns->nsid, lba, blocks, flags);
-	iova = udrv_dma_look_up(q->dev, buf, len, &q->window);
+	iova = udrv_dma_look_up(q->dev, io->buf, len, &q->window);
+	fill_rw(sqe, io->opcode, cid, ns->nsid, iova, io->lba, (io->blocks - 1) | io->flags);
 	if (nvme_unlikely(iova == UDRV_DMA_MAPPING_ERROR || iova & 3))
-		return rw_mapped(q, sqe, buf, len, done, ctx);
+		return rw_mapped(q, sqe, io->buf, len, io->done, io->ctx);
 	in_page = (uint32_t)iova & (q->page_size - 1);
-	sqe->prp1 = iova;
-	sqe->prp2 = 0;
 	if (in_page + len > q->page_size) {
-		flags_of_data = nvme_data_point(q, sqe, iova, len, &t->list);
-		if (nvme_unlikely(flags_of_data < 0))
-			return flags_of_data;
+		flags = nvme_data_point(q, sqe, iova, len, &t->list);
+		if (nvme_unlikely(flags < 0))
+			return flags;
 	}
-	nvme_put(q, t, cid, (uint8_t)flags_of_data, done, ctx);
+	nvme_put(q, t, cid, (uint8_t)flags, io->done, io->ctx);
+	return 0;
+}
+
+/*
+ * As udrv_dma_look_up() where that has to call nothing, of what does not cross the border of a
+ * page: windows end at one.
+ */
+HOT udrv_iova_t look_up_quickly(const struct udrv_nvme_queue *q, const void *buf)
+{
+	const struct udrv_dma_window *w = &q->window;
+	const size_t offset = (uintptr_t)buf - w->va;
+
+	if (nvme_likely(offset < w->len &&
+			w->epoch == __atomic_load_n(&udrv__dma_epoch, __ATOMIC_ACQUIRE)))
+		return w->iova + offset;
+	return UDRV_DMA_MAPPING_ERROR;
+}
+
+/*
+ * Most transfers are not the first of a batch, and go from a free slot to one page that is the
+ * device's already, from its beginning. That way calls nothing, and has few values to keep.
+ */
+HOT int rw(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, uint8_t opcode, void *buf,
+	   uint64_t lba, uint32_t blocks, uint32_t flags, udrv_nvme_done_t done, void *ctx)
+{
+	const udrv_iova_t iova = look_up_quickly(q, buf);
+	const size_t tail = q->tail;
+	struct nvme_tracker *t = &q->trackers[tail];
+	uint64_t end;
+	uint16_t cid;
+
+	if (nvme_unlikely(blocks - 1 >= ns->page_blocks || iova & (q->page_size - 1) ||
+			  __builtin_add_overflow(lba, blocks, &end) ||
+			  end > __atomic_load_n(&ns->blocks, __ATOMIC_RELAXED) ||
+			  q->in_flight >= q->quick || t->done)) {
+		const struct transfer io = {opcode, buf, lba, blocks, flags, done, ctx};
+
+		return rw_slowly(q, ns, &io);
+	}
+	cid = nvme_next_cid(q, t);
+	fill_rw(&q->sq[tail], opcode, cid, ns->nsid, iova, lba, (blocks - 1) | flags);
+	nvme_put(q, t, cid, 0, done, ctx);
 	return 0;
 }
 
@@ -120,55 +169,92 @@ void udrv_nvme_submit(struct udrv_nvme_queue *q)
 		nvme_look_for_late(q);
 }
 
-/* A success of a command that waits in its slot; false: it is something else. */
-HOT bool complete(struct udrv_nvme_queue *q, const struct nvme_cqe *cqe, uint32_t status)
+/* The second half of an entry, in one load: bits 15:0 SQ head, 31:16 SQ ID, 47:32 CID. */
+HOT uint64_t second_half(const struct nvme_cqe *entry)
 {
-	struct nvme_tracker *t = &q->trackers[cqe->cid & q->mask];
-	const udrv_nvme_done_t done = t->done;
-	void *ctx = t->ctx;
+	uint64_t half;
 
-	if (nvme_unlikely(status > 1 || t->cid != cqe->cid || !done || t->flags ||
-			  cqe->sq_id != q->qid || cqe->sq_head > q->mask))
+	memcpy(&half, &entry->sq_head, sizeof(half));
+	return half;
+}
+
+/* What is the same in all completions of a queue. */
+struct reaped {
+	struct nvme_tracker *trackers;
+	uint32_t mask;
+	uint32_t sq; /* the SQ ID above an SQ head of 0 */
+};
+
+/* A success of a command that waits in its slot; false: it is something else. */
+HOT bool complete(struct udrv_nvme_queue *q, const struct reaped *r, const struct nvme_cqe *entry)
+{
+	const uint64_t half = second_half(entry);
+	const uint32_t cid = half >> 32 & 0xffff;
+	struct nvme_tracker *t = &r->trackers[cid & r->mask];
+	const udrv_nvme_done_t done = t->done;
+
+	/* The SQ head is not above the mask, the SQ ID is right, and the slot has the same CID. */
+	if (nvme_unlikely(((uint32_t)half & ~r->mask) != r->sq || t->plain != cid || !done))
 		return false;
 	t->done = NULL;
 	q->in_flight--;
-	done(ctx, 0, cqe->dw0);
+	done(t->ctx, 0, entry->dw0);
 	return true;
 }
 
-HOT void advance(struct udrv_nvme_queue *q)
+/* Copied, as it may be written anew. True if a callback was called. */
+static __attribute__((noinline)) bool complete_odd(struct udrv_nvme_queue *q,
+						   const struct nvme_cqe *entry)
 {
-	if (nvme_unlikely(++q->head > q->mask)) {
-		q->head = 0;
-		q->phase ^= 1;
-	}
+	const struct nvme_cqe cqe = *entry;
+
+	return nvme_complete_odd(q, &cqe);
 }
 
-/* Entered. Copied before the callback runs: the entry may be written anew once it was passed. */
+/*
+ * Entered, and at most once: callbacks cannot come here. The controller is told of what was taken
+ * afterwards, so that it writes none of these entries before.
+ */
 static unsigned int reap(struct udrv_nvme_queue *q, unsigned int max)
 {
-	unsigned int seen = 0;
+	const struct reaped r = {q->trackers, q->mask, (uint32_t)q->qid << 16};
+	const struct nvme_cqe *const end = q->cq + q->mask + 1;
+	const struct nvme_cqe *entry = q->cq + q->head;
+	uint32_t phase = q->phase;
 	unsigned int called = 0;
+	unsigned int left = max;
 
-	while (seen != max) {
-		const struct nvme_cqe *entry = &q->cq[q->head];
+	do {
 		const uint32_t status = __atomic_load_n(&entry->status, __ATOMIC_ACQUIRE);
-		struct nvme_cqe cqe;
 
-		if ((status & 1u) != q->phase)
-			break;
 		udrv_dma_rmb();
-		cqe = *entry;
-		advance(q);
-		seen++;
-		if (nvme_likely(complete(q, &cqe, status)))
+		if (nvme_likely(status == phase && complete(q, &r, entry)))
 			called++;
+		else if ((status ^ phase) & 1)
+			break;
 		else
-			called += nvme_complete_odd(q, &cqe);
-	}
-	if (seen)
-		nvme_ring_cq(q);
+			called += complete_odd(q, entry);
+		if (nvme_unlikely(++entry == end)) {
+			entry = q->cq;
+			phase ^= 1;
+		}
+	} while (--left);
+	q->phase = phase;
+	q->head = (uint32_t)(entry - q->cq);
 	return called;
+}
+
+/*
+ * New commands first, which somebody waits for. Nobody does for the room in the completion queue:
+ * where there are no interrupts it is told when there is nothing else to do, or a quarter is to be
+ * told.
+ */
+HOT void ring_both(struct udrv_nvme_queue *q)
+{
+	if (q->tail != q->rung)
+		nvme_ring_sq(q);
+	if (q->completion != UDRV_NVME_POLLED || ((q->head - q->head_rung) & q->mask) > q->mask / 4)
+		nvme_ring_cq(q);
 }
 
 /* The time is looked at now and then only: it costs as much as all the rest. */
@@ -188,17 +274,22 @@ unsigned int udrv_nvme_poll(struct udrv_nvme_queue *q, unsigned int max)
 
 	if (nvme_unlikely(!nvme_enter(q)))
 		return nvme_attend(q);
+	if (nvme_unlikely(q->inside != 1)) {
+		nvme_leave(q); /* in a callback */
+		return 0;
+	}
 	if (!nvme_has_completion(q)) {
 		if (q->tail != q->rung)
 			nvme_ring_sq(q);
+		if (q->head != q->head_rung)
+			nvme_ring_cq(q);
 		nvme_leave(q);
 		return poll_idle(q);
 	}
 	nvme_callbacks_begin();
 	called = reap(q, max ? max : UINT32_MAX);
 	nvme_callbacks_end();
-	if (q->tail != q->rung)
-		nvme_ring_sq(q);
+	ring_both(q);
 	nvme_leave(q);
 	/* The time is that of the last command that a callback put. */
 	if (nvme_unlikely(nvme_reached(q->now, q->check_at)))

@@ -139,6 +139,7 @@ static unsigned int give_up(struct udrv_nvme_queue *q)
 {
 	q->refuse = udrv_device_gone(q->dev) ? -ENODEV : -EIO;
 	q->depth = 0;
+	q->quick = 0;
 	return nvme_end_all(q, NVME_SC_HOST_ABORTED, NVME_SC_HOST_PATHING);
 }
 

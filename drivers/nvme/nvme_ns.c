@@ -52,10 +52,13 @@ static void take_over(const struct udrv_nvme *nvme, struct udrv_nvme_ns *ns,
 		__atomic_store_n(&ns->blocks, 0, __ATOMIC_RELEASE);
 		ns->usable = false;
 		ns->max_blocks = 0;
+		ns->page_blocks = 0;
 		return;
 	}
 	now.max_blocks = most_blocks(nvme, &now);
 	now.usable = !now.metadata;
+	if (now.usable) /* a page is never more than max_transfer */
+		now.page_blocks = (1u << nvme->page_shift) >> now.block_shift;
 	if (ns->blocks && now.block_shift != ns->block_shift)
 		__atomic_store_n(&ns->blocks, 0, __ATOMIC_RELEASE);
 	ns->block_shift = now.block_shift;
@@ -65,6 +68,7 @@ static void take_over(const struct udrv_nvme *nvme, struct udrv_nvme_ns *ns,
 	ns->read_only = now.read_only;
 	ns->usable = now.usable;
 	ns->max_blocks = now.max_blocks;
+	ns->page_blocks = now.page_blocks;
 	__atomic_store_n(&ns->blocks, id->nsze, __ATOMIC_RELEASE);
 }
 

@@ -88,7 +88,9 @@ void nvme_queue_rewind(struct udrv_nvme_queue *q)
 {
 	q->tail = 0;
 	q->rung = 0;
+	q->quick = 0;
 	q->head = 0;
+	q->head_rung = 0;
 	q->phase = 1;
 }
 

@@ -54,15 +54,23 @@ struct nvme_maps {
 struct nvme_tracker {
 	udrv_nvme_done_t done; /* NULL: free */
 	void *ctx;
-	uint16_t cid;
-	uint8_t flags;
-	uint8_t retries;  /* so often it was sent again */
-	uint32_t started; /* by the queue's clock */
+	union {
+		struct {
+			uint16_t cid;
+			uint8_t flags;
+			uint8_t retries;  /* so often it was sent again */
+			uint32_t started; /* by the queue's clock */
+		};
+		uint32_t plain; /* is the cid for a command with neither flags nor retries */
+		uint64_t word;
+	};
 	struct nvme_maps *maps;
 	struct nvme_list *list;
 	uint8_t pad[24];
 };
 _Static_assert(sizeof(struct nvme_tracker) == 64, "one cache line");
+_Static_assert(offsetof(struct nvme_tracker, started) == offsetof(struct nvme_tracker, word) + 4,
+	       "little-endian: bits 63:32");
 
 /* A page for a PRP list or an SGL segment; while it is free, what is in its beginning. */
 struct nvme_list {
@@ -94,6 +102,7 @@ struct udrv_nvme_queue {
 	uint32_t mask; /* slots less one */
 	uint32_t in_flight;
 	uint32_t depth; /* most in flight; 0 while it takes nothing */
+	uint32_t quick; /* as depth, or 0: reads and writes have to look at all that may be */
 	uint32_t now;	/* nvme_clock(), read now and then */
 	uint32_t page_size;
 	uint16_t qid;
@@ -106,7 +115,8 @@ struct udrv_nvme_queue {
 	/* What comes out of it. */
 	struct nvme_cqe *cq __attribute__((aligned(64)));
 	uint32_t head;
-	uint32_t phase; /* of entries that are new */
+	uint32_t head_rung; /* the head that the controller was told */
+	uint32_t phase;	    /* of entries that are new */
 	uint32_t __udrv_iomem *cq_doorbell;
 	volatile uint32_t *cq_shadow, *cq_event;
 	uint32_t inside;
@@ -186,12 +196,14 @@ static inline bool nvme_shadow(volatile uint32_t *shadow, const volatile uint32_
 static inline void nvme_ring_sq(struct udrv_nvme_queue *q)
 {
 	q->rung = q->tail;
+	q->quick = 0; /* what is put next reads the clock */
 	if (nvme_likely(!q->sq_shadow) || nvme_shadow(q->sq_shadow, q->sq_event, q->tail))
 		udrv_writel(q->tail, q->sq_doorbell);
 }
 
 static inline void nvme_ring_cq(struct udrv_nvme_queue *q)
 {
+	q->head_rung = q->head;
 	if (nvme_likely(!q->cq_shadow) || nvme_shadow(q->cq_shadow, q->cq_event, q->head))
 		udrv_writel(q->head, q->cq_doorbell);
 }
@@ -214,10 +226,7 @@ static inline void nvme_put(struct udrv_nvme_queue *q, struct nvme_tracker *t, u
 {
 	t->done = done;
 	t->ctx = ctx;
-	t->cid = cid;
-	t->flags = flags;
-	t->retries = 0;
-	t->started = q->now;
+	t->word = cid | (uint64_t)flags << 16 | (uint64_t)q->now << 32;
 	q->tail = (q->tail + 1) & q->mask;
 	q->in_flight++;
 }

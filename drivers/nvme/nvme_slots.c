@@ -25,6 +25,7 @@ static int move_aside(struct udrv_nvme_queue *q, struct nvme_tracker *t)
 	t->flags = 0;
 	udrv_list_add_tail(&m->link, &q->moved);
 	q->moved_count++;
+	q->quick = 0;
 	return 0;
 }
 

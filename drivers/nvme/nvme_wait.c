@@ -143,6 +143,7 @@ static void drain(struct udrv_nvme_queue *q)
 {
 	q->refuse = -ESHUTDOWN;
 	q->depth = 0;
+	q->quick = 0;
 	q->rung = q->tail;
 	(void)udrv_nvme_poll(q, 0);
 }
@@ -188,6 +189,7 @@ void udrv_nvme_queue_destroy(struct udrv_nvme_queue *q)
 	(void)nvme_await_live(nvme);
 	q->refuse = -ESHUTDOWN;
 	q->depth = 0;
+	q->quick = 0;
 	__atomic_store_n(&q->attention, NVME_Q_DEAD, __ATOMIC_RELEASE);
 	(void)nvme_end_all(q, NVME_SC_ABORT_SQ_DELETED, NVME_SC_ABORT_SQ_DELETED);
 	give_vector(q);

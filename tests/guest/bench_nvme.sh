@@ -10,6 +10,8 @@ shift 2
 device=${UDRV_LAB_DEVICES%% *}
 depths='1 32'
 
+# Programs at the same addresses each time: the emulator has translated them then.
+echo 0 >/proc/sys/kernel/randomize_va_space
 modprobe vfio-pci
 modprobe nvme poll_queues=1
 
@@ -34,20 +36,69 @@ node()
 row()
 {
 	# shellcheck disable=SC2086 # depths are several words
-	bench_nvme "$1" "$2" "$count" $depths | sed "s/^/round=$round /"
+	bench_nvme "$1" "$2" "$count" $depths >/tmp/rows
+	sed "s/^/round=$round /" /tmp/rows
+}
+
+# wait_for COMMAND...: until it succeeds, 30 s at most.
+wait_for()
+{
+	wait_left=600
+	until "$@" >/dev/null 2>&1; do
+		[ $((wait_left -= 1)) -gt 0 ] || { echo "waited in vain for $*" >&2; exit 1; }
+		sleep 0.05
+	done
+}
+
+ended()
+{
+	! kill -0 "$1"
+}
+
+no_ublk()
+{
+	! ls /dev/ublkb* /dev/ublkc*
+}
+
+# export_row NAME: udrv's disk through the kernel's block layer.
+export_row()
+{
+	case $1 in
+	ublk)
+		modprobe ublk_drv
+		udrv run nvme "$device" --ublk --detach >/dev/null
+		row ublk /dev/ublkb0
+		;;
+	nbd)
+		modprobe nbd
+		ln -sf /usr/lib/*/nbdkit-udrv-nvme-plugin.so /usr/lib/ # beside the program
+		udrv run nvme "$device" --nbd=unix:/tmp/bench.sock --detach >/dev/null
+		nbd-client -unix /tmp/bench.sock /dev/nbd0 >/dev/null
+		echo none >/sys/block/nbd0/queue/scheduler
+		row nbd /dev/nbd0
+		nbd-client -d /dev/nbd0 >/dev/null
+		;;
+	esac
+	pid=$(cut -d" " -f1 "/run/udrv/$device.lock")
+	kill -TERM "$pid"
+	wait_for ended "$pid"
+	wait_for no_ublk
 }
 
 round=0
 while [ $((round += 1)) -le "$rounds" ]; do
 	bind vfio-pci
 	for name; do
-		case $name in bare-* | udrv-*) row "$name" "$device" ;; esac
+		case $name in
+		bare-* | udrv-*) row "$name" "$device" ;;
+		ublk | nbd) export_row "$name" ;;
+		esac
 	done
-	case " $* " in *" kernel-"* | *" block "*) ;; *) continue ;; esac
+	case " $* " in *" kernel-"*) ;; *) continue ;; esac
 	bind nvme
 	block=$(node)
 	for name; do
-		case $name in kernel-* | block) row "$name" "$block" ;; esac
+		case $name in kernel-*) row "$name" "$block" ;; esac
 	done
 done
 udrv unbind "$device" >/dev/null

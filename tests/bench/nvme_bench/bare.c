@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The bound: a controller brought up by hand, one queue pair, addresses known beforehand, no checks.
- * NVM Express 1.4: 7.6.1 initialisation, 5.3, 5.4 queues, 5.15 Identify.
+ * The bound: a controller brought up by hand, one queue pair, addresses known beforehand, no
+ * checks. NVM Express 1.4: 7.6.1 initialisation, 5.3, 5.4 queues, 5.15 Identify.
  */
 #include <errno.h>
 #include <unistd.h>

@@ -94,7 +94,7 @@ void bare_eventfd(const struct plan *plan);
 void udrv_polled(const struct plan *plan);
 void udrv_interrupt(const struct plan *plan);
 void udrv_adaptive(const struct plan *plan);
-void udrv_plain(const struct plan *plan);
+void udrv_shadow(const struct plan *plan);
 void kernel_polled(const struct plan *plan);
 void kernel_interrupt(const struct plan *plan);
 

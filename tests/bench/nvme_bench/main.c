@@ -17,17 +17,11 @@ static const struct row {
 	const char *name;
 	void (*run)(const struct plan *plan);
 } rows[] = {
-	{"bare-polled", bare_polled},
-	{"bare-eventfd", bare_eventfd},
-	{"udrv-polled", udrv_polled},
-	{"udrv-interrupt", udrv_interrupt},
-	{"udrv-adaptive", udrv_adaptive},
-	{"udrv-plain", udrv_plain},
-	{"kernel-polled", kernel_polled},
-	{"kernel-interrupt", kernel_interrupt},
-	{"block", kernel_interrupt},
-	{"ublk", kernel_interrupt},
-	{"nbd", kernel_interrupt},
+	{"bare-polled", bare_polled},	    {"bare-eventfd", bare_eventfd},
+	{"udrv-polled", udrv_polled},	    {"udrv-shadow", udrv_shadow},
+	{"udrv-interrupt", udrv_interrupt}, {"udrv-adaptive", udrv_adaptive},
+	{"kernel-polled", kernel_polled},   {"kernel-interrupt", kernel_interrupt},
+	{"ublk", kernel_interrupt},	    {"nbd", kernel_interrupt},
 };
 
 static const struct row *find(const char *name)

@@ -7,8 +7,7 @@
  *
  * A batch of reads is put, shown with one doorbell, executed, and completed. From the library's
  * call with a buffer of DMA memory to its callback; by hand the addresses are known beforehand and
- * nothing is checked. "device" is the controller alone, of which both contain as much.
- * --loop: so many reads of one kind, for callgrind.
+ * nothing is checked. --loop: so many reads of one kind, for callgrind.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -25,10 +24,10 @@
 #include "backend/model_nvme.h"
 #include "ring.h"
 
-#define DEVICE	  "model:nvme:direct-null-1024m"
-#define HAND_QID  2
-#define ENTRIES	  256u
-#define BATCH_MAX 64u
+#define DEVICE	   "model:nvme:direct-null-1024m"
+#define HAND_QID   2
+#define ENTRIES	   256u
+#define BATCH_MAX  64u
 #define ROUNDS_MAX 101
 
 static struct udrv_device *dev;
@@ -159,9 +158,8 @@ __attribute__((noinline)) static void udrv_batch(void)
 	const unsigned int shift = 12 - ns->block_shift;
 
 	for (unsigned int i = 0; i < batch; i++)
-		if (udrv_nvme_read(q, ns, buffers + i * BENCH_SIZE,
-				   load_next_block(&load) << shift, 1u << shift, 0, count,
-				   &completed))
+		if (udrv_nvme_read(q, ns, buffers + i * BENCH_SIZE, load_next_block(&load) << shift,
+				   1u << shift, 0, count, &completed))
 			return;
 	udrv_nvme_submit(q);
 	(void)udrv__model_nvme_step(dev);
@@ -232,8 +230,8 @@ int main(int argc, char **argv)
 						{"batch", required_argument, NULL, 'b'},
 						{"loop", required_argument, NULL, 'l'},
 						{0}};
-	size_t rounds = 15;
-	size_t reads = 1000000;
+	size_t rounds = 101;
+	size_t reads = 32000;
 	const char *loop = NULL;
 	int opt;
 

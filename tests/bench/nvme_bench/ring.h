@@ -22,7 +22,8 @@ struct ring {
 };
 
 /* Both rings are zeroes. */
-static inline void ring_init(struct ring *r, uint32_t entries, uint32_t nsid, unsigned int lba_shift)
+static inline void ring_init(struct ring *r, uint32_t entries, uint32_t nsid,
+			     unsigned int lba_shift)
 {
 	r->mask = entries - 1;
 	r->tail = r->head = 0;

@@ -48,8 +48,7 @@ static void open_device(struct vfio *v, const char *name)
 
 static void map_registers(struct vfio *v)
 {
-	struct vfio_region_info info = {.argsz = sizeof(info),
-					.index = VFIO_PCI_BAR0_REGION_INDEX};
+	struct vfio_region_info info = {.argsz = sizeof(info), .index = VFIO_PCI_BAR0_REGION_INDEX};
 	void *map;
 
 	if (ioctl(v->device, VFIO_DEVICE_GET_REGION_INFO, &info))
