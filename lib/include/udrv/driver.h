@@ -26,7 +26,7 @@ struct udrv_pci_device_id {
 /** UDRV_PCI_DEVICE() - initialiser that matches a vendor and device id. */
 #define UDRV_PCI_DEVICE(vend, dev) (vend), (dev), UDRV_PCI_ANY_ID, UDRV_PCI_ANY_ID, 0, 0, 0
 
-/** UDRV_VERB_* - what a verb is like: the flags of struct udrv_verb. */
+/* What a verb is like: the flags of struct udrv_verb. */
 #define UDRV_VERB_FREE_DEVICE 0x1u /* without a daemon it runs in the caller's process */
 #define UDRV_VERB_DATA_IN     0x2u /* it reads the caller's data: udrv_verb_read() */
 #define UDRV_VERB_DATA_OUT    0x4u /* it gives the caller data: udrv_verb_write() */
