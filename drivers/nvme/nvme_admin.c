@@ -290,7 +290,7 @@ static void event_done(void *ctx, uint32_t status, uint32_t dw0)
 		return;
 	if (nvme->event_count < EVENTS_MAX)
 		nvme->events[nvme->event_count++] = dw0;
-	if (!nvme->detaching)
+	if (!__atomic_load_n(&nvme->detaching, __ATOMIC_SEQ_CST))
 		(void)udrv_queue_work(nvme->event_wq, &nvme->event_work);
 }
 

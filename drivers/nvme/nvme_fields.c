@@ -94,6 +94,7 @@ static const char *uuid_text(const uint8_t *b, char *text)
 
 static const char *bytes_text(const uint8_t *bytes, size_t len, char *text)
 {
+	*text = 0;
 	for (size_t i = 0; i < len; i++)
 		(void)snprintf(text + 2 * i, 3, "%02x", bytes[i]);
 	return text;

@@ -196,6 +196,6 @@ void nvme_tick_work(struct udrv_work_struct *work)
 			nvme_queue_wake(nvme->queues[qid]);
 	}
 	pthread_mutex_unlock(&nvme->queues_lock);
-	if (!nvme->detaching)
+	if (!__atomic_load_n(&nvme->detaching, __ATOMIC_SEQ_CST))
 		(void)udrv_queue_delayed_work(nvme->wq, dwork, NVME_TICK_MS * UDRV_HZ / 1000);
 }

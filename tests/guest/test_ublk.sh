@@ -150,6 +150,22 @@ head -c 4194304 /tmp/data >/tmp/part
 check "so has the disk" same /tmp/part 0 4096
 check "the end after that" stop
 
+# --- SIGKILL while it starts, and while it takes over what the one before left
+check "start once" run file=/tmp/disk size=16M
+check "write once" dd if=/tmp/part2 of=$disk bs=64k oflag=direct
+check "kill once" kill_daemon
+for delay in 0.05 0.1 0.15 0.2 0.25 0.3 0.35 0.4 0.5 0.7; do
+	udrv run ramdisk "$edu" --ublk file=/tmp/disk size=16M >/tmp/start 2>&1 &
+	pid=$!
+	sleep $delay
+	kill -KILL $pid
+	wait $pid
+done
+check "start at last" -m '/dev/ublkb[0-9]: ram' run file=/tmp/disk size=16M
+check "as the same disk" same /tmp/part2 0 4096
+check "the end of that" stop
+check "nothing is left of those that were killed" nothing_left
+
 # --- The device is pulled under load
 victim=0000:01:00.0
 check "bind what will be pulled" udrv bind --driver vfio-pci $victim

@@ -84,6 +84,9 @@ END
 
 # What clients are told.
 
+for plugin in "$bin"/../lib/nbdkit-udrv-*-plugin.so; do
+	check "it can be loaded" -m '^name=udrv-' nbdkit "$plugin" --dump-plugin
+done
 start size=16M cache=on
 check "its properties" -m '"export-size": 16777216' -m '"is_read_only": false' -m '"can_flush": true' \
 	-m '"can_fua": true' -m '"can_trim": true' -m '"can_zero": true' -m '"can_fast_zero": true' \

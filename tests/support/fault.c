@@ -316,9 +316,65 @@ WRAPPED(int, io_uring_queue_init_params,
 	return err ? -err : __real_io_uring_queue_init_params(entries, ring, params);
 }
 
+static void at_ring(struct io_uring *ring)
+{
+	if (hooks.ring)
+		hooks.ring(ring);
+}
+
 WRAPPED(int, io_uring_submit, (struct io_uring * ring))
 {
 	int err = fails("io_uring_submit", EAGAIN);
+	int ret;
 
-	return err ? -err : __real_io_uring_submit(ring);
+	if (err)
+		return -err;
+	at_ring(ring);
+	ret = __real_io_uring_submit(ring);
+	at_ring(ring);
+	return ret;
+}
+
+/* Those that wait fail only by name. */
+
+WRAPPED(int, io_uring_submit_and_wait, (struct io_uring * ring, unsigned int wait_for))
+{
+	int err = fails("io_uring_submit_and_wait", 0);
+	int ret;
+
+	at_ring(ring);
+	ret = err ? -err : __real_io_uring_submit_and_wait(ring, wait_for);
+	at_ring(ring);
+	return ret;
+}
+
+WRAPPED(int, io_uring_submit_and_wait_timeout,
+	(struct io_uring * ring, struct io_uring_cqe **cqe, unsigned int wait_for,
+	 struct __kernel_timespec *ts, sigset_t *mask))
+{
+	int err = fails("io_uring_submit_and_wait_timeout", 0);
+	int ret;
+
+	at_ring(ring);
+	ret = err ? -err : __real_io_uring_submit_and_wait_timeout(ring, cqe, wait_for, ts, mask);
+	at_ring(ring);
+	return ret;
+}
+
+WRAPPED(int, io_uring_submit_and_get_events, (struct io_uring * ring))
+{
+	int err = fails("io_uring_submit_and_get_events", 0);
+	int ret;
+
+	at_ring(ring);
+	ret = err ? -err : __real_io_uring_submit_and_get_events(ring);
+	at_ring(ring);
+	return ret;
+}
+
+WRAPPED(void, io_uring_queue_exit, (struct io_uring * ring))
+{
+	if (hooks.ring_exit)
+		hooks.ring_exit(ring);
+	__real_io_uring_queue_exit(ring);
 }

@@ -6,6 +6,7 @@
 #ifndef TESTS_SUPPORT_FAULT_H
 #define TESTS_SUPPORT_FAULT_H
 
+#include <liburing.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -82,6 +83,9 @@ struct fault_hooks {
 	int (*refuse)(int fd, size_t len, off_t offset, bool write);  /* likewise: errno, or 0 */
 	void (*close)(int fd);
 	void (*syscalled)(long nr); /* syscall() returned */
+	/* A ring is about to be submitted, or just was: its submissions may be changed before. */
+	void (*ring)(struct io_uring *ring);
+	void (*ring_exit)(struct io_uring *ring); /* it ends */
 };
 
 void fault_set_hooks(const struct fault_hooks *hooks);

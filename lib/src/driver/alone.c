@@ -93,7 +93,7 @@ static int run_guarded(struct udrv_device *dev, const struct udrv_verb *v, int s
 {
 	const struct udrv__verb_call call = {signal_fd, -1, data_fd};
 	struct guard g = {dev, signal_fd, eventfd(0, EFD_CLOEXEC)};
-	pthread_t thread;
+	pthread_t thread = {0};
 	int ret = g.ended_fd < 0 ? -errno : udrv__thread_create(&thread, guard_thread, &g);
 
 	if (ret) {

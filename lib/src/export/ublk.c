@@ -13,6 +13,7 @@
 #include <udrv/log.h>
 
 #include "export/ublk.h"
+#include "pci/sysfs.h"
 #include "sched/clock.h"
 
 #define FLUSH_S	    5
@@ -32,10 +33,11 @@ static void log_ready(const struct udrv__ublk *u, bool recovered)
  */
 static void set_timeout(const struct udrv__ublk *u)
 {
-	char path[64];
+	char path[UDRV__UBLK_PATH_MAX];
 	FILE *f;
 
-	(void)snprintf(path, sizeof(path), "/sys/block/ublkb%u/queue/io_timeout", u->id);
+	(void)snprintf(path, sizeof(path), "%s/block/ublkb%u/queue/io_timeout", udrv__sysfs_root,
+		       u->id);
 	f = fopen(path, "we");
 	if (!f)
 		return;
@@ -117,29 +119,32 @@ static int create(struct udrv__ublk *u, int number, uint64_t identity)
 	return 0;
 }
 
-/* After a failure it is as it was: another daemon may recover it. */
+/*
+ * After a failure it is as it was: another daemon may recover it. -ESTALE: it is removed, since
+ * nobody can; for a new one, start anew.
+ */
 static int recover(struct udrv__ublk *u)
 {
-	int ret = udrv__ublk_start_recovery(&u->ctrl, u->id);
+	const int begun = udrv__ublk_start_recovery(&u->ctrl, u->id);
+	int ret = begun < 0 ? begun : udrv__ublk_open_node(u->id, &u->fd);
+	bool refused = false;
 
-	if (ret) {
-		(void)failed(u, "the kernel does not let go of the killed daemon", ret);
-		goto err_give_up;
+	if (!ret) {
+		ret = udrv__ublk_serve(u);
+		/* Its fetches, of which the kernel has some of a killed daemon's. */
+		refused = begun && (ret == -EBUSY || ret == -EINVAL);
 	}
-	ret = udrv__ublk_open_node(u->id, &u->fd);
-	if (ret)
-		goto err_give_up;
-	ret = udrv__ublk_serve(u);
 	if (!ret)
 		ret = udrv__ublk_simple(&u->ctrl, UBLK_END_RECOVERY, u->id, (uint64_t)getpid());
 	if (!ret)
 		return 0;
-	(void)failed(u, "what a killed daemon left cannot be taken over", ret);
-err_give_up:
 	udrv__ublk_give_up(u);
 	if (u->fd >= 0)
 		close(u->fd);
-	return ret;
+	if (!refused)
+		return failed(u, "what a killed daemon left cannot be taken over", ret);
+	ret = udrv__ublk_remove_stuck(&u->ctrl, u->id);
+	return ret ? ret : -ESTALE;
 }
 
 static void shape(struct udrv__ublk *u, const struct ublk_info *found)
@@ -195,6 +200,7 @@ static void release(struct udrv__ublk *u)
 {
 	pthread_mutex_destroy(&u->lock);
 	pthread_cond_destroy(&u->changed);
+	free(u->queues);
 	if (u->kick_fd >= 0)
 		close(u->kick_fd);
 	free(u);
@@ -218,17 +224,16 @@ static struct udrv__ublk *make(struct udrv_block *block, int ended_fd)
 	return NULL;
 }
 
-int udrv__ublk_start(struct udrv_block *block, const char *device, int number, int ended_fd,
+static int try_start(struct udrv_block *block, const char *device, int number, int ended_fd,
 		     struct udrv__ublk **out)
 {
-	struct udrv__ublk *u;
-	int ret = check(block);
+	struct udrv__ublk *u = make(block, ended_fd);
+	int ret;
 
-	if (ret)
-		return ret;
-	u = make(block, ended_fd);
-	if (!u)
+	if (!u) {
+		udrv_pr_err("%s: no memory, or no descriptors, to export it", block->name);
 		return -ENOMEM;
+	}
 	ret = udrv__ublk_ctrl_open(&u->ctrl);
 	if (ret)
 		goto err_release;
@@ -242,6 +247,18 @@ err_ctrl:
 	udrv__ublk_ctrl_close(&u->ctrl);
 err_release:
 	release(u);
+	return ret;
+}
+
+int udrv__ublk_start(struct udrv_block *block, const char *device, int number, int ended_fd,
+		     struct udrv__ublk **out)
+{
+	int ret = check(block);
+
+	if (!ret)
+		ret = try_start(block, device, number, ended_fd, out);
+	if (ret == -ESTALE)
+		ret = try_start(block, device, number, ended_fd, out);
 	return ret;
 }
 
@@ -273,10 +290,10 @@ static void *flush(void *arg)
 	const struct udrv__ublk *u = arg;
 	FILE *mounts = setmntent("/proc/self/mounts", "re");
 	const struct mntent *m;
-	char disk[32];
+	char disk[UDRV__UBLK_PATH_MAX];
 	int fd;
 
-	(void)snprintf(disk, sizeof(disk), "/dev/ublkb%u", u->id);
+	udrv__ublk_path(disk, 'b', u->id);
 	while (mounts && (m = getmntent(mounts)))
 		if (is_of(m->mnt_fsname, disk))
 			flush_mounted(m);
@@ -295,11 +312,10 @@ static void *flush(void *arg)
 static void stop_device(struct udrv__ublk *u)
 {
 	const struct ublk_ctrl arg = {.dev_id = u->id, .queue_id = UBLK_NO_QUEUE};
-	int ret = udrv__ublk_begin(&u->ctrl, UBLK_STOP_DEV, &arg);
 
-	if (ret)
+	if (udrv__ublk_begin(&u->ctrl, UBLK_STOP_DEV, &arg))
 		return;
-	while ((ret = udrv__ublk_await(&u->ctrl, STOP_SAY_MS)) == -ETIME)
+	while (udrv__ublk_await(&u->ctrl, STOP_SAY_MS) == -ETIME)
 		udrv_pr_warn("/dev/ublkb%u: waits for requests that the driver has not ended",
 			     u->id);
 }
@@ -344,7 +360,7 @@ void udrv__ublk_stop(struct udrv__ublk *u)
 	stop_device(u);
 	if (flushing && !flushed)
 		pthread_join(flusher, NULL);
-	udrv__ublk_join(u);
+	udrv__ublk_give_up(u);
 	log_counts(u);
 	end(u);
 	udrv__ublk_ctrl_close(&u->ctrl);

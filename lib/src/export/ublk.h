@@ -56,6 +56,9 @@ bool udrv__ublk_request_next(struct udrv__ublk_request *r, const struct udrv_blo
 /* What the kernel is told at the end; error is 0 or negative. */
 int udrv__ublk_request_result(const struct udrv__ublk_request *r, int error);
 
+/* Where device nodes are: /dev, but for tests. */
+extern const char *udrv__ublk_dev;
+
 /* ublk_ctrl.c: the control node. */
 
 struct udrv__ublk_ctrl {
@@ -81,7 +84,10 @@ int udrv__ublk_params_call(struct udrv__ublk_ctrl *c, unsigned int op, uint32_t 
 int udrv__ublk_simple(struct udrv__ublk_ctrl *c, unsigned int op, uint32_t id, uint64_t data);
 /* Delete; does not wait long for others to close it. */
 int udrv__ublk_delete(struct udrv__ublk_ctrl *c, uint32_t id);
-/* ublk_node.c: open /dev/ublkcN, which may take udev a moment to make. Explains failures. */
+/* ublk_node.c: "/dev/ublk<kind><id>". */
+#define UDRV__UBLK_PATH_MAX 128
+void udrv__ublk_path(char path[UDRV__UBLK_PATH_MAX], char kind, uint32_t id);
+/* Open /dev/ublkcN, which may take udev a moment to make. Explains failures. */
 int udrv__ublk_open_node(uint32_t id, int *fd_out);
 /* Until /dev/ublkbN is there; not for ever. */
 void udrv__ublk_await_disk(uint32_t id);
@@ -159,9 +165,10 @@ struct udrv__ublk {
 int udrv__ublk_prepare(struct udrv__ublk *u);
 /* They fetch from u->fd. When 0 is returned, all tags of all queues have been offered. */
 int udrv__ublk_serve(struct udrv__ublk *u);
-/* Wait for their end, which comes when the kernel has aborted all tags. */
-void udrv__ublk_join(struct udrv__ublk *u);
-/* They end and leave the kernel's device as it is, to be recovered. */
+/*
+ * They end, as soon as they have no request, and leave the kernel's device as it is. When this
+ * returns they have.
+ */
 void udrv__ublk_give_up(struct udrv__ublk *u);
 
 /* ublk_loop.c: what a queue's thread does until the kernel has aborted all its tags. */
@@ -180,8 +187,10 @@ int udrv__ublk_wait(struct udrv__ublk_queue *q);
  */
 int udrv__ublk_find(struct udrv__ublk_ctrl *c, const struct udrv_block *block, uint64_t identity,
 		    struct ublk_info *info);
-/* The old server's descriptors are closed, and its requests put back. */
+/* The old server's descriptors are closed, and its requests put back. 1: that was before. */
 int udrv__ublk_start_recovery(struct udrv__ublk_ctrl *c, uint32_t id);
+/* One whose recovery can neither go on nor begin anew. Explains what it does. */
+int udrv__ublk_remove_stuck(struct udrv__ublk_ctrl *c, uint32_t id);
 
 /* ublk.c */
 

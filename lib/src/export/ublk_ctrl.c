@@ -15,6 +15,8 @@
 /* How long a deletion waits for whoever has the device open. */
 #define DELETE_MS 2000
 
+const char *udrv__ublk_dev = "/dev";
+
 /* Is it among the modules of this kernel? */
 static bool has_module(const char *release)
 {
@@ -75,10 +77,12 @@ static int check_features(struct udrv__ublk_ctrl *c)
 int udrv__ublk_ctrl_open(struct udrv__ublk_ctrl *c)
 {
 	struct io_uring_params params = {.flags = IORING_SETUP_SQE128};
+	char path[UDRV__UBLK_PATH_MAX];
 	int ret;
 
 	c->sequence = 0;
-	c->fd = open(UBLK_CONTROL, O_RDWR | O_CLOEXEC);
+	(void)snprintf(path, sizeof(path), "%s/ublk-control", udrv__ublk_dev);
+	c->fd = open(path, O_RDWR | O_CLOEXEC);
 	if (c->fd < 0) {
 		ret = -errno;
 		explain_open(-ret);
@@ -120,7 +124,11 @@ int udrv__ublk_begin(struct udrv__ublk_ctrl *c, unsigned int op, const struct ub
 	memcpy(sqe->cmd, arg, sizeof(*arg));
 	io_uring_sqe_set_data64(sqe, ++c->sequence);
 	ret = io_uring_submit(&c->ring);
-	return ret < 0 ? ret : 0;
+	if (ret >= 0)
+		return 0;
+	/* It is sent with the next one, when what it points to is gone. */
+	sqe->opcode = IORING_OP_NOP;
+	return ret;
 }
 
 int udrv__ublk_await(struct udrv__ublk_ctrl *c, unsigned int timeout_ms)
@@ -128,20 +136,21 @@ int udrv__ublk_await(struct udrv__ublk_ctrl *c, unsigned int timeout_ms)
 	struct __kernel_timespec ts = {timeout_ms / 1000, timeout_ms % 1000 * 1000000LL};
 	struct io_uring_cqe *cqe;
 	uint64_t sequence;
+	int result;
 	int ret;
 
 	/* One that was not waited for may end before. */
 	do {
-		ret = io_uring_wait_cqe_timeout(&c->ring, &cqe, &ts);
-		if (ret == -EINTR)
-			continue;
+		do {
+			ret = io_uring_wait_cqe_timeout(&c->ring, &cqe, &ts);
+		} while (ret == -EINTR);
 		if (ret)
 			return ret;
-		ret = cqe->res;
+		result = cqe->res;
 		sequence = cqe->user_data;
 		io_uring_cqe_seen(&c->ring, cqe);
-	} while (ret == -EINTR || sequence != c->sequence);
-	return ret;
+	} while (sequence != c->sequence);
+	return result;
 }
 
 int udrv__ublk_call(struct udrv__ublk_ctrl *c, unsigned int op, const struct ublk_ctrl *arg)

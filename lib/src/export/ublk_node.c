@@ -17,6 +17,11 @@
 /* How often it is tried again although nothing has changed in /dev: another has it open. */
 #define AGAIN_MS 20
 
+void udrv__ublk_path(char path[UDRV__UBLK_PATH_MAX], char kind, uint32_t id)
+{
+	(void)snprintf(path, UDRV__UBLK_PATH_MAX, "%s/ublk%c%u", udrv__ublk_dev, kind, id);
+}
+
 static bool may_change(int err)
 {
 	return err == ENOENT || err == ENXIO || err == ENODEV || err == EACCES || err == EBUSY;
@@ -50,12 +55,13 @@ static int open_in_time(const char *path, int watch_fd)
 int udrv__ublk_open_node(uint32_t id, int *fd_out)
 {
 	int watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	char path[32];
+	char path[UDRV__UBLK_PATH_MAX];
 	int fd;
 
-	(void)snprintf(path, sizeof(path), "/dev/ublkc%u", id);
+	udrv__ublk_path(path, 'c', id);
 	if (watch_fd >= 0)
-		(void)inotify_add_watch(watch_fd, "/dev", IN_CREATE | IN_ATTRIB | IN_MOVED_TO);
+		(void)inotify_add_watch(watch_fd, udrv__ublk_dev,
+					IN_CREATE | IN_ATTRIB | IN_MOVED_TO);
 	fd = open_in_time(path, watch_fd);
 	if (watch_fd >= 0)
 		close(watch_fd);
@@ -72,11 +78,11 @@ void udrv__ublk_await_disk(uint32_t id)
 {
 	const uint64_t end = udrv__now_ns() + APPEARS_MS * UINT64_C(1000000);
 	int watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	char path[32];
+	char path[UDRV__UBLK_PATH_MAX];
 
-	(void)snprintf(path, sizeof(path), "/dev/ublkb%u", id);
+	udrv__ublk_path(path, 'b', id);
 	if (watch_fd >= 0)
-		(void)inotify_add_watch(watch_fd, "/dev", IN_CREATE | IN_MOVED_TO);
+		(void)inotify_add_watch(watch_fd, udrv__ublk_dev, IN_CREATE | IN_MOVED_TO);
 	while (access(path, F_OK) && udrv__now_ns() < end)
 		await_change(watch_fd);
 	if (watch_fd >= 0)

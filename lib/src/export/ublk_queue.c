@@ -210,7 +210,7 @@ static void serve(struct udrv__ublk_queue *q)
 	if (!ret)
 		ret = udrv__ublk_fetch_all(q);
 	report(u, &u->serving, ret);
-	if (q->descs)
+	if (!ret)
 		udrv__ublk_loop(q);
 	if (!__atomic_load_n(&u->stopping, __ATOMIC_ACQUIRE))
 		(void)eventfd_write(u->ended_fd, 1);
@@ -332,21 +332,14 @@ int udrv__ublk_serve(struct udrv__ublk *u)
 	return await_count(u, &u->serving, u->shape.queues);
 }
 
-void udrv__ublk_join(struct udrv__ublk *u)
-{
-	for (unsigned int i = 0; u->queues && i < u->shape.queues; i++)
-		if (u->queues[i].started)
-			pthread_join(u->queues[i].thread, NULL);
-	for (unsigned int i = 0; u->queues && i < u->shape.queues; i++)
-		u->queues[i].started = false;
-}
-
 void udrv__ublk_give_up(struct udrv__ublk *u)
 {
 	__atomic_store_n(&u->stopping, true, __ATOMIC_RELEASE);
 	set_phase(u, UDRV__UBLK_GIVE_UP);
 	(void)eventfd_write(u->kick_fd, 1);
-	udrv__ublk_join(u);
-	free(u->queues);
-	u->queues = NULL;
+	for (unsigned int i = 0; u->queues && i < u->shape.queues; i++) {
+		if (u->queues[i].started)
+			pthread_join(u->queues[i].thread, NULL);
+		u->queues[i].started = false;
+	}
 }

@@ -17,9 +17,9 @@
 #include <udrv/log.h>
 
 #include "export/ublk.h"
+#include "pci/sysfs.h"
 #include "sched/clock.h"
 
-#define CLASS "/sys/class/ublk-char"
 /*
  * The kernel puts requests back at once, but those of a queue whose tags the daemon had all: when
  * they have taken longer than the disk's io_timeout (see ublk.c; 30 s until that is set).
@@ -70,10 +70,10 @@ static int await_quiesced(struct udrv__ublk_ctrl *c, struct ublk_info *info)
 
 static bool is_free(uint32_t id)
 {
-	char path[32];
+	char path[UDRV__UBLK_PATH_MAX];
 	int fd;
 
-	(void)snprintf(path, sizeof(path), "/dev/ublkb%u", id);
+	udrv__ublk_path(path, 'b', id);
 	fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
 	if (fd >= 0)
 		close(fd);
@@ -94,15 +94,21 @@ static int remove_other(struct udrv__ublk_ctrl *c, uint32_t id)
 	return udrv__ublk_delete(c, id);
 }
 
-static bool same_disk(struct udrv__ublk_ctrl *c, const struct udrv_block *block, uint64_t identity,
-		      const struct ublk_info *info)
+/* 1 or 0, or negative errno, explained. */
+static int same_disk(struct udrv__ublk_ctrl *c, const struct udrv_block *block, uint64_t identity,
+		     const struct ublk_info *info)
 {
 	struct ublk_params kernel = {0};
 	struct ublk_params ours;
+	int ret = udrv__ublk_params_call(c, UBLK_GET_PARAMS, info->dev_id, &kernel);
 
+	if (ret) {
+		udrv_pr_err("/dev/ublkc%u: cannot look what it is: %s", info->dev_id,
+			    strerror(-ret));
+		return ret;
+	}
 	udrv__ublk_params(&block->limits, info->max_io, &ours);
 	return info->server == identity && info->queues <= block->limits.max_queues &&
-	       !udrv__ublk_params_call(c, UBLK_GET_PARAMS, info->dev_id, &kernel) &&
 	       udrv__ublk_same_params(&kernel, &ours);
 }
 
@@ -119,34 +125,67 @@ static int examine(struct udrv__ublk_ctrl *c, const struct udrv_block *block, ui
 			     info->dev_id);
 		return udrv__ublk_delete(c, info->dev_id);
 	}
-	if (!same_disk(c, block, identity, info))
-		return remove_other(c, info->dev_id);
-	return 1;
+	ret = same_disk(c, block, identity, info);
+	return ret ? ret : remove_other(c, info->dev_id);
+}
+
+/* One of the kernel's devices. 1: it is this export's, and to be recovered. */
+static int look(struct udrv__ublk_ctrl *c, const struct udrv_block *block, uint64_t identity,
+		const char *name, struct ublk_info *info)
+{
+	struct ublk_info is;
+	unsigned int id;
+	int ret;
+
+	if (sscanf(name, "ublkc%u", &id) != 1)
+		return 0;
+	ret = udrv__ublk_get_info(c, id, &is);
+	if (ret && ret != -ENODEV)
+		udrv_pr_err("/dev/ublkc%u: cannot look whose it is: %s", id, strerror(-ret));
+	if (ret)
+		return ret == -ENODEV ? 0 : ret;
+	if (!udrv__ublk_same_export(is.server, identity))
+		return 0;
+	ret = examine(c, block, identity, &is);
+	if (ret > 0)
+		*info = is;
+	return ret;
 }
 
 int udrv__ublk_find(struct udrv__ublk_ctrl *c, const struct udrv_block *block, uint64_t identity,
 		    struct ublk_info *info)
 {
-	DIR *dir = opendir(CLASS);
+	char path[UDRV__UBLK_PATH_MAX];
 	const struct dirent *entry;
 	int ret = 0;
+	DIR *dir;
 
-	/* Without the folder the kernel has no such device. */
-	while (dir && !ret && (entry = readdir(dir))) {
-		struct ublk_info is;
-		unsigned int id;
-
-		if (sscanf(entry->d_name, "ublkc%u", &id) != 1)
-			continue;
-		if (udrv__ublk_get_info(c, id, &is) || !udrv__ublk_same_export(is.server, identity))
-			continue;
-		ret = examine(c, block, identity, &is);
-		if (ret > 0)
-			*info = is;
+	(void)snprintf(path, sizeof(path), "%s/class/ublk-char", udrv__sysfs_root);
+	dir = opendir(path);
+	if (!dir && errno != ENOENT) {
+		ret = -errno;
+		udrv_pr_err("%s: cannot open: %s", path, strerror(-ret));
 	}
+	while (dir && !ret && (entry = readdir(dir)))
+		ret = look(c, block, identity, entry->d_name, info);
 	if (dir)
 		(void)closedir(dir);
 	return ret;
+}
+
+int udrv__ublk_remove_stuck(struct udrv__ublk_ctrl *c, uint32_t id)
+{
+	if (!is_free(id)) {
+		udrv_pr_err("/dev/ublkb%u: a daemon was killed while it took it over, and the "
+			    "kernel lets no other do so: unmount it (umount --lazy) and start "
+			    "again",
+			    id);
+		return -EBUSY;
+	}
+	udrv_pr_warn("/dev/ublkb%u: a daemon was killed while it took it over, and the kernel lets "
+		     "no other do so: removed, what waited in it has failed",
+		     id);
+	return udrv__ublk_delete(c, id);
 }
 
 int udrv__ublk_start_recovery(struct udrv__ublk_ctrl *c, uint32_t id)
@@ -159,5 +198,5 @@ int udrv__ublk_start_recovery(struct udrv__ublk_ctrl *c, uint32_t id)
 	       udrv__now_ns() < end)
 		nap();
 	/* A former recovery was begun, and not ended: it has forgotten the old server. */
-	return ret == -EINVAL ? 0 : ret;
+	return ret == -EINVAL ? 1 : ret;
 }
