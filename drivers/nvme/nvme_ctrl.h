@@ -40,6 +40,9 @@ struct udrv_nvme {
 	struct nvme_id_ctrl *id;
 	uint32_t max_transfer;
 	bool sgl;
+	bool shadows_on;
+	bool membarrier;
+	bool detaching;
 
 	/* Interrupts: 0 is the admin queue's; none: everything is polled. */
 	unsigned int vectors;
@@ -67,8 +70,6 @@ struct udrv_nvme {
 	bool formatting;    /* no queue may come */
 	uint32_t *shadows, *event_idxs; /* pages of 5.7, or NULL */
 	udrv_iova_t shadows_iova, event_idxs_iova;
-	bool shadows_on;
-	bool membarrier;
 
 	pthread_mutex_t ns_lock; /* the table's changes */
 	struct nvme_namespaces namespaces;
@@ -79,7 +80,6 @@ struct udrv_nvme {
 	struct udrv_work_struct reset_work;
 	struct udrv_work_struct event_work;
 	struct udrv_delayed_work tick_work;
-	bool detaching;
 	uint32_t events[16]; /* completion DW0 of asynchronous events, under admin_lock */
 	unsigned int event_count;
 	uint32_t to_tell; /* bits of enum udrv_nvme_event; atomic */
