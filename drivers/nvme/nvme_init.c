@@ -44,6 +44,7 @@ static int check_entries(const struct udrv_nvme *nvme)
 static int identify(struct udrv_nvme *nvme)
 {
 	struct nvme_id_ctrl *id = nvme->id;
+	uint32_t most;
 	int ret = nvme_admin_identify(nvme, NVME_CNS_CTRL, 0, id, true);
 
 	ret = explain(nvme, "identify the controller", ret);
@@ -51,7 +52,10 @@ static int identify(struct udrv_nvme *nvme)
 		ret = check_entries(nvme);
 	if (ret)
 		return ret;
-	nvme->max_transfer = max_transfer(nvme);
+	/* After a reset it is as before, and others read it. */
+	most = max_transfer(nvme);
+	if (nvme->max_transfer != most)
+		nvme->max_transfer = most;
 	nvme->sgl = NVME_SGLS_SUPPORT(id->sgls) && !nvme->options.no_sgl;
 	nvme->aborts_max = id->acl + 1u < 4u ? id->acl + 1u : 4u;
 	return 0;
