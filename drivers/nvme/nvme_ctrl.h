@@ -37,7 +37,6 @@ struct udrv_nvme {
 	uint64_t cap;
 	uint32_t vs;
 	unsigned int page_shift;
-	uint32_t cc; /* what was written to CC last */
 	struct nvme_id_ctrl *id;
 	uint32_t max_transfer;
 	bool sgl;
@@ -67,7 +66,9 @@ struct udrv_nvme {
 	pthread_mutex_t queues_lock; /* the table; for moments */
 	unsigned int queues_max;
 	struct udrv_nvme_queue *queues[NVME_QUEUES_MAX + 1]; /* by qid */
-	uint32_t *shadows, *event_idxs;			     /* pages of 5.7, or NULL */
+	uint32_t attention; /* what queues that come now begin with: NVME_Q_FROZEN, NVME_Q_DEAD */
+	bool formatting;    /* no queue may come */
+	uint32_t *shadows, *event_idxs; /* pages of 5.7, or NULL */
 	udrv_iova_t shadows_iova, event_idxs_iova;
 
 	pthread_mutex_t ns_lock; /* the table's changes */
@@ -118,6 +119,10 @@ int nvme_admin_init(struct udrv_nvme *nvme);
 void nvme_admin_exit(struct udrv_nvme *nvme);
 /* The controller was enabled with an empty queue: commands are taken. */
 void nvme_admin_open(struct udrv_nvme *nvme);
+/* No more commands are taken. */
+void nvme_admin_close(struct udrv_nvme *nvme);
+/* See what has been completed. */
+void nvme_admin_look(struct udrv_nvme *nvme);
 /* The controller is quiet: everything in flight ends, and the queue is empty. */
 void nvme_admin_cancel(struct udrv_nvme *nvme);
 /*
