@@ -36,6 +36,14 @@ static uint32_t most_blocks(const struct udrv_nvme *nvme, const struct udrv_nvme
 	return most < NVME_RW_BLOCKS_MAX ? most : NVME_RW_BLOCKS_MAX;
 }
 
+static bool is_same_format(const struct udrv_nvme_ns *a, const struct udrv_nvme_ns *b)
+{
+	return a->block_shift == b->block_shift && a->metadata == b->metadata &&
+	       a->extended == b->extended && a->pi_type == b->pi_type &&
+	       a->read_only == b->read_only && a->usable == b->usable &&
+	       a->max_blocks == b->max_blocks && a->page_blocks == b->page_blocks;
+}
+
 /* What other threads use at the same time: the size is stored last, and is 0 if nothing fits. */
 static void take_over(const struct udrv_nvme *nvme, struct udrv_nvme_ns *ns,
 		      const struct nvme_id_ns *id)
@@ -61,14 +69,16 @@ static void take_over(const struct udrv_nvme *nvme, struct udrv_nvme_ns *ns,
 		now.page_blocks = (1u << nvme->page_shift) >> now.block_shift;
 	if (ns->blocks && now.block_shift != ns->block_shift)
 		__atomic_store_n(&ns->blocks, 0, __ATOMIC_RELEASE);
-	ns->block_shift = now.block_shift;
-	ns->metadata = now.metadata;
-	ns->extended = now.extended;
-	ns->pi_type = now.pi_type;
-	ns->read_only = now.read_only;
-	ns->usable = now.usable;
-	ns->max_blocks = now.max_blocks;
-	ns->page_blocks = now.page_blocks;
+	if (!is_same_format(ns, &now)) {
+		ns->block_shift = now.block_shift;
+		ns->metadata = now.metadata;
+		ns->extended = now.extended;
+		ns->pi_type = now.pi_type;
+		ns->read_only = now.read_only;
+		ns->usable = now.usable;
+		ns->max_blocks = now.max_blocks;
+		ns->page_blocks = now.page_blocks;
+	}
 	__atomic_store_n(&ns->blocks, id->nsze, __ATOMIC_RELEASE);
 }
 
