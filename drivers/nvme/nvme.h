@@ -218,8 +218,8 @@ enum udrv_nvme_event {
 /**
  * udrv_nvme_on_event() - be told of events
  * @nvme: the controller
- * @fn: called from a thread of the controller's, one at a time; it may use admin commands. NULL: no
- *	more; not called any more afterwards
+ * @fn: called from a thread of the controller's, one at a time; it may use admin commands, not this
+ *	call. NULL: no more; not called any more afterwards
  * @ctx: for @fn
  */
 UDRV_API void udrv_nvme_on_event(struct udrv_nvme *nvme,

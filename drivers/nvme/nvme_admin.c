@@ -58,8 +58,6 @@ int nvme_admin_init(struct udrv_nvme *nvme)
 		nvme->admin = NULL;
 		return ret;
 	}
-	/* Late commands are looked for by those who wait for them. */
-	nvme->admin->timeout = INT32_MAX;
 	return 0;
 }
 
@@ -79,6 +77,13 @@ void nvme_admin_open(struct udrv_nvme *nvme)
 	pthread_mutex_unlock(&nvme->admin_lock);
 }
 
+void nvme_admin_close(struct udrv_nvme *nvme)
+{
+	pthread_mutex_lock(&nvme->admin_lock);
+	nvme->admin_works = false;
+	pthread_mutex_unlock(&nvme->admin_lock);
+}
+
 void nvme_admin_cancel(struct udrv_nvme *nvme)
 {
 	struct udrv_nvme_queue *q = nvme->admin;
@@ -87,11 +92,11 @@ void nvme_admin_cancel(struct udrv_nvme *nvme)
 	nvme->admin_works = false;
 	(void)nvme_end_all(q, NVME_SC_HOST_ABORTED, NVME_SC_HOST_PATHING);
 	nvme_queue_rewind(q);
-	memset(q->cq, 0, (q->mask + 1) * sizeof(*q->cq));
+	nvme_queue_clear(q);
 	pthread_mutex_unlock(&nvme->admin_lock);
 }
 
-static void look(struct udrv_nvme *nvme)
+void nvme_admin_look(struct udrv_nvme *nvme)
 {
 	pthread_mutex_lock(&nvme->admin_lock);
 	if (nvme->admin_works)
@@ -102,7 +107,7 @@ static void look(struct udrv_nvme *nvme)
 udrv_irqreturn_t nvme_admin_interrupt(int irq, void *ctx)
 {
 	(void)irq;
-	look(ctx);
+	nvme_admin_look(ctx);
 	return UDRV_IRQ_HANDLED;
 }
 
@@ -131,14 +136,22 @@ static int send_when_there_is_room(struct udrv_nvme *nvme, const struct nvme_sqe
 		ret = send(nvme, sqe, data, wake_waiter, w);
 		pthread_mutex_unlock(&nvme->admin_lock);
 		if (ret == -EAGAIN) {
-			look(nvme);
+			nvme_admin_look(nvme);
 			udrv_usleep_range(LOOK_US, 2 * LOOK_US);
 		}
 	} while (ret == -EAGAIN);
 	return ret;
 }
 
-/* Until it is done, or the time is over: false. */
+/* Nothing will come of it any more: 3.1.6. */
+static bool is_hopeless(const struct udrv_nvme *nvme)
+{
+	const uint32_t status = nvme_read32(nvme, NVME_REG_CSTS);
+
+	return udrv_device_gone(nvme->dev) || status == UINT32_MAX || status & NVME_CSTS_CFS;
+}
+
+/* Until it is done; false: the time is over, or it is known to be in vain. */
 static bool wait_until(struct udrv_nvme *nvme, struct waiter *w, udrv_ktime_t end)
 {
 	for (;;) {
@@ -150,10 +163,10 @@ static bool wait_until(struct udrv_nvme *nvme, struct waiter *w, udrv_ktime_t en
 		} else if (!udrv_completion_done(&w->done)) {
 			udrv_usleep_range(LOOK_US, 2 * LOOK_US);
 		}
-		look(nvme);
+		nvme_admin_look(nvme);
 		if (udrv_try_wait_for_completion(&w->done))
 			return true;
-		if (last)
+		if (last || is_hopeless(nvme))
 			return false;
 	}
 }
@@ -162,16 +175,16 @@ static bool wait_until(struct udrv_nvme *nvme, struct waiter *w, udrv_ktime_t en
 static void give_up_waiting(struct udrv_nvme *nvme, struct waiter *w, const struct nvme_sqe *sqe,
 			    bool own)
 {
-	udrv_dev_err(nvme->dev, "admin command 0x%02x not done within %u ms", sqe->opcode,
-		     nvme->options.admin_timeout_ms);
+	udrv_dev_err(nvme->dev, "admin command 0x%02x does not end", sqe->opcode);
 	__atomic_fetch_add(&nvme->timeouts, 1, __ATOMIC_RELAXED);
 	if (own) {
+		nvme_admin_close(nvme);
 		(void)nvme_quiet(nvme);
 		nvme_admin_cancel(nvme);
-	} else {
-		nvme_want_reset(nvme, "an admin command that does not end");
 	}
-	(void)udrv_wait_for_completion(&w->done);
+	/* Asked for again, as a reset that is just ending does not count. */
+	while (udrv_wait_for_completion_timeout(&w->done, LOOK_MS) <= 0)
+		nvme_want_reset(nvme, "an admin command that does not end");
 }
 
 static int run_waited(struct udrv_nvme *nvme, const struct nvme_sqe *sqe,
@@ -214,6 +227,8 @@ int nvme_admin_run_for(struct udrv_nvme *nvme, const struct nvme_sqe *cmd, void 
 	struct waiter w;
 	int ret = 0;
 
+	if (own && __atomic_load_n(&nvme->detaching, __ATOMIC_SEQ_CST))
+		return -ECANCELED;
 	/* Through memory of our own: what was not transferred reads as zeroes. */
 	if (len) {
 		iov.iov_base = udrv_dma_alloc_coherent(nvme->dev, len, &iova, UDRV_GFP_KERNEL);

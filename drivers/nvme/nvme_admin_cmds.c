@@ -118,15 +118,26 @@ int udrv_nvme_set_feature(struct udrv_nvme *nvme, uint32_t feature, uint32_t nsi
 	return udrv_nvme_admin(nvme, &sqe, NULL, 0, result);
 }
 
-static bool has_queues(struct udrv_nvme *nvme)
+/* From now on none may come; false: there are some. */
+static bool begin_format(struct udrv_nvme *nvme)
 {
-	bool found = false;
+	bool busy;
 
-	pthread_mutex_lock(&nvme->queues_lock);
-	for (unsigned int qid = 1; qid <= NVME_QUEUES_MAX && !found; qid++)
-		found = nvme->queues[qid];
-	pthread_mutex_unlock(&nvme->queues_lock);
-	return found;
+	pthread_mutex_lock(&nvme->config_lock);
+	busy = nvme->formatting;
+	for (unsigned int qid = 1; qid <= NVME_QUEUES_MAX && !busy; qid++)
+		busy = nvme->queues[qid];
+	if (!busy)
+		nvme->formatting = true;
+	pthread_mutex_unlock(&nvme->config_lock);
+	return !busy;
+}
+
+static void end_format(struct udrv_nvme *nvme)
+{
+	pthread_mutex_lock(&nvme->config_lock);
+	nvme->formatting = false;
+	pthread_mutex_unlock(&nvme->config_lock);
 }
 
 int udrv_nvme_format(struct udrv_nvme *nvme, uint32_t nsid, unsigned int lbaf, unsigned int ses)
@@ -140,8 +151,13 @@ int udrv_nvme_format(struct udrv_nvme *nvme, uint32_t nsid, unsigned int lbaf, u
 		return -EOPNOTSUPP;
 	if (lbaf > 63 || ses > 2)
 		return -EINVAL;
-	if (has_queues(nvme))
+	if (nvme_in_callback())
+		return -EDEADLK;
+	if (!begin_format(nvme))
 		return -EBUSY;
 	ret = run(nvme, &sqe, NULL, 0, NULL, FORMAT_TIMEOUT_MS);
-	return ret ? ret : nvme_ns_scan(nvme, false);
+	if (!ret)
+		ret = nvme_ns_scan(nvme, false);
+	end_format(nvme);
+	return ret;
 }

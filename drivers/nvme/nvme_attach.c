@@ -16,6 +16,7 @@
 #define ADMIN_TIMEOUT_MS 60000u
 #define RETRIES		 5
 #define RETRIES_MAX	 100
+#define TIMEOUT_MAX_MS	 (24u * 3600 * 1000)
 
 static unsigned int cpus(void)
 {
@@ -45,6 +46,8 @@ static void set_options(struct udrv_nvme *nvme, const struct udrv_nvme_options *
 		o->retries = 0;
 	if (o->retries > RETRIES_MAX)
 		o->retries = RETRIES_MAX;
+	if (o->io_timeout_ms > TIMEOUT_MAX_MS)
+		o->io_timeout_ms = TIMEOUT_MAX_MS;
 }
 
 static int init_locks(struct udrv_nvme *nvme)
@@ -67,11 +70,11 @@ static int init_locks(struct udrv_nvme *nvme)
 
 static void free_all(struct udrv_nvme *nvme)
 {
-	nvme_ns_free(nvme);
-	if (nvme->event_wq)
-		udrv_destroy_workqueue(nvme->event_wq);
 	if (nvme->wq)
 		udrv_destroy_workqueue(nvme->wq);
+	if (nvme->event_wq)
+		udrv_destroy_workqueue(nvme->event_wq);
+	nvme_ns_free(nvme);
 	udrv_dma_free_coherent(nvme->dev, UDRV_PAGE_SIZE, nvme->shadows, nvme->shadows_iova);
 	udrv_dma_free_coherent(nvme->dev, UDRV_PAGE_SIZE, nvme->event_idxs, nvme->event_idxs_iova);
 	nvme_admin_exit(nvme);
@@ -221,6 +224,7 @@ int udrv_nvme_attach(struct udrv_device *dev, const struct udrv_nvme_options *op
 	if (ret)
 		goto err_stop;
 	nvme_set_state(nvme, NVME_LIVE);
+	nvme_admin_listen(nvme);
 	(void)udrv_queue_delayed_work(nvme->wq, &nvme->tick_work, NVME_TICK_MS * UDRV_HZ / 1000);
 	say_hello(nvme);
 	*nvme_out = nvme;
@@ -243,10 +247,13 @@ void udrv_nvme_detach(struct udrv_nvme *nvme)
 {
 	if (!nvme)
 		return;
+	pthread_mutex_lock(&nvme->state_lock);
 	__atomic_store_n(&nvme->detaching, true, __ATOMIC_SEQ_CST);
+	pthread_mutex_unlock(&nvme->state_lock);
 	(void)udrv_cancel_delayed_work_sync(&nvme->tick_work);
 	(void)udrv_cancel_work_sync(&nvme->reset_work);
 	/* Nobody resets any more: who waits for an answer gets none. */
+	nvme_admin_close(nvme);
 	if (nvme->state != NVME_DEAD && nvme_shut_down(nvme))
 		udrv_dev_warn(nvme->dev, "it may have to recover when it is used next");
 	(void)nvme_quiet(nvme);

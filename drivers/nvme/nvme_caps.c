@@ -124,9 +124,9 @@ int nvme_enable(struct udrv_nvme *nvme)
 	nvme_write32(nvme, NVME_REG_AQA, NVME_AQA(q->mask + 1, q->mask + 1));
 	nvme_write64(nvme, NVME_REG_ASQ, q->sq_iova);
 	nvme_write64(nvme, NVME_REG_ACQ, q->cq_iova);
-	nvme->cc = NVME_CC_EN | NVME_CC_CSS_NVM | NVME_CC_MPS(nvme->page_shift) | NVME_CC_AMS_RR |
-		   NVME_CC_IOSQES(6u) | NVME_CC_IOCQES(4u);
-	nvme_write32(nvme, NVME_REG_CC, nvme->cc);
+	const uint32_t cc = NVME_CC_EN | NVME_CC_CSS_NVM | NVME_CC_MPS(nvme->page_shift) |
+			    NVME_CC_AMS_RR | NVME_CC_IOSQES(6u) | NVME_CC_IOCQES(4u);
+	nvme_write32(nvme, NVME_REG_CC, cc);
 	return complain(
 		nvme, "ready",
 		await_status(nvme, NVME_CSTS_RDY, NVME_CSTS_RDY, ready_timeout_ms(nvme), true));

@@ -37,10 +37,12 @@ struct udrv_nvme {
 	uint64_t cap;
 	uint32_t vs;
 	unsigned int page_shift;
-	uint32_t cc; /* what was written to CC last */
 	struct nvme_id_ctrl *id;
 	uint32_t max_transfer;
 	bool sgl;
+	bool shadows_on;
+	bool membarrier;
+	bool detaching;
 
 	/* Interrupts: 0 is the admin queue's; none: everything is polled. */
 	unsigned int vectors;
@@ -64,10 +66,10 @@ struct udrv_nvme {
 	pthread_mutex_t queues_lock; /* the table; for moments */
 	unsigned int queues_max;
 	struct udrv_nvme_queue *queues[NVME_QUEUES_MAX + 1]; /* by qid */
-	uint32_t *shadows, *event_idxs;			     /* pages of 5.7, or NULL */
+	uint32_t attention; /* what queues that come now begin with: NVME_Q_FROZEN, NVME_Q_DEAD */
+	bool formatting;    /* no queue may come */
+	uint32_t *shadows, *event_idxs; /* pages of 5.7, or NULL */
 	udrv_iova_t shadows_iova, event_idxs_iova;
-	bool shadows_on;
-	bool membarrier;
 
 	pthread_mutex_t ns_lock; /* the table's changes */
 	struct nvme_namespaces namespaces;
@@ -78,7 +80,6 @@ struct udrv_nvme {
 	struct udrv_work_struct reset_work;
 	struct udrv_work_struct event_work;
 	struct udrv_delayed_work tick_work;
-	bool detaching;
 	uint32_t events[16]; /* completion DW0 of asynchronous events, under admin_lock */
 	unsigned int event_count;
 	uint32_t to_tell; /* bits of enum udrv_nvme_event; atomic */
@@ -118,6 +119,10 @@ int nvme_admin_init(struct udrv_nvme *nvme);
 void nvme_admin_exit(struct udrv_nvme *nvme);
 /* The controller was enabled with an empty queue: commands are taken. */
 void nvme_admin_open(struct udrv_nvme *nvme);
+/* No more commands are taken. */
+void nvme_admin_close(struct udrv_nvme *nvme);
+/* See what has been completed. */
+void nvme_admin_look(struct udrv_nvme *nvme);
 /* The controller is quiet: everything in flight ends, and the queue is empty. */
 void nvme_admin_cancel(struct udrv_nvme *nvme);
 /*

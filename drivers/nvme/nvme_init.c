@@ -2,6 +2,7 @@
 /* From an enabled controller to one that is used: NVM Express 1.4, 7.6.1, after its register part.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "nvme_ctrl.h"
@@ -43,10 +44,17 @@ static int check_entries(const struct udrv_nvme *nvme)
 
 static int identify(struct udrv_nvme *nvme)
 {
-	struct nvme_id_ctrl *id = nvme->id;
-	int ret = nvme_admin_identify(nvme, NVME_CNS_CTRL, 0, id, true);
+	struct nvme_id_ctrl *id = malloc(sizeof(*id));
+	int ret = -ENOMEM;
 
+	if (id)
+		ret = nvme_admin_identify(nvme, NVME_CNS_CTRL, 0, id, true);
 	ret = explain(nvme, "identify the controller", ret);
+	/* Others look at it; after a reset it is the same again. */
+	if (!ret && memcmp(nvme->id, id, sizeof(*id)) != 0)
+		memcpy(nvme->id, id, sizeof(*id));
+	free(id);
+	id = nvme->id;
 	if (!ret)
 		ret = check_entries(nvme);
 	if (ret)
@@ -150,6 +158,17 @@ static int create_sq(struct udrv_nvme *nvme, const struct udrv_nvme_queue *q, bo
 	return nvme_admin_run(nvme, &sqe, NULL, 0, NULL, own);
 }
 
+/* Of which the memory goes: if the controller keeps it, only a reset helps. */
+static void delete_cq(struct udrv_nvme *nvme, const struct udrv_nvme_queue *q, bool own)
+{
+	const struct nvme_sqe sqe = {.opcode = NVME_ADMIN_DELETE_CQ, .cdw10 = q->qid};
+
+	if (nvme_admin_run(nvme, &sqe, NULL, 0, NULL, own) && !own) {
+		nvme_want_reset(nvme, "a queue that cannot be deleted");
+		(void)nvme_await_live(nvme);
+	}
+}
+
 /* 5.7: the same places as the doorbells' have. */
 static void point_to_shadows(const struct udrv_nvme *nvme, struct udrv_nvme_queue *q)
 {
@@ -173,21 +192,23 @@ int nvme_queue_tell(struct udrv_nvme *nvme, struct udrv_nvme_queue *q, bool own)
 {
 	int ret;
 
-	memset(q->cq, 0, (q->mask + 1) * sizeof(*q->cq));
+	nvme_queue_clear(q);
 	point_to_shadows(nvme, q);
-	q->sgl = nvme->sgl;
 	ret = create_cq(nvme, q, own);
-	if (!ret)
+	if (!ret) {
 		ret = create_sq(nvme, q, own);
+		if (ret > 0)
+			delete_cq(nvme, q, own);
+	}
 	return explain(nvme, "create an I/O queue", ret);
 }
 
-/* After a reset: those that there were. Fewer may be granted than before. */
+/* After a reset: those that there were, and that are granted again. */
 static int create_queues(struct udrv_nvme *nvme)
 {
 	int ret = 0;
 
-	for (unsigned int qid = 1; qid <= NVME_QUEUES_MAX && !ret; qid++)
+	for (unsigned int qid = 1; qid <= nvme->queues_max && !ret; qid++)
 		if (nvme->queues[qid])
 			ret = nvme_queue_tell(nvme, nvme->queues[qid], true);
 	return ret;
@@ -202,9 +223,5 @@ int nvme_initialise(struct udrv_nvme *nvme)
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && !ret; i++)
 		ret = steps[i](nvme);
-	if (!ret)
-		ret = nvme_ns_scan(nvme, true);
-	if (!ret)
-		nvme_admin_listen(nvme);
-	return ret;
+	return ret ? ret : nvme_ns_scan(nvme, true);
 }

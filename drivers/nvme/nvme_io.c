@@ -165,7 +165,8 @@ void udrv_nvme_submit(struct udrv_nvme_queue *q)
 		return; /* what is not rung is sent when the reset is over */
 	nvme_ring_sq(q);
 	nvme_leave(q);
-	if (nvme_unlikely(nvme_reached(q->now, q->check_at)))
+	/* After a long pause of the process much may be done already. */
+	if (nvme_unlikely(nvme_should_look(q)) && !nvme_has_completion(q))
 		nvme_look_for_late(q);
 }
 
@@ -215,14 +216,15 @@ static __attribute__((noinline)) bool complete_odd(struct udrv_nvme_queue *q,
  * Entered, and at most once: callbacks cannot come here. The controller is told of what was taken
  * afterwards, so that it writes none of these entries before.
  */
-static unsigned int reap(struct udrv_nvme_queue *q, unsigned int max)
+unsigned int nvme_reap(struct udrv_nvme_queue *q, unsigned int max)
 {
 	const struct reaped r = {q->trackers, q->mask, (uint32_t)q->qid << 16};
 	const struct nvme_cqe *const end = q->cq + q->mask + 1;
 	const struct nvme_cqe *entry = q->cq + q->head;
 	uint32_t phase = q->phase;
 	unsigned int called = 0;
-	unsigned int left = max;
+	/* However many the controller writes: a reset may wait for the end. */
+	unsigned int left = max - 1 < q->mask ? max : q->mask + 1;
 
 	do {
 		const uint32_t status = __atomic_load_n(&entry->status, __ATOMIC_ACQUIRE);
@@ -263,7 +265,7 @@ static unsigned int poll_idle(struct udrv_nvme_queue *q)
 	if (nvme_likely(++q->idle % NVME_IDLE_POLLS))
 		return 0;
 	q->now = nvme_clock();
-	if (nvme_unlikely(q->in_flight && nvme_reached(q->now, q->check_at)))
+	if (nvme_unlikely(q->in_flight && nvme_should_look(q)))
 		nvme_look_for_late(q);
 	return 0;
 }
@@ -287,12 +289,12 @@ unsigned int udrv_nvme_poll(struct udrv_nvme_queue *q, unsigned int max)
 		return poll_idle(q);
 	}
 	nvme_callbacks_begin();
-	called = reap(q, max ? max : UINT32_MAX);
+	called = nvme_reap(q, max);
 	nvme_callbacks_end();
 	ring_both(q);
 	nvme_leave(q);
 	/* The time is that of the last command that a callback put. */
-	if (nvme_unlikely(nvme_reached(q->now, q->check_at)))
+	if (nvme_unlikely(nvme_should_look(q)))
 		nvme_look_for_late(q);
 	return called;
 }

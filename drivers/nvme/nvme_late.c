@@ -10,9 +10,6 @@
 
 #include "nvme_ctrl.h"
 
-/* How often a late command is looked for within the timeout. */
-#define LOOKS 4
-
 /* Is the slot between what was rung and the tail, so unknown to the controller? */
 static bool is_unsent(const struct udrv_nvme_queue *q, uint32_t slot)
 {
@@ -23,7 +20,7 @@ static void look_at(struct udrv_nvme_queue *q, struct nvme_tracker *t)
 {
 	struct udrv_nvme *nvme = q->nvme;
 
-	if (!t->done || !nvme_reached(q->now, t->started + q->timeout))
+	if (!t->done || !nvme_has_passed(q->now, t->started, q->timeout))
 		return;
 	t->started = q->now;
 	if (t->flags & NVME_T_ABORTING) {
@@ -43,7 +40,10 @@ void nvme_look_for_late(struct udrv_nvme_queue *q)
 {
 	struct nvme_moved *m;
 
-	q->check_at = q->now + q->timeout / LOOKS + 1;
+	q->checked = q->now;
+	/* The admin queue's are looked for by those who wait for them. */
+	if (!q->qid)
+		return;
 	for (uint32_t i = 0; i <= q->mask; i++)
 		if (!is_unsent(q, i))
 			look_at(q, &q->trackers[i]);
@@ -55,8 +55,10 @@ static void save(struct udrv_nvme_queue *q, const struct nvme_command *c, bool s
 		 struct nvme_saved *to)
 {
 	to->sqe = *c->sqe;
-	to->sent = sent;
 	nvme_take_out(q, c, &to->t);
+	if (sent)
+		to->t.flags |= NVME_T_TRIED;
+	to->sent = sent;
 }
 
 /* The oldest first: those aside, then round from the tail. */
@@ -92,7 +94,8 @@ unsigned int nvme_end_all(struct udrv_nvme_queue *q, uint32_t sent, uint32_t uns
 
 	nvme_callbacks_begin();
 	for (unsigned int i = 0; i < count; i++)
-		(void)end_saved(q, &q->saved[i], q->saved[i].sent ? sent : unsent);
+		(void)end_saved(q, &q->saved[i],
+				q->saved[i].t.flags & NVME_T_TRIED ? sent : unsent);
 	nvme_callbacks_end();
 	return count;
 }

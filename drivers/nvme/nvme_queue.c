@@ -65,7 +65,7 @@ int nvme_queue_init(struct udrv_nvme_queue *q, struct udrv_nvme *nvme, uint16_t 
 	for (uint32_t i = 0; i < entries; i++)
 		q->trackers[i].cid = (uint16_t)i;
 	q->now = nvme_clock();
-	q->check_at = q->now + q->timeout / 4 + 1;
+	q->checked = q->now;
 	q->depth = q->full_depth;
 	nvme_queue_rewind(q);
 	return 0;
@@ -94,18 +94,20 @@ void nvme_queue_rewind(struct udrv_nvme_queue *q)
 	q->phase = 1;
 }
 
-static void wake_fd(const struct udrv_nvme_queue *q)
+/* The owner may be looking whether there is something. */
+void nvme_queue_clear(struct udrv_nvme_queue *q)
+{
+	for (uint32_t i = 0; i <= q->mask; i++)
+		__atomic_store_n(&q->cq[i].status, 0, __ATOMIC_RELAXED);
+}
+
+void nvme_queue_wake(struct udrv_nvme_queue *q)
 {
 	const uint64_t one = 1;
 
 	/* Cannot fail: the counter would have to be at its maximum. */
 	if (q->efd >= 0)
 		(void)!write(q->efd, &one, sizeof(one));
-}
-
-void nvme_queue_wake(struct udrv_nvme_queue *q)
-{
-	wake_fd(q);
 }
 
 void nvme_queue_freeze(struct udrv_nvme_queue *q, uint32_t bits)
@@ -123,5 +125,5 @@ void nvme_queue_freeze(struct udrv_nvme_queue *q, uint32_t bits)
 void nvme_queue_thaw(struct udrv_nvme_queue *q, uint32_t bits)
 {
 	__atomic_store_n(&q->attention, bits, __ATOMIC_RELEASE);
-	wake_fd(q);
+	nvme_queue_wake(q);
 }

@@ -27,7 +27,8 @@
 #define nvme_likely(x)	 __builtin_expect(!!(x), 1)
 #define nvme_unlikely(x) __builtin_expect(!!(x), 0)
 
-#define NVME_LIST_SIZE 4096u /* bytes: the smallest page */
+#define NVME_CID_MAX   0x7fffu /* 4.2: 0xffff is no command's */
+#define NVME_LIST_SIZE 4096u   /* bytes: the smallest page */
 
 /* Buffers of one command that were mapped, or copied, for it alone. */
 struct nvme_maps {
@@ -50,6 +51,7 @@ struct nvme_maps {
 #define NVME_T_ONCE	0x02u /* not to be sent again */
 #define NVME_T_MAPS	0x04u /* maps are to be undone */
 #define NVME_T_LIST	0x08u /* list is to be given back */
+#define NVME_T_TRIED	0x10u /* it was sent before: it may have been carried out */
 
 struct nvme_tracker {
 	udrv_nvme_done_t done; /* NULL: free */
@@ -89,9 +91,8 @@ struct nvme_moved {
 #define NVME_Q_FROZEN 0x1u /* the controller is being reset: hands off */
 #define NVME_Q_RESEND 0x2u /* that is over: what had no answer is sent again */
 #define NVME_Q_DEAD   0x4u /* it was given up: everything ends */
-#define NVME_Q_INNOCENT                                                                            \
-	0x8u /* with RESEND: somebody asked for the reset, no command is to blame                  \
-	      */
+/* With RESEND: somebody asked for the reset, no command is to blame. */
+#define NVME_Q_INNOCENT 0x8u
 
 struct udrv_nvme_queue {
 	/* What is put into it. */
@@ -121,7 +122,7 @@ struct udrv_nvme_queue {
 	volatile uint32_t *cq_shadow, *cq_event;
 	uint32_t inside;
 	uint32_t attention; /* NVME_Q_*; other threads set it */
-	uint32_t check_at;  /* by the clock: look for what takes too long */
+	uint32_t checked;   /* by the clock: what takes too long was looked for */
 	uint32_t timeout;   /* ms */
 	uint32_t idle;	    /* polls that found nothing */
 	bool fences;	    /* there is no membarrier() */
@@ -156,10 +157,16 @@ static inline uint32_t nvme_clock(void)
 	return (uint32_t)now.tv_sec * 1000u + (uint32_t)now.tv_nsec / 1000000u;
 }
 
-/* Is that time not before the other one. */
-static inline bool nvme_reached(uint32_t now, uint32_t time)
+/* Has so much time gone by? Right for spans of 49 days; a command has a shorter life. */
+static inline bool nvme_has_passed(uint32_t now, uint32_t since, uint32_t span)
 {
-	return (int32_t)(now - time) >= 0;
+	return now - since >= span;
+}
+
+/* Is it time to look for commands that take too long: four times within what they may take. */
+static inline bool nvme_should_look(const struct udrv_nvme_queue *q)
+{
+	return nvme_has_passed(q->now, q->checked, q->timeout / 4 + 1);
 }
 
 /* True: the rings are ours until nvme_leave(). */
@@ -233,7 +240,7 @@ static inline void nvme_put(struct udrv_nvme_queue *q, struct nvme_tracker *t, u
 
 static inline uint16_t nvme_next_cid(const struct udrv_nvme_queue *q, const struct nvme_tracker *t)
 {
-	return (uint16_t)(t->cid + q->mask + 1);
+	return (t->cid + q->mask + 1) & NVME_CID_MAX;
 }
 
 /* nvme_queue.c: zeroes that begin a cache line, for free(); or NULL. */
@@ -247,6 +254,8 @@ int nvme_queue_init(struct udrv_nvme_queue *q, struct udrv_nvme *nvme, uint16_t 
 void nvme_queue_exit(struct udrv_nvme_queue *q);
 /* As after a reset: empty, the first phase. Nobody is inside, or it is the caller. */
 void nvme_queue_rewind(struct udrv_nvme_queue *q);
+/* No entry is new in the first phase. */
+void nvme_queue_clear(struct udrv_nvme_queue *q);
 /* Another thread: bits of attention; when it returns the owner is not inside. */
 void nvme_queue_freeze(struct udrv_nvme_queue *q, uint32_t bits);
 /* Likewise, instead of those that are set. The owner is woken. */
@@ -263,6 +272,8 @@ struct nvme_data {
 /* Any command, whose buffer pointers are in place already. On success data is the command's. */
 int nvme_put_sqe(struct udrv_nvme_queue *q, const struct nvme_sqe *sqe,
 		 const struct nvme_data *data, uint8_t flags, udrv_nvme_done_t done, void *ctx);
+/* nvme_io.c: entered: take what is there, without a word to the controller about commands. */
+unsigned int nvme_reap(struct udrv_nvme_queue *q, unsigned int max);
 /* A completion that is not simply a success: true if a callback was called. Entered. */
 bool nvme_complete_odd(struct udrv_nvme_queue *q, const struct nvme_cqe *cqe);
 

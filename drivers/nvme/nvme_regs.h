@@ -289,7 +289,7 @@ enum nvme_feature {
 #define NVME_FEAT_SUPPORTED 3u
 #define NVME_FEAT_SAVE	    0x80000000u
 /* 5.21.1.11 */
-#define NVME_ASYNC_SMART_ALL	 0x00ffu
+#define NVME_ASYNC_SMART_ALL	 0x001fu /* bits 4:0 of the critical warning */
 #define NVME_ASYNC_NS_CHANGED	 0x0100u
 #define NVME_ASYNC_FW_ACTIVATION 0x0200u
 

@@ -57,7 +57,7 @@ static void want(struct udrv_nvme *nvme, const char *why, bool asked)
 	bool begun;
 
 	pthread_mutex_lock(&nvme->state_lock);
-	begun = nvme->state == NVME_LIVE;
+	begun = nvme->state == NVME_LIVE && !nvme->detaching;
 	if (begun) {
 		nvme->state = NVME_RESETTING;
 		nvme->asked = asked;
@@ -78,18 +78,22 @@ void nvme_want_reset(struct udrv_nvme *nvme, const char *why)
 static void freeze(struct udrv_nvme *nvme)
 {
 	pthread_mutex_lock(&nvme->queues_lock);
+	nvme->attention = NVME_Q_FROZEN;
 	for (unsigned int qid = 1; qid <= NVME_QUEUES_MAX; qid++)
 		if (nvme->queues[qid])
 			nvme_queue_freeze(nvme->queues[qid], NVME_Q_FROZEN);
 	pthread_mutex_unlock(&nvme->queues_lock);
 }
 
+/* Queues that the controller grants no more end. */
 static void thaw(struct udrv_nvme *nvme, uint32_t bits)
 {
 	pthread_mutex_lock(&nvme->queues_lock);
+	nvme->attention = bits & NVME_Q_DEAD;
 	for (unsigned int qid = 1; qid <= NVME_QUEUES_MAX; qid++)
 		if (nvme->queues[qid])
-			nvme_queue_thaw(nvme->queues[qid], bits);
+			nvme_queue_thaw(nvme->queues[qid],
+					qid <= nvme->queues_max ? bits : NVME_Q_DEAD);
 	pthread_mutex_unlock(&nvme->queues_lock);
 }
 
@@ -113,6 +117,7 @@ static int try_restart(struct udrv_nvme *nvme, bool *hopeless)
 	pthread_mutex_lock(&nvme->config_lock);
 	ret = restart(nvme);
 	if (ret) {
+		nvme_admin_close(nvme);
 		*hopeless = nvme_quiet(nvme);
 		nvme_admin_cancel(nvme);
 	}
@@ -122,9 +127,10 @@ static int try_restart(struct udrv_nvme *nvme, bool *hopeless)
 
 static void revive(struct udrv_nvme *nvme)
 {
-	nvme->resets++;
+	__atomic_fetch_add(&nvme->resets, 1, __ATOMIC_RELAXED);
 	thaw(nvme, NVME_Q_RESEND | (nvme->asked ? NVME_Q_INNOCENT : 0));
 	nvme_set_state(nvme, NVME_LIVE);
+	nvme_admin_listen(nvme);
 	udrv_dev_notice(nvme->dev, "the controller works again");
 	nvme_tell_later(nvme, UDRV_NVME_EVENT_RESET);
 }
@@ -145,12 +151,13 @@ void nvme_reset_work(struct udrv_work_struct *work)
 	int ret;
 
 	freeze(nvme);
+	nvme_admin_close(nvme);
 	ret = nvme_quiet(nvme);
 	hopeless = ret;
 	nvme_admin_cancel(nvme);
 	for (int i = 0; i < TRIES && !hopeless; i++) {
 		ret = udrv_device_gone(nvme->dev) ? -ENODEV : try_restart(nvme, &hopeless);
-		if (!ret || ret == -ENODEV)
+		if (!ret || ret == -ENODEV || ret == -ECANCELED)
 			break;
 	}
 	if (ret)
@@ -188,6 +195,7 @@ void nvme_tick_work(struct udrv_work_struct *work)
 		nvme_want_reset(nvme, "the device is gone");
 	else if (status & NVME_CSTS_CFS)
 		nvme_want_reset(nvme, "it reports a fatal status");
+	nvme_admin_look(nvme);
 	pthread_mutex_lock(&nvme->queues_lock);
 	for (unsigned int qid = 1; qid <= NVME_QUEUES_MAX; qid++) {
 		const struct udrv_nvme_queue *q = nvme->queues[qid];

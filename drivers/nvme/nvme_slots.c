@@ -161,6 +161,7 @@ static bool retry(struct udrv_nvme_queue *q, const struct nvme_command *c, uint3
 		return false;
 	nvme_take_out(q, c, &was);
 	was.retries++;
+	was.flags |= NVME_T_TRIED;
 	/* There is room for one more now, but for want of memory. */
 	if (nvme_make_room(q)) {
 		nvme_release_data(q, &was);
@@ -184,7 +185,7 @@ static void complain(struct udrv_nvme_queue *q, const struct nvme_cqe *cqe)
 
 bool nvme_complete_odd(struct udrv_nvme_queue *q, const struct nvme_cqe *cqe)
 {
-	const uint32_t status = cqe->status >> 1;
+	uint32_t status = cqe->status >> 1;
 	struct nvme_tracker was;
 	struct nvme_command c;
 
@@ -192,6 +193,10 @@ bool nvme_complete_odd(struct udrv_nvme_queue *q, const struct nvme_cqe *cqe)
 		complain(q, cqe);
 		return false;
 	}
+	/* These two are what the host says. */
+	if ((status & NVME_STATUS_MASK) == NVME_SC_HOST_PATHING ||
+	    (status & NVME_STATUS_MASK) == NVME_SC_HOST_ABORTED)
+		status = NVME_SC_INTERNAL | NVME_STATUS_DNR;
 	if (status && retry(q, &c, status))
 		return false;
 	nvme_take_out(q, &c, &was);

@@ -72,20 +72,14 @@ static int free_qid(const struct udrv_nvme *nvme)
 	return -EMFILE;
 }
 
+/* Resets know it from now on; one that has begun meanwhile thaws it. */
 static void show(struct udrv_nvme *nvme, uint16_t qid, struct udrv_nvme_queue *q)
 {
 	pthread_mutex_lock(&nvme->queues_lock);
 	nvme->queues[qid] = q;
+	if (q)
+		q->attention = nvme->attention;
 	pthread_mutex_unlock(&nvme->queues_lock);
-}
-
-/* It may be used, unless a reset has begun: that makes it anew, and thaws it. */
-static void begin_use(struct udrv_nvme *nvme, struct udrv_nvme_queue *q)
-{
-	pthread_mutex_lock(&nvme->state_lock);
-	if (nvme->state == NVME_LIVE)
-		__atomic_store_n(&q->attention, 0, __ATOMIC_RELEASE);
-	pthread_mutex_unlock(&nvme->state_lock);
 }
 
 /* config_lock. */
@@ -98,19 +92,18 @@ static int make(struct udrv_nvme *nvme, const struct udrv_nvme_queue_options *op
 
 	if (entries < 0 || qid < 0)
 		return entries < 0 ? entries : qid;
+	if (nvme->formatting)
+		return -EBUSY;
 	ret = nvme_queue_init(q, nvme, (uint16_t)qid, (unsigned int)entries);
 	if (ret)
 		return ret;
 	q->completion = options->completion;
 	take_vector(nvme, q);
-	q->attention = NVME_Q_FROZEN;
-	show(nvme, q->qid, q);
 	ret = nvme_queue_tell(nvme, q, false);
 	if (!ret) {
-		begin_use(nvme, q);
+		show(nvme, q->qid, q);
 		return 0;
 	}
-	show(nvme, q->qid, NULL);
 	give_vector(q);
 	nvme_queue_exit(q);
 	return ret;
@@ -138,18 +131,30 @@ int udrv_nvme_queue_create(struct udrv_nvme *nvme, const struct udrv_nvme_queue_
 	return ret;
 }
 
-/* What was completed before the queue went is told as it was; what was not rung never is. */
-static void drain(struct udrv_nvme_queue *q)
+/* Takes no more. */
+static void refuse(struct udrv_nvme_queue *q)
 {
 	q->refuse = -ESHUTDOWN;
 	q->depth = 0;
 	q->quick = 0;
-	q->rung = q->tail;
-	(void)udrv_nvme_poll(q, 0);
+}
+
+/* What was completed before the submission queue went is told as it was. */
+static void drain(struct udrv_nvme_queue *q)
+{
+	if (!nvme_enter(q))
+		return;
+	if (nvme_has_completion(q)) {
+		nvme_callbacks_begin();
+		(void)nvme_reap(q, 0);
+		nvme_callbacks_end();
+		nvme_ring_cq(q);
+	}
+	nvme_leave(q);
 }
 
 /* 5.6, then 5.5. If the controller does not answer, a reset makes it forget the queue. */
-static void delete (struct udrv_nvme *nvme, struct udrv_nvme_queue *q)
+static bool delete (struct udrv_nvme *nvme, struct udrv_nvme_queue *q)
 {
 	struct nvme_sqe sqe = {.opcode = NVME_ADMIN_DELETE_SQ, .cdw10 = q->qid};
 	int ret = nvme_admin_run(nvme, &sqe, NULL, 0, NULL, false);
@@ -164,6 +169,7 @@ static void delete (struct udrv_nvme *nvme, struct udrv_nvme_queue *q)
 			     udrv_nvme_status_text((uint32_t)ret));
 		nvme_want_reset(nvme, "a queue that cannot be deleted");
 	}
+	return !ret;
 }
 
 /*
@@ -173,6 +179,7 @@ static void delete (struct udrv_nvme *nvme, struct udrv_nvme_queue *q)
 void udrv_nvme_queue_destroy(struct udrv_nvme_queue *q)
 {
 	struct udrv_nvme *nvme;
+	uint32_t sent;
 
 	if (!q)
 		return;
@@ -181,17 +188,14 @@ void udrv_nvme_queue_destroy(struct udrv_nvme_queue *q)
 		udrv_dev_err(nvme->dev, "queue %u destroyed in a callback: left alone", q->qid);
 		return;
 	}
+	refuse(q);
 	pthread_mutex_lock(&nvme->config_lock);
 	show(nvme, q->qid, NULL);
-	delete (nvme, q);
+	sent = delete (nvme, q) ? NVME_SC_ABORT_SQ_DELETED : NVME_SC_HOST_ABORTED;
 	pthread_mutex_unlock(&nvme->config_lock);
 	/* Live again, or quiet for ever. */
 	(void)nvme_await_live(nvme);
-	q->refuse = -ESHUTDOWN;
-	q->depth = 0;
-	q->quick = 0;
-	__atomic_store_n(&q->attention, NVME_Q_DEAD, __ATOMIC_RELEASE);
-	(void)nvme_end_all(q, NVME_SC_ABORT_SQ_DELETED, NVME_SC_ABORT_SQ_DELETED);
+	(void)nvme_end_all(q, sent, NVME_SC_ABORT_SQ_DELETED);
 	give_vector(q);
 	nvme_queue_exit(q);
 	free(q);
@@ -218,9 +222,15 @@ bool udrv_nvme_arm(struct udrv_nvme_queue *q)
 	uint64_t count;
 	const struct iovec iov = {&count, sizeof(count)};
 
+	const uint32_t attention = __atomic_load_n(&q->attention, __ATOMIC_ACQUIRE);
+
 	if (q->efd >= 0)
 		(void)!preadv2(q->efd, &iov, 1, -1, RWF_NOWAIT);
-	return __atomic_load_n(&q->attention, __ATOMIC_ACQUIRE) ? true : nvme_has_completion(q);
+	if (!attention)
+		return nvme_has_completion(q);
+	/* The end of a reset is signalled; of what is dead, nothing will come once all has ended.
+	 */
+	return attention & NVME_Q_RESEND || (attention & NVME_Q_DEAD && q->in_flight);
 }
 
 void udrv_nvme_wake(struct udrv_nvme_queue *q)

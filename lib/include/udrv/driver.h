@@ -26,10 +26,12 @@ struct udrv_pci_device_id {
 /** UDRV_PCI_DEVICE() - initialiser that matches a vendor and device id. */
 #define UDRV_PCI_DEVICE(vend, dev) (vend), (dev), UDRV_PCI_ANY_ID, UDRV_PCI_ANY_ID, 0, 0, 0
 
-/** UDRV_VERB_* - what a verb is like: the flags of struct udrv_verb. */
-#define UDRV_VERB_FREE_DEVICE 0x1u /* without a daemon it runs in the caller's process */
-#define UDRV_VERB_DATA_IN     0x2u /* it reads the caller's data: udrv_verb_read() */
-#define UDRV_VERB_DATA_OUT    0x4u /* it gives the caller data: udrv_verb_write() */
+/** UDRV_VERB_FREE_DEVICE - of a verb: without a daemon it runs in the caller's process. */
+#define UDRV_VERB_FREE_DEVICE (1u << 0)
+/** UDRV_VERB_DATA_IN - of a verb: it reads the caller's data by udrv_verb_read(). */
+#define UDRV_VERB_DATA_IN (1u << 1)
+/** UDRV_VERB_DATA_OUT - of a verb: it gives the caller data by udrv_verb_write(). */
+#define UDRV_VERB_DATA_OUT (1u << 2)
 
 /**
  * struct udrv_verb - something that a running driver can be asked for

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: MIT
+/* The NVMe library's resets, timeouts and queues when they come at the wrong moment. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <udrv/delay.h>
+#include <udrv/ktime.h>
+
+#include "backend/model.h"
+#include "backend/model_nvme.h"
+#include "nvme_ctrl.h"
+
+#include "support/nvme_load.h"
+#include "support/suite.h"
+
+static const struct udrv_nvme_options impatient = {.io_timeout_ms = 100, .admin_timeout_ms = 1000};
+static const struct udrv_nvme_options patient = {.io_timeout_ms = 10000, .admin_timeout_ms = 20000};
+
+static struct nvme_rig rig;
+static unsigned char *buf;
+
+static void open_with(const struct udrv_nvme_options *options)
+{
+	nvme_rig_open(&rig, options);
+	buf = nvme_rig_memory(&rig, 4096);
+}
+
+static void setup(void)
+{
+	open_with(&impatient);
+	nvme_rig_queue(&rig, 16, UDRV_NVME_POLLED);
+}
+
+static void setup_patient(void)
+{
+	open_with(&patient);
+}
+
+static void teardown(void)
+{
+	udrv__model_nvme_heal(rig.dev);
+	nvme_rig_close(&rig);
+}
+
+static struct udrv_nvme_info info(void)
+{
+	struct udrv_nvme_info i;
+
+	udrv_nvme_get_info(rig.nvme, &i);
+	return i;
+}
+
+static uint64_t bad_doorbells(void)
+{
+	struct udrv__model_nvme_counts counts;
+
+	udrv__model_nvme_get_counts(rig.dev, &counts);
+	return counts.bad_doorbells;
+}
+
+static void inject(enum udrv__model_nvme_fault_kind kind, uint16_t qid, int opcode,
+		   unsigned int count, uint32_t value)
+{
+	const struct udrv__model_nvme_fault fault = {
+		.kind = kind,
+		.qid = qid,
+		.any_opcode = opcode < 0,
+		.opcode = opcode < 0 ? 0 : (uint8_t)opcode,
+		.count = count,
+		.value = value,
+	};
+
+	ck_assert_int_eq(udrv__model_nvme_inject(rig.dev, &fault), 0);
+}
+
+static void put_read(struct nvme_rig_wait *w)
+{
+	ck_assert_int_eq(udrv_nvme_read(rig.q, rig.ns, buf, 0, 1, 0, nvme_rig_done, w), 0);
+	udrv_nvme_submit(rig.q);
+}
+
+static atomic_bool stop;
+static atomic_uint resets;
+
+static void *reset_once(void *ctx)
+{
+	(void)ctx;
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	return NULL;
+}
+
+static void *reset_always(void *ctx)
+{
+	(void)ctx;
+	while (!stop) {
+		ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+		resets++;
+	}
+	return NULL;
+}
+
+static void await_frozen(void)
+{
+	while (!(__atomic_load_n(&rig.q->attention, __ATOMIC_ACQUIRE) & NVME_Q_FROZEN))
+		udrv_usleep_range(100, 200);
+}
+
+START_TEST(a_reset_before_word_of_the_last_one_was_taken)
+{
+	const struct udrv__model_nvme_switches never = {.never_ready = true};
+	struct nvme_rig_wait w = {0};
+	struct udrv__model_nvme_counts before;
+	struct udrv__model_nvme_counts after;
+	pthread_t thread;
+
+	inject(UDRV__MODEL_NVME_SWALLOW, 1, -1, 1, 0);
+	put_read(&w);
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	udrv__model_nvme_set_switches(rig.dev, &never);
+	ck_assert_int_eq(pthread_create(&thread, NULL, reset_once, NULL), 0);
+	await_frozen();
+	udrv__model_nvme_get_counts(rig.dev, &before);
+	ck_assert_uint_eq(udrv_nvme_poll(rig.q, 0), 0);
+	ck_assert(rig.q->attention & NVME_Q_FROZEN);
+	udrv__model_nvme_get_counts(rig.dev, &after);
+	ck_assert_uint_eq(after.doorbells, before.doorbells);
+	udrv__model_nvme_heal(rig.dev);
+	pthread_join(thread, NULL);
+	ck_assert_uint_eq(nvme_rig_await(&rig, &w), 0);
+}
+END_TEST
+
+/* An owner who looks seldom; what is read is what was written. */
+START_TEST(resets_back_to_back)
+{
+	static struct nvme_load load;
+	pthread_t thread;
+
+	nvme_rig_queue(&rig, 64, UDRV_NVME_POLLED);
+	load = (struct nvme_load){.rig = &rig, .depth = 32};
+	nvme_load_begin(&load);
+	ck_assert_int_eq(pthread_create(&thread, NULL, reset_always, NULL), 0);
+	while (resets < 500) {
+		for (unsigned int i = 0; i < load.depth; i++)
+			if (!load.slots[i].busy && nvme_load_choose(&load, &load.slots[i]))
+				ck_assert(nvme_load_put(&load, &load.slots[i]));
+		udrv_nvme_submit(rig.q);
+		if (rand() % 3 == 0)
+			udrv_usleep_range(0, (unsigned int)rand() % 2000);
+		(void)udrv_nvme_poll(rig.q, 0);
+	}
+	stop = true;
+	pthread_join(thread, NULL);
+	nvme_load_finish(&load);
+	ck_assert_uint_eq(load.failed, 0);
+	ck_assert_uint_eq(info().bad_completions, 0);
+	ck_assert_uint_eq(bad_doorbells(), 0);
+}
+END_TEST
+
+START_TEST(queues_come_and_go_during_resets)
+{
+	const struct udrv_nvme_queue_options o = {.entries = 16, .completion = UDRV_NVME_POLLED};
+	unsigned int made = 0;
+	pthread_t thread;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, reset_always, NULL), 0);
+	while (resets < 500 || made < 10) {
+		struct nvme_rig_wait w[4] = {{0}};
+
+		/* It may be refused by the reset that comes in between. */
+		if (udrv_nvme_queue_create(rig.nvme, &o, &rig.q))
+			continue;
+		made++;
+		for (int i = 0; i < 4; i++)
+			put_read(&w[i]);
+		for (int i = 0; i < 4; i++)
+			ck_assert_uint_eq(nvme_rig_await(&rig, &w[i]), 0);
+		udrv_nvme_queue_destroy(rig.q);
+		rig.q = NULL;
+	}
+	stop = true;
+	pthread_join(thread, NULL);
+	ck_assert_uint_eq(info().bad_completions, 0);
+	ck_assert_uint_eq(bad_doorbells(), 0);
+}
+END_TEST
+
+START_TEST(a_queue_that_goes_after_a_reset_rings_no_more)
+{
+	struct nvme_rig_wait w = {0};
+
+	inject(UDRV__MODEL_NVME_SWALLOW, 1, -1, 1, 0);
+	put_read(&w);
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	udrv_nvme_queue_destroy(rig.q);
+	rig.q = NULL;
+	ck_assert_uint_eq(w.calls, 1);
+	ck_assert_uint_eq(bad_doorbells(), 0);
+}
+END_TEST
+
+START_TEST(a_refused_queue_leaves_nothing_behind)
+{
+	udrv_nvme_queue_destroy(rig.q);
+	rig.q = NULL;
+	inject(UDRV__MODEL_NVME_ERROR, 0, NVME_ADMIN_CREATE_SQ, 1, NVME_SC_INTERNAL);
+	ck_assert_int_lt(udrv_nvme_queue_create(rig.nvme, NULL, &rig.q), 0);
+	ck_assert_ptr_null(rig.q);
+	nvme_rig_queue(&rig, 16, UDRV_NVME_POLLED);
+	ck_assert_uint_eq(nvme_rig_read(&rig, buf, 0, 1), 0);
+	ck_assert_uint_eq(info().resets, 0);
+}
+END_TEST
+
+/* The process was stopped, say. */
+START_TEST(what_is_done_is_not_late)
+{
+	struct nvme_rig_wait w[3] = {{0}};
+
+	for (int i = 0; i < 3; i++) {
+		put_read(&w[i]);
+		udrv__model_nvme_settle(rig.dev);
+		udrv_msleep(3 * impatient.io_timeout_ms);
+	}
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_eq(nvme_rig_await(&rig, &w[i]), 0);
+	ck_assert_uint_eq(info().timeouts, 0);
+}
+END_TEST
+
+static atomic_bool go_on = true;
+
+static void again(void *ctx, uint32_t status, uint32_t dw0)
+{
+	(void)dw0;
+	ck_assert_uint_eq(status, 0);
+	if (go_on)
+		ck_assert_int_eq(udrv_nvme_read(rig.q, rig.ns, ctx, 0, 1, 0, again, ctx), 0);
+}
+
+/* Each look finds something, and callbacks put the next. */
+START_TEST(a_queue_that_is_always_busy_finds_what_is_late)
+{
+	struct nvme_rig_wait w = {0};
+
+	inject(UDRV__MODEL_NVME_SWALLOW, 1, NVME_WRITE, 1, 0);
+	ck_assert_int_eq(udrv_nvme_write(rig.q, rig.ns, buf, 0, 1, 0, nvme_rig_done, &w), 0);
+	for (int i = 0; i < 8; i++)
+		ck_assert_int_eq(udrv_nvme_read(rig.q, rig.ns, buf, 0, 1, 0, again, buf), 0);
+	udrv_nvme_submit(rig.q);
+	while (!w.calls) {
+		while (!nvme_has_completion(rig.q))
+			udrv_cpu_relax();
+		(void)udrv_nvme_poll(rig.q, 0);
+	}
+	ck_assert_uint_eq(w.status, 0);
+	go_on = false;
+	while (udrv_nvme_in_flight(rig.q))
+		(void)udrv_nvme_wait(rig.q, 100);
+}
+END_TEST
+
+START_TEST(a_long_wait_finds_what_is_late)
+{
+	const udrv_ktime_t begin = udrv_ktime_get();
+	struct nvme_rig_wait w = {0};
+
+	udrv_nvme_queue_destroy(rig.q);
+	nvme_rig_queue(&rig, 16, UDRV_NVME_INTERRUPT);
+	inject(UDRV__MODEL_NVME_SWALLOW, 1, -1, 1, 0);
+	put_read(&w);
+	while (!w.calls)
+		(void)udrv_nvme_wait(rig.q, 600000);
+	ck_assert_uint_eq(w.status, 0);
+	ck_assert(udrv_ktime_get() - begin < INT64_C(60000000000));
+}
+END_TEST
+
+static atomic_uint warnings;
+
+static void count_warnings(void *ctx, enum udrv_nvme_event event, uint32_t arg)
+{
+	(void)ctx;
+	(void)arg;
+	warnings += event == UDRV_NVME_EVENT_SMART;
+}
+
+START_TEST(events_without_interrupts)
+{
+	const struct udrv__model_nvme_switches mute = {.no_interrupts = true};
+
+	udrv_nvme_on_event(rig.nvme, count_warnings, NULL);
+	udrv__model_nvme_set_switches(rig.dev, &mute);
+	udrv__model_nvme_set_warning(rig.dev, 1);
+	while (!warnings)
+		udrv_msleep(10);
+}
+END_TEST
+
+static atomic_bool attached;
+
+static void *warn_always(void *ctx)
+{
+	(void)ctx;
+	while (!attached)
+		udrv__model_nvme_set_warning(rig.dev, (uint8_t)(rand() % 32));
+	return NULL;
+}
+
+/* One that comes too early must not keep the next ones from being told. */
+START_TEST(events_while_it_is_attached)
+{
+	for (int round = 0; round < 10; round++) {
+		pthread_t thread;
+
+		udrv_nvme_queue_destroy(rig.q);
+		rig.q = NULL;
+		udrv_nvme_detach(rig.nvme);
+		attached = false;
+		ck_assert_int_eq(pthread_create(&thread, NULL, warn_always, NULL), 0);
+		ck_assert_int_eq(udrv_nvme_attach(rig.dev, &impatient, &rig.nvme), 0);
+		attached = true;
+		pthread_join(thread, NULL);
+		udrv_nvme_on_event(rig.nvme, count_warnings, NULL);
+		warnings = 0;
+		while (!warnings) {
+			udrv__model_nvme_set_warning(rig.dev, 0);
+			udrv__model_nvme_set_warning(rig.dev, 2);
+			udrv_msleep(1);
+		}
+	}
+}
+END_TEST
+
+/* The log page of an event is never given, and the controller neither shuts down nor starts. */
+START_TEST(detaching_ends_what_waits)
+{
+	const struct udrv__model_nvme_switches bad = {.never_shut_down = true, .never_ready = true};
+
+	udrv_nvme_queue_destroy(rig.q);
+	inject(UDRV__MODEL_NVME_SWALLOW, 0, NVME_ADMIN_GET_LOG_PAGE, 1, 0);
+	udrv__model_nvme_set_warning(rig.dev, 1);
+	udrv__model_nvme_settle(rig.dev);
+	udrv__model_nvme_set_switches(rig.dev, &bad);
+	udrv_nvme_detach(rig.nvme);
+	udrv__model_nvme_heal(rig.dev);
+	ck_assert_int_eq(udrv_nvme_attach(rig.dev, &impatient, &rig.nvme), 0);
+	rig.ns = udrv_nvme_ns_next(rig.nvme, 0);
+	nvme_rig_queue(&rig, 16, UDRV_NVME_POLLED);
+	ck_assert_uint_eq(nvme_rig_read(&rig, buf, 0, 1), 0);
+}
+END_TEST
+
+static void *reset_in_vain(void *ctx)
+{
+	(void)ctx;
+	ck_assert_int_lt(udrv_nvme_reset(rig.nvme), 0);
+	return NULL;
+}
+
+/* The admin timeout would be 20 s. */
+START_TEST(removal_in_the_middle_of_a_reset)
+{
+	const udrv_ktime_t begin = udrv_ktime_get();
+	pthread_t thread;
+
+	nvme_rig_queue(&rig, 16, UDRV_NVME_POLLED);
+	inject(UDRV__MODEL_NVME_SWALLOW, 0, NVME_ADMIN_IDENTIFY, 0, 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, reset_in_vain, NULL), 0);
+	await_frozen();
+	udrv__model_surprise_remove(rig.dev);
+	pthread_join(thread, NULL);
+	ck_assert(info().dead);
+	ck_assert(udrv_ktime_get() - begin < INT64_C(15000000000));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("nvme_resets");
+	TCase *tc = tcase_create("impatient");
+	TCase *late = tcase_create("patient");
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, a_reset_before_word_of_the_last_one_was_taken);
+	tcase_add_test(tc, a_queue_that_goes_after_a_reset_rings_no_more);
+	tcase_add_test(tc, a_refused_queue_leaves_nothing_behind);
+	tcase_add_test(tc, what_is_done_is_not_late);
+	tcase_add_test(tc, a_queue_that_is_always_busy_finds_what_is_late);
+	tcase_add_test(tc, a_long_wait_finds_what_is_late);
+	tcase_add_test(tc, events_without_interrupts);
+	tcase_add_test(tc, events_while_it_is_attached);
+	tcase_add_test(tc, detaching_ends_what_waits);
+	suite_add_tcase(s, tc);
+	tcase_set_timeout(late, 120);
+	tcase_add_checked_fixture(late, setup_patient, teardown);
+	tcase_add_test(late, resets_back_to_back);
+	tcase_add_test(late, queues_come_and_go_during_resets);
+	tcase_add_test(late, removal_in_the_middle_of_a_reset);
+	suite_add_tcase(s, late);
+	return run_suite(s);
+}
