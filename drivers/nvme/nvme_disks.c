@@ -15,8 +15,11 @@ static void copy_text(char *to, size_t size, const char *from, size_t len)
 		len--;
 	if (len >= size)
 		len = size - 1;
-	for (size_t i = 0; i < len; i++)
-		to[i] = from[i] > ' ' && from[i] < 0x7f ? from[i] : '_';
+	for (size_t i = 0; i < len; i++) {
+		to[i] = '_';
+		if (from[i] > ' ' && from[i] < 0x7f)
+			to[i] = from[i];
+	}
 	to[len] = '\0';
 }
 

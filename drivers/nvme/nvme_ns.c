@@ -130,8 +130,8 @@ static int put_new(struct nvme_namespaces *all, unsigned int at, struct namespac
 	if (old) {
 		fresh->changes = old->changes + 1;
 	} else {
-		memmove(&all->ns[at + 1], &all->ns[at], (all->count - at) * sizeof(all->ns[0]));
-		all->count++;
+		for (unsigned int i = all->count++; i > at; i--)
+			all->ns[i] = all->ns[i - 1];
 	}
 	all->ns[at] = &fresh->ns;
 	return 0;
