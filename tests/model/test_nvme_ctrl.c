@@ -95,7 +95,7 @@ START_TEST(logs_are_read)
 	ck_assert_int_eq(udrv_nvme_get_log(rig.nvme, NVME_LOG_SMART, NVME_NSID_ALL, smart,
 					   sizeof(*smart), true),
 			 0);
-	ck_assert_uint_gt(smart->temperature[0] | smart->temperature[1] << 8, 0);
+	ck_assert_uint_gt(smart->temperature[0] + 256u * smart->temperature[1], 0);
 	ck_assert_int_eq(udrv_nvme_get_log(rig.nvme, NVME_LOG_FIRMWARE, NVME_NSID_ALL, slots,
 					   sizeof(*slots), true),
 			 0);
