@@ -203,7 +203,7 @@ static int run_waited(struct udrv_nvme *nvme, const struct nvme_sqe *sqe,
 	}
 	if (!wait_until(nvme, w, udrv_ktime_get() + (int64_t)timeout_ms * 1000000)) {
 		give_up_waiting(nvme, w, sqe, own);
-		ret = -ETIMEDOUT;
+		ret = udrv_device_gone(nvme->dev) ? -ENODEV : -ETIMEDOUT;
 	}
 	return ret;
 }

@@ -46,6 +46,7 @@ static int identify(struct udrv_nvme *nvme)
 {
 	struct nvme_id_ctrl *id = malloc(sizeof(*id));
 	int ret = -ENOMEM;
+	uint32_t most;
 
 	if (id)
 		ret = nvme_admin_identify(nvme, NVME_CNS_CTRL, 0, id, true);
@@ -59,7 +60,10 @@ static int identify(struct udrv_nvme *nvme)
 		ret = check_entries(nvme);
 	if (ret)
 		return ret;
-	nvme->max_transfer = max_transfer(nvme);
+	/* After a reset it is as before, and others read it. */
+	most = max_transfer(nvme);
+	if (nvme->max_transfer != most)
+		nvme->max_transfer = most;
 	nvme->sgl = NVME_SGLS_SUPPORT(id->sgls) && !nvme->options.no_sgl;
 	nvme->aborts_max = id->acl + 1u < 4u ? id->acl + 1u : 4u;
 	return 0;

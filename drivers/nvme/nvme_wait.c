@@ -217,6 +217,18 @@ int udrv_nvme_event_fd(const struct udrv_nvme_queue *q)
 }
 
 /* First what was signalled is forgotten, then the ring is looked at: nothing falls between. */
+/* Is there a completion? Entered for it: who resets writes the ring. */
+static bool look(struct udrv_nvme_queue *q)
+{
+	bool found;
+
+	if (!nvme_enter(q))
+		return false;
+	found = nvme_has_completion(q);
+	nvme_leave(q);
+	return found;
+}
+
 bool udrv_nvme_arm(struct udrv_nvme_queue *q)
 {
 	uint64_t count;
@@ -227,7 +239,7 @@ bool udrv_nvme_arm(struct udrv_nvme_queue *q)
 	if (q->efd >= 0)
 		(void)!preadv2(q->efd, &iov, 1, -1, RWF_NOWAIT);
 	if (!attention)
-		return nvme_has_completion(q);
+		return look(q);
 	/* The end of a reset is signalled; of what is dead, nothing will come once all has ended.
 	 */
 	return attention & NVME_Q_RESEND || (attention & NVME_Q_DEAD && q->in_flight);
@@ -252,7 +264,7 @@ static bool spin(struct udrv_nvme_queue *q, int64_t ns)
 
 	do {
 		for (unsigned int i = 0; i < 32; i++) {
-			if (nvme_has_completion(q) ||
+			if (look(q) ||
 			    __atomic_load_n(&q->attention, __ATOMIC_RELAXED) & ~NVME_Q_FROZEN ||
 			    __atomic_load_n(&q->woken, __ATOMIC_RELAXED))
 				return true;
