@@ -111,7 +111,8 @@ UDRV_API int udrv_nvme_reset(struct udrv_nvme *nvme);
  *
  * Return: 0, a positive NVMe status (without the phase tag; the controller's answer), or negative
  * errno if there is none: -ENODEV, -ETIMEDOUT (the controller was reset), -EIO (given up), -EINVAL
- * for commands that are the driver's own (queues, asynchronous events, doorbell buffers).
+ * for commands that are the driver's own (queues and their number, asynchronous events, doorbell
+ * buffers) and for opcodes with data both ways.
  */
 UDRV_API int udrv_nvme_admin(struct udrv_nvme *nvme, const struct nvme_sqe *cmd, void *buf,
 			     size_t len, uint32_t *result);
@@ -127,6 +128,7 @@ UDRV_API int udrv_nvme_identify(struct udrv_nvme *nvme, unsigned int cns, uint32
  * @nsid: NVME_NSID_ALL for the controller's
  * @buf: any memory
  * @len: bytes, a multiple of 4; in pieces where the transfer size wants it and the controller can
+ *	(LPA bit 2), else up to 16 KiB: -EMSGSIZE
  * @keep_event: do not clear the event that the page tells of (RAE)
  */
 UDRV_API int udrv_nvme_get_log(struct udrv_nvme *nvme, unsigned int log, uint32_t nsid, void *buf,
@@ -165,6 +167,12 @@ UDRV_API int udrv_nvme_format(struct udrv_nvme *nvme, uint32_t nsid, unsigned in
 
 /**
  * struct udrv_nvme_ns - a namespace; the controller's, valid until detach
+ *
+ * What another thread changes is @blocks, and @max_blocks and @read_only if the controller says
+ * otherwise after a reset. If the number comes to mean another namespace (NGUID, EUI64), or one
+ * whose blocks are of another kind, @blocks becomes 0 for good, and udrv_nvme_ns() gives a new
+ * structure.
+ *
  * @nsid: its number
  * @block_shift: log2 of the data bytes of a block
  * @blocks: its size; 0 once it is gone
@@ -316,7 +324,8 @@ UDRV_API int udrv_nvme_write(struct udrv_nvme_queue *q, const struct udrv_nvme_n
  * @iov: buffers of together the blocks' size, with the metadata if that is extended
  * @iov_count: how many; a buffer in the middle begins and ends at a page's border, unless the
  *	controller knows SGLs
- * @metadata: the blocks' metadata if the namespace has it apart, or NULL
+ * @metadata: the blocks' metadata if the namespace has it apart, at a multiple of 4 bytes; not
+ *	looked at otherwise
  * @lba: first block
  * @blocks: as for udrv_nvme_read()
  * @flags: CDW12 bits: NVME_RW_FUA, NVME_RW_LR, NVME_RW_PRACT and the other protection bits
@@ -358,7 +367,7 @@ UDRV_API int udrv_nvme_verify(struct udrv_nvme_queue *q, const struct udrv_nvme_
  * udrv_nvme_deallocate() - the blocks' contents are not needed any more (6.7)
  * @q: the queue
  * @ns: the namespace
- * @ranges: copied
+ * @ranges: copied; blocks that exist, or -EINVAL
  * @count: 1 to NVME_DSM_RANGES_MAX
  * @done: as for udrv_nvme_read()
  * @ctx: for @done
@@ -376,7 +385,8 @@ UDRV_API int udrv_nvme_deallocate(struct udrv_nvme_queue *q, const struct udrv_n
  * @done: as for udrv_nvme_read()
  * @ctx: for @done
  *
- * It is sent once: after a reset it ends with NVME_SC_HOST_ABORTED.
+ * It is sent once: after a reset it ends with NVME_SC_HOST_ABORTED. Return: as udrv_nvme_read();
+ * -EINVAL: the opcode has data and there is no buffer, or the other way round, or data both ways.
  */
 UDRV_API int udrv_nvme_command(struct udrv_nvme_queue *q, const struct nvme_sqe *cmd, void *buf,
 			       size_t len, udrv_nvme_done_t done, void *ctx);

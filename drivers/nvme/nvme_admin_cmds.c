@@ -6,11 +6,12 @@
 #include "nvme_ctrl.h"
 
 #define FORMAT_TIMEOUT_MS (24u * 3600 * 1000) /* it takes what it takes */
+#define LOG_MAX		  (0x1000u * 4)	      /* 5.14: NUMD has 12 bits without LPA bit 2 */
 
 /* Those that would pull the ground from under the library. */
-static bool is_own(uint8_t opcode)
+static bool is_own(const struct nvme_sqe *cmd)
 {
-	switch (opcode) {
+	switch (cmd->opcode) {
 	case NVME_ADMIN_DELETE_SQ:
 	case NVME_ADMIN_CREATE_SQ:
 	case NVME_ADMIN_DELETE_CQ:
@@ -18,6 +19,8 @@ static bool is_own(uint8_t opcode)
 	case NVME_ADMIN_ASYNC_EVENT:
 	case NVME_ADMIN_DOORBELL_BUFFER:
 		return true;
+	case NVME_ADMIN_SET_FEATURES:
+		return (cmd->cdw10 & 0xffu) == NVME_FEAT_QUEUES;
 	default:
 		return false;
 	}
@@ -42,7 +45,8 @@ static int run(struct udrv_nvme *nvme, const struct nvme_sqe *cmd, void *buf, si
 int udrv_nvme_admin(struct udrv_nvme *nvme, const struct nvme_sqe *cmd, void *buf, size_t len,
 		    uint32_t *result)
 {
-	if (is_own(cmd->opcode) || (len && !buf))
+	/* Data both ways would need two buffers. */
+	if (is_own(cmd) || NVME_OPCODE_BOTH_WAYS(cmd->opcode) || (len && !buf))
 		return -EINVAL;
 	if (len > nvme->max_transfer)
 		return -EMSGSIZE;
@@ -77,7 +81,7 @@ int udrv_nvme_get_log(struct udrv_nvme *nvme, unsigned int log, uint32_t nsid, v
 		      size_t len, bool keep_event)
 {
 	const bool extended = nvme->id->lpa & NVME_LPA_EXTENDED;
-	const size_t most = nvme->max_transfer;
+	const size_t most = extended || nvme->max_transfer < LOG_MAX ? nvme->max_transfer : LOG_MAX;
 	int ret = 0;
 
 	if (!len || len % 4)
@@ -111,8 +115,6 @@ int udrv_nvme_set_feature(struct udrv_nvme *nvme, uint32_t feature, uint32_t nsi
 				     .cdw10 = (feature & 0xffu) | (save ? NVME_FEAT_SAVE : 0),
 				     .cdw11 = value};
 
-	if ((feature & 0xffu) == NVME_FEAT_QUEUES)
-		return -EINVAL;
 	return udrv_nvme_admin(nvme, &sqe, NULL, 0, result);
 }
 

@@ -31,12 +31,19 @@ static int put_with_data(struct udrv_nvme_queue *q, struct nvme_sqe *sqe, void *
 	return ret;
 }
 
+/* Not of what is gone: its number may mean another namespace by now. */
+static bool is_there(const struct udrv_nvme_ns *ns, uint64_t lba, uint64_t blocks)
+{
+	const uint64_t size = __atomic_load_n(&ns->blocks, __ATOMIC_RELAXED);
+
+	return size && blocks <= size && lba <= size - blocks;
+}
+
 /* Blocks without data: 6.14, 6.17. Their number has no limit but its field's. */
 static int put_range(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, uint8_t opcode,
 		     uint64_t lba, uint32_t blocks, uint32_t flags, udrv_nvme_done_t done,
 		     void *ctx)
 {
-	const uint64_t size = __atomic_load_n(&ns->blocks, __ATOMIC_RELAXED);
 	const struct nvme_sqe sqe = {
 		.opcode = opcode,
 		.nsid = ns->nsid,
@@ -45,7 +52,7 @@ static int put_range(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, u
 		.cdw12 = (blocks - 1) | flags,
 	};
 
-	if (!blocks || blocks > size || lba > size - blocks)
+	if (!blocks || !is_there(ns, lba, blocks))
 		return -EINVAL;
 	if (blocks > NVME_RW_BLOCKS_MAX)
 		return -EMSGSIZE;
@@ -57,6 +64,8 @@ int udrv_nvme_flush(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, ud
 {
 	const struct nvme_sqe sqe = {.opcode = NVME_FLUSH, .nsid = ns->nsid};
 
+	if (!is_there(ns, 0, 0))
+		return -EINVAL;
 	return put_without_data(q, &sqe, done, ctx);
 }
 
@@ -94,6 +103,9 @@ int udrv_nvme_deallocate(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *n
 		return -EOPNOTSUPP;
 	if (!count || count > NVME_DSM_RANGES_MAX)
 		return -EINVAL;
+	for (unsigned int i = 0; i < count; i++)
+		if (!is_there(ns, ranges[i].slba, ranges[i].nlb))
+			return -EINVAL;
 	ret = nvme_make_room(q);
 	if (ret)
 		return ret;
@@ -109,11 +121,16 @@ int udrv_nvme_deallocate(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *n
 	return ret;
 }
 
-/* 4.2: an opcode that moves no data has no buffer, one that moves it has one. */
+/*
+ * 4.2: an opcode that moves no data has no buffer, one that moves it has one. Both ways would need
+ * two.
+ */
 static bool fits_opcode(uint8_t opcode, const void *buf, size_t len)
 {
 	const bool has_data = NVME_OPCODE_TO_DEVICE(opcode) || NVME_OPCODE_FROM_DEVICE(opcode);
 
+	if (NVME_OPCODE_BOTH_WAYS(opcode))
+		return false;
 	return has_data ? buf && len : !len;
 }
 
@@ -127,10 +144,10 @@ int udrv_nvme_command(struct udrv_nvme_queue *q, const struct nvme_sqe *cmd, voi
 		return -EMSGSIZE;
 	sqe.flags = (uint8_t)(cmd->flags & 0x3fu);
 	sqe.mptr = sqe.prp1 = sqe.prp2 = 0;
-	if (!len)
-		return nvme_put_sqe(q, &sqe, &none, NVME_T_ONCE, done, ctx);
 	if (!fits_opcode(sqe.opcode, buf, len))
 		return -EINVAL;
+	if (!len)
+		return nvme_put_sqe(q, &sqe, &none, NVME_T_ONCE, done, ctx);
 	return put_with_data(q, &sqe, buf, len, NVME_T_ONCE, done, ctx);
 }
 
@@ -145,17 +162,22 @@ static size_t sum(const struct iovec *iov, unsigned int count)
 	return len;
 }
 
+/* The buffer of its own for metadata, of a namespace that has such. */
+static void *meta_of(const struct udrv_nvme_ns *ns, const struct udrv_nvme_io *io)
+{
+	return ns->metadata && !ns->extended ? io->metadata : NULL;
+}
+
 /* The buffers are the blocks, with their metadata if that is in the same place; or why not. */
 static int check_io(const struct udrv_nvme_ns *ns, const struct udrv_nvme_io *io)
 {
-	const uint64_t size = __atomic_load_n(&ns->blocks, __ATOMIC_RELAXED);
 	const size_t block = ((size_t)1 << ns->block_shift) + (ns->extended ? ns->metadata : 0);
 	const bool stripped = io->flags & NVME_RW_PRACT && ns->metadata == 8 && ns->pi_type;
 	const size_t len = (size_t)io->blocks * (stripped ? (size_t)1 << ns->block_shift : block);
 
 	if (io->opcode != NVME_READ && io->opcode != NVME_WRITE && io->opcode != NVME_COMPARE)
 		return -EINVAL;
-	if (!io->blocks || io->blocks > size || io->lba > size - io->blocks)
+	if (!io->blocks || !is_there(ns, io->lba, io->blocks))
 		return -EINVAL;
 	if (!ns->max_blocks || io->blocks > ns->max_blocks)
 		return -EMSGSIZE;
@@ -163,6 +185,9 @@ static int check_io(const struct udrv_nvme_ns *ns, const struct udrv_nvme_io *io
 		return -EINVAL;
 	if (ns->metadata && !ns->extended && !stripped && !io->metadata)
 		return -EOPNOTSUPP;
+	/* 4.2, MPTR */
+	if (meta_of(ns, io) && (uintptr_t)io->metadata & 3)
+		return -EINVAL;
 	return 0;
 }
 
@@ -179,7 +204,6 @@ int udrv_nvme_rw(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns,
 		.cdw15 = (uint32_t)io->app_mask << 16 | io->app_tag,
 	};
 	struct nvme_data data;
-	void *meta = ns->extended ? NULL : io->metadata;
 	int ret = check_io(ns, io);
 
 	if (ret)
@@ -188,7 +212,7 @@ int udrv_nvme_rw(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns,
 		return -EOPNOTSUPP;
 	if (q->in_flight >= q->depth)
 		return nvme_make_room(q);
-	ret = nvme_data_map(q, &sqe, io->iov, io->iov_count, meta,
+	ret = nvme_data_map(q, &sqe, io->iov, io->iov_count, meta_of(ns, io),
 			    (size_t)io->blocks * ns->metadata, &data);
 	if (ret)
 		return ret;

@@ -56,12 +56,15 @@ static struct nvme_sgl sgl_data(udrv_iova_t iova, size_t len)
 	return (struct nvme_sgl){.addr = iova, .len = (uint32_t)len, .id = NVME_SGL_DATA};
 }
 
-/* Entries for the pages from iova on, which begins one. */
-static size_t fill_prps(uint64_t *prps, size_t at, size_t page_size, udrv_iova_t iova, size_t len)
+/* Entries for the pages from iova on, which begins one. 0, -EMSGSIZE: the list is full. */
+static int fill_prps(uint64_t *prps, size_t *at, size_t page_size, udrv_iova_t iova, size_t len)
 {
-	for (size_t done = 0; done < len && at < LIST_PRPS; done += page_size)
-		prps[at++] = iova + done;
-	return at;
+	for (size_t done = 0; done < len; done += page_size) {
+		if (*at == LIST_PRPS)
+			return -EMSGSIZE;
+		prps[(*at)++] = iova + done;
+	}
+	return 0;
 }
 
 int nvme_data_point(struct udrv_nvme_queue *q, struct nvme_sqe *sqe, udrv_iova_t iova, size_t len,
@@ -70,6 +73,7 @@ int nvme_data_point(struct udrv_nvme_queue *q, struct nvme_sqe *sqe, udrv_iova_t
 	const size_t page = q->page_size;
 	const udrv_iova_t second = (iova & ~(udrv_iova_t)(page - 1)) + page;
 	const size_t rest = len - (size_t)(second - iova);
+	size_t at = 0;
 
 	if (rest <= page) {
 		sqe->prp1 = iova;
@@ -88,7 +92,7 @@ int nvme_data_point(struct udrv_nvme_queue *q, struct nvme_sqe *sqe, udrv_iova_t
 		return -ENOMEM;
 	sqe->prp1 = iova;
 	sqe->prp2 = (*list)->iova;
-	(void)fill_prps((uint64_t *)(void *)*list, 0, page, second, rest);
+	(void)fill_prps((uint64_t *)(void *)*list, &at, page, second, rest);
 	return NVME_T_LIST;
 }
 
@@ -214,8 +218,9 @@ static int point_pieces(struct udrv_nvme_queue *q, struct nvme_maps *m, struct n
 			first = q->page_size - (iova & (q->page_size - 1));
 			first = first < len ? first : len;
 		}
-		prps = fill_prps((uint64_t *)(void *)list, prps, q->page_size, iova + first,
-				 len - first);
+		if (fill_prps((uint64_t *)(void *)list, &prps, q->page_size, iova + first,
+			      len - first))
+			return -EMSGSIZE;
 	}
 	if (!q->sgl) {
 		sqe->prp2 = prps == 1 ? *(uint64_t *)(void *)list : list_iova;

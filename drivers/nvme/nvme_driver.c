@@ -74,6 +74,20 @@ static int parse(struct udrv_device *dev, struct udrv_nvme_options *o,
 	return 0;
 }
 
+static void on_event(void *ctx, enum udrv_nvme_event event, uint32_t arg)
+{
+	struct nvme_driver *driver = ctx;
+
+	if (event == UDRV_NVME_EVENT_NS_CHANGED || event == UDRV_NVME_EVENT_RESET)
+		nvme_disks_check(driver);
+	if (event == UDRV_NVME_EVENT_NS_CHANGED && arg)
+		nvme_disks_look_for_new(driver, arg);
+	if (event == UDRV_NVME_EVENT_DEAD)
+		udrv_dev_err(udrv_nvme_device(driver->nvme),
+			     "the controller was given up: the I/O of its disks fails until this "
+			     "daemon is started again");
+}
+
 static int nvme_probe(struct udrv_device *dev, const struct udrv_pci_device_id *id)
 {
 	struct nvme_driver *driver = calloc(1, sizeof(*driver));
@@ -93,6 +107,8 @@ static int nvme_probe(struct udrv_device *dev, const struct udrv_pci_device_id *
 	if (ret)
 		goto err_detach;
 	udrv_pci_set_drvdata(dev, driver);
+	udrv_nvme_on_event(driver->nvme, on_event, driver);
+	nvme_disks_check(driver); /* what was not told yet */
 	return 0;
 
 err_detach:
@@ -107,6 +123,7 @@ static void nvme_remove(struct udrv_device *dev)
 	struct nvme_driver *driver = udrv_pci_get_drvdata(dev);
 
 	udrv_pci_set_drvdata(dev, NULL);
+	udrv_nvme_on_event(driver->nvme, NULL, NULL);
 	nvme_disks_del(driver);
 	udrv_nvme_detach(driver->nvme);
 	free(driver);

@@ -4,15 +4,35 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <udrv/container_of.h>
+#include <udrv/delay.h>
+
 #include "nvme_ctrl.h"
 
-#define SHIFT_MIN 9u
-#define SHIFT_MAX 16u /* what an export can use */
+#define SHIFT_MIN   9u
+#define SHIFT_MAX   16u /* what an export can use */
+#define CHANGES_MAX 64u /* of what a number means: the old ones are kept */
+#define PATIENCE    10u
+#define PATIENCE_MS 50u
 
 /* nsze may be anything: no block may have an address beyond 63 bits. */
 static bool is_size_sane(uint64_t blocks, unsigned int shift)
 {
 	return blocks && blocks <= (uint64_t)INT64_MAX >> shift;
+}
+
+/* A namespace, and what its number meant before. */
+struct namespace
+{
+	struct udrv_nvme_ns ns;
+	uint8_t nguid[16], eui64[8];
+	unsigned int changes;
+	struct namespace *older;
+};
+
+static struct namespace *namespace_of(struct udrv_nvme_ns *ns)
+{
+	return udrv_container_of(ns, struct namespace, ns);
 }
 
 static void fill_format(struct udrv_nvme_ns *ns, const struct nvme_id_ns *id)
@@ -36,50 +56,55 @@ static uint32_t most_blocks(const struct udrv_nvme *nvme, const struct udrv_nvme
 	return most < NVME_RW_BLOCKS_MAX ? most : NVME_RW_BLOCKS_MAX;
 }
 
-static bool is_same_format(const struct udrv_nvme_ns *a, const struct udrv_nvme_ns *b)
+static struct namespace describe(const struct udrv_nvme *nvme, uint32_t nsid,
+				 const struct nvme_id_ns *id)
 {
-	return a->block_shift == b->block_shift && a->metadata == b->metadata &&
-	       a->extended == b->extended && a->pi_type == b->pi_type &&
-	       a->read_only == b->read_only && a->usable == b->usable &&
-	       a->max_blocks == b->max_blocks && a->page_blocks == b->page_blocks;
+	struct namespace now = {.ns = {.nsid = nsid}};
+	struct udrv_nvme_ns *ns = &now.ns;
+
+	memcpy(now.nguid, id->nguid, sizeof(now.nguid));
+	memcpy(now.eui64, id->eui64, sizeof(now.eui64));
+	fill_format(ns, id);
+	if (ns->block_shift < SHIFT_MIN || ns->block_shift > SHIFT_MAX ||
+	    !is_size_sane(id->nsze, ns->block_shift)) {
+		udrv_dev_warn(nvme->dev, "namespace %u cannot be used: %llu blocks of 2^%u bytes",
+			      nsid, (unsigned long long)id->nsze, ns->block_shift);
+		return now;
+	}
+	ns->max_blocks = most_blocks(nvme, ns);
+	ns->usable = !ns->metadata;
+	if (ns->usable) /* a page is never more than max_transfer */
+		ns->page_blocks = (1u << nvme->page_shift) >> ns->block_shift;
+	ns->blocks = id->nsze;
+	return now;
 }
 
-/* What other threads use at the same time: the size is stored last, and is 0 if nothing fits. */
-static void take_over(const struct udrv_nvme *nvme, struct udrv_nvme_ns *ns,
-		      const struct nvme_id_ns *id)
+/*
+ * The same disk, with blocks of the same kind: then other threads may go on with it. What they look
+ * at without a lock never changes otherwise, but for the size and the limits.
+ */
+static bool is_same(const struct namespace *a, const struct namespace *b)
 {
-	struct udrv_nvme_ns now = {.nsid = ns->nsid};
+	return !memcmp(a->nguid, b->nguid, sizeof(a->nguid)) &&
+	       !memcmp(a->eui64, b->eui64, sizeof(a->eui64)) &&
+	       a->ns.block_shift == b->ns.block_shift && a->ns.metadata == b->ns.metadata &&
+	       a->ns.extended == b->ns.extended && a->ns.pi_type == b->ns.pi_type &&
+	       a->ns.usable == b->ns.usable;
+}
 
-	fill_format(&now, id);
-	if (now.block_shift < SHIFT_MIN || now.block_shift > SHIFT_MAX ||
-	    !is_size_sane(id->nsze, now.block_shift)) {
-		if (id->nsze)
-			udrv_dev_warn(nvme->dev,
-				      "namespace %u cannot be used: %llu blocks of 2^%u bytes",
-				      ns->nsid, (unsigned long long)id->nsze, now.block_shift);
-		__atomic_store_n(&ns->blocks, 0, __ATOMIC_RELEASE);
-		ns->usable = false;
-		ns->max_blocks = 0;
-		ns->page_blocks = 0;
-		return;
-	}
-	now.max_blocks = most_blocks(nvme, &now);
-	now.usable = !now.metadata;
-	if (now.usable) /* a page is never more than max_transfer */
-		now.page_blocks = (1u << nvme->page_shift) >> now.block_shift;
-	if (ns->blocks && now.block_shift != ns->block_shift)
-		__atomic_store_n(&ns->blocks, 0, __ATOMIC_RELEASE);
-	if (!is_same_format(ns, &now)) {
-		ns->block_shift = now.block_shift;
-		ns->metadata = now.metadata;
-		ns->extended = now.extended;
-		ns->pi_type = now.pi_type;
-		ns->read_only = now.read_only;
-		ns->usable = now.usable;
-		ns->max_blocks = now.max_blocks;
-		ns->page_blocks = now.page_blocks;
-	}
-	__atomic_store_n(&ns->blocks, id->nsze, __ATOMIC_RELEASE);
+static void set_size(struct udrv_nvme_ns *ns, uint64_t blocks)
+{
+	__atomic_store_n(&ns->blocks, blocks, __ATOMIC_RELEASE);
+}
+
+/* Other threads use it at the same time. */
+static void refresh(struct udrv_nvme_ns *ns, const struct udrv_nvme_ns *now)
+{
+	if (ns->max_blocks != now->max_blocks)
+		__atomic_store_n(&ns->max_blocks, now->max_blocks, __ATOMIC_RELAXED);
+	if (ns->read_only != now->read_only)
+		__atomic_store_n(&ns->read_only, now->read_only, __ATOMIC_RELAXED);
+	set_size(ns, now->blocks);
 }
 
 /* ns_lock. The place for a number, which may be behind the last one. */
@@ -92,52 +117,122 @@ static unsigned int place_of(const struct nvme_namespaces *all, uint32_t nsid)
 	return i;
 }
 
-/* ns_lock. Found, or made; NULL if there is no room. */
-static struct udrv_nvme_ns *get_ns(struct udrv_nvme *nvme, uint32_t nsid)
+/* ns_lock. A new one, in the place of @old or, without one, at @at: 0, -ENOMEM. */
+static int put_new(struct nvme_namespaces *all, unsigned int at, struct namespace *old,
+		   const struct namespace *now)
+{
+	struct namespace *fresh = malloc(sizeof(*fresh));
+
+	if (!fresh)
+		return -ENOMEM;
+	*fresh = *now;
+	fresh->older = old;
+	if (old) {
+		fresh->changes = old->changes + 1;
+	} else {
+		for (unsigned int i = all->count++; i > at; i--)
+			all->ns[i] = all->ns[i - 1];
+	}
+	all->ns[at] = &fresh->ns;
+	return 0;
+}
+
+/* ns_lock. 0, -ENOMEM, -ENOSPC: it is ignored. */
+static int take_over(struct udrv_nvme *nvme, uint32_t nsid, const struct nvme_id_ns *id)
 {
 	struct nvme_namespaces *all = &nvme->namespaces;
 	const unsigned int at = place_of(all, nsid);
-	struct udrv_nvme_ns *ns;
+	struct udrv_nvme_ns *known =
+		at < all->count && all->ns[at]->nsid == nsid ? all->ns[at] : NULL;
+	struct namespace *old = known ? namespace_of(known) : NULL;
+	struct namespace now;
 
-	if (at < all->count && all->ns[at]->nsid == nsid)
-		return all->ns[at];
-	if (all->count == NVME_NS_MAX)
-		return NULL;
-	ns = calloc(1, sizeof(*ns));
-	if (!ns)
-		return NULL;
-	ns->nsid = nsid;
-	memmove(&all->ns[at + 1], &all->ns[at], (all->count - at) * sizeof(all->ns[0]));
-	all->ns[at] = ns;
-	all->count++;
-	return ns;
+	if (!id->nsze) { /* it is gone, or not active: 5.15.2.1 */
+		if (old)
+			set_size(&old->ns, 0);
+		return 0;
+	}
+	now = describe(nvme, nsid, id);
+	if (old && is_same(old, &now)) {
+		refresh(&old->ns, &now.ns);
+		return 0;
+	}
+	if (!old)
+		return all->count < NVME_NS_MAX ? put_new(all, at, NULL, &now) : -ENOSPC;
+	/* Who has the old one must not write to what is there now. */
+	set_size(&old->ns, 0);
+	if (old->changes == CHANGES_MAX)
+		return -ENOSPC;
+	udrv_dev_notice(nvme->dev, "namespace %u is another one now, or has blocks of another kind",
+			nsid);
+	return put_new(all, at, old, &now);
 }
 
-int nvme_ns_update(struct udrv_nvme *nvme, uint32_t nsid, bool own)
+/* Does the status say that there is no such namespace: 4.6.1? */
+static bool says_gone(int status)
+{
+	const unsigned int sc = (unsigned int)status & NVME_STATUS_MASK;
+
+	return sc == NVME_SC_INVALID_NS || sc == NVME_SC_INVALID_FIELD;
+}
+
+/* Whatever else it says may be over in a moment; @patience: how often that is waited for. */
+static int identify(struct udrv_nvme *nvme, uint32_t nsid, struct nvme_id_ns *id, bool own,
+		    unsigned int *patience)
+{
+	int ret = nvme_admin_identify(nvme, NVME_CNS_NS, nsid, id, own);
+
+	while (ret > 0 && !says_gone(ret) && !((unsigned int)ret & NVME_STATUS_DNR) && *patience) {
+		(*patience)--;
+		udrv_msleep(PATIENCE_MS);
+		ret = nvme_admin_identify(nvme, NVME_CNS_NS, nsid, id, own);
+	}
+	return ret;
+}
+
+/* 0, or negative errno: -ENOSPC, it is ignored. */
+static int update(struct udrv_nvme *nvme, uint32_t nsid, bool own, unsigned int *patience)
 {
 	struct nvme_id_ns *id = calloc(1, sizeof(*id));
-	struct udrv_nvme_ns *ns;
 	int ret;
 
 	if (!id)
 		return -ENOMEM;
-	ret = nvme_admin_identify(nvme, NVME_CNS_NS, nsid, id, own);
-	if (ret > 0) {
-		/* It is gone, or not active: as an inactive one reads (5.15.2.1), all zeroes. */
-		memset(id, 0, sizeof(*id));
+	ret = identify(nvme, nsid, id, own, patience);
+	if (ret > 0 && !says_gone(ret)) {
+		udrv_dev_warn(nvme->dev,
+			      "namespace %u cannot be read (%s): it is taken to be as it was", nsid,
+			      udrv_nvme_status_text((uint32_t)ret));
 		ret = 0;
+	} else if (ret >= 0) {
+		if (ret)
+			memset(id, 0, sizeof(*id));
+		pthread_mutex_lock(&nvme->ns_lock);
+		ret = take_over(nvme, nsid, id);
+		pthread_mutex_unlock(&nvme->ns_lock);
 	}
-	pthread_mutex_lock(&nvme->ns_lock);
-	if (!ret) {
-		ns = get_ns(nvme, nsid);
-		if (ns)
-			take_over(nvme, ns, id);
-		else
-			ret = -ENOMEM;
-	}
-	pthread_mutex_unlock(&nvme->ns_lock);
 	free(id);
 	return ret;
+}
+
+static void say_ignored(const struct udrv_nvme *nvme, unsigned int count, uint32_t nsid)
+{
+	udrv_dev_warn(
+		nvme->dev,
+		"%u namespaces (%u is the last) are ignored: there is no room for more than %u, "
+		"or they have changed too often",
+		count, nsid, NVME_NS_MAX);
+}
+
+int nvme_ns_update(struct udrv_nvme *nvme, uint32_t nsid, bool own)
+{
+	unsigned int patience = PATIENCE;
+	const int ret = update(nvme, nsid, own, &patience);
+
+	if (ret != -ENOSPC)
+		return ret;
+	say_ignored(nvme, 1, nsid);
+	return 0;
 }
 
 /* Those that are not in the list, which ascends, are gone. */
@@ -152,7 +247,7 @@ static void forget_others(struct udrv_nvme *nvme, const uint32_t *list, unsigned
 		while (at < count && list[at] < ns->nsid)
 			at++;
 		if (at == count || list[at] != ns->nsid)
-			__atomic_store_n(&ns->blocks, 0, __ATOMIC_RELEASE);
+			set_size(ns, 0);
 	}
 	pthread_mutex_unlock(&nvme->ns_lock);
 }
@@ -184,14 +279,23 @@ static int list_active(struct udrv_nvme *nvme, uint32_t *list, unsigned int *cou
 int nvme_ns_scan(struct udrv_nvme *nvme, bool own)
 {
 	uint32_t *list = calloc(NVME_NS_LIST_ENTRIES, sizeof(*list));
-	unsigned int count = 0;
+	unsigned int count = 0, ignored = 0, patience = PATIENCE;
+	uint32_t last = 0;
 	int ret;
 
 	if (!list)
 		return -ENOMEM;
 	ret = list_active(nvme, list, &count, own);
-	for (unsigned int i = 0; i < count && ret >= 0; i++)
-		ret = nvme_ns_update(nvme, list[i], own);
+	for (unsigned int i = 0; i < count && ret >= 0; i++) {
+		ret = update(nvme, list[i], own, &patience);
+		if (ret != -ENOSPC)
+			continue;
+		ignored++;
+		last = list[i];
+		ret = 0;
+	}
+	if (ignored)
+		say_ignored(nvme, ignored, last);
 	if (ret >= 0)
 		forget_others(nvme, list, count);
 	free(list);
@@ -202,8 +306,16 @@ int nvme_ns_scan(struct udrv_nvme *nvme, bool own)
 
 void nvme_ns_free(struct udrv_nvme *nvme)
 {
-	for (unsigned int i = 0; i < nvme->namespaces.count; i++)
-		free(nvme->namespaces.ns[i]);
+	for (unsigned int i = 0; i < nvme->namespaces.count; i++) {
+		struct namespace *n = namespace_of(nvme->namespaces.ns[i]);
+
+		while (n) {
+			struct namespace *older = n->older;
+
+			free(n);
+			n = older;
+		}
+	}
 	nvme->namespaces.count = 0;
 }
 

@@ -48,6 +48,7 @@
 #define NVME_CAP_MPSMAX(cap) ((unsigned int)((cap) >> 52 & 0xf))
 #define NVME_CAP_CMBS(cap)   ((unsigned int)((cap) >> 57 & 1))
 #define NVME_CAP_CSS_NVM     0x01u
+#define NVME_CAP_CSS_SETS    0x40u /* 2.0: one or several I/O command sets, Identify has CSI */
 #define NVME_CAP_CSS_NONE    0x80u /* no I/O command set: admin commands only */
 #define NVME_CAP_AMS_WRR     0x01u
 
@@ -222,6 +223,7 @@ enum nvme_opcode {
 };
 #define NVME_OPCODE_TO_DEVICE(opcode)	((opcode)&1u)
 #define NVME_OPCODE_FROM_DEVICE(opcode) ((opcode)&2u)
+#define NVME_OPCODE_BOTH_WAYS(opcode)	(((opcode)&3u) == 3u)
 
 /* 5.3, 5.4 Create I/O Completion and Submission Queue: CDW11 */
 #define NVME_QUEUE_CONTIGUOUS 0x1u
@@ -247,6 +249,7 @@ enum nvme_cns {
 	NVME_CNS_CTRL = 0x01,
 	NVME_CNS_ACTIVE_NS = 0x02,
 	NVME_CNS_NS_DESCRIPTORS = 0x03,
+	NVME_CNS_COMMAND_SET = 0x06, /* 2.0: the controller; CDW11 bits 31:24, 0: NVM command set */
 	NVME_CNS_ALLOCATED_NS = 0x10,
 	NVME_CNS_ALLOCATED_NS_DATA = 0x11,
 	NVME_CNS_NS_CTRLS = 0x12,
@@ -420,6 +423,7 @@ _Static_assert(offsetof(struct nvme_id_ns, anagrpid) == 92, "5.15.2.1: bytes 95:
 _Static_assert(offsetof(struct nvme_id_ns, nguid) == 104, "5.15.2.1: bytes 119:104");
 _Static_assert(offsetof(struct nvme_id_ns, lbaf) == 128, "5.15.2.1: bytes 131:128");
 
+#define NVME_NSFEAT_ATOMICS	   (1u << 1) /* nawun, nawupf and nacwu are defined */
 #define NVME_NSFEAT_OPTPERF	   (1u << 4) /* npwg and its kind are defined */
 #define NVME_FLBAS_INDEX(flbas)	   (((flbas)&0xfu) | ((flbas) >> 1 & 0x30u)) /* 6:5: 2.0 */
 #define NVME_FLBAS_EXTENDED	   0x10u /* metadata at the end of each block */
@@ -428,6 +432,17 @@ _Static_assert(offsetof(struct nvme_id_ns, lbaf) == 128, "5.15.2.1: bytes 131:12
 #define NVME_DLFEAT_READ_ZEROES	   1u
 #define NVME_DLFEAT_WZ_DEALLOCATES 0x08u
 #define NVME_NSATTR_READ_ONLY	   0x01u
+
+/* 2.0: NVM Command Set 1.0, 4.1.5.2, of NVME_CNS_COMMAND_SET; 0 is: no limit */
+struct nvme_id_ctrl_nvm {
+	uint8_t vsl, wzsl, wusl; /* 2 to the power of that, in pages of CAP.MPSMIN */
+	uint8_t dmrl;
+	uint32_t dmrsl; /* blocks of a range of Dataset Management */
+	uint64_t dmsl;	/* of all its ranges */
+	uint8_t reserved16[4080];
+};
+_Static_assert(sizeof(struct nvme_id_ctrl_nvm) == 4096, "4.1.5.2: 4096 bytes");
+_Static_assert(offsetof(struct nvme_id_ctrl_nvm, dmrsl) == 4, "4.1.5.2: bytes 7:4");
 
 /* 5.14.1.1 Error Information */
 struct nvme_error_entry {

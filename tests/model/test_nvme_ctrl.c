@@ -5,6 +5,7 @@
 
 #include <udrv/completion.h>
 #include <udrv/jiffies.h>
+#include <udrv/log.h>
 
 #include "backend/model.h"
 #include "backend/model_nvme.h"
@@ -94,7 +95,7 @@ START_TEST(logs_are_read)
 	ck_assert_int_eq(udrv_nvme_get_log(rig.nvme, NVME_LOG_SMART, NVME_NSID_ALL, smart,
 					   sizeof(*smart), true),
 			 0);
-	ck_assert_uint_gt(smart->temperature[0] | smart->temperature[1] << 8, 0);
+	ck_assert_uint_gt(smart->temperature[0] + 256u * smart->temperature[1], 0);
 	ck_assert_int_eq(udrv_nvme_get_log(rig.nvme, NVME_LOG_FIRMWARE, NVME_NSID_ALL, slots,
 					   sizeof(*slots), true),
 			 0);
@@ -113,12 +114,47 @@ START_TEST(commands_of_the_librarys_own_are_refused)
 		NVME_ADMIN_DELETE_SQ, NVME_ADMIN_CREATE_SQ,   NVME_ADMIN_DELETE_CQ,
 		NVME_ADMIN_CREATE_CQ, NVME_ADMIN_ASYNC_EVENT, NVME_ADMIN_DOORBELL_BUFFER,
 	};
+	const struct nvme_sqe queues = {.opcode = NVME_ADMIN_SET_FEATURES,
+					.cdw10 = NVME_FEAT_QUEUES};
 
 	for (size_t i = 0; i < sizeof(own); i++) {
 		const struct nvme_sqe sqe = {.opcode = own[i]};
 
 		ck_assert_int_eq(udrv_nvme_admin(rig.nvme, &sqe, NULL, 0, NULL), -EINVAL);
 	}
+	ck_assert_int_eq(udrv_nvme_admin(rig.nvme, &queues, NULL, 0, NULL), -EINVAL);
+}
+END_TEST
+
+START_TEST(commands_with_data_both_ways_are_refused)
+{
+	static unsigned char buf[4096];
+
+	for (unsigned int opcode = 3; opcode < 256; opcode += 4) {
+		const struct nvme_sqe sqe = {.opcode = (uint8_t)opcode};
+
+		ck_assert_int_eq(udrv_nvme_admin(rig.nvme, &sqe, buf, sizeof(buf), NULL), -EINVAL);
+		ck_assert_int_eq(udrv_nvme_admin(rig.nvme, &sqe, NULL, 0, NULL), -EINVAL);
+	}
+}
+END_TEST
+
+/* 5.14: without LPA bit 2 the length has 12 bits. */
+START_TEST(a_log_is_no_longer_than_the_controller_can_give)
+{
+	const size_t len = 16384;
+	unsigned char *buf = calloc(1, len + 4);
+
+	ck_assert_int_eq(
+		udrv_nvme_get_log(rig.nvme, NVME_LOG_ERROR, NVME_NSID_ALL, buf, len + 4, true), 0);
+	ck_assert_int_eq(udrv__model_nvme_say(rig.dev, NVME_CNS_CTRL, 261, 1, 2), 0);
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	ck_assert_int_eq(
+		udrv_nvme_get_log(rig.nvme, NVME_LOG_ERROR, NVME_NSID_ALL, buf, len + 4, true),
+		-EMSGSIZE);
+	ck_assert_int_eq(udrv_nvme_get_log(rig.nvme, NVME_LOG_ERROR, NVME_NSID_ALL, buf, len, true),
+			 0);
+	free(buf);
 }
 END_TEST
 
@@ -150,6 +186,194 @@ START_TEST(a_namespace_that_goes_and_comes)
 	ck_assert_int_eq(udrv__model_nvme_attach(rig.dev, nsid, true), 0);
 	await_event(UDRV_NVME_EVENT_NS_CHANGED);
 	ck_assert_ptr_eq(udrv_nvme_ns(rig.nvme, nsid), rig.ns);
+}
+END_TEST
+
+/* What Identify answers count times from now on; 0: always. */
+static void identify_fails(uint32_t status, unsigned int count)
+{
+	const struct udrv__model_nvme_fault fault = {
+		.kind = UDRV__MODEL_NVME_ERROR,
+		.opcode = NVME_ADMIN_IDENTIFY,
+		.value = status,
+		.count = count,
+	};
+
+	ck_assert_int_eq(udrv__model_nvme_inject(rig.dev, &fault), 0);
+}
+
+static void resize(uint64_t blocks)
+{
+	awaited = UDRV_NVME_EVENT_NS_CHANGED;
+	ck_assert_int_eq(udrv__model_nvme_resize(rig.dev, rig.ns->nsid, blocks), 0);
+	await_event(UDRV_NVME_EVENT_NS_CHANGED);
+}
+
+START_TEST(a_namespace_that_is_not_ready_for_a_moment)
+{
+	const uint64_t before = rig.ns->blocks;
+
+	identify_fails(NVME_SC_NS_NOT_READY, 3);
+	resize(before / 2);
+	ck_assert_uint_eq(rig.ns->blocks, before / 2);
+}
+END_TEST
+
+START_TEST(a_namespace_that_cannot_be_read_is_not_gone)
+{
+	static const uint32_t statuses[] = {
+		NVME_SC_NS_NOT_READY,
+		NVME_SC_SANITIZE_IN_PROGRESS,
+		NVME_SC_INTERNAL | NVME_STATUS_DNR,
+	};
+	const uint64_t before = rig.ns->blocks;
+
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+		identify_fails(statuses[i], 0);
+		resize(before / 2);
+		ck_assert_uint_eq(rig.ns->blocks, before);
+		ck_assert_ptr_eq(udrv_nvme_ns(rig.nvme, rig.ns->nsid), rig.ns);
+		udrv__model_nvme_heal(rig.dev);
+	}
+	resize(before / 4);
+	ck_assert_uint_eq(rig.ns->blocks, before / 4);
+}
+END_TEST
+
+START_TEST(a_namespace_that_is_not_valid_is_gone)
+{
+	identify_fails(NVME_SC_INVALID_NS | NVME_STATUS_DNR, 1);
+	resize(rig.ns->blocks / 2);
+	ck_assert_uint_eq(rig.ns->blocks, 0);
+	ck_assert_ptr_null(udrv_nvme_ns(rig.nvme, rig.ns->nsid));
+}
+END_TEST
+
+/* All that can be asked of the namespace that was there before. */
+static void refuses_all(const struct udrv_nvme_ns *ns)
+{
+	const struct nvme_dsm_range range = {.nlb = 1};
+	void *buf = nvme_rig_memory(&rig, 4096);
+	const struct iovec iov = {buf, 512};
+	const struct udrv_nvme_io io = {
+		.opcode = NVME_WRITE, .iov = &iov, .iov_count = 1, .blocks = 1};
+
+	ck_assert_int_eq(udrv_nvme_read(rig.q, ns, buf, 0, 1, 0, nvme_rig_done, NULL), -EINVAL);
+	ck_assert_int_eq(udrv_nvme_write(rig.q, ns, buf, 0, 1, 0, nvme_rig_done, NULL), -EINVAL);
+	ck_assert_int_eq(udrv_nvme_rw(rig.q, ns, &io, nvme_rig_done, NULL), -EINVAL);
+	ck_assert_int_eq(udrv_nvme_flush(rig.q, ns, nvme_rig_done, NULL), -EINVAL);
+	ck_assert_int_eq(udrv_nvme_write_zeroes(rig.q, ns, 0, 1, 0, nvme_rig_done, NULL), -EINVAL);
+	ck_assert_int_eq(udrv_nvme_verify(rig.q, ns, 0, 1, 0, nvme_rig_done, NULL), -EINVAL);
+	ck_assert_int_eq(udrv_nvme_deallocate(rig.q, ns, &range, 1, nvme_rig_done, NULL), -EINVAL);
+	ck_assert_uint_eq(udrv_nvme_in_flight(rig.q), 0);
+}
+
+START_TEST(a_number_that_means_another_namespace)
+{
+	const struct udrv_nvme_ns *old = rig.ns;
+	const uint64_t size = old->blocks;
+	void *buf = nvme_rig_memory(&rig, 4096);
+
+	nvme_rig_queue(&rig, 16, UDRV_NVME_ADAPTIVE);
+	awaited = UDRV_NVME_EVENT_NS_CHANGED;
+	ck_assert_int_eq(udrv__model_nvme_replace(rig.dev, old->nsid), 0);
+	await_event(UDRV_NVME_EVENT_NS_CHANGED);
+	ck_assert_uint_eq(old->blocks, 0);
+	refuses_all(old);
+	rig.ns = udrv_nvme_ns(rig.nvme, old->nsid);
+	ck_assert_ptr_ne(rig.ns, old);
+	ck_assert_uint_eq(rig.ns->blocks, size);
+	ck_assert_uint_eq(nvme_rig_read(&rig, buf, 0, 1), 0);
+	/* For good. */
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	ck_assert_uint_eq(old->blocks, 0);
+	ck_assert_ptr_eq(udrv_nvme_ns(rig.nvme, old->nsid), rig.ns);
+}
+END_TEST
+
+START_TEST(a_number_that_means_another_namespace_time_and_again)
+{
+	const uint32_t nsid = rig.ns->nsid;
+	unsigned int meant = 0;
+
+	awaited = UDRV_NVME_EVENT_NS_CHANGED;
+	while (udrv_nvme_ns(rig.nvme, nsid)) {
+		ck_assert_uint_lt(++meant, 100);
+		ck_assert_int_eq(udrv__model_nvme_replace(rig.dev, nsid), 0);
+		await_event(UDRV_NVME_EVENT_NS_CHANGED);
+	}
+	ck_assert_uint_gt(meant, 10);
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	ck_assert_ptr_null(udrv_nvme_ns(rig.nvme, nsid));
+	ck_assert_ptr_nonnull(udrv_nvme_ns_next(rig.nvme, nsid));
+}
+END_TEST
+
+static void manage(uint8_t opcode, uint32_t nsid, uint32_t sel, void *data)
+{
+	const struct nvme_sqe sqe = {.opcode = opcode, .nsid = nsid, .cdw10 = sel};
+
+	ck_assert_int_eq(udrv_nvme_admin(rig.nvme, &sqe, data, data ? 4096 : 0, NULL), 0);
+}
+
+START_TEST(a_namespace_that_is_deleted_and_created_again)
+{
+	const struct udrv_nvme_ns *old = udrv_nvme_ns(rig.nvme, 2);
+	struct nvme_id_ns *id = calloc(1, sizeof(*id));
+	uint16_t *ctrls = calloc(1, 4096);
+
+	awaited = UDRV_NVME_EVENT_NS_CHANGED;
+	manage(NVME_ADMIN_NS_MANAGEMENT, 2, 1, NULL);
+	await_event(UDRV_NVME_EVENT_NS_CHANGED);
+	ck_assert_uint_eq(old->blocks, 0);
+	id->nsze = id->ncap = 1000;
+	manage(NVME_ADMIN_NS_MANAGEMENT, 0, 0, id);
+	ctrls[0] = 1;
+	ctrls[1] = udrv_nvme_id_ctrl(rig.nvme)->cntlid;
+	manage(NVME_ADMIN_NS_ATTACHMENT, 2, 0, ctrls);
+	await_event(UDRV_NVME_EVENT_NS_CHANGED);
+	ck_assert_uint_eq(old->blocks, 0);
+	ck_assert_uint_eq(udrv_nvme_ns(rig.nvme, 2)->blocks, 1000);
+	free(ctrls);
+	free(id);
+}
+END_TEST
+
+static unsigned int lines; /* that say so; atomic */
+
+static void count_lines(void *ctx, int level, const char *line)
+{
+	(void)ctx;
+	(void)level;
+	if (strstr(line, "are ignored"))
+		__atomic_fetch_add(&lines, 1, __ATOMIC_SEQ_CST);
+}
+
+START_TEST(more_namespaces_than_there_is_room_for)
+{
+	const struct udrv__model_nvme_switches other = {.spoil = UDRV__MODEL_NVME_SPOIL_LIST};
+	const struct udrv_nvme_ns *ns = NULL;
+	unsigned int count = 0;
+
+	nvme_rig_close(&rig); /* the log is chosen before there are threads */
+	udrv_log_set(count_lines, NULL, UDRV_LOG_WARNING);
+	setup();
+	udrv__model_nvme_set_switches(rig.dev, &other);
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	while ((ns = udrv_nvme_ns_next(rig.nvme, ns ? ns->nsid : 0)))
+		count++;
+	ck_assert_uint_eq(count, 1024 - 2);
+	ck_assert_uint_eq(__atomic_load_n(&lines, __ATOMIC_SEQ_CST), 1);
+	/* Others again, for none of which there is room: the controller works nevertheless. */
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	ck_assert_ptr_null(udrv_nvme_ns_next(rig.nvme, 0));
+	ck_assert_uint_eq(__atomic_load_n(&lines, __ATOMIC_SEQ_CST), 2);
+	udrv__model_nvme_heal(rig.dev);
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	ck_assert_ptr_eq(udrv_nvme_ns_next(rig.nvme, 0), rig.ns);
+	nvme_rig_close(&rig);
+	udrv_log_set(NULL, NULL, 0);
+	setup();
 }
 END_TEST
 
@@ -212,9 +436,36 @@ START_TEST(format_needs_the_disk_for_itself)
 	rig.q = NULL;
 	ck_assert_int_eq(udrv_nvme_format(rig.nvme, rig.ns->nsid, 0, 3), -EINVAL);
 	ck_assert_int_eq(udrv_nvme_format(rig.nvme, rig.ns->nsid, 1, 0), 0);
-	ck_assert_uint_eq(rig.ns->block_shift, 12);
-	ck_assert_int_eq(udrv_nvme_format(rig.nvme, rig.ns->nsid, 0, 0), 0);
+	/* Who counts in blocks of the old size must not go on. */
 	ck_assert_uint_eq(rig.ns->block_shift, 9);
+	ck_assert_uint_eq(rig.ns->blocks, 0);
+	ck_assert_uint_eq(udrv_nvme_ns(rig.nvme, rig.ns->nsid)->block_shift, 12);
+	ck_assert_int_eq(udrv_nvme_format(rig.nvme, rig.ns->nsid, 0, 0), 0);
+	ck_assert_uint_eq(udrv_nvme_ns(rig.nvme, rig.ns->nsid)->block_shift, 9);
+}
+END_TEST
+
+START_TEST(metadata_begins_at_a_multiple_of_four)
+{
+	unsigned char *buf = nvme_rig_memory(&rig, 4096), *meta = nvme_rig_memory(&rig, 4096);
+	const struct iovec iov = {buf, 512};
+	struct udrv_nvme_io io = {.opcode = NVME_WRITE, .iov = &iov, .iov_count = 1, .blocks = 1};
+	struct nvme_rig_wait w = {0};
+
+	ck_assert_int_eq(udrv_nvme_format(rig.nvme, rig.ns->nsid, 2, 0), 0);
+	rig.ns = udrv_nvme_ns(rig.nvme, rig.ns->nsid);
+	ck_assert(rig.ns->metadata == 8 && !rig.ns->extended);
+	nvme_rig_queue(&rig, 16, UDRV_NVME_ADAPTIVE);
+	for (unsigned int offset = 0; offset < 8; offset++) {
+		const int expected = offset % 4 ? -EINVAL : 0;
+
+		io.metadata = meta + offset;
+		w.calls = 0;
+		ck_assert_int_eq(udrv_nvme_rw(rig.q, rig.ns, &io, nvme_rig_done, &w), expected);
+		if (!expected)
+			ck_assert_uint_eq(nvme_rig_await(&rig, &w), 0);
+	}
+	ck_assert_uint_eq(udrv_nvme_in_flight(rig.q), 0);
 }
 END_TEST
 
@@ -283,13 +534,23 @@ int main(void)
 	tcase_add_test(tc, features_are_got_and_set);
 	tcase_add_test(tc, logs_are_read);
 	tcase_add_test(tc, commands_of_the_librarys_own_are_refused);
+	tcase_add_test(tc, commands_with_data_both_ways_are_refused);
+	tcase_add_test(tc, a_log_is_no_longer_than_the_controller_can_give);
 	tcase_add_test(tc, a_namespace_that_is_resized);
 	tcase_add_test(tc, a_namespace_that_goes_and_comes);
+	tcase_add_test(tc, a_namespace_that_is_not_ready_for_a_moment);
+	tcase_add_test(tc, a_namespace_that_cannot_be_read_is_not_gone);
+	tcase_add_test(tc, a_namespace_that_is_not_valid_is_gone);
+	tcase_add_test(tc, a_number_that_means_another_namespace);
+	tcase_add_test(tc, a_number_that_means_another_namespace_time_and_again);
+	tcase_add_test(tc, a_namespace_that_is_deleted_and_created_again);
+	tcase_add_test(tc, more_namespaces_than_there_is_room_for);
 	tcase_add_test(tc, a_warning_of_its_health);
 	tcase_add_test(tc, firmware_is_activated);
 	tcase_add_test(tc, a_reset_is_told_and_events_go_on);
 	tcase_add_test(tc, queues_are_as_many_as_granted);
 	tcase_add_test(tc, format_needs_the_disk_for_itself);
+	tcase_add_test(tc, metadata_begins_at_a_multiple_of_four);
 	tcase_add_test(tc, again_and_again);
 	tcase_add_test(tc, admin_commands_during_resets);
 	tcase_add_test(tc, statuses_have_names_and_errors);

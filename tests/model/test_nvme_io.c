@@ -313,6 +313,7 @@ START_TEST(what_cannot_be_is_refused)
 	unsigned char *buf = nvme_rig_memory(&rig, PAGE);
 	const struct nvme_sqe odd = {.opcode = 0xc0, .nsid = 1};
 	const uint64_t size = rig.ns->blocks;
+	const struct nvme_dsm_range outside = {.slba = size - 1, .nlb = 2};
 	struct nvme_rig_wait w = {0};
 
 	ck_assert_int_eq(udrv_nvme_read(rig.q, rig.ns, buf, size, 1, 0, nvme_rig_done, &w),
@@ -326,12 +327,43 @@ START_TEST(what_cannot_be_is_refused)
 		udrv_nvme_read(rig.q, rig.ns, buf, 0, rig.ns->max_blocks + 1, 0, nvme_rig_done, &w),
 		-EMSGSIZE);
 	ck_assert_int_eq(udrv_nvme_deallocate(rig.q, rig.ns, NULL, 0, nvme_rig_done, &w), -EINVAL);
+	ck_assert_int_eq(udrv_nvme_deallocate(rig.q, rig.ns, &outside, 1, nvme_rig_done, &w),
+			 -EINVAL);
+	/* A command has a buffer if its opcode has, and one only. */
+	for (unsigned int opcode = 0; opcode < 256; opcode++) {
+		const struct nvme_sqe sqe = {.opcode = (uint8_t)opcode, .nsid = 1};
+
+		if (opcode % 4)
+			ck_assert_int_eq(udrv_nvme_command(rig.q, &sqe, NULL, 0, nvme_rig_done, &w),
+					 -EINVAL);
+		if (opcode % 4 == 0 || opcode % 4 == 3)
+			ck_assert_int_eq(
+				udrv_nvme_command(rig.q, &sqe, buf, 512, nvme_rig_done, &w),
+				-EINVAL);
+	}
 	ck_assert_uint_eq(w.calls, 0);
 	ck_assert_uint_eq(udrv_nvme_in_flight(rig.q), 0);
 	/* The controller's own refusal is told as it is. */
 	ck_assert_int_eq(udrv_nvme_command(rig.q, &odd, NULL, 0, nvme_rig_done, &w), 0);
 	ck_assert_uint_eq(nvme_rig_await(&rig, &w) & NVME_STATUS_MASK, NVME_SC_INVALID_OPCODE);
 	ck_assert_int_eq(udrv_nvme_errno(w.status), -EOPNOTSUPP);
+}
+END_TEST
+
+START_TEST(a_metadata_buffer_where_there_is_no_metadata)
+{
+	unsigned char *buf = nvme_rig_memory(&rig, PAGE);
+	const struct iovec iov = {buf, block()};
+	const struct udrv_nvme_io io = {.opcode = NVME_WRITE,
+					.iov = &iov,
+					.iov_count = 1,
+					.metadata = buf + block() + 1,
+					.blocks = 1};
+	struct nvme_rig_wait w = {0};
+
+	ck_assert_uint_eq(rig.ns->metadata, 0);
+	ck_assert_int_eq(udrv_nvme_rw(rig.q, rig.ns, &io, nvme_rig_done, &w), 0);
+	ck_assert_uint_eq(nvme_rig_await(&rig, &w), 0);
 }
 END_TEST
 
@@ -372,6 +404,7 @@ static void add(Suite *s, const char *name, void (*fixture)(void))
 	tcase_add_test(tc, flush_zeroes_and_discard);
 	tcase_add_test(tc, compare_tells_a_difference);
 	tcase_add_test(tc, what_cannot_be_is_refused);
+	tcase_add_test(tc, a_metadata_buffer_where_there_is_no_metadata);
 	tcase_add_test(tc, queues_come_and_go);
 	suite_add_tcase(s, tc);
 }

@@ -269,7 +269,7 @@ int udrv__model_nvme_set_config(struct udrv_device *dev,
 
 	if (!config->queue_entries || config->queue_entries < 2 || config->queue_entries > 65536 ||
 	    !config->queues || config->queues > UDRV__MODEL_NVME_QUEUES || config->dstrd > 4 ||
-	    config->mpsmin > 4 || config->mdts + config->mpsmin > 13)
+	    config->mpsmin > 4 || config->mdts + config->mpsmin > 13 || config->wzsl > 16)
 		return -EINVAL;
 	udrv__nvme_lock(n);
 	if (n->cc & NVME_CC_EN)

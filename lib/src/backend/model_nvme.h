@@ -29,6 +29,12 @@ struct udrv__model_nvme_config {
 	bool cache;		/* there is a volatile write cache */
 	bool sgl;
 	bool dbbuf; /* Doorbell Buffer Config is supported */
+	/* Identify knows CNS 06h, as where there are several I/O command sets (2.0), and it says:
+	 */
+	bool command_sets;
+	uint32_t dmrsl; /* longer ranges are not deallocated, without an error; 0: all are */
+	uint8_t wzsl;	/* longer Write Zeroes are refused; 0: none is */
+	bool no_deac;	/* Write Zeroes does not know DEAC (DLFEAT) */
 	/* Reads and writes are checked and counted, but their data is neither looked at nor moved.
 	 */
 	bool null_store;
@@ -76,6 +82,8 @@ void udrv__model_nvme_set_temperature(struct udrv_device *dev, uint16_t kelvin);
 int udrv__model_nvme_resize(struct udrv_device *dev, uint32_t nsid, uint64_t blocks);
 /* As if by another controller of the subsystem. -EINVAL: there is no such namespace. */
 int udrv__model_nvme_attach(struct udrv_device *dev, uint32_t nsid, bool attached);
+/* The number means another namespace, with the same data. -EINVAL. */
+int udrv__model_nvme_replace(struct udrv_device *dev, uint32_t nsid);
 void udrv__model_nvme_activate_firmware(struct udrv_device *dev, const char *revision);
 
 /* Misbehaviour of one command or several. */
@@ -119,6 +127,14 @@ int udrv__model_nvme_inject(struct udrv_device *dev, const struct udrv__model_nv
 #define UDRV__MODEL_NVME_SPOIL_ENTRY_SIZES (1u << 6) /* 0 */
 #define UDRV__MODEL_NVME_SPOIL_TEXT	   (1u << 7) /* no ASCII */
 #define UDRV__MODEL_NVME_SPOIL_ALL	   (1u << 8) /* all ones */
+#define UDRV__MODEL_NVME_SPOIL_LIST	   (1u << 9) /* 1024 namespaces, each time others */
+
+/*
+ * Identify says value in size bytes from offset on, whatever is done: of the controller, or of all
+ * namespaces (CNS 01h, 00h). At most 16 times until it is healed. -ENOSPC, -EINVAL.
+ */
+int udrv__model_nvme_say(struct udrv_device *dev, unsigned int cns, unsigned int offset,
+			 unsigned int size, uint64_t value);
 
 /* Misbehaviour that stays. */
 struct udrv__model_nvme_switches {

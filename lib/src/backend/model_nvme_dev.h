@@ -29,6 +29,7 @@
 #define NVME_HELD	 1024
 #define NVME_LBAFS	 4
 #define NVME_FAULTS	 8
+#define NVME_SAID	 16
 
 /* Of a handler: the command is not completed now. */
 #define NVME_LATER 0xffff
@@ -88,6 +89,7 @@ struct udrv__nvme_cursor {
 struct udrv__nvme_ns {
 	bool allocated, attached;
 	uint32_t nsid;
+	uint32_t generation; /* of what the number means */
 	uint64_t blocks;
 	uint8_t lbaf;
 	bool extended; /* metadata follows each block in the data buffer */
@@ -103,6 +105,12 @@ struct udrv__nvme_ns {
 	size_t bytes;
 	void *map;
 	size_t map_len;
+};
+
+/* Of Identify, whatever is true. */
+struct udrv__nvme_said {
+	unsigned int cns, offset, size;
+	uint64_t value;
 };
 
 struct udrv__nvme_event {
@@ -163,7 +171,10 @@ struct udrv__nvme {
 	struct udrv__nvme_fault faults[NVME_FAULTS];
 	unsigned int fault_count;
 	struct udrv__model_nvme_switches switches;
-	uint32_t most_bytes; /* in a transfer */
+	struct udrv__nvme_said said[NVME_SAID];
+	unsigned int said_count;
+	uint32_t spoilt_lists; /* that were given */
+	uint32_t most_bytes;   /* in a transfer */
 
 	uint16_t aers[NVME_AERS];
 	unsigned int aer_count;
@@ -359,5 +370,8 @@ void udrv__nvme_complete_badly(struct udrv__nvme *n, struct udrv__nvme_sq *sq,
 			       const struct udrv__model_nvme_fault *fault);
 void udrv__nvme_spoil_ctrl(const struct udrv__nvme *n, unsigned char *identify);
 void udrv__nvme_spoil_ns(const struct udrv__nvme *n, unsigned char *identify);
+/* True: the list was made. */
+bool udrv__nvme_spoil_list(struct udrv__nvme *n, unsigned char *identify);
+bool udrv__nvme_list_is_spoilt(const struct udrv__nvme *n);
 
 #endif

@@ -6,7 +6,10 @@
 #include "backend/model_nvme_dev.h"
 #include "sched/clock.h"
 
-#define MS UINT64_C(1000000)
+#define MS	     UINT64_C(1000000)
+#define CNS_NS	     0x00
+#define CNS_CTRL     0x01
+#define LIST_ENTRIES 1024
 
 int udrv__model_nvme_inject(struct udrv_device *dev, const struct udrv__model_nvme_fault *fault)
 {
@@ -29,7 +32,7 @@ void udrv__model_nvme_heal(struct udrv_device *dev)
 	struct udrv__nvme *n = udrv__nvme_of(dev);
 
 	udrv__nvme_lock(n);
-	n->fault_count = 0;
+	n->fault_count = n->said_count = 0;
 	memset(&n->switches, 0, sizeof(n->switches));
 	udrv__nvme_wake(n);
 	udrv__nvme_unlock(n);
@@ -210,6 +213,13 @@ static void put(unsigned char *buf, unsigned int at, unsigned int size, uint64_t
 	memcpy(buf + at, &val, size);
 }
 
+static void put_said(const struct udrv__nvme *n, unsigned int cns, unsigned char *identify)
+{
+	for (unsigned int i = 0; i < n->said_count; i++)
+		if (n->said[i].cns == cns)
+			put(identify, n->said[i].offset, n->said[i].size, n->said[i].value);
+}
+
 void udrv__nvme_spoil_ctrl(const struct udrv__nvme *n, unsigned char *identify)
 {
 	const unsigned int s = n->switches.spoil;
@@ -224,6 +234,7 @@ void udrv__nvme_spoil_ctrl(const struct udrv__nvme *n, unsigned char *identify)
 		memset(identify + 4, 0xff, 20 + 40 + 8);
 	if (s & UDRV__MODEL_NVME_SPOIL_ALL)
 		memset(identify, 0xff, 4096);
+	put_said(n, CNS_CTRL, identify);
 }
 
 void udrv__nvme_spoil_ns(const struct udrv__nvme *n, unsigned char *identify)
@@ -242,4 +253,39 @@ void udrv__nvme_spoil_ns(const struct udrv__nvme *n, unsigned char *identify)
 		identify[26] = 0x6f;
 	if (s & UDRV__MODEL_NVME_SPOIL_ALL)
 		memset(identify, 0xff, 4096);
+	put_said(n, CNS_NS, identify);
+}
+
+bool udrv__nvme_list_is_spoilt(const struct udrv__nvme *n)
+{
+	return n->switches.spoil & UDRV__MODEL_NVME_SPOIL_LIST;
+}
+
+bool udrv__nvme_spoil_list(struct udrv__nvme *n, unsigned char *identify)
+{
+	uint32_t nsid = UDRV__MODEL_NVME_NS_MAX + 1 + LIST_ENTRIES * n->spoilt_lists;
+
+	if (!udrv__nvme_list_is_spoilt(n))
+		return false;
+	for (unsigned int i = 0; i < LIST_ENTRIES; i++, nsid++)
+		put(identify, 4 * i, 4, nsid);
+	n->spoilt_lists++;
+	return true;
+}
+
+int udrv__model_nvme_say(struct udrv_device *dev, unsigned int cns, unsigned int offset,
+			 unsigned int size, uint64_t value)
+{
+	struct udrv__nvme *n = udrv__nvme_of(dev);
+	int ret = 0;
+
+	if ((cns != CNS_NS && cns != CNS_CTRL) || size > sizeof(value) || offset > 4096 - size)
+		return -EINVAL;
+	udrv__nvme_lock(n);
+	if (n->said_count == NVME_SAID)
+		ret = -ENOSPC;
+	else
+		n->said[n->said_count++] = (struct udrv__nvme_said){cns, offset, size, value};
+	udrv__nvme_unlock(n);
+	return ret;
 }

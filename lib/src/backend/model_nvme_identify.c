@@ -19,6 +19,7 @@
 #define CNS_CTRL	    0x01
 #define CNS_ACTIVE	    0x02
 #define CNS_DESCRIPTORS	    0x03
+#define CNS_COMMAND_SET	    0x06 /* 2.0 */
 #define CNS_ALLOCATED	    0x10
 #define CNS_ALLOCATED_NS    0x11
 #define CNS_NS_CONTROLLERS  0x12
@@ -117,11 +118,11 @@ static uint16_t give_ctrl(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd
 }
 
 /* Figure 245; also what is common to all namespaces, which have no size then. */
-static void put_common(unsigned char *buf)
+static void put_common(const struct udrv__nvme *n, unsigned char *buf)
 {
 	buf[25] = NVME_LBAFS - 1;
-	buf[27] = 3;	      /* MC: extended, separate */
-	buf[33] = 1 | 1 << 3; /* DLFEAT: zeroes; DEAC of Write Zeroes */
+	buf[27] = 3;				      /* MC: extended, separate */
+	buf[33] = n->config.no_deac ? 1 : 1 | 1 << 3; /* DLFEAT: zeroes; DEAC of Write Zeroes */
 	for (unsigned int i = 0; i < NVME_LBAFS; i++)
 		put(buf, 128 + 4 * i, 4, udrv__nvme_lbaf_ms(i) | udrv__nvme_lbaf_shift(i) << 16);
 }
@@ -132,7 +133,8 @@ static uint64_t eui64_of(const struct udrv__nvme *n, const struct udrv__nvme_ns 
 
 	for (const char *c = n->model->dev->name; *c; c++)
 		hash = (hash ^ (unsigned char)*c) * 16777619u;
-	return (uint64_t)OUI << 40 | (uint64_t)(hash & 0xffffff) << 16 | ns->nsid;
+	return (uint64_t)OUI << 40 | (uint64_t)(hash & 0xffffff) << 16 |
+	       (ns->generation & 0xff) << 8 | ns->nsid;
 }
 
 /* 7.10 and on: the bytes of an EUI64 are in the order of its digits. */
@@ -150,7 +152,7 @@ static void put_nguid(const struct udrv__nvme *n, const struct udrv__nvme_ns *ns
 
 static void put_ns(const struct udrv__nvme *n, const struct udrv__nvme_ns *ns, unsigned char *buf)
 {
-	put_common(buf);
+	put_common(n, buf);
 	put(buf, 0, 8, ns->blocks);
 	put(buf, 8, 8, ns->blocks);
 	put(buf, 16, 8, ns->blocks);
@@ -163,16 +165,19 @@ static void put_ns(const struct udrv__nvme *n, const struct udrv__nvme_ns *ns, u
 /* Of one that is not there all is 0 (5.15.2). */
 static uint16_t give_ns(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd, bool allocated)
 {
-	const struct udrv__nvme_ns *ns = &n->ns[0];
+	const struct udrv__nvme_ns *ns;
 
 	memset(n->buffer, 0, IDENTIFY_LEN);
 	if (cmd->nsid == NVME_NSID_ALL && !allocated) {
-		put_common(n->buffer);
+		put_common(n, n->buffer);
 		return udrv__nvme_give(n, cmd, n->buffer, IDENTIFY_LEN);
 	}
-	if (!cmd->nsid || cmd->nsid > UDRV__MODEL_NVME_NS_MAX)
+	if (cmd->nsid > UDRV__MODEL_NVME_NS_MAX && udrv__nvme_list_is_spoilt(n))
+		ns = &n->ns[1];
+	else if (cmd->nsid && cmd->nsid <= UDRV__MODEL_NVME_NS_MAX)
+		ns = &n->ns[cmd->nsid];
+	else
 		return DNR(NVME_SC_INVALID_NS);
-	ns = &n->ns[cmd->nsid];
 	if (allocated ? ns->allocated : ns->attached) {
 		put_ns(n, ns, n->buffer);
 		udrv__nvme_spoil_ns(n, n->buffer);
@@ -188,6 +193,8 @@ static uint16_t give_list(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd
 	if (cmd->nsid >= NS_LIST_MAX)
 		return DNR(NVME_SC_INVALID_NS);
 	memset(n->buffer, 0, IDENTIFY_LEN);
+	if (!allocated && udrv__nvme_spoil_list(n, n->buffer))
+		return udrv__nvme_give(n, cmd, n->buffer, IDENTIFY_LEN);
 	for (unsigned int i = 1; i <= UDRV__MODEL_NVME_NS_MAX && count < LIST_ENTRIES; i++)
 		if (i > cmd->nsid && (allocated ? n->ns[i].allocated : n->ns[i].attached))
 			put(n->buffer, 4 * count++, 4, i);
@@ -221,6 +228,17 @@ static uint16_t give_descriptors(struct udrv__nvme *n, const struct udrv__nvme_c
 	return udrv__nvme_give(n, cmd, n->buffer, IDENTIFY_LEN);
 }
 
+/* 2.0, NVM Command Set 1.0, 4.1.5.2: of the NVM command set. */
+static uint16_t give_command_set(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd)
+{
+	if (!n->config.command_sets || cmd->cdw11 >> 24)
+		return DNR(NVME_SC_INVALID_FIELD);
+	memset(n->buffer, 0, IDENTIFY_LEN);
+	n->buffer[1] = n->config.wzsl;
+	put(n->buffer, 4, 4, n->config.dmrsl);
+	return udrv__nvme_give(n, cmd, n->buffer, IDENTIFY_LEN);
+}
+
 /* Figure 251: a count, then the identifiers from CNTID on. There is one controller. */
 static uint16_t give_controllers(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd,
 				 bool attached)
@@ -249,6 +267,8 @@ uint16_t udrv__nvme_identify(struct udrv__nvme *n, const struct udrv__nvme_cmd *
 		return give_list(n, cmd, false);
 	case CNS_DESCRIPTORS:
 		return give_descriptors(n, cmd);
+	case CNS_COMMAND_SET:
+		return give_command_set(n, cmd);
 	case CNS_ALLOCATED:
 		return give_list(n, cmd, true);
 	case CNS_ALLOCATED_NS:

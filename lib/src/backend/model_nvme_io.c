@@ -9,6 +9,7 @@
 #define DSM_RANGES  256
 #define DSM_AD	    (1u << 2) /* 6.7 */
 #define SMART_SHIFT 9
+#define WZ_DEAC	    (1u << 25) /* 6.17 */
 
 /* 6.7.1 figure 364 */
 struct dsm_range {
@@ -179,9 +180,14 @@ static uint16_t do_write(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd)
 
 static uint16_t do_write_zeroes(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd)
 {
+	const unsigned int limit = 12u + n->config.mpsmin + n->config.wzsl;
 	struct span s;
 	uint16_t status = take_span(n, cmd, false, &s);
 
+	if (!status && n->config.no_deac && cmd->cdw12 & WZ_DEAC)
+		status = DNR(NVME_SC_INVALID_FIELD);
+	if (!status && n->config.wzsl && (uint64_t)s.blocks << s.ns->lba_shift > 1ULL << limit)
+		status = DNR(NVME_SC_INVALID_FIELD);
 	if (!status && !n->config.null_store)
 		udrv__nvme_ns_zero(s.ns, s.lba, s.blocks, persists(n, cmd));
 	return status;
@@ -289,7 +295,9 @@ static uint16_t do_dsm(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd)
 	if (status || !(cmd->cdw11 & DSM_AD) || n->config.null_store)
 		return status;
 	for (unsigned int i = 0; i < count; i++)
-		udrv__nvme_ns_zero(ns, ranges[i].lba, ranges[i].blocks, !udrv__nvme_cache_is_on(n));
+		if (!n->config.dmrsl || ranges[i].blocks <= n->config.dmrsl)
+			udrv__nvme_ns_zero(ns, ranges[i].lba, ranges[i].blocks,
+					   !udrv__nvme_cache_is_on(n));
 	return NVME_SC_SUCCESS;
 }
 

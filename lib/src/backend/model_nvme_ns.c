@@ -55,6 +55,7 @@ int udrv__nvme_ns_alloc(struct udrv__nvme_ns *ns, size_t bytes, int fd)
 	*ns = (struct udrv__nvme_ns){
 		.allocated = true,
 		.nsid = ns->nsid,
+		.generation = ns->generation,
 		.bytes = bytes,
 		.map = at,
 		.map_len = len,
@@ -75,7 +76,7 @@ void udrv__nvme_ns_free(struct udrv__nvme_ns *ns)
 {
 	if (ns->map)
 		munmap(ns->map, ns->map_len);
-	*ns = (struct udrv__nvme_ns){.nsid = ns->nsid};
+	*ns = (struct udrv__nvme_ns){.nsid = ns->nsid, .generation = ns->generation};
 }
 
 static void set_format(struct udrv__nvme_ns *ns, unsigned int lbaf, bool extended)

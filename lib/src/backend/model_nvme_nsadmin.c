@@ -90,6 +90,7 @@ static uint16_t create(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd, u
 	if (udrv__nvme_ns_alloc(&n->ns[nsid], bytes, -1))
 		return NVME_SC_NS_CAPACITY;
 	udrv__nvme_ns_format(&n->ns[nsid], lbaf, EXTENDED(n->buffer[26]));
+	n->ns[nsid].generation++;
 	n->unallocated -= bytes;
 	*dw0 = nsid;
 	return NVME_SC_SUCCESS;
@@ -175,6 +176,21 @@ int udrv__model_nvme_attach(struct udrv_device *dev, uint32_t nsid, bool attache
 	udrv__nvme_lock(n);
 	if (is_valid(nsid) && n->ns[nsid].allocated) {
 		n->ns[nsid].attached = attached;
+		udrv__nvme_ns_has_changed(n, nsid);
+		ret = 0;
+	}
+	udrv__nvme_unlock(n);
+	return ret;
+}
+
+int udrv__model_nvme_replace(struct udrv_device *dev, uint32_t nsid)
+{
+	struct udrv__nvme *n = udrv__nvme_of(dev);
+	int ret = -EINVAL;
+
+	udrv__nvme_lock(n);
+	if (is_valid(nsid) && n->ns[nsid].allocated) {
+		n->ns[nsid].generation++;
 		udrv__nvme_ns_has_changed(n, nsid);
 		ret = 0;
 	}

@@ -19,6 +19,7 @@ static uint64_t capabilities(const struct udrv__nvme *n)
 	return (n->config.queue_entries - 1) | NVME_CAP_CQR |
 	       (uint64_t)TIMEOUT << NVME_CAP_TO_SHIFT |
 	       (uint64_t)n->config.dstrd << NVME_CAP_DSTRD_SHIFT | NVME_CAP_CSS_NVM |
+	       (n->config.command_sets ? NVME_CAP_CSS_SETS : 0) |
 	       (uint64_t)n->config.mpsmin << NVME_CAP_MPSMIN_SHIFT |
 	       (uint64_t)MPSMAX << NVME_CAP_MPSMAX_SHIFT;
 }

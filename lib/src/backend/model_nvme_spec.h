@@ -27,6 +27,7 @@
 #define NVME_CAP_TO_SHIFT     24 /* in 500 ms */
 #define NVME_CAP_DSTRD_SHIFT  32
 #define NVME_CAP_CSS_NVM      (1ULL << 37)
+#define NVME_CAP_CSS_SETS     (1ULL << 43) /* 2.0: several I/O command sets */
 #define NVME_CAP_MPSMIN_SHIFT 48
 #define NVME_CAP_MPSMAX_SHIFT 52
 #define NVME_VS_1_4	      0x00010400u

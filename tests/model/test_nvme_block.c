@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: MIT
+/* The NVMe driver's disks on the software controller: what they can, and what becomes of them. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <check.h>
+
+#include <udrv/completion.h>
+#include <udrv/device.h>
+#include <udrv/dma.h>
+#include <udrv/jiffies.h>
+#include <udrv/log.h>
+
+#include "backend/model.h"
+#include "backend/model_nvme.h"
+#include "nvme_driver.h"
+
+#include "support/suite.h"
+
+#define SOON_MS 20000
+#define GIB	((uint32_t)1 << 30)
+
+/* Identify Namespace and Controller: 5.15.2.1, 5.15.2.2. */
+enum { NSFEAT = 24, DLFEAT = 33, NAWUPF = 36, NABO = 42, NABSPF = 44, LBADS = 130 };
+enum { NPWG = 64, NPDG = 68, NOWS = 72, MDTS = 77, ONCS = 520, AWUPF = 528 };
+
+static struct udrv_device *dev;
+static struct udrv__model_nvme_config config;
+
+/* Of what is logged. */
+static struct udrv_completion logged;
+static const char *awaited; /* atomic */
+
+static void look_at_line(void *ctx, int level, const char *line)
+{
+	const char *part = __atomic_load_n(&awaited, __ATOMIC_ACQUIRE);
+
+	(void)ctx;
+	(void)level;
+	if (part && strstr(line, part))
+		udrv_complete(&logged);
+}
+
+static void await_line(const char *part)
+{
+	ck_assert_msg(udrv_wait_for_completion_timeout(&logged, SOON_MS * UDRV_HZ / 1000) > 0, "%s",
+		      part);
+	__atomic_store_n(&awaited, NULL, __ATOMIC_RELEASE);
+}
+
+static void expect_line(const char *part)
+{
+	udrv_reinit_completion(&logged);
+	__atomic_store_n(&awaited, part, __ATOMIC_RELEASE);
+}
+
+static void setup(void)
+{
+	const struct udrv_param *p = nvme_driver.params;
+
+	while (strcmp(p->name, "queues") != 0)
+		p++;
+	*p->value = "8";
+	udrv_init_completion(NULL, &logged);
+	udrv_log_set(look_at_line, NULL, UDRV_LOG_NOTICE);
+	ck_assert_int_eq(udrv_device_open("model:nvme", NULL, &dev), 0);
+	udrv__model_nvme_get_config(dev, &config);
+}
+
+static void teardown(void)
+{
+	udrv_device_close(dev);
+}
+
+static void remove_driver(void)
+{
+	udrv_driver_remove(&nvme_driver, dev);
+	ck_assert_ptr_null(udrv_block_next(NULL));
+}
+
+/* With the configuration as it is now; the disk of namespace 1. */
+static struct udrv_block *probe(void)
+{
+	struct udrv_block *block = NULL;
+
+	ck_assert_int_eq(udrv__model_nvme_set_config(dev, &config), 0);
+	ck_assert_int_eq(udrv_driver_probe(&nvme_driver, dev), 0);
+	while ((block = udrv_block_next(block)))
+		if (!strcmp(block->name, "nvme-n1"))
+			return block;
+	ck_abort_msg("there is no disk");
+	return NULL;
+}
+
+static void ns_says(unsigned int offset, unsigned int size, uint64_t value)
+{
+	ck_assert_int_eq(udrv__model_nvme_say(dev, NVME_CNS_NS, offset, size, value), 0);
+}
+
+static void ctrl_says(unsigned int offset, unsigned int size, uint64_t value)
+{
+	ck_assert_int_eq(udrv__model_nvme_say(dev, NVME_CNS_CTRL, offset, size, value), 0);
+}
+
+/* A request, and what came of it. */
+struct asked {
+	struct udrv_block_request rq;
+	unsigned int calls;
+	int result;
+};
+
+static void request_done(struct udrv_block_request *rq, int result)
+{
+	struct asked *a = (struct asked *)(void *)rq;
+
+	a->calls++;
+	a->result = result;
+}
+
+/* What a queue of its own says to it. */
+static int ask(struct udrv_block *block, struct asked *a)
+{
+	void *q = NULL;
+	int ret;
+
+	a->rq.done = request_done;
+	a->calls = 0;
+	ck_assert_int_eq(block->ops->queue_open(block, 0, &q), 0);
+	ret = block->ops->queue_rq(q, &a->rq);
+	block->ops->commit_rqs(q);
+	while (!ret && !a->calls)
+		(void)block->ops->poll(q);
+	block->ops->queue_close(q);
+	ck_assert_uint_eq(a->calls, !ret);
+	return ret ? ret : a->result;
+}
+
+static int ask_for(struct udrv_block *block, enum udrv_block_op op, uint32_t flags, uint32_t len,
+		   void *buf)
+{
+	struct asked a = {.rq = {.op = op, .flags = flags, .len = len, .buf = buf}};
+
+	return ask(block, &a);
+}
+
+/* The last block of so many bytes is zero after the operation. */
+static void zeroes_to_the_end(struct udrv_block *block, enum udrv_block_op op, uint32_t len)
+{
+	udrv_iova_t iova;
+	unsigned char *buf = udrv_dma_alloc_coherent(dev, 4096, &iova, UDRV_GFP_KERNEL);
+	const uint32_t unit = block->limits.logical_block_size;
+	struct asked a = {.rq = {.op = UDRV_BLOCK_WRITE, .len = unit, .buf = buf}};
+
+	ck_assert_uint_le(unit, 4096);
+	memset(buf, 0xa5, unit);
+	a.rq.offset = len - unit;
+	ck_assert_int_eq(ask(block, &a), 0);
+	ck_assert_int_eq(ask_for(block, op, 0, len, NULL), 0);
+	a.rq.op = UDRV_BLOCK_READ;
+	ck_assert_int_eq(ask(block, &a), 0);
+	for (uint32_t i = 0; i < unit; i++)
+		ck_assert_uint_eq(buf[i], 0);
+	udrv_dma_free_coherent(dev, 4096, buf, iova);
+}
+
+START_TEST(limits_of_a_controller_that_says_little)
+{
+	const struct udrv_block_limits *l = &probe()->limits;
+
+	ck_assert_uint_eq(l->logical_block_size, 512);
+	ck_assert_uint_eq(l->physical_block_size, 512);
+	ck_assert_uint_eq(l->io_min, 512);
+	ck_assert_uint_eq(l->io_opt, 0);
+	ck_assert_uint_eq(l->discard_granularity, 512);
+	ck_assert_uint_eq(l->max_discard, GIB);
+	ck_assert_uint_eq(l->max_write_zeroes, l->max_transfer);
+	ck_assert_uint_eq(l->queue_depth, 255);
+	ck_assert_uint_eq(l->max_queues, 2);
+	remove_driver();
+}
+END_TEST
+
+START_TEST(what_is_not_there_has_no_limits)
+{
+	const struct udrv_block_limits *l;
+
+	ctrl_says(ONCS, 2, 0);
+	l = &probe()->limits;
+	ck_assert_uint_eq(l->max_discard, 0);
+	ck_assert_uint_eq(l->discard_granularity, 0);
+	ck_assert_uint_eq(l->max_write_zeroes, 0);
+	remove_driver();
+}
+END_TEST
+
+/* The software controller leaves longer ranges as they are, as QEMU's does. */
+START_TEST(a_discard_is_no_longer_than_the_controller_takes)
+{
+	struct udrv_block *block;
+
+	config.command_sets = true;
+	config.dmrsl = 2048;
+	block = probe();
+	ck_assert_uint_eq(block->limits.max_discard, 2048 * 512);
+	zeroes_to_the_end(block, UDRV_BLOCK_DISCARD, block->limits.max_discard);
+	remove_driver();
+}
+END_TEST
+
+START_TEST(a_discard_without_a_limit)
+{
+	config.command_sets = true;
+	ck_assert_uint_eq(probe()->limits.max_discard, UINT32_MAX - 511);
+	remove_driver();
+}
+END_TEST
+
+START_TEST(zeroes_are_no_more_than_the_controller_takes)
+{
+	struct udrv_block *block;
+
+	config.command_sets = true;
+	config.wzsl = 3;
+	block = probe();
+	ck_assert_uint_eq(block->limits.max_write_zeroes, 4096 << 3);
+	zeroes_to_the_end(block, UDRV_BLOCK_WRITE_ZEROES, block->limits.max_write_zeroes);
+	/* The limit is the controller's. */
+	ck_assert_int_eq(ask_for(block, UDRV_BLOCK_WRITE_ZEROES, 0, (4096 << 3) + 512, NULL),
+			 -EINVAL);
+	remove_driver();
+	/* More than a command can say. */
+	config.wzsl = 16;
+	ck_assert_uint_eq(probe()->limits.max_write_zeroes, NVME_RW_BLOCKS_MAX * 512);
+	remove_driver();
+}
+END_TEST
+
+START_TEST(zeroes_that_are_as_many_as_a_write_without_a_limit)
+{
+	config.command_sets = true;
+	config.mdts = 3;
+	ck_assert_uint_eq(probe()->limits.max_write_zeroes, 4096 << 3);
+	remove_driver();
+}
+END_TEST
+
+START_TEST(deallocating_zeroes_is_asked_for_where_it_is_known)
+{
+	struct udrv_block *block;
+
+	/* The controller refuses it: first it says so, then it does not. */
+	config.no_deac = true;
+	block = probe();
+	zeroes_to_the_end(block, UDRV_BLOCK_WRITE_ZEROES, 4096);
+	remove_driver();
+	ns_says(DLFEAT, 1, NVME_DLFEAT_WZ_DEALLOCATES); /* and reads as who knows what */
+	block = probe();
+	zeroes_to_the_end(block, UDRV_BLOCK_WRITE_ZEROES, 4096);
+	remove_driver();
+	ns_says(DLFEAT, 1, NVME_DLFEAT_WZ_DEALLOCATES | NVME_DLFEAT_READ_ZEROES);
+	block = probe();
+	ck_assert_int_eq(ask_for(block, UDRV_BLOCK_WRITE_ZEROES, 0, 4096, NULL), -EINVAL);
+	ck_assert_int_eq(ask_for(block, UDRV_BLOCK_WRITE_ZEROES, UDRV_BLOCK_NOUNMAP, 4096, NULL),
+			 0);
+	remove_driver();
+}
+END_TEST
+
+/* All in blocks; 0's based as they are said. */
+static const struct {
+	unsigned int npwg, awupf, nawupf, nabo, nabspf;
+	uint32_t physical, io_min; /* not 0's based */
+} blocks_of[] = {
+	{7, 0, 0, 0, 0, 1, 8},		     /* it is not atomic */
+	{7, 7, 0, 0, 0, 8, 8},		     /* it is */
+	{7, 255, 0, 0, 0, 8, 8},	     /* more than is preferred */
+	{0, 255, 0, 0, 0, 1, 1},	     /* none is preferred */
+	{15, 0, 3, 0, 0, 4, 16},	     /* the namespace's own */
+	{15, 6, 0, 0, 0, 4, 16},	     /* no power of two */
+	{5, 255, 0, 0, 0, 2, 6},	     /* nor is that */
+	{15, 15, 0, 1, 0, 1, 16},	     /* not at its own multiples */
+	{15, 15, 0, 0, 3, 4, 16},	     /* never across borders of 4 blocks */
+	{65535, 65535, 0, 0, 0, 128, 65536}, /* 64 KiB are as large as it gets */
+};
+
+START_TEST(a_physical_block_is_what_is_never_torn)
+{
+	const struct udrv_block_limits *l;
+
+	ns_says(NSFEAT, 1, NVME_NSFEAT_OPTPERF | NVME_NSFEAT_ATOMICS);
+	ns_says(NPWG, 2, blocks_of[_i].npwg);
+	ctrl_says(AWUPF, 2, blocks_of[_i].awupf);
+	ns_says(NAWUPF, 2, blocks_of[_i].nawupf);
+	ns_says(NABO, 2, blocks_of[_i].nabo);
+	ns_says(NABSPF, 2, blocks_of[_i].nabspf);
+	ns_says(NOWS, 2, 31);
+	l = &probe()->limits;
+	ck_assert_uint_eq(l->physical_block_size, blocks_of[_i].physical * 512);
+	ck_assert_uint_eq(l->io_min, blocks_of[_i].io_min * 512);
+	ck_assert_uint_eq(l->io_opt, 32 * 512 % l->physical_block_size ? 0 : 32 * 512);
+	remove_driver();
+}
+END_TEST
+
+START_TEST(preferences_that_are_too_large_do_not_become_zero)
+{
+	const struct udrv_block_limits *l;
+
+	ns_says(LBADS, 1, 16); /* blocks of 64 KiB */
+	ns_says(NSFEAT, 1, NVME_NSFEAT_OPTPERF);
+	ns_says(NPWG, 2, 65535);
+	ns_says(NPDG, 2, 65535);
+	ns_says(NOWS, 2, 65535);
+	l = &probe()->limits;
+	ck_assert_uint_eq(l->logical_block_size, 65536);
+	ck_assert_uint_eq(l->physical_block_size, 65536);
+	ck_assert_uint_eq(l->io_min, UINT32_MAX - 65535);
+	ck_assert_uint_eq(l->io_opt, UINT32_MAX - 65535);
+	ck_assert_uint_eq(l->discard_granularity, UINT32_MAX - 65535);
+	ck_assert_uint_eq(l->max_discard, GIB);
+	remove_driver();
+}
+END_TEST
+
+START_TEST(a_queue_takes_as_many_as_it_says)
+{
+	static const struct {
+		uint32_t entries, depth;
+	} queues[] = {{1024, 255}, {16, 15}, {100, 63}, {2, 1}};
+	static struct asked asked[256];
+	struct udrv_block *block;
+	unsigned int n = 0;
+	void *q = NULL;
+
+	config.queue_entries = queues[_i].entries;
+	block = probe();
+	ck_assert_uint_eq(block->limits.queue_depth, queues[_i].depth);
+	ck_assert_int_eq(block->ops->queue_open(block, 0, &q), 0);
+	udrv__model_nvme_pause(dev, true);
+	for (; n < queues[_i].depth; n++) {
+		asked[n].rq.op = UDRV_BLOCK_FLUSH;
+		asked[n].rq.done = request_done;
+		ck_assert_int_eq(block->ops->queue_rq(q, &asked[n].rq), 0);
+	}
+	asked[n].rq.op = UDRV_BLOCK_FLUSH;
+	ck_assert_int_eq(block->ops->queue_rq(q, &asked[n].rq), -EAGAIN);
+	udrv__model_nvme_pause(dev, false);
+	block->ops->commit_rqs(q);
+	while (n)
+		n -= (unsigned int)block->ops->poll(q);
+	block->ops->queue_close(q);
+	remove_driver();
+}
+END_TEST
+
+static unsigned int count_disks(void)
+{
+	struct udrv_block *block = NULL;
+	unsigned int count = 0;
+
+	while ((block = udrv_block_next(block)))
+		count++;
+	return count;
+}
+
+START_TEST(a_namespace_whose_blocks_are_too_large_is_skipped)
+{
+	config.mdts = 1;
+	ns_says(LBADS, 1, 16);
+	ck_assert_int_eq(udrv__model_nvme_set_config(dev, &config), 0);
+	expect_line("namespace 1 is no block device");
+	ck_assert_int_eq(udrv_driver_probe(&nvme_driver, dev), 0);
+	await_line("namespace 1 is no block device");
+	ck_assert_uint_eq(count_disks(), 0);
+	remove_driver();
+}
+END_TEST
+
+/* Whichever of them: the first is of the controller itself. */
+START_TEST(an_identify_that_fails_costs_one_disk_at_most)
+{
+	unsigned int least = 2;
+
+	for (unsigned int k = 2; k <= 8; k++) {
+		const struct udrv__model_nvme_fault fault = {
+			.kind = UDRV__MODEL_NVME_ERROR,
+			.opcode = NVME_ADMIN_IDENTIFY,
+			.value = NVME_SC_INTERNAL | NVME_STATUS_DNR,
+			.count = 1,
+			.period = k,
+		};
+
+		ck_assert_int_eq(udrv__model_nvme_inject(dev, &fault), 0);
+		ck_assert_int_eq(udrv_driver_probe(&nvme_driver, dev), 0);
+		ck_assert_uint_ge(count_disks(), 1);
+		least = count_disks() < least ? count_disks() : least;
+		remove_driver();
+		udrv__model_nvme_heal(dev);
+	}
+	ck_assert_uint_eq(least, 1);
+}
+END_TEST
+
+START_TEST(a_disk_that_is_resized_is_told_of)
+{
+	struct udrv_block *block = probe();
+	const uint64_t size = block->limits.size, blocks = size / 512;
+
+	expect_line("nvme-n1 was made smaller");
+	ck_assert_int_eq(udrv__model_nvme_resize(dev, 1, blocks / 2), 0);
+	await_line("made smaller");
+	ck_assert_uint_eq(block->limits.size, size);
+	expect_line("nvme-n1 is there again as it was");
+	ck_assert_int_eq(udrv__model_nvme_resize(dev, 1, blocks), 0);
+	await_line("as it was");
+	remove_driver();
+	ck_assert_int_eq(udrv__model_nvme_resize(dev, 1, blocks / 2), 0);
+	block = probe();
+	expect_line("and goes on with");
+	ck_assert_int_eq(udrv__model_nvme_resize(dev, 1, blocks), 0);
+	await_line("and goes on with");
+	ck_assert_uint_eq(block->limits.size, size / 2);
+	remove_driver();
+}
+END_TEST
+
+START_TEST(a_disk_that_is_gone_is_told_of)
+{
+	struct udrv_block *block = probe();
+
+	expect_line("disk nvme-n1 is gone");
+	ck_assert_int_eq(udrv__model_nvme_attach(dev, 1, false), 0);
+	await_line("is gone");
+	ck_assert_int_eq(ask_for(block, UDRV_BLOCK_FLUSH, 0, 0, NULL), -EINVAL);
+	expect_line("disk nvme-n1 is there again as it was");
+	ck_assert_int_eq(udrv__model_nvme_attach(dev, 1, true), 0);
+	await_line("as it was");
+	ck_assert_int_eq(ask_for(block, UDRV_BLOCK_FLUSH, 0, 0, NULL), 0);
+	remove_driver();
+}
+END_TEST
+
+START_TEST(a_disk_does_not_become_another_one)
+{
+	struct udrv_block *block = probe();
+
+	expect_line("namespace 1 is new");
+	ck_assert_int_eq(udrv__model_nvme_replace(dev, 1), 0);
+	await_line("is new");
+	ck_assert_int_eq(ask_for(block, UDRV_BLOCK_FLUSH, 0, 0, NULL), -EINVAL);
+	ck_assert_int_eq(ask_for(block, UDRV_BLOCK_DISCARD, 0, 4096, NULL), -EINVAL);
+	ck_assert_int_eq(ask_for(block, UDRV_BLOCK_WRITE_ZEROES, 0, 4096, NULL), -EINVAL);
+	remove_driver();
+	block = probe();
+	ck_assert_int_eq(ask_for(block, UDRV_BLOCK_FLUSH, 0, 0, NULL), 0);
+	remove_driver();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("nvme_block");
+	TCase *tc = tcase_create("disks");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, limits_of_a_controller_that_says_little);
+	tcase_add_test(tc, what_is_not_there_has_no_limits);
+	tcase_add_test(tc, a_discard_is_no_longer_than_the_controller_takes);
+	tcase_add_test(tc, a_discard_without_a_limit);
+	tcase_add_test(tc, zeroes_are_no_more_than_the_controller_takes);
+	tcase_add_test(tc, zeroes_that_are_as_many_as_a_write_without_a_limit);
+	tcase_add_test(tc, deallocating_zeroes_is_asked_for_where_it_is_known);
+	tcase_add_loop_test(tc, a_physical_block_is_what_is_never_torn, 0,
+			    (int)(sizeof(blocks_of) / sizeof(blocks_of[0])));
+	tcase_add_test(tc, preferences_that_are_too_large_do_not_become_zero);
+	tcase_add_loop_test(tc, a_queue_takes_as_many_as_it_says, 0, 4);
+	tcase_add_test(tc, a_namespace_whose_blocks_are_too_large_is_skipped);
+	tcase_add_test(tc, an_identify_that_fails_costs_one_disk_at_most);
+	tcase_add_test(tc, a_disk_that_is_resized_is_told_of);
+	tcase_add_test(tc, a_disk_that_is_gone_is_told_of);
+	tcase_add_test(tc, a_disk_does_not_become_another_one);
+	suite_add_tcase(s, tc);
+	return run_suite(s);
+}
