@@ -167,12 +167,6 @@ UDRV_API int udrv_nvme_format(struct udrv_nvme *nvme, uint32_t nsid, unsigned in
 
 /**
  * struct udrv_nvme_ns - a namespace; the controller's, valid until detach
- *
- * What another thread changes is @blocks, and @max_blocks and @read_only if the controller says
- * otherwise after a reset. If the number comes to mean another namespace (NGUID, EUI64), or one
- * whose blocks are of another kind, @blocks becomes 0 for good, and udrv_nvme_ns() gives a new
- * structure.
- *
  * @nsid: its number
  * @block_shift: log2 of the data bytes of a block
  * @blocks: its size; 0 once it is gone
@@ -183,6 +177,11 @@ UDRV_API int udrv_nvme_format(struct udrv_nvme *nvme, uint32_t nsid, unsigned in
  * @pi_type: end-to-end protection, 0 to 3
  * @read_only: writes are refused
  * @usable: its format can be read and written without a metadata buffer
+ *
+ * What another thread changes is @blocks, and @max_blocks and @read_only if the controller says
+ * otherwise after a reset. If the number comes to mean another namespace (NGUID, EUI64), or one
+ * whose blocks are of another kind, @blocks becomes 0 for good, and udrv_nvme_ns() gives a new
+ * structure.
  */
 struct udrv_nvme_ns {
 	uint32_t nsid;
