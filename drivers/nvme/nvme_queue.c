@@ -54,6 +54,7 @@ int nvme_queue_init(struct udrv_nvme_queue *q, struct udrv_nvme *nvme, uint16_t 
 	q->efd = -1;
 	q->vector = -1;
 	udrv_init_list_head(&q->moved);
+	udrv_init_list_head(&q->spares);
 	q->trackers = nvme_zalloc(entries * sizeof(*q->trackers));
 	q->saved = calloc(entries, sizeof(*q->saved));
 	q->sq = udrv_dma_alloc_coherent(q->dev, sq_bytes(q), &q->sq_iova, UDRV_GFP_KERNEL);
@@ -73,6 +74,11 @@ int nvme_queue_init(struct udrv_nvme_queue *q, struct udrv_nvme *nvme, uint16_t 
 
 void nvme_queue_exit(struct udrv_nvme_queue *q)
 {
+	struct nvme_moved *m;
+	struct nvme_moved *next;
+
+	udrv_list_for_each_entry_safe(m, next, &q->spares, link)
+		free(m);
 	nvme_lists_free(q);
 	udrv_dma_free_coherent(q->dev, cq_bytes(q), q->cq, q->cq_iova);
 	udrv_dma_free_coherent(q->dev, sq_bytes(q), q->sq, q->sq_iova);

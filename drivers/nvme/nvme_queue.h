@@ -133,8 +133,9 @@ struct udrv_nvme_queue {
 	unsigned int full_depth;
 	unsigned int moved_count;
 	struct udrv_list_head moved;
-	struct nvme_list *lists;  /* that are free */
-	struct nvme_saved *saved; /* room for all in flight, while the rings begin anew */
+	struct udrv_list_head spares; /* places of those that were moved */
+	struct nvme_list *lists;      /* that are free */
+	struct nvme_saved *saved;     /* room for all in flight, while the rings begin anew */
 	udrv_iova_t sq_iova, cq_iova;
 	enum udrv_nvme_completion completion;
 	int efd; /* -1: it is polled */

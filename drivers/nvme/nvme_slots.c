@@ -12,10 +12,20 @@
 
 #define COMPLAINTS 16 /* about nonsense, then it is only counted */
 
+/* Used again, until the queue goes. */
+static struct nvme_moved *get_place(struct udrv_nvme_queue *q)
+{
+	struct nvme_moved *m = udrv_list_first_entry_or_null(&q->spares, struct nvme_moved, link);
+
+	if (m)
+		udrv_list_del(&m->link);
+	return m ? m : malloc(sizeof(*m));
+}
+
 /* The command in the slot at the tail makes room for another one. */
 static int move_aside(struct udrv_nvme_queue *q, struct nvme_tracker *t)
 {
-	struct nvme_moved *m = malloc(sizeof(*m));
+	struct nvme_moved *m = get_place(q);
 
 	if (!m)
 		return -EAGAIN;
@@ -128,8 +138,8 @@ void nvme_take_out(struct udrv_nvme_queue *q, const struct nvme_command *c,
 	if (!c->moved)
 		return;
 	udrv_list_del(&c->moved->link);
+	udrv_list_add(&c->moved->link, &q->spares);
 	q->moved_count--;
-	free(c->moved);
 }
 
 void nvme_release_data(struct udrv_nvme_queue *q, const struct nvme_tracker *was)

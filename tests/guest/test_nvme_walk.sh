@@ -3,12 +3,13 @@
 set -e
 
 modprobe ublk_drv
+modprobe ext4
 udrv bind 0000:00:05.0
 udrv run nvme 0000:00:05.0 --ublk --detach
 udrv nvme list
 mkfs.ext4 -q /dev/ublkb0
 mkdir /tmp/disk
-mount /dev/ublkb0 /tmp/disk
+mount -t ext4 /dev/ublkb0 /tmp/disk
 cp /bin/busybox /tmp/disk
 sync
 

@@ -227,8 +227,8 @@ static inline void udrv_dma_unmap_page(struct udrv_device *dev, udrv_iova_t addr
 }
 
 /**
- * struct udrv_dma_window - memory that was looked up last: one for each thread and device; begins as
- * zeroes
+ * struct udrv_dma_window - memory that was looked up last: one for each thread and device; begins
+ * as zeroes
  */
 struct udrv_dma_window {
 	uintptr_t va;
