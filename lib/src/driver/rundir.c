@@ -2,16 +2,22 @@
 /* Where daemons keep their sockets and locks. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <udrv/log.h>
 
 #include "driver/daemon.h"
+
+/* How long a killed daemon may take to be gone, and between two looks. */
+#define ENDING_MS      10000
+#define ENDING_STEP_MS 20
 
 static int fits(int len, size_t size)
 {
@@ -73,14 +79,21 @@ int udrv__rundir_make(void)
 	return udrv__rundir_check(dir);
 }
 
-static void name_holder(int fd, const char *device)
+/* "PID PROGRAM" */
+static void read_holder(int fd, char *holder, size_t size)
 {
-	char holder[64] = "";
-	ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
-	char *space;
+	ssize_t n = pread(fd, holder, size - 1, 0);
 
 	holder[n > 0 ? n : 0] = 0;
 	holder[strcspn(holder, "\n")] = 0;
+}
+
+static void name_holder(int fd, const char *device)
+{
+	char holder[64];
+	char *space;
+
+	read_holder(fd, holder, sizeof(holder));
 	space = strchr(holder, ' ');
 	if (!space) {
 		udrv_pr_err("%s: another daemon drives it already", device);
@@ -89,6 +102,55 @@ static void name_holder(int fd, const char *device)
 	*space = 0;
 	udrv_pr_err("%s: already driven by %s (pid %s); stop it first: kill %s", device, space + 1,
 		    holder, holder);
+}
+
+/* A value of /proc/PID/status in hexadecimal, or 0. */
+static unsigned long long status_of(const char *text, const char *name)
+{
+	const char *at = strstr(text, name);
+
+	return at ? strtoull(at + strlen(name), NULL, 16) : 0;
+}
+
+/*
+ * Was it killed, and is only not gone yet? SIGKILL waits to be delivered, or the process has no
+ * memory left (proc(5), status: no VmSize), which goes before its descriptors.
+ */
+static bool is_ending(pid_t pid)
+{
+	char path[64];
+	char text[4096];
+	FILE *file;
+	size_t len;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	file = fopen(path, "re");
+	if (!file)
+		return true;
+	len = fread(text, 1, sizeof(text) - 1, file);
+	text[len] = 0;
+	(void)fclose(file);
+	return (status_of(text, "\nShdPnd:") | status_of(text, "\nSigPnd:")) &
+		       1ull << (SIGKILL - 1) ||
+	       !strstr(text, "\nVmSize:");
+}
+
+/* Who was killed holds it until its last descriptor is closed, which takes a moment. */
+static int lock(int fd)
+{
+	const struct timespec pause = {.tv_nsec = ENDING_STEP_MS * 1000000L};
+	char holder[64];
+	int tries = ENDING_MS / ENDING_STEP_MS;
+
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK)
+			return -errno;
+		read_holder(fd, holder, sizeof(holder));
+		if (!tries-- || !is_ending((pid_t)strtol(holder, NULL, 10)))
+			return -EBUSY;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
 }
 
 static int write_holder(int fd, const char *program)
@@ -115,8 +177,8 @@ int udrv__lock_device(const char *device, const char *program, int *fd_out)
 		udrv_pr_err("%s: cannot open: %s", path, strerror(-ret));
 		return ret;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		ret = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	ret = lock(fd);
+	if (ret) {
 		name_holder(fd, device);
 		goto err_close;
 	}
