@@ -7,6 +7,7 @@
 #ifndef TESTS_SUPPORT_FAKE_STUB_H
 #define TESTS_SUPPORT_FAKE_STUB_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -37,7 +38,7 @@ struct fake_stub {
 	int open_errno, irqs_errno, alloc_errno, map_errno, mmap_errno;
 	uint32_t vectors_left; /* that the kernel can give; 0: no limit */
 	bool no_rawio;	       /* its opener has no CAP_SYS_RAWIO */
-	bool gone;
+	atomic_bool gone;
 
 	/* What became of it. */
 	char name[16];
