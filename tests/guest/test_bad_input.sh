@@ -66,7 +66,7 @@ pid=$(as_nobody udrv-edu status | sed -n 's/^pid //p')
 kill -KILL "$pid"
 wait_for 100 ended "$pid"
 check_untouched "after SIGKILL" "$edu" vfio-pci
-check "the client says so" -s 1 -m 'udrv run edu' as_nobody udrv-edu factorial 4
+check "the client says so" -s 1 -m 'udrv run edu' as_nobody udrv-edu stats
 check "started again" as_nobody "ulimit -l 64; udrv run edu $edu --detach"
 check "and works" -m '^24$' as_nobody udrv-edu factorial 4
 pid=$(as_nobody udrv-edu status | sed -n 's/^pid //p')

@@ -46,7 +46,7 @@ check_work()
 check "not bound" -s 1 -m "$edu: bound to no driver" -m "udrv bind $edu" udrv run edu "$edu"
 check "no such device" -s 1 -m '0000:00:13.0' udrv run edu 00:13.0
 check "malformed address" -s 1 -m '00:zz.0: not a PCI address' udrv run edu 00:zz.0
-check "no daemon" -s 1 -m 'udrv run edu' udrv-edu factorial 10
+check "no daemon" -s 1 -m 'no daemon of this driver .* run: udrv bind DEVICE' udrv-edu factorial 10
 check "bind" -m "bound to $driver" udrv bind --driver $driver "$edu"
 check "bad value of a parameter" -s 1 -m 'irq=msix: the values are auto, msi and intx' \
 	udrv run edu "$edu" irq=msix

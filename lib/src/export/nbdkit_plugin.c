@@ -419,4 +419,6 @@ static struct nbdkit_plugin plugin = {
 	.zero = zero_export,
 };
 
+/* What the macro defines, it does not declare. */
+struct nbdkit_plugin *plugin_init(void);
 NBDKIT_REGISTER_PLUGIN(plugin)
