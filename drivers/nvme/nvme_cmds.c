@@ -17,18 +17,8 @@ static int put_with_data(struct udrv_nvme_queue *q, struct nvme_sqe *sqe, void *
 			 uint8_t flags, udrv_nvme_done_t done, void *ctx)
 {
 	const struct iovec iov = {buf, len};
-	struct nvme_data data;
-	int ret;
 
-	if (q->in_flight >= q->depth)
-		return nvme_make_room(q);
-	ret = nvme_data_map(q, sqe, &iov, 1, NULL, 0, &data);
-	if (ret)
-		return ret;
-	ret = nvme_put_sqe(q, sqe, &data, flags, done, ctx);
-	if (ret)
-		nvme_data_unmap(q, &data);
-	return ret;
+	return nvme_put_mapped(q, sqe, &iov, 1, NULL, 0, flags, done, ctx);
 }
 
 /* Not of what is gone: its number may mean another namespace by now. */
@@ -203,21 +193,12 @@ int udrv_nvme_rw(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns,
 		.cdw14 = io->ref_tag,
 		.cdw15 = (uint32_t)io->app_mask << 16 | io->app_tag,
 	};
-	struct nvme_data data;
 	int ret = check_io(ns, io);
 
 	if (ret)
 		return ret;
 	if (io->opcode == NVME_COMPARE && !(q->nvme->id->oncs & NVME_ONCS_COMPARE))
 		return -EOPNOTSUPP;
-	if (q->in_flight >= q->depth)
-		return nvme_make_room(q);
-	ret = nvme_data_map(q, &sqe, io->iov, io->iov_count, meta_of(ns, io),
-			    (size_t)io->blocks * ns->metadata, &data);
-	if (ret)
-		return ret;
-	ret = nvme_put_sqe(q, &sqe, &data, 0, done, ctx);
-	if (ret)
-		nvme_data_unmap(q, &data);
-	return ret;
+	return nvme_put_mapped(q, &sqe, io->iov, io->iov_count, meta_of(ns, io),
+			       (size_t)io->blocks * ns->metadata, 0, done, ctx);
 }

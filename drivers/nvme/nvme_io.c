@@ -48,15 +48,8 @@ static __attribute__((noinline)) int rw_mapped(struct udrv_nvme_queue *q,
 {
 	const struct iovec iov = {buf, len};
 	struct nvme_sqe sqe = *template;
-	struct nvme_data data;
-	int ret = nvme_data_map(q, &sqe, &iov, 1, NULL, 0, &data);
 
-	if (ret)
-		return ret;
-	ret = nvme_put_sqe(q, &sqe, &data, 0, done, ctx);
-	if (ret)
-		nvme_data_unmap(q, &data);
-	return ret;
+	return nvme_put_mapped(q, &sqe, &iov, 1, NULL, 0, 0, done, ctx);
 }
 
 struct transfer {

@@ -273,6 +273,10 @@ struct nvme_data {
 /* Any command, whose buffer pointers are in place already. On success data is the command's. */
 int nvme_put_sqe(struct udrv_nvme_queue *q, const struct nvme_sqe *sqe,
 		 const struct nvme_data *data, uint8_t flags, udrv_nvme_done_t done, void *ctx);
+/* Likewise, with its buffers mapped before (nvme_data_map()), and undone if there is no room. */
+int nvme_put_mapped(struct udrv_nvme_queue *q, struct nvme_sqe *sqe, const struct iovec *iov,
+		    unsigned int count, void *meta, size_t meta_len, uint8_t flags,
+		    udrv_nvme_done_t done, void *ctx);
 /* nvme_io.c: entered: take what is there, without a word to the controller about commands. */
 unsigned int nvme_reap(struct udrv_nvme_queue *q, unsigned int max);
 /* A completion that is not simply a success: true if a callback was called. Entered. */

@@ -92,6 +92,24 @@ int nvme_put_sqe(struct udrv_nvme_queue *q, const struct nvme_sqe *sqe,
 	return ret;
 }
 
+int nvme_put_mapped(struct udrv_nvme_queue *q, struct nvme_sqe *sqe, const struct iovec *iov,
+		    unsigned int count, void *meta, size_t meta_len, uint8_t flags,
+		    udrv_nvme_done_t done, void *ctx)
+{
+	struct nvme_data data;
+	int ret;
+
+	if (q->in_flight >= q->depth)
+		return nvme_make_room(q);
+	ret = nvme_data_map(q, sqe, iov, count, meta, meta_len, &data);
+	if (ret)
+		return ret;
+	ret = nvme_put_sqe(q, sqe, &data, flags, done, ctx);
+	if (ret)
+		nvme_data_unmap(q, &data);
+	return ret;
+}
+
 void nvme_put_in(struct udrv_nvme_queue *q, const struct nvme_sqe *sqe,
 		 const struct nvme_tracker *was)
 {
