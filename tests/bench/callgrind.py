@@ -30,7 +30,8 @@ def self_costs(path):
 def count(command, timeout=100):
     """Run a program; its functions' own instructions."""
     with tempfile.TemporaryDirectory() as out:
-        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}/cg", *command]
+        # Fair: without it a thread that spins can keep the others from running for minutes.
+        command = ["valgrind", "--fair-sched=yes", "--tool=callgrind", f"--callgrind-out-file={out}/cg", *command]
         result = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
         if result.returncode:
             sys.exit(f"{' '.join(command)}\n{result.stderr}")
