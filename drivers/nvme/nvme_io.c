@@ -176,8 +176,10 @@ HOT uint64_t second_half(const struct nvme_cqe *entry)
 struct reaped {
 	struct nvme_tracker *trackers;
 	uint32_t mask;
-	uint32_t sq; /* the SQ ID above an SQ head of 0 */
+	uint32_t sq; /* the SQ ID above an SQ head of 0; NVME_NO_SQ: none is simply a success */
 };
+
+#define NVME_NO_SQ UINT32_MAX /* no entry has it: the mask's bits are not compared */
 
 /* A success of a command that waits in its slot; false: it is something else. */
 HOT bool complete(struct udrv_nvme_queue *q, const struct reaped *r, const struct nvme_cqe *entry)
@@ -211,7 +213,11 @@ static __attribute__((noinline)) bool complete_odd(struct udrv_nvme_queue *q,
  */
 unsigned int nvme_reap(struct udrv_nvme_queue *q, unsigned int max)
 {
-	const struct reaped r = {q->trackers, q->mask, (uint32_t)q->qid << 16};
+	/* While commands wait for the doorbell, entries are looked at closely: none can be theirs.
+	 */
+	const struct reaped r = {q->trackers, q->mask,
+				 nvme_likely(q->tail == q->rung) ? (uint32_t)q->qid << 16
+								 : NVME_NO_SQ};
 	const struct nvme_cqe *const end = q->cq + q->mask + 1;
 	const struct nvme_cqe *entry = q->cq + q->head;
 	uint32_t phase = q->phase;

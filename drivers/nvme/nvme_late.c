@@ -10,12 +10,6 @@
 
 #include "nvme_ctrl.h"
 
-/* Is the slot between what was rung and the tail, so unknown to the controller? */
-static bool is_unsent(const struct udrv_nvme_queue *q, uint32_t slot)
-{
-	return ((slot - q->rung) & q->mask) < ((q->tail - q->rung) & q->mask);
-}
-
 static void look_at(struct udrv_nvme_queue *q, struct nvme_tracker *t)
 {
 	struct udrv_nvme *nvme = q->nvme;
@@ -45,7 +39,7 @@ void nvme_look_for_late(struct udrv_nvme_queue *q)
 	if (!q->qid)
 		return;
 	for (uint32_t i = 0; i <= q->mask; i++)
-		if (!is_unsent(q, i))
+		if (!nvme_is_unsent(q, i))
 			look_at(q, &q->trackers[i]);
 	udrv_list_for_each_entry(m, &q->moved, link)
 		look_at(q, &m->t);
@@ -75,7 +69,7 @@ static unsigned int save_all(struct udrv_nvme_queue *q, struct nvme_saved *all)
 		const struct nvme_command c = {&q->trackers[slot], &q->sq[slot], NULL};
 
 		if (c.t->done)
-			save(q, &c, !is_unsent(q, slot), &all[count++]);
+			save(q, &c, !nvme_is_unsent(q, slot), &all[count++]);
 	}
 	return count;
 }

@@ -188,6 +188,12 @@ static inline void nvme_leave(struct udrv_nvme_queue *q)
 	__atomic_store_n(&q->inside, q->inside - 1, __ATOMIC_RELEASE);
 }
 
+/* Is the slot between what was rung and the tail, so unknown to the controller? */
+static inline bool nvme_is_unsent(const struct udrv_nvme_queue *q, uint32_t slot)
+{
+	return ((slot - q->rung) & q->mask) < ((q->tail - q->rung) & q->mask);
+}
+
 /* 5.7: the doorbell itself is rung only if the controller's event index was passed. */
 static inline bool nvme_shadow(volatile uint32_t *shadow, const volatile uint32_t *event,
 			       uint32_t value)

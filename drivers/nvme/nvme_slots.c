@@ -133,7 +133,8 @@ static bool find_command(struct udrv_nvme_queue *q, uint16_t cid, struct nvme_co
 	struct nvme_tracker *t = &q->trackers[cid & q->mask];
 	struct nvme_moved *m;
 
-	if (t->done && t->cid == cid) {
+	/* One that was not shown by the doorbell cannot have been completed. */
+	if (t->done && t->cid == cid && !nvme_is_unsent(q, cid & q->mask)) {
 		*c = (struct nvme_command){t, &q->sq[cid & q->mask], NULL};
 		return true;
 	}

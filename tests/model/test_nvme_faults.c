@@ -242,6 +242,33 @@ START_TEST(interrupts_for_nothing_and_none_at_all)
 }
 END_TEST
 
+/* An entry for the first command of a slot: that has the generation after the first. */
+static void post_for(unsigned int slot, uint32_t status)
+{
+	const uint32_t cid = slot + udrv_nvme_queue_depth(rig.q) + 1;
+	const uint32_t entry[4] = {0, 0, 1u << 16, cid | 1u << 16 | status << 17};
+
+	ck_assert_int_eq(udrv__model_nvme_post(rig.dev, 1, entry), 0);
+}
+
+/* The status of the entry that comes too early. */
+static const uint32_t early[] = {0, NVME_SC_READ_ERROR | NVME_STATUS_DNR};
+
+START_TEST(a_command_that_was_not_shown_cannot_be_completed)
+{
+	unsigned char *buf = nvme_rig_memory(&rig, 4096);
+	struct nvme_rig_wait w = {0};
+
+	ck_assert_int_eq(udrv_nvme_read(rig.q, rig.ns, buf, 0, 1, 0, nvme_rig_done, &w), 0);
+	post_for(0, early[_i]);
+	ck_assert_uint_eq(udrv_nvme_poll(rig.q, 0), 0);
+	ck_assert_uint_eq(w.calls, 0);
+	ck_assert_uint_eq(udrv_nvme_in_flight(rig.q), 1);
+	ck_assert_uint_eq(info().bad_completions, 1);
+	ck_assert_uint_eq(nvme_rig_await(&rig, &w), 0);
+}
+END_TEST
+
 /* Entries of any content; what they say cannot be known, but everything ends. */
 static unsigned int done_count;
 
@@ -346,6 +373,8 @@ int main(void)
 	tcase_add_loop_test(tc, odd_completions, 0, sizeof(odd) / sizeof(odd[0]));
 	tcase_add_test(tc, an_error_is_told);
 	tcase_add_test(tc, what_belongs_to_nobody_is_counted);
+	tcase_add_loop_test(tc, a_command_that_was_not_shown_cannot_be_completed, 0,
+			    sizeof(early) / sizeof(early[0]));
 	tcase_add_test(tc, a_command_that_never_ends_is_aborted);
 	tcase_add_test(tc, an_abort_that_does_nothing_makes_a_reset);
 	tcase_add_test(tc, a_command_that_never_works_ends);
