@@ -32,9 +32,10 @@ struct udrv__model_nvme_config {
 	/* Identify knows CNS 06h, as where there are several I/O command sets (2.0), and it says:
 	 */
 	bool command_sets;
-	uint32_t dmrsl; /* longer ranges are not deallocated, without an error; 0: all are */
-	uint8_t wzsl;	/* longer Write Zeroes are refused; 0: none is */
-	bool no_deac;	/* Write Zeroes does not know DEAC (DLFEAT) */
+	uint32_t dmrsl;	  /* longer ranges are not deallocated, without an error; 0: all are */
+	uint8_t wzsl;	  /* longer Write Zeroes are refused; 0: none is */
+	bool no_deac;	  /* Write Zeroes does not know DEAC (DLFEAT) */
+	uint16_t crdt[3]; /* command retry delay times, in 100 ms; CRD is told once the host asks */
 	/* Reads and writes are checked and counted, but their data is neither looked at nor moved.
 	 */
 	bool null_store;
