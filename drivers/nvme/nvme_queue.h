@@ -331,6 +331,13 @@ int nvme_postpone(struct udrv_nvme_queue *q, const struct nvme_command *c, uint3
 void nvme_put_in(struct udrv_nvme_queue *q, const struct nvme_sqe *sqe,
 		 const struct nvme_tracker *was);
 
+/* nvme_pi.c: of a protected namespace, what plain transfers ask of the controller; CDW14. */
+uint32_t nvme_pi_flags(const struct udrv_nvme_ns *ns);
+uint32_t nvme_pi_ref_tag(const struct udrv_nvme_ns *ns, uint64_t lba);
+/* A transfer without metadata; the entry has no pointers yet. */
+int nvme_rw_protected(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns,
+		      const struct nvme_sqe *plain, void *buf, udrv_nvme_done_t done, void *ctx);
+
 /*
  * nvme_data.c: point the entry to the buffers; metadata of meta_len bytes in one piece, or NULL. 0
  * and *data, or negative errno.

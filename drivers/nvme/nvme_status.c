@@ -44,7 +44,7 @@ static const struct {
 	{0x118, EEXIST, "namespace already attached"},
 	{0x11a, ENOENT, "namespace not attached"},
 	{NVME_SC_BAD_ATTRIBUTES, EINVAL, "conflicting attributes"},
-	{0x181, EINVAL, "invalid protection information"},
+	{NVME_SC_BAD_PROTECTION, EINVAL, "invalid protection information"},
 	{NVME_SC_READ_ONLY, EROFS, "attempted write to read only range"},
 	{NVME_SC_WRITE_FAULT, EIO, "write fault"},
 	{NVME_SC_READ_ERROR, ENODATA, "unrecovered read error"},
