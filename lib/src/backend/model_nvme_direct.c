@@ -53,10 +53,10 @@ static inline void put(struct udrv__nvme_cqe *cqe, uint32_t head_and_queue, uint
 		       uint16_t phase)
 {
 	typedef uint64_t __attribute__((may_alias)) quad;
+	quad *halves = __builtin_assume_aligned(cqe, 16);
 
-	*(quad *)&cqe->dw0 = 0;
-	__atomic_store_n((quad *)&cqe->sqhd,
-			 head_and_queue | (uint64_t)cid << 32 | (uint64_t)phase << 48,
+	halves[0] = 0;
+	__atomic_store_n(&halves[1], head_and_queue | (uint64_t)cid << 32 | (uint64_t)phase << 48,
 			 __ATOMIC_RELEASE);
 }
 
