@@ -26,8 +26,8 @@ static bool is_own(const struct nvme_sqe *cmd)
 	}
 }
 
-static int run(struct udrv_nvme *nvme, const struct nvme_sqe *cmd, void *buf, size_t len,
-	       uint32_t *result, unsigned int timeout_ms)
+int nvme_admin_by_user(struct udrv_nvme *nvme, const struct nvme_sqe *cmd, void *buf, size_t len,
+		       uint32_t *result, unsigned int timeout_ms)
 {
 	struct nvme_sqe sqe = *cmd;
 	int ret;
@@ -50,7 +50,7 @@ int udrv_nvme_admin(struct udrv_nvme *nvme, const struct nvme_sqe *cmd, void *bu
 		return -EINVAL;
 	if (len > nvme->max_transfer)
 		return -EMSGSIZE;
-	return run(nvme, cmd, buf, len, result, nvme->options.admin_timeout_ms);
+	return nvme_admin_by_user(nvme, cmd, buf, len, result, nvme->options.admin_timeout_ms);
 }
 
 int udrv_nvme_identify(struct udrv_nvme *nvme, unsigned int cns, uint32_t nsid, void *buf)
@@ -155,7 +155,7 @@ int udrv_nvme_format(struct udrv_nvme *nvme, uint32_t nsid, unsigned int lbaf, u
 		return -EDEADLK;
 	if (!begin_format(nvme))
 		return -EBUSY;
-	ret = run(nvme, &sqe, NULL, 0, NULL, FORMAT_TIMEOUT_MS);
+	ret = nvme_admin_by_user(nvme, &sqe, NULL, 0, NULL, FORMAT_TIMEOUT_MS);
 	if (!ret)
 		ret = nvme_ns_scan(nvme, false);
 	end_format(nvme);

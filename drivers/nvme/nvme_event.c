@@ -134,6 +134,8 @@ void nvme_event_work(struct udrv_work_struct *work)
 
 	if (told & 1u << UDRV_NVME_EVENT_RESET)
 		tell(nvme, UDRV_NVME_EVENT_RESET, 0);
+	if (told & 1u << UDRV_NVME_EVENT_NS_CHANGED)
+		tell(nvme, UDRV_NVME_EVENT_NS_CHANGED, 0);
 	if (told & 1u << UDRV_NVME_EVENT_DEAD)
 		tell(nvme, UDRV_NVME_EVENT_DEAD, 0);
 	while (next_event(nvme, &dw0))

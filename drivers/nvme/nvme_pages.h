@@ -34,6 +34,9 @@ json_object *nvme_json_firmware(const char *device, const struct nvme_firmware_s
 void nvme_print_ns_list(FILE *out, const uint32_t *list);
 json_object *nvme_json_ns_list(const uint32_t *list);
 
+void nvme_print_ctrl_list(FILE *out, const struct nvme_ctrl_list *list);
+json_object *nvme_json_ctrl_list(const struct nvme_ctrl_list *list);
+
 /* A line of list. */
 void nvme_print_list_head(FILE *out);
 void nvme_print_list_ns(FILE *out, const char *device, const struct nvme_id_ctrl *ctrl,

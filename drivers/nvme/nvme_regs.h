@@ -170,12 +170,20 @@ _Static_assert(sizeof(struct nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_SC_NS_NOT_READY	     0x082u
 #define NVME_SC_FORMAT_IN_PROGRESS   0x084u
 /* 4.6.1.2.2 command specific */
-#define NVME_SC_CQ_INVALID     0x100u
-#define NVME_SC_QID_INVALID    0x101u
-#define NVME_SC_ABORT_LIMIT    0x103u
-#define NVME_SC_AER_LIMIT      0x105u
-#define NVME_SC_BAD_ATTRIBUTES 0x180u
-#define NVME_SC_READ_ONLY      0x182u
+#define NVME_SC_CQ_INVALID	      0x100u
+#define NVME_SC_QID_INVALID	      0x101u
+#define NVME_SC_ABORT_LIMIT	      0x103u
+#define NVME_SC_AER_LIMIT	      0x105u
+#define NVME_SC_FW_SLOT		      0x106u
+#define NVME_SC_FW_IMAGE	      0x107u
+#define NVME_SC_FW_NEEDS_CONVENTIONAL 0x10bu /* done; a conventional reset activates it */
+#define NVME_SC_FW_NEEDS_SUBSYSTEM    0x110u /* an NVM subsystem reset */
+#define NVME_SC_FW_NEEDS_RESET	      0x111u /* any controller level reset */
+#define NVME_SC_FW_TOO_LONG	      0x112u /* an activation now would take longer than MTFA */
+#define NVME_SC_FW_PROHIBITED	      0x113u
+#define NVME_SC_FW_OVERLAP	      0x114u
+#define NVME_SC_BAD_ATTRIBUTES	      0x180u
+#define NVME_SC_READ_ONLY	      0x182u
 /* 4.6.1.2.3 media and data integrity */
 #define NVME_SC_WRITE_FAULT	0x280u
 #define NVME_SC_READ_ERROR	0x281u
@@ -426,6 +434,7 @@ _Static_assert(offsetof(struct nvme_id_ns, lbaf) == 128, "5.15.2.1: bytes 131:12
 #define NVME_NSFEAT_ATOMICS	   (1u << 1) /* nawun, nawupf and nacwu are defined */
 #define NVME_NSFEAT_OPTPERF	   (1u << 4) /* npwg and its kind are defined */
 #define NVME_FLBAS_INDEX(flbas)	   (((flbas)&0xfu) | ((flbas) >> 1 & 0x30u)) /* 6:5: 2.0 */
+#define NVME_FLBAS(index)	   (((index)&0xfu) | ((index) >> 4 & 3u) << 5)
 #define NVME_FLBAS_EXTENDED	   0x10u /* metadata at the end of each block */
 #define NVME_DPS_TYPE(dps)	   ((dps)&7u)
 #define NVME_DLFEAT_READ(dlfeat)   ((dlfeat)&7u) /* what deallocated blocks read as */
@@ -517,6 +526,25 @@ _Static_assert(sizeof(struct nvme_dsm_range) == 16, "6.7: 16 bytes");
 /* 5.23 Format NVM: CDW10 */
 #define NVME_FORMAT_LBAF(index) (((uint32_t)(index)&0xfu) | ((uint32_t)(index) >> 4 & 3u) << 12)
 #define NVME_FORMAT_SES(ses)	((uint32_t)(ses) << 9)
+
+/* 5.20 Namespace Management, 5.19 Namespace Attachment: CDW10, SEL */
+#define NVME_NS_CREATE 0u
+#define NVME_NS_DELETE 1u
+#define NVME_NS_ATTACH 0u
+#define NVME_NS_DETACH 1u
+
+/* 4.11 Controller List: ascending */
+#define NVME_CTRL_LIST_MAX 2047u
+struct nvme_ctrl_list {
+	uint16_t count;
+	uint16_t id[NVME_CTRL_LIST_MAX];
+};
+_Static_assert(sizeof(struct nvme_ctrl_list) == 4096, "4.11: 4096 bytes");
+
+/* 5.11 Firmware Commit: CDW10 */
+#define NVME_COMMIT_SLOT(slot)	   ((uint32_t)(slot))
+#define NVME_COMMIT_ACTION(action) ((uint32_t)(action) << 3)
+#define NVME_FIRMWARE_SLOTS	   7u
 
 /* 5.1 Abort: completion DW0 */
 #define NVME_ABORT_NOT_DONE 0x1u

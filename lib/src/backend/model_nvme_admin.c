@@ -50,6 +50,10 @@ uint16_t udrv__nvme_admin(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd
 		return udrv__nvme_ns_management(n, cmd, dw0);
 	case NVME_ADM_NS_ATTACHMENT:
 		return udrv__nvme_ns_attachment(n, cmd);
+	case NVME_ADM_FW_COMMIT:
+		return udrv__nvme_firmware_commit(n, cmd);
+	case NVME_ADM_FW_DOWNLOAD:
+		return udrv__nvme_firmware_download(n, cmd);
 	case NVME_ADM_FORMAT:
 		return udrv__nvme_format(n, cmd);
 	case NVME_ADM_DBBUF:
