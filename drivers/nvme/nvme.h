@@ -164,6 +164,19 @@ UDRV_API int udrv_nvme_set_feature(struct udrv_nvme *nvme, uint32_t feature, uin
 UDRV_API int udrv_nvme_format(struct udrv_nvme *nvme, uint32_t nsid, unsigned int lbaf,
 			      unsigned int ses);
 
+/**
+ * udrv_nvme_sanitize() - begin a sanitize operation: all data of the subsystem is lost (5.24)
+ * @nvme: the controller
+ * @how: NVME_SANITIZE_*: an action, with AUSE, PASSES, OIPBP, NDAS
+ * @pattern: of an overwrite
+ *
+ * Returns when it has begun; the log NVME_LOG_SANITIZE says how far it is, and
+ * UDRV_NVME_EVENT_SANITIZED that it is over. Until then all I/O fails with
+ * NVME_SC_SANITIZE_IN_PROGRESS, also that of other controllers, resets or not. As
+ * udrv_nvme_admin(); -EOPNOTSUPP: the controller has no such action (SANICAP).
+ */
+UDRV_API int udrv_nvme_sanitize(struct udrv_nvme *nvme, uint32_t how, uint32_t pattern);
+
 /* Firmware (NVMe 1.4, 8.1): download the image, then commit it; both only where OACS bit 2 is. */
 
 /** udrv_nvme_firmware_piece() - bytes that a piece of a download has by default (FWUG). Any thread.
@@ -287,6 +300,7 @@ enum udrv_nvme_event {
 	UDRV_NVME_EVENT_FIRMWARE,   /* arg: 0; firmware activation begins */
 	UDRV_NVME_EVENT_ERROR,	    /* arg: the event's information field; the error log has more */
 	UDRV_NVME_EVENT_RESET,	    /* arg: 0; a reset is over and the controller works again */
+	UDRV_NVME_EVENT_SANITIZED,  /* arg: SSTAT of the sanitize log (NVME_SSTAT_*) */
 	UDRV_NVME_EVENT_DEAD,	    /* arg: 0; the controller was given up */
 };
 

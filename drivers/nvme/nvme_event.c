@@ -79,6 +79,17 @@ static void error_reported(struct udrv_nvme *nvme, uint32_t info)
 	tell(nvme, UDRV_NVME_EVENT_ERROR, info);
 }
 
+static void sanitized(struct udrv_nvme *nvme)
+{
+	struct nvme_sanitize_status log;
+
+	if (udrv_nvme_get_log(nvme, NVME_LOG_SANITIZE, NVME_NSID_ALL, &log, sizeof(log), false))
+		return;
+	udrv_dev_notice(nvme->dev, "a sanitize is over: status %u; see 'udrv nvme sanitize-log'",
+			NVME_SSTAT_STATE(log.sstat));
+	tell(nvme, UDRV_NVME_EVENT_SANITIZED, log.sstat);
+}
+
 static void firmware_activates(struct udrv_nvme *nvme)
 {
 	struct nvme_firmware_slots slots;
@@ -106,6 +117,12 @@ static void handle(struct udrv_nvme *nvme, uint32_t dw0)
 			namespaces_changed(nvme);
 		else if (info == NVME_AER_FW_ACTIVATION)
 			firmware_activates(nvme);
+		else
+			udrv_dev_info(nvme->dev, "event 0x%x is not known", dw0);
+		return;
+	case NVME_AER_IO_SPECIFIC:
+		if (info == NVME_AER_SANITIZED || info == NVME_AER_SANITIZED_ND)
+			sanitized(nvme);
 		else
 			udrv_dev_info(nvme->dev, "event 0x%x is not known", dw0);
 		return;

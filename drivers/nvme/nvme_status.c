@@ -20,6 +20,7 @@ static const struct {
 	{NVME_SC_ABORT_SQ_DELETED, ECANCELED, "aborted due to submission queue deletion"},
 	{NVME_SC_INVALID_NS, ENODEV, "invalid namespace or format"},
 	{NVME_SC_SEQUENCE, EINVAL, "command sequence error"},
+	{NVME_SC_SANITIZE_FAILED, EIO, "sanitize failed"},
 	{NVME_SC_SANITIZE_IN_PROGRESS, EBUSY, "sanitize in progress"},
 	{NVME_SC_NS_WRITE_PROTECTED, EROFS, "namespace is write protected"},
 	{NVME_SC_LBA_RANGE, EINVAL, "LBA out of range"},

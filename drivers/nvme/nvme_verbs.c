@@ -28,6 +28,11 @@ static const char *advice(unsigned int status)
 	case NVME_SC_LBA_RANGE:
 		return "id-ns shows the namespace's size as nsze";
 	case NVME_SC_SANITIZE_IN_PROGRESS:
+		return "sanitize-log shows how far it is; until it is over nothing is read or "
+		       "written";
+	case NVME_SC_SANITIZE_FAILED:
+		return "nothing is read or written until a sanitize succeeds, or the failure mode "
+		       "is left by sanitize --sanact exit-failure";
 	case NVME_SC_FORMAT_IN_PROGRESS:
 	case NVME_SC_NS_NOT_READY:
 		return "try again later";
@@ -149,6 +154,9 @@ const struct udrv_verb nvme_verbs[] = {
 	 nvme_verb_fw_download, UDRV_VERB_DATA_IN | UDRV_VERB_DATA_FW | FREE},
 	{"fw-commit", "-a ACTION [-s SLOT] [--reset]", "store or activate a firmware",
 	 nvme_verb_fw_commit, FREE},
+	{"sanitize-log", "[-H] [-o FORMAT]", "how far a sanitize is", nvme_verb_sanitize_log, FREE},
+	{"sanitize", "-a ACTION --force [OPTION...]", "erase for good: all data is lost",
+	 nvme_verb_sanitize, FREE},
 	{"get-feature", "[-f ID] [-s SELECT] [-n NSID] [-H]", "show features",
 	 nvme_verb_get_feature, FREE},
 	{"set-feature", "-f ID -v VALUE [-n NSID] [-s]", "change a feature", nvme_verb_set_feature,

@@ -28,6 +28,9 @@ NVME_VERB(set_feature);
 /* nvme_verbs_admin.c */
 NVME_VERB(format);
 NVME_VERB(reset);
+/* nvme_verbs_sanitize.c */
+NVME_VERB(sanitize);
+NVME_VERB(sanitize_log);
 /* nvme_verbs_firmware.c */
 NVME_VERB(fw_download);
 NVME_VERB(fw_commit);

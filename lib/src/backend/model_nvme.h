@@ -90,6 +90,9 @@ int udrv__model_nvme_replace(struct udrv_device *dev, uint32_t nsid);
 /* The slot that is active has it now. */
 void udrv__model_nvme_activate_firmware(struct udrv_device *dev, const char *revision);
 
+/* Of one that goes on. -EINVAL: there is none. */
+int udrv__model_nvme_end_sanitize(struct udrv_device *dev, bool well);
+
 /* Misbehaviour of one command or several. */
 enum udrv__model_nvme_fault_kind {
 	UDRV__MODEL_NVME_LATE,	    /* executed and completed delay_ms later; 0: never */
@@ -147,6 +150,7 @@ struct udrv__model_nvme_switches {
 	bool never_shut_down;
 	bool abort_is_lost; /* Abort commands succeed and nothing happens */
 	bool no_interrupts;
+	bool sanitize_goes_on; /* until udrv__model_nvme_end_sanitize() */
 	bool activating; /* CSTS.PP: a firmware is activated, and nothing is executed meanwhile */
 	unsigned int spoil; /* UDRV__MODEL_NVME_SPOIL_* */
 };

@@ -137,6 +137,14 @@ struct udrv__nvme_smart {
 	uint8_t warning, spare;
 };
 
+struct udrv__nvme_sanitize {
+	uint8_t state;	/* SSTAT 2:0 */
+	uint8_t passes; /* of overwriting */
+	uint32_t cdw10; /* of the command */
+	bool erased;	/* and nothing written since smart.writes was: */
+	uint64_t writes;
+};
+
 struct udrv__nvme_firmware {
 	char slots[UDRV__MODEL_NVME_SLOTS][9]; /* revisions; empty: none */
 	uint8_t active, next;		       /* 1's based; next: at a reset, 0: the same */
@@ -209,6 +217,7 @@ struct udrv__nvme {
 	bool timestamp_by_host;
 	bool ns_changed[UDRV__MODEL_NVME_NS_MAX + 1];
 	struct udrv__nvme_firmware firmware;
+	struct udrv__nvme_sanitize sanitize;
 };
 
 /* model_nvme.c; all others with n->lock held. */
@@ -338,6 +347,13 @@ uint16_t udrv__nvme_ns_management(struct udrv__nvme *n, const struct udrv__nvme_
 uint16_t udrv__nvme_ns_attachment(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd);
 uint16_t udrv__nvme_format(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd);
 void udrv__nvme_ns_has_changed(struct udrv__nvme *n, uint32_t nsid);
+
+/* model_nvme_sanitize.c */
+uint16_t udrv__nvme_sanitize(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd);
+/* Of commands that a sanitize, or one that failed, is in the way of: their status, else 0. */
+uint16_t udrv__nvme_sanitize_refuses(const struct udrv__nvme *n);
+bool udrv__nvme_sanitize_allows(const struct udrv__nvme_cmd *cmd);
+unsigned int udrv__nvme_sanitize_log(const struct udrv__nvme *n, unsigned char *buf);
 
 /* model_nvme_firmware.c */
 void udrv__nvme_firmware_init(struct udrv__nvme *n);

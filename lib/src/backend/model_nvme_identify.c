@@ -98,6 +98,7 @@ static void put_limits(const struct udrv__nvme *n, unsigned char *buf)
 	put(buf, 280, 8, bytes_of(n) + n->unallocated);
 	put(buf, 296, 8, n->unallocated);
 	buf[319] = 1;	       /* FWUG: 4 KiB */
+	put(buf, 328, 4, 7);   /* SANICAP: crypto erase, block erase, overwrite */
 	buf[512] = 6 << 4 | 6; /* SQES, CQES */
 	buf[513] = 4 << 4 | 4;
 	put(buf, 514, 2, 0);

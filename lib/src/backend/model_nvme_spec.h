@@ -115,6 +115,8 @@ _Static_assert(sizeof(struct udrv__nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_SC_SGL_META_LEN	       0x010
 #define NVME_SC_SGL_TYPE	       0x011
 #define NVME_SC_PRP_OFFSET	       0x013
+#define NVME_SC_SANITIZE_FAILED	       0x01c
+#define NVME_SC_SANITIZING	       0x01d
 #define NVME_SC_LBA_RANGE	       0x080
 #define NVME_SC_CAPACITY	       0x081
 #define NVME_SC_CQ_INVALID	       0x100
@@ -166,6 +168,7 @@ _Static_assert(sizeof(struct udrv__nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_ADM_KEEP_ALIVE    0x18
 #define NVME_ADM_DBBUF	       0x7c
 #define NVME_ADM_FORMAT	       0x80
+#define NVME_ADM_SANITIZE      0x84
 
 /* 6, figure 346: NVM opcodes */
 #define NVME_NVM_FLUSH		     0x00
@@ -190,7 +193,8 @@ _Static_assert(sizeof(struct udrv__nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_AER_ERROR	      0
 #define NVME_AER_SMART	      1
 #define NVME_AER_NOTICE	      2
-#define NVME_AER_TYPES	      3
+#define NVME_AER_IO_SPECIFIC  6
+#define NVME_AER_TYPES	      7
 #define NVME_AEI_BAD_DOORBELL 0x00
 #define NVME_AEI_BAD_VALUE    0x01
 #define NVME_AEI_RELIABILITY  0x00
@@ -198,6 +202,7 @@ _Static_assert(sizeof(struct udrv__nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_AEI_SPARE	      0x02
 #define NVME_AEI_NS_CHANGED   0x00
 #define NVME_AEI_FIRMWARE     0x01
+#define NVME_AEI_SANITIZED    0x01 /* of IO_SPECIFIC */
 
 /* 5.14.1 figure 194: log pages */
 #define NVME_LOG_ERROR	    0x01
@@ -205,6 +210,7 @@ _Static_assert(sizeof(struct udrv__nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_LOG_FIRMWARE   0x03
 #define NVME_LOG_NS_CHANGED 0x04
 #define NVME_LOG_EFFECTS    0x05
+#define NVME_LOG_SANITIZE   0x81
 
 /* 5.14.1.2 figure 196: critical warnings */
 #define NVME_WARN_SPARE	      (1u << 0)
