@@ -110,7 +110,7 @@ unsigned int udrv__nvme_run_direct(struct udrv__nvme *n, struct udrv__nvme_sq *s
 	uint32_t done;
 
 	if (!n->config.null_store || !sq->memory || !cq->memory || n->fault_count ||
-	    !take_target(n, sq->memory[sq->head].nsid, &t))
+	    udrv__nvme_sanitize_refuses(n) || !take_target(n, sq->memory[sq->head].nsid, &t))
 		return 0;
 	done = run(sq, cq, ready < room ? ready : room, &t);
 	n->smart.reads += t.reads;
