@@ -16,9 +16,11 @@
 
 struct udrv_device;
 
-#define UDRV__MODEL_NVME_QUEUES	 64 /* I/O queue pairs, at most */
-#define UDRV__MODEL_NVME_VECTORS 33
-#define UDRV__MODEL_NVME_NS_MAX	 16 /* NN */
+#define UDRV__MODEL_NVME_QUEUES	   64 /* I/O queue pairs, at most */
+#define UDRV__MODEL_NVME_VECTORS   33
+#define UDRV__MODEL_NVME_NS_MAX	   16 /* NN */
+#define UDRV__MODEL_NVME_SLOTS	   3  /* of firmware; 1 is read only */
+#define UDRV__MODEL_NVME_IMAGE_MAX (1u << 20)
 
 struct udrv__model_nvme_config {
 	uint32_t queue_entries; /* MQES + 1, up to 65536 */
@@ -32,9 +34,10 @@ struct udrv__model_nvme_config {
 	/* Identify knows CNS 06h, as where there are several I/O command sets (2.0), and it says:
 	 */
 	bool command_sets;
-	uint32_t dmrsl;	  /* longer ranges are not deallocated, without an error; 0: all are */
-	uint8_t wzsl;	  /* longer Write Zeroes are refused; 0: none is */
-	bool no_deac;	  /* Write Zeroes does not know DEAC (DLFEAT) */
+	uint32_t dmrsl; /* longer ranges are not deallocated, without an error; 0: all are */
+	uint8_t wzsl;	/* longer Write Zeroes are refused; 0: none is */
+	bool firmware_needs_reset; /* no activation without one */
+	bool no_deac;		   /* Write Zeroes does not know DEAC (DLFEAT) */
 	uint16_t crdt[3]; /* command retry delay times, in 100 ms; CRD is told once the host asks */
 	/* Reads and writes are checked and counted, but their data is neither looked at nor moved.
 	 */
@@ -87,7 +90,11 @@ int udrv__model_nvme_attach(struct udrv_device *dev, uint32_t nsid, bool attache
 int udrv__model_nvme_replace(struct udrv_device *dev, uint32_t nsid);
 /* A bit of a block that is kept is wrong: of its data, or of the metadata behind that. -EINVAL. */
 int udrv__model_nvme_spoil(struct udrv_device *dev, uint32_t nsid, uint64_t lba, uint32_t offset);
+/* The slot that is active has it now. */
 void udrv__model_nvme_activate_firmware(struct udrv_device *dev, const char *revision);
+
+/* Of one that goes on. -EINVAL: there is none. */
+int udrv__model_nvme_end_sanitize(struct udrv_device *dev, bool well);
 
 /* Misbehaviour of one command or several. */
 enum udrv__model_nvme_fault_kind {
@@ -146,6 +153,8 @@ struct udrv__model_nvme_switches {
 	bool never_shut_down;
 	bool abort_is_lost; /* Abort commands succeed and nothing happens */
 	bool no_interrupts;
+	bool sanitize_goes_on; /* until udrv__model_nvme_end_sanitize() */
+	bool activating; /* CSTS.PP: a firmware is activated, and nothing is executed meanwhile */
 	unsigned int spoil; /* UDRV__MODEL_NVME_SPOIL_* */
 };
 
