@@ -119,17 +119,17 @@ struct udrv_nvme_queue {
 	/* What comes out of it. */
 	struct nvme_cqe *cq __attribute__((aligned(64)));
 	uint32_t head;
-	uint32_t head_rung; /* the head that the controller was told */
-	uint32_t phase;	    /* of entries that are new */
+	uint32_t head_rung;  /* the head that the controller was told */
+	uint32_t phase;	     /* of entries that are new */
+	uint32_t look_after; /* ms between two looks */
 	uint32_t __udrv_iomem *cq_doorbell;
 	volatile uint32_t *cq_shadow, *cq_event;
 	uint32_t inside;
-	uint32_t attention;  /* NVME_Q_*; other threads set it */
-	uint32_t checked;    /* by the clock: what takes too long was looked for */
-	uint32_t timeout;    /* ms */
-	uint32_t look_after; /* ms between two looks */
-	uint32_t idle;	     /* polls that found nothing */
-	bool fences;	     /* there is no membarrier() */
+	uint32_t attention; /* NVME_Q_*; other threads set it */
+	uint32_t checked;   /* by the clock: what takes too long was looked for */
+	uint32_t timeout;   /* ms */
+	uint32_t idle;	    /* polls that found nothing */
+	bool fences;	    /* there is no membarrier() */
 
 	/* The rest is seldom needed. */
 	struct udrv_nvme *nvme;
