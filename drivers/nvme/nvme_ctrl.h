@@ -39,6 +39,7 @@ struct udrv_nvme {
 	unsigned int page_shift;
 	struct nvme_id_ctrl *id;
 	uint32_t max_transfer;
+	uint32_t retry_ms[3]; /* 4.6.1, CRD: 0 is not told; atomic */
 	bool sgl;
 	bool shadows_on;
 	bool membarrier;
@@ -75,6 +76,7 @@ struct udrv_nvme {
 
 	pthread_mutex_t ns_lock; /* the table's changes */
 	struct nvme_namespaces namespaces;
+	bool ns_changed; /* a number came to mean another one; atomic */
 
 	/* A thread for resets and the clock; one for events, who may wait for a reset. */
 	struct udrv_workqueue_struct *wq;
@@ -163,6 +165,8 @@ int nvme_queue_tell(struct udrv_nvme *nvme, struct udrv_nvme_queue *q, bool own)
 /* nvme_ns.c: read all namespaces, or one, anew. */
 int nvme_ns_scan(struct udrv_nvme *nvme, bool own);
 int nvme_ns_update(struct udrv_nvme *nvme, uint32_t nsid, bool own);
+/* Did the number mean another namespace when a command of that age was put? */
+bool nvme_ns_is_other(struct udrv_nvme *nvme, uint32_t nsid, uint32_t age_ms);
 void nvme_ns_free(struct udrv_nvme *nvme);
 
 /* nvme_reset.c */
