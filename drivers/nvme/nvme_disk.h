@@ -13,6 +13,7 @@ struct nvme_disk {
 	const struct udrv_nvme_ns *ns;
 	bool deac;	 /* Write Zeroes deallocates if it is asked to, and zeroes are read then */
 	uint64_t blocks; /* as they were at first, or were told of last; atomic */
+	uint64_t failed; /* requests, by the controller's word; atomic */
 	struct nvme_disk *next;
 };
 
