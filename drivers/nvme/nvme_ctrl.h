@@ -173,6 +173,7 @@ void nvme_ns_free(struct udrv_nvme *nvme);
 /* It reaches no memory any more, whatever that takes; 0 if it can be enabled again. */
 int nvme_quiet(struct udrv_nvme *nvme);
 /* Have it reset; nobody is waited for. */
+/* @why is for the log, or NULL. */
 void nvme_want_reset(struct udrv_nvme *nvme, const char *why);
 void nvme_reset_work(struct udrv_work_struct *work);
 void nvme_tick_work(struct udrv_work_struct *work);

@@ -81,7 +81,7 @@ static void on_event(void *ctx, enum udrv_nvme_event event, uint32_t arg)
 	(void)arg;
 	if (event == UDRV_NVME_EVENT_NS_CHANGED || event == UDRV_NVME_EVENT_RESET)
 		nvme_disks_follow(driver);
-	if (event == UDRV_NVME_EVENT_DEAD)
+	if (event == UDRV_NVME_EVENT_DEAD && !udrv_device_gone(udrv_nvme_device(driver->nvme)))
 		udrv_dev_err(udrv_nvme_device(driver->nvme),
 			     "the controller was given up: the I/O of its disks fails until this "
 			     "daemon is started again");
