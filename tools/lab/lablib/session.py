@@ -58,6 +58,8 @@ class Session:
         for number, vectors in enumerate(ivshmem_vectors):
             name = ivshmem.chardev(number)
             self.channels[name], remote[name] = ivshmem.connect(number, vectors)
+        for number in range(machine.wires):
+            remote[f"wire{number}a"], remote[f"wire{number}b"] = socket.socketpair()
         command = [qemu(), *machine.base_arguments(), *self.channel_arguments(remote), *extra]
         (directory / "command").write_text(shlex.join(command) + "\n", encoding="utf-8")
         with open(directory / "qemu.log", "wb") as log:
