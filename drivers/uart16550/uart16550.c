@@ -25,14 +25,17 @@ static const struct udrv_param uart_params[] = {
 	{NULL, NULL, NULL},
 };
 
-/* The code in FCR, or -EINVAL. */
-static int trigger_code(struct udrv_device *dev)
+/* Characters, or -EINVAL. */
+static int parse_trigger(struct udrv_device *dev)
 {
-	static const char *const levels[] = {"1", "4", "8", "14"};
+	static const int levels[] = {1, 4, 8, 14};
+	char text[4];
 
-	for (int i = 0; i < 4; i++)
-		if (!strcmp(trigger_param, levels[i]))
-			return i;
+	for (int i = 0; i < 4; i++) {
+		(void)snprintf(text, sizeof(text), "%d", levels[i]);
+		if (!strcmp(trigger_param, text))
+			return levels[i];
+	}
 	udrv_dev_err(dev, "trigger=%s: the values are 1, 4, 8 and 14", trigger_param);
 	return -EINVAL;
 }
@@ -92,7 +95,7 @@ static int setup_irq(struct uart16550_card *card)
 /* All of them quiet before the first may interrupt. */
 static int detect_ports(struct uart16550_card *card)
 {
-	int trigger = trigger_code(card->dev);
+	int trigger = parse_trigger(card->dev);
 	int ret = trigger < 0 ? trigger : 0;
 
 	for (unsigned int i = 0; !ret && i < card->count; i++) {
@@ -105,7 +108,8 @@ static int detect_ports(struct uart16550_card *card)
 		u->port.ops = &uart16550_ops;
 		u->port.uartclk = UART_CLOCK;
 		u->port.private_data = u;
-		ret = uart16550_detect(u, (unsigned int)trigger);
+		u->trigger = (unsigned int)trigger;
+		ret = uart16550_detect(u);
 	}
 	return ret;
 }

@@ -16,10 +16,11 @@ struct uart16550 {
 	void __udrv_iomem *regs;
 	int irq;
 	bool fifos;
+	unsigned int trigger; /* characters in the FIFO when it interrupts */
 	bool started;
-	bool reading;	 /* there is room for what is received */
+	bool reading; /* there is room for what is received */
 	uint8_t fcr, ier, lcr, mcr;
-	uint32_t format; /* as the verb has set it; one verb runs at a time */
+	uint32_t format;   /* as the verb has set it; one verb runs at a time */
 	uint8_t lsr_saved; /* errors that were read when nobody asked */
 
 	/* Counted by the handler, with the lock. */
@@ -50,7 +51,7 @@ static inline void uart16550_out(const struct uart16550 *u, unsigned int reg, ui
 }
 
 /* Is it a UART, has it FIFOs? It is quiet afterwards. 0, -ENODEV, explained. */
-int uart16550_detect(struct uart16550 *u, unsigned int trigger);
+int uart16550_detect(struct uart16550 *u);
 udrv_irqreturn_t uart16550_interrupt(int irq, void *dev_id);
 /* With the lock: tell of modem lines that have changed. MSR. */
 uint8_t uart16550_modem_status(struct uart16550 *u);

@@ -14,7 +14,7 @@ static char flag_of(struct uart16550 *u, uint8_t *lsr)
 	struct udrv_uart_icount *c = &u->port.icount;
 
 	if (*lsr & UART_LSR_BI) {
-		*lsr &= (uint8_t)~(UART_LSR_FE | UART_LSR_PE);
+		*lsr &= (uint8_t) ~(UART_LSR_FE | UART_LSR_PE);
 		c->brk++;
 	}
 	c->parity += !!(*lsr & UART_LSR_PE);
@@ -28,14 +28,29 @@ static char flag_of(struct uart16550 *u, uint8_t *lsr)
 	return *lsr & UART_LSR_FE ? UDRV_TTY_FRAME : UDRV_TTY_NORMAL;
 }
 
+/* So many are there, and none of them bad: LSR need not be read for each. The LSR afterwards. */
+static uint8_t receive_good(struct uart16550 *u, uint8_t lsr)
+{
+	unsigned char buf[UART_FIFO_SIZE];
+	const unsigned int n = u->trigger;
+
+	udrv_ioread8_rep((char __udrv_iomem *)u->regs + UART_RBR, buf, n);
+	u->port.icount.rx += n;
+	for (unsigned int i = 0; i < n; i++)
+		udrv_uart_insert_char(&u->port, lsr, UART_LSR_OE, buf[i], UDRV_TTY_NORMAL);
+	return uart16550_in(u, UART_LSR);
+}
+
 /* Errors belong to the character that is read next. The LSR after the last one. */
-static uint8_t receive(struct uart16550 *u, uint8_t lsr)
+static uint8_t receive(struct uart16550 *u, uint8_t id, uint8_t lsr)
 {
 	struct udrv_uart_port *port = &u->port;
 
 	lsr |= u->lsr_saved;
 	u->lsr_saved = 0;
-	for (int i = 0; i < RX_MAX && lsr & UART_LSR_DR; i++) {
+	if (id == UART_IIR_RDA && !(lsr & (UART_LSR_ERRORS | UART_LSR_FIFO_ERR)))
+		lsr = receive_good(u, lsr);
+	for (int i = 0; i < RX_MAX && lsr != UART_LSR_GONE && lsr & UART_LSR_DR; i++) {
 		const uint8_t ch = uart16550_in(u, UART_RBR);
 		char flag = UDRV_TTY_NORMAL;
 
@@ -44,8 +59,6 @@ static uint8_t receive(struct uart16550 *u, uint8_t lsr)
 			flag = flag_of(u, &lsr);
 		udrv_uart_insert_char(port, lsr, UART_LSR_OE, ch, flag);
 		lsr = uart16550_in(u, UART_LSR);
-		if (lsr == UART_LSR_GONE)
-			break;
 	}
 	udrv_tty_flip_buffer_push(port->state);
 	return lsr;
@@ -111,8 +124,8 @@ static bool count(struct uart16550 *u, uint8_t id)
 }
 
 /*
- * The registers say what there is to do, IIR only that there is something, so one that is wrong does
- * no harm. Was it anything?
+ * The registers say what there is to do, IIR only that there is something, so one that is wrong
+ * does no harm. Was it anything?
  */
 static bool serve(struct uart16550 *u, uint8_t id)
 {
@@ -126,12 +139,12 @@ static bool serve(struct uart16550 *u, uint8_t id)
 	if (!(lsr & UART_LSR_DR && u->reading))
 		u->lsr_saved |= lsr & UART_LSR_ERRORS;
 	if (lsr & UART_LSR_DR && u->reading) {
-		lsr = receive(u, lsr);
+		lsr = receive(u, id, lsr);
 		known = true;
 	}
 	if (id == UART_IIR_MSR)
 		(void)uart16550_modem_status(u);
-	if (lsr & UART_LSR_THRE && u->ier & UART_IER_THRE) {
+	if (lsr != UART_LSR_GONE && lsr & UART_LSR_THRE && u->ier & UART_IER_THRE) {
 		transmit(u);
 		known = true;
 	}

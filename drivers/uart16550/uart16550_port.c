@@ -47,7 +47,13 @@ static bool loops_back(const struct uart16550 *u)
 	return (msr & 0xf0) == (UART_MSR_CTS | UART_MSR_DCD);
 }
 
-int uart16550_detect(struct uart16550 *u, unsigned int trigger)
+/* [PC] "FIFO Control Register" */
+static unsigned int trigger_code(unsigned int trigger)
+{
+	return trigger == 14 ? 3 : trigger == 8 ? 2 : trigger == 4 ? 1 : 0;
+}
+
+int uart16550_detect(struct uart16550 *u)
 {
 	uint8_t iir;
 
@@ -63,7 +69,10 @@ int uart16550_detect(struct uart16550 *u, unsigned int trigger)
 	iir = uart16550_in(u, UART_IIR);
 	uart16550_out(u, UART_FCR, 0);
 	u->fifos = (iir & UART_IIR_FIFOS) == UART_IIR_FIFOS;
-	u->fcr = (uint8_t)(u->fifos ? UART_FCR_ENABLE | trigger << UART_FCR_TRIGGER : 0);
+	if (!u->fifos)
+		u->trigger = 1;
+	u->fcr = (uint8_t)(u->fifos ? UART_FCR_ENABLE | trigger_code(u->trigger) << UART_FCR_TRIGGER
+				    : 0);
 	u->port.fifosize = u->fifos ? UART_FIFO_SIZE : 1;
 	return 0;
 }
@@ -147,8 +156,7 @@ static void clear(struct uart16550 *u)
 {
 	uart16550_out(u, UART_FCR, 0);
 	if (u->fifos) {
-		uart16550_out(u, UART_FCR,
-			      UART_FCR_ENABLE | UART_FCR_CLEAR_RX | UART_FCR_CLEAR_TX);
+		uart16550_out(u, UART_FCR, UART_FCR_ENABLE | UART_FCR_CLEAR_RX | UART_FCR_CLEAR_TX);
 		uart16550_out(u, UART_FCR, u->fcr);
 	}
 	(void)uart16550_in(u, UART_LSR);
@@ -233,8 +241,7 @@ static unsigned int choose_speed(struct udrv_uart_port *port, struct udrv_ktermi
 				 const struct udrv_ktermios *old)
 {
 	const unsigned int base = port->uartclk / 16;
-	const unsigned int baud =
-		udrv_uart_get_baud_rate(port, t, old, base / 0xffff + 1, base);
+	const unsigned int baud = udrv_uart_get_baud_rate(port, t, old, base / 0xffff + 1, base);
 	const unsigned int divisor = udrv_uart_get_divisor(port, baud);
 	const unsigned int real = base / divisor;
 

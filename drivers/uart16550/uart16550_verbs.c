@@ -113,14 +113,16 @@ static void print_port(struct uart16550 *u, bool json, FILE *out)
 		       "\"format\":\"%s\",\"flow\":\"%s\"}"
 		     : "%u  %s  %s  %s  %u %s  flow %s\n",
 		u->port.line, udrv_uart_port_path(&u->port), u->fifos ? "16550A" : "16450",
-		json ? udrv_uart_port_open(&u->port) ? "true" : "false"
-		     : udrv_uart_port_open(&u->port) ? "open" : "closed",
+		json				? udrv_uart_port_open(&u->port) ? "true" : "false"
+		: udrv_uart_port_open(&u->port) ? "open"
+						: "closed",
 		t.c_ospeed, format, flow_of(&t));
 }
 
 /* One after the other, as a JSON array or not. */
 static int print_each(struct udrv_device *dev, int argc, char **argv,
-		      void (*print)(struct uart16550 *u, bool json, FILE *out), FILE *out, FILE *err)
+		      void (*print)(struct uart16550 *u, bool json, FILE *out), FILE *out,
+		      FILE *err)
 {
 	struct uart16550_card *card = udrv_pci_get_drvdata(dev);
 	bool json;
@@ -287,9 +289,9 @@ static int parse_line(const char *word, unsigned int *mctrl)
 static void print_lines(unsigned int out_lines, unsigned int in_lines, FILE *out)
 {
 	fprintf(out, "dtr %d  rts %d  loop %d  cts %d  dsr %d  ri %d  dcd %d\n",
-		!!(out_lines & TIOCM_DTR), !!(out_lines & TIOCM_RTS), !!(out_lines & UDRV_TIOCM_LOOP),
-		!!(in_lines & TIOCM_CTS), !!(in_lines & TIOCM_DSR), !!(in_lines & TIOCM_RI),
-		!!(in_lines & TIOCM_CAR));
+		!!(out_lines & TIOCM_DTR), !!(out_lines & TIOCM_RTS),
+		!!(out_lines & UDRV_TIOCM_LOOP), !!(in_lines & TIOCM_CTS), !!(in_lines & TIOCM_DSR),
+		!!(in_lines & TIOCM_RI), !!(in_lines & TIOCM_CAR));
 }
 
 static int verb_lines(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)

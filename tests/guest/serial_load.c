@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * serial_load BYTES A B [A B]...: BYTES from A to B and as many back, on all pairs at once; every
- * byte is compared. Terminals are set to raw mode with RTS/CTS. Prints one line for each direction.
+ * serial_load BYTES A B [A B]...: BYTES from A to B and as many back, on all pairs at once; "-" for
+ * B: what A sends comes back. Every byte is compared. Terminals are set to raw mode with RTS/CTS.
+ * Prints one line for each direction.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -100,13 +101,16 @@ static void receive_some(struct end *e, int fd, uint64_t seed)
 
 static int run(struct end *ends, struct pollfd *fds, unsigned int count, uint64_t total)
 {
-	unsigned int left = count;
+	unsigned int left = 0;
 	const double start = seconds();
 
+	for (unsigned int i = 0; i < count; i++)
+		left += fds[i].fd >= 0;
 	while (left) {
 		for (unsigned int i = 0; i < count; i++)
-			fds[i].events =
-				(short)(POLLIN | (ends[i].sent < total ? POLLOUT : 0));
+			fds[i].events = (short)(POLLIN | (ends[i].sent < total ? POLLOUT : 0));
+		for (unsigned int i = 0; i < count; i++)
+			fds[i].revents = 0;
 		if (poll(fds, count, STALL_MS) <= 0)
 			return -1;
 		for (unsigned int i = 0; i < count; i++) {
@@ -140,7 +144,14 @@ int main(int argc, char **argv)
 	}
 	for (unsigned int i = 0; i < count; i++) {
 		ends[i] = (struct end){.name = argv[2 + i], .seed = i + 1};
-		fds[i] = (struct pollfd){.fd = open_end(argv[2 + i])};
+		fds[i] = (struct pollfd){.fd = -1};
+		if (strcmp(argv[2 + i], "-")) {
+			fds[i].fd = open_end(argv[2 + i]);
+			continue;
+		}
+		/* Sends nothing, and its partner gets what it sent itself. */
+		ends[i].seed = ends[i - 1].seed;
+		ends[i].done = -1;
 	}
 	if (run(ends, fds, count, total)) {
 		for (unsigned int i = 0; i < count; i++)
@@ -150,8 +161,9 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	for (unsigned int i = 0; i < count; i++)
-		printf("to %s: %" PRIu64 " bytes, 0 wrong, 0 lost, %.2f s, %.0f bytes/s\n",
-		       ends[i].name, ends[i].received, ends[i].done,
-		       (double)total / ends[i].done);
+		if (fds[i].fd >= 0)
+			printf("to %s: %" PRIu64 " bytes, 0 wrong, 0 lost, %.2f s, %.0f bytes/s\n",
+			       ends[i].name, ends[i].received, ends[i].done,
+			       (double)total / ends[i].done);
 	return 0;
 }

@@ -252,7 +252,7 @@ static void destroy(void *state)
 		.subsystem_device = 0x1100,                                                        \
 		.revision = 1,                                                                     \
 		.class_code = 0x070002,                                                            \
-		.bars = {[0] = {.len = UART_REGS * (ports), .flags = UDRV_RESOURCE_IO}},            \
+		.bars = {[0] = {.len = UART_REGS * (ports), .flags = UDRV_RESOURCE_IO}},           \
 		.intx = true,                                                                      \
 		.create = create,                                                                  \
 		.destroy = destroy,                                                                \

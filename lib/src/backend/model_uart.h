@@ -49,7 +49,8 @@ struct udrv__model_uart_state {
 	uint64_t faults;	 /* of those that were asked for, not done yet */
 };
 
-/* The port is wired to the test, which takes what it sends; from then on nothing gets lost there. */
+/* The port is wired to the test, which takes what it sends; from then on nothing gets lost there.
+ */
 void udrv__model_uart_wire(struct udrv_device *dev, unsigned int port, unsigned int how);
 /* How many of len there was room for; flags: UDRV__UART_* of each. */
 size_t udrv__model_uart_send(struct udrv_device *dev, unsigned int port, const void *bytes,

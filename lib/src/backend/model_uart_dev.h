@@ -89,11 +89,11 @@ struct uart {
 	unsigned int tx_count;
 	struct timespec timeout; /* of characters in the FIFO, when there are any */
 
-	uint8_t lines;	    /* modem lines from the wire */
-	struct uart *peer;  /* wired to it; NULL: to the test, or to nothing */
-	bool wired;	    /* to the test */
-	unsigned int how;   /* UDRV__UART_* of the other end */
-	struct uart_line in; /* on its way to the UART */
+	uint8_t lines;	      /* modem lines from the wire */
+	struct uart *peer;    /* wired to it; NULL: to the test, or to nothing */
+	bool wired;	      /* to the test */
+	unsigned int how;     /* UDRV__UART_* of the other end */
+	struct uart_line in;  /* on its way to the UART */
 	struct uart_line out; /* to the test */
 	unsigned int faults[UDRV__UART_FAULTS];
 	uint64_t tx_lost, rx_lost, breaks;
@@ -106,9 +106,9 @@ struct uarts {
 
 	pthread_mutex_t lock; /* everything below */
 	bool stopping;
-	bool idle; /* the thread waits for work, without a deadline */
+	bool idle;   /* the thread waits for work, without a deadline */
 	bool raised; /* the line */
-	bool late; /* it is raised when it is time */
+	bool late;   /* it is raised when it is time */
 	struct timespec raise;
 	unsigned int count;
 	struct uart port[UARTS_MAX];

@@ -73,8 +73,8 @@ void uart_tell_peer(struct uart *u)
 
 	if (!u->peer)
 		return;
-	u->peer->lines = (uint8_t)((mcr & MCR_RTS ? MSR_CTS : 0) |
-				   (mcr & MCR_DTR ? MSR_DSR | MSR_DCD : 0));
+	u->peer->lines =
+		(uint8_t)((mcr & MCR_RTS ? MSR_CTS : 0) | (mcr & MCR_DTR ? MSR_DSR | MSR_DCD : 0));
 	uart_update_msr(u->peer);
 }
 

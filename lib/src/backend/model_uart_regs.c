@@ -238,7 +238,7 @@ static void write_fcr(struct uart *u, uint8_t val)
 		u->tx_count = 0;
 		u->thre = true;
 	}
-	u->fcr = val & FCR_ENABLE ? val & (uint8_t)~(FCR_RESET_RX | FCR_RESET_TX) : 0;
+	u->fcr = val & FCR_ENABLE ? val & (uint8_t) ~(FCR_RESET_RX | FCR_RESET_TX) : 0;
 }
 
 static void write_lcr(struct uart *u, uint8_t val)

@@ -23,7 +23,8 @@ int udrv_tty_insert_flip_char(struct udrv_tty_port *port, unsigned char ch, char
 	return 0;
 }
 
-/* The other end is told to wait by what the settings allow, and the driver when that is not heard. */
+/* The other end is told to wait by what the settings allow, and the driver when that is not heard.
+ */
 static void throttle(struct udrv_tty_port *t)
 {
 	struct udrv_uart_port *uart = t->uart;

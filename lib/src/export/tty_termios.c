@@ -37,10 +37,11 @@ static tcflag_t speed_code(uint32_t speed)
 		uint32_t speed;
 		tcflag_t code;
 	} codes[] = {
-		{0, B0},	 {50, B50},	  {75, B75},	   {110, B110},	    {134, B134},
-		{150, B150},	 {200, B200},	  {300, B300},	   {600, B600},	    {1200, B1200},
-		{1800, B1800},	 {2400, B2400},	  {4800, B4800},   {9600, B9600},   {19200, B19200},
-		{38400, B38400}, {57600, B57600}, {115200, B115200}, {230400, B230400},
+		{0, B0},	 {50, B50},	    {75, B75},	       {110, B110},
+		{134, B134},	 {150, B150},	    {200, B200},       {300, B300},
+		{600, B600},	 {1200, B1200},	    {1800, B1800},     {2400, B2400},
+		{4800, B4800},	 {9600, B9600},	    {19200, B19200},   {38400, B38400},
+		{57600, B57600}, {115200, B115200}, {230400, B230400},
 	};
 
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
@@ -49,13 +50,19 @@ static tcflag_t speed_code(uint32_t speed)
 	return BOTHER;
 }
 
+/* 0: as the output's. */
+static tcflag_t input_code(const struct udrv_ktermios *t)
+{
+	return t->c_ispeed == t->c_ospeed ? B0 : speed_code(t->c_ispeed);
+}
+
 int udrv__pty_set_termios(int fd, const struct udrv_ktermios *t)
 {
 	struct termios2 k = {
 		.c_iflag = t->c_iflag,
 		.c_oflag = t->c_oflag,
 		.c_cflag = (t->c_cflag & ~(tcflag_t)SPEEDS) | speed_code(t->c_ospeed) |
-			   speed_code(t->c_ispeed) << IBSHIFT,
+			   input_code(t) << IBSHIFT,
 		.c_lflag = t->c_lflag,
 		.c_ispeed = t->c_ispeed,
 		.c_ospeed = t->c_ospeed,

@@ -48,6 +48,7 @@ class Machine:
     disks: list = field(default_factory=list)
     null_disks: list = field(default_factory=list)
     wires: int = 0
+    echoes: int = 0
 
     def check(self):
         """Refuse what cannot work, in words."""
