@@ -45,7 +45,7 @@ int nvme_queue_init(struct udrv_nvme_queue *q, struct udrv_nvme *nvme, uint16_t 
 	q->qid = qid;
 	q->mask = entries - 1;
 	q->full_depth = entries - 1;
-	q->page_size = 1u << nvme->page_shift;
+	q->page_mask = (1u << nvme->page_shift) - 1;
 	q->sgl = nvme->sgl && qid;
 	q->fences = !nvme->membarrier;
 	q->timeout = nvme->options.io_timeout_ms;

@@ -60,19 +60,19 @@ struct nvme_tracker {
 		struct {
 			uint16_t cid;
 			uint8_t flags;
-			uint8_t retries;  /* so often it was sent again */
-			uint32_t started; /* by the queue's clock */
+			uint8_t retries; /* so often it was sent again */
 		};
 		uint32_t plain; /* is the cid for a command with neither flags nor retries */
-		uint64_t word;
 	};
 	struct nvme_maps *maps;
 	struct nvme_list *list;
-	uint8_t pad[24];
+	uint32_t started; /* by the queue's clock */
+	uint8_t pad[20];
 };
 _Static_assert(sizeof(struct nvme_tracker) == 64, "one cache line");
-_Static_assert(offsetof(struct nvme_tracker, started) == offsetof(struct nvme_tracker, word) + 4,
-	       "little-endian: bits 63:32");
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "plain has the cid in its low half, and what the controller shares is little-endian"
+#endif
 
 /* A page for a PRP list or an SGL segment; while it is free, what is in its beginning. */
 struct nvme_list {
@@ -105,7 +105,7 @@ struct udrv_nvme_queue {
 	uint32_t depth; /* most in flight; 0 while it takes nothing */
 	uint32_t quick; /* as depth, or 0: reads and writes have to look at all that may be */
 	uint32_t now;	/* nvme_clock(), read now and then */
-	uint32_t page_size;
+	uint32_t page_mask; /* bytes of the controller's page, less one */
 	uint16_t qid;
 	bool sgl;
 	struct udrv_device *dev;
@@ -242,7 +242,8 @@ static inline void nvme_put(struct udrv_nvme_queue *q, struct nvme_tracker *t, u
 {
 	t->done = done;
 	t->ctx = ctx;
-	t->word = cid | (uint64_t)flags << 16 | (uint64_t)q->now << 32;
+	t->plain = cid | (uint32_t)flags << 16;
+	t->started = q->now;
 	q->tail = (q->tail + 1) & q->mask;
 	q->in_flight++;
 }
