@@ -130,7 +130,7 @@ static unsigned int pages_of(const struct udrv_nvme_queue *q)
 {
 	const uint32_t bytes = (q->mask + 1) * (uint32_t)sizeof(struct nvme_sqe);
 
-	return (bytes + q->page_size - 1) / q->page_size;
+	return (bytes + (1u << q->nvme->page_shift) - 1) >> q->nvme->page_shift;
 }
 
 void nvme_cmb_take(struct udrv_nvme *nvme, struct udrv_nvme_queue *q)
