@@ -115,6 +115,7 @@ struct udrv_nvme_queue {
 	struct udrv_dma_window window;
 	uint32_t __udrv_iomem *sq_doorbell;
 	volatile uint32_t *sq_shadow, *sq_event; /* NVMe 1.4, 5.7; or NULL */
+	uint8_t __udrv_iomem *cmb;		 /* where the controller fetches from; NULL: sq */
 
 	/* What comes out of it. */
 	struct nvme_cqe *cq __attribute__((aligned(64)));
@@ -142,6 +143,8 @@ struct udrv_nvme_queue {
 	struct nvme_list *lists;       /* that are free */
 	struct nvme_saved *saved;      /* room for all in flight, while the rings begin anew */
 	udrv_iova_t sq_iova, cq_iova;
+	unsigned int cmb_page;
+	enum udrv_nvme_priority priority;
 	enum udrv_nvme_completion completion;
 	int efd; /* -1: it is polled */
 	int vector;
@@ -217,9 +220,14 @@ static inline bool nvme_shadow(volatile uint32_t *shadow, const volatile uint32_
 	return (uint16_t)(value - *event - 1) < (uint16_t)(value - old);
 }
 
+/* nvme_cmb.c: what was put is copied to the controller's memory. */
+void nvme_cmb_copy(struct udrv_nvme_queue *q);
+
 /* Entered. */
 static inline void nvme_ring_sq(struct udrv_nvme_queue *q)
 {
+	if (nvme_unlikely(q->cmb))
+		nvme_cmb_copy(q);
 	q->rung = q->tail;
 	q->quick = 0; /* what is put next reads the clock */
 	if (nvme_likely(!q->sq_shadow) || nvme_shadow(q->sq_shadow, q->sq_event, q->tail))
