@@ -14,6 +14,7 @@ struct nvme_disk {
 	bool deac;	 /* Write Zeroes deallocates if it is asked to, and zeroes are read then */
 	uint64_t blocks; /* as they are exported */
 	unsigned int holders; /* the list, and open queues; atomic */
+	uint64_t failed;      /* requests, by the controller's word; atomic */
 	struct nvme_disk *next;
 };
 

@@ -133,6 +133,20 @@ static int ask_for_retry_delays(struct udrv_nvme *nvme)
 	return ret > 0 ? 0 : explain(nvme, "enable its retry delays", ret);
 }
 
+/* 5.21.1.1: it is lost by a reset. */
+static int set_arbitration(struct udrv_nvme *nvme)
+{
+	const struct nvme_sqe sqe = {.opcode = NVME_ADMIN_SET_FEATURES,
+				     .cdw10 = NVME_FEAT_ARBITRATION,
+				     .cdw11 = nvme->options.arbitration};
+	int ret;
+
+	if (!nvme->options.arbitration)
+		return 0;
+	ret = nvme_admin_run(nvme, &sqe, NULL, 0, NULL, true);
+	return ret > 0 ? 0 : explain(nvme, "set the arbitration", ret);
+}
+
 /* 5.7: pages, allocated once. Without them it works as well. */
 static int offer_shadows(struct udrv_nvme *nvme)
 {
@@ -175,13 +189,24 @@ static int create_cq(struct udrv_nvme *nvme, const struct udrv_nvme_queue *q, bo
 	return nvme_admin_run(nvme, &sqe, NULL, 0, NULL, own);
 }
 
-static int create_sq(struct udrv_nvme *nvme, const struct udrv_nvme_queue *q, bool own)
+/* 5.4, QPRIO */
+static uint32_t qprio(const struct udrv_nvme *nvme, const struct udrv_nvme_queue *q)
+{
+	static const uint8_t values[] = {[UDRV_NVME_URGENT] = 0,
+					 [UDRV_NVME_HIGH] = 1,
+					 [UDRV_NVME_MEDIUM] = 2,
+					 [UDRV_NVME_LOW] = 3};
+
+	return nvme->weighted ? NVME_SQ_PRIO(values[q->priority]) : 0;
+}
+
+static int create_sq(struct udrv_nvme *nvme, struct udrv_nvme_queue *q, bool own)
 {
 	const struct nvme_sqe sqe = {
 		.opcode = NVME_ADMIN_CREATE_SQ,
-		.prp1 = q->sq_iova,
+		.prp1 = nvme_sq_address(nvme, q),
 		.cdw10 = q->mask << 16 | q->qid,
-		.cdw11 = NVME_QUEUE_CONTIGUOUS | NVME_SQ_CQID(q->qid),
+		.cdw11 = NVME_QUEUE_CONTIGUOUS | qprio(nvme, q) | NVME_SQ_CQID(q->qid),
 	};
 
 	return nvme_admin_run(nvme, &sqe, NULL, 0, NULL, own);
@@ -246,8 +271,8 @@ static int create_queues(struct udrv_nvme *nvme)
 int nvme_initialise(struct udrv_nvme *nvme)
 {
 	static int (*const steps[])(struct udrv_nvme * nvme) = {
-		identify,      ask_for_queues, ask_for_events, ask_for_retry_delays,
-		offer_shadows, create_queues,
+		identify,	 ask_for_queues, ask_for_events,  ask_for_retry_delays,
+		set_arbitration, offer_shadows,	 nvme_cmb_enable, create_queues,
 	};
 	int ret = 0;
 

@@ -245,9 +245,6 @@ HOT struct nvme_tracker *find_plain(const struct success *s, uint64_t half)
 	return nvme_likely(!((half ^ s->half) & s->fixed) && t->plain == cid && t->done) ? t : NULL;
 }
 
-/* Waits for nothing, ever. */
-static struct nvme_tracker nobody;
-
 /* Copied, as it may be written anew. True if a callback was called. */
 static __attribute__((noinline)) bool complete_odd(struct udrv_nvme_queue *q,
 						   const struct nvme_cqe *entry)
@@ -296,10 +293,11 @@ unsigned int nvme_reap(struct udrv_nvme_queue *q, unsigned int max)
 {
 	/* While commands wait for the doorbell, entries are looked at closely: none can be theirs.
 	 */
-	const bool shown = q->tail == q->rung;
-	struct success s = {shown ? q->trackers : &nobody,
+	static struct nvme_tracker nobody;
+	const bool all_shown = nvme_likely(q->tail == q->rung);
+	struct success s = {all_shown ? q->trackers : &nobody,
 			    (uint64_t)q->phase << 48 | (uint64_t)q->qid << 16,
-			    ~(HALF_CID | q->mask), shown ? q->mask : 0};
+			    ~(HALF_CID | q->mask), all_shown ? q->mask : 0};
 	const unsigned int size = q->mask + 1;
 	const unsigned int left = max - 1 < q->mask ? max : size;
 	const unsigned int first = left < size - q->head ? left : size - q->head;

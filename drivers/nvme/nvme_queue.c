@@ -82,6 +82,7 @@ void nvme_queue_exit(struct udrv_nvme_queue *q)
 	udrv_list_for_each_entry_safe(m, next, &q->spares, link)
 		free(m);
 	nvme_lists_free(q);
+	nvme_cmb_give(q->nvme, q);
 	udrv_dma_free_coherent(q->dev, cq_bytes(q), q->cq, q->cq_iova);
 	udrv_dma_free_coherent(q->dev, sq_bytes(q), q->sq, q->sq_iova);
 	free(q->saved);

@@ -111,10 +111,12 @@ struct udrv_nvme_queue {
 	uint32_t page_mask; /* bytes of the controller's page, less one */
 	uint16_t qid;
 	bool sgl;
+	unsigned int moved_count;
 	struct udrv_device *dev;
 	struct udrv_dma_window window;
 	uint32_t __udrv_iomem *sq_doorbell;
 	volatile uint32_t *sq_shadow, *sq_event; /* NVMe 1.4, 5.7; or NULL */
+	uint8_t __udrv_iomem *cmb;		 /* where the controller fetches from; NULL: sq */
 
 	/* What comes out of it. */
 	struct nvme_cqe *cq __attribute__((aligned(64)));
@@ -130,27 +132,30 @@ struct udrv_nvme_queue {
 	uint32_t timeout;   /* ms */
 	uint32_t idle;	    /* polls that found nothing */
 	bool fences;	    /* there is no membarrier() */
+	bool irq_taken;
 
 	/* The rest is seldom needed. */
 	struct udrv_nvme *nvme;
 	int refuse; /* why depth is 0: negative errno */
 	unsigned int full_depth;
-	unsigned int moved_count;
 	struct udrv_list_head moved;
 	struct udrv_list_head waiting; /* in flight, but not the controller's */
 	struct udrv_list_head spares;  /* places of those that were moved */
 	struct nvme_list *lists;       /* that are free */
 	struct nvme_saved *saved;      /* room for all in flight, while the rings begin anew */
 	udrv_iova_t sq_iova, cq_iova;
+	unsigned int cmb_page;
+	enum udrv_nvme_priority priority;
 	enum udrv_nvme_completion completion;
 	int efd; /* -1: it is polled */
 	int vector;
-	bool irq_taken;
 	uint32_t sleeping; /* in read(2) of efd: is woken now and then to look at the time */
 	uint32_t woken;
 	uint32_t average_ns; /* adaptive: of the waits */
 	uint32_t waits;
+	char pad[48]; /* to whole cache lines */
 };
+_Static_assert(sizeof(struct udrv_nvme_queue) % 64 == 0, "whole cache lines");
 
 #define NVME_IDLE_POLLS 64u /* that find nothing, between two looks at the time */
 
@@ -217,9 +222,14 @@ static inline bool nvme_shadow(volatile uint32_t *shadow, const volatile uint32_
 	return (uint16_t)(value - *event - 1) < (uint16_t)(value - old);
 }
 
+/* nvme_cmb.c: what was put is copied to the controller's memory. */
+void nvme_cmb_copy(struct udrv_nvme_queue *q);
+
 /* Entered. */
 static inline void nvme_ring_sq(struct udrv_nvme_queue *q)
 {
+	if (nvme_unlikely(q->cmb))
+		nvme_cmb_copy(q);
 	q->rung = q->tail;
 	q->quick = 0; /* what is put next reads the clock */
 	if (nvme_likely(!q->sq_shadow) || nvme_shadow(q->sq_shadow, q->sq_event, q->tail))

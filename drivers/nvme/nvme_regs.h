@@ -34,6 +34,7 @@
 #define NVME_REG_CMBLOC 0x38   /* 3.1.11 Controller Memory Buffer Location */
 #define NVME_REG_CMBSZ	0x3c   /* 3.1.12 Controller Memory Buffer Size */
 #define NVME_REG_CMBMSC 0x50   /* 3.1.16 Controller Memory Buffer Memory Space Control, 64 bits */
+#define NVME_REG_CMBSTS 0x58   /* 3.1.17 Controller Memory Buffer Status */
 #define NVME_REG_DBS	0x1000 /* 3.1.24, 3.1.25 doorbells */
 
 /* 3.1.1 */
@@ -62,6 +63,7 @@
 #define NVME_CC_CSS_NVM	     (0u << 4)
 #define NVME_CC_MPS(shift)   (((shift)-12u) << 7)
 #define NVME_CC_AMS_RR	     (0u << 11)
+#define NVME_CC_AMS_WRR	     (1u << 11) /* weighted, with an urgent class */
 #define NVME_CC_SHN_MASK     (3u << 14)
 #define NVME_CC_SHN_NORMAL   (1u << 14)
 #define NVME_CC_SHN_ABRUPT   (2u << 14)
@@ -88,9 +90,11 @@
 #define NVME_CMBLOC_OFST(loc) ((uint64_t)((loc) >> 12))		 /* in units of CMBSZ.SZU */
 #define NVME_CMBSZ_SQS	      0x01u				 /* may hold submission queues */
 #define NVME_CMBSZ_UNIT(sz)   (4096ull << 4 * ((sz) >> 8 & 0xf)) /* bytes */
+#define NVME_CMBSZ_SZU(sz)    ((unsigned int)((sz) >> 8 & 0xf))
 #define NVME_CMBSZ_SZ(sz)     ((uint64_t)((sz) >> 12))
 #define NVME_CMBMSC_CRE	      0x1ull
 #define NVME_CMBMSC_CMSE      0x2ull
+#define NVME_CMBSTS_CBAI      0x1u /* the base address cannot be */
 
 /* 3.1.24, 3.1.25: the submission queue's, then the completion queue's */
 #define NVME_DOORBELL(qid, is_cq, dstrd)                                                           \
@@ -243,6 +247,7 @@ enum nvme_opcode {
 #define NVME_CQ_IEN	      0x2u
 #define NVME_CQ_VECTOR(iv)    ((uint32_t)(iv) << 16)
 #define NVME_SQ_CQID(cqid)    ((uint32_t)(cqid) << 16)
+#define NVME_SQ_PRIO(qprio)   ((uint32_t)(qprio) << 1) /* 0 urgent, 1 high, 2 medium, 3 low */
 
 /* 5.2 Asynchronous Event Request: completion DW0 */
 #define NVME_AER_TYPE(dw0)     ((dw0)&7u)
@@ -305,6 +310,10 @@ enum nvme_feature {
 #define NVME_FEAT_SAVED	    2u
 #define NVME_FEAT_SUPPORTED 3u
 #define NVME_FEAT_SAVE	    0x80000000u
+/* 5.21.1.1: burst is log2 of commands, 7: no limit; weights are commands, 1 to 256 */
+#define NVME_ARBITRATION(burst, low, medium, high)                                                 \
+	(((uint32_t)(burst)&7u) | (((uint32_t)(low)-1u) & 0xffu) << 8 |                            \
+	 (((uint32_t)(medium)-1u) & 0xffu) << 16 | (((uint32_t)(high)-1u) & 0xffu) << 24)
 /* 5.21.1.11 */
 #define NVME_ASYNC_SMART_ALL	 0x001fu /* bits 4:0 of the critical warning */
 #define NVME_ASYNC_NS_CHANGED	 0x0100u

@@ -92,12 +92,16 @@ static int make(struct udrv_nvme *nvme, const struct udrv_nvme_queue_options *op
 
 	if (entries < 0 || qid < 0)
 		return entries < 0 ? entries : qid;
+	if ((unsigned int)options->priority > UDRV_NVME_LOW)
+		return -EINVAL;
 	if (nvme->formatting)
 		return -EBUSY;
 	ret = nvme_queue_init(q, nvme, (uint16_t)qid, (unsigned int)entries);
 	if (ret)
 		return ret;
 	q->completion = options->completion;
+	q->priority = options->priority;
+	nvme_cmb_take(nvme, q);
 	take_vector(nvme, q);
 	ret = nvme_queue_tell(nvme, q, false);
 	if (!ret) {

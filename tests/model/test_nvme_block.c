@@ -564,6 +564,31 @@ START_TEST(disks_are_exported_as_they_come)
 }
 END_TEST
 
+START_TEST(a_request_that_fails_is_told_of)
+{
+	struct udrv_block *block = probe();
+	struct asked a = {.rq = {.op = UDRV_BLOCK_READ, .offset = 8192, .len = 4096}};
+	const struct udrv__model_nvme_fault fault = {
+		.kind = UDRV__MODEL_NVME_ERROR,
+		.any_queue = true,
+		.opcode = 0x02, /* Read */
+		.count = 1,
+		.value = NVME_SC_READ_ERROR | NVME_STATUS_DNR,
+	};
+
+	a.rq.buf = aligned_alloc(4096, 4096);
+	ck_assert_ptr_nonnull(a.rq.buf);
+	expect_line("nvme-n1: read of 4096 bytes at 8192 failed: unrecovered read error "
+		    "(status 0x281, failure 1)");
+	ck_assert_int_eq(udrv__model_nvme_inject(dev, &fault), 0);
+	ck_assert_int_eq(ask(block, &a), -ENODATA);
+	await_line("unrecovered read error");
+	ck_assert_int_eq(ask(block, &a), 0);
+	free(a.rq.buf);
+	remove_driver();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("nvme_block");
@@ -589,6 +614,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_disk_does_not_become_another_one, 0, 2);
 	tcase_add_test(tc, a_namespace_that_is_made_becomes_a_disk);
 	tcase_add_test(tc, disks_are_exported_as_they_come);
+	tcase_add_test(tc, a_request_that_fails_is_told_of);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }
