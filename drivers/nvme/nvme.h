@@ -389,7 +389,8 @@ UDRV_API unsigned int udrv_nvme_in_flight(const struct udrv_nvme_queue *q);
  * @ctx: given with the command
  * @status: 0, or the NVMe status field without the phase tag: NVME_SC_* in NVME_STATUS_MASK, and
  *	flags. Where the controller gave no answer: NVME_SC_HOST_PATHING, it was not carried out;
- *	NVME_SC_HOST_ABORTED, nobody knows.
+ *	NVME_SC_HOST_ABORTED, nobody knows; NVME_SC_HOST_NS_CHANGED, nor of one whose namespace has
+ *	made way for another.
  * @dw0: the completion's command specific result
  *
  * In the queue's thread. It may put further commands into the queue; they are submitted when

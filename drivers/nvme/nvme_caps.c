@@ -99,9 +99,10 @@ static int await_status(const struct udrv_nvme *nvme, uint32_t mask, uint32_t va
 	}
 }
 
+/* That the device is gone is said by whoever finds out. */
 static int complain(const struct udrv_nvme *nvme, const char *what, int ret)
 {
-	if (ret)
+	if (ret && ret != -ENODEV)
 		udrv_dev_err(nvme->dev, "the controller does not get %s: %s (CSTS 0x%x)", what,
 			     ret == -EIO ? "it reports a fatal status" : strerror(-ret),
 			     nvme_read32(nvme, NVME_REG_CSTS));

@@ -87,11 +87,10 @@ static void on_event(void *ctx, enum udrv_nvme_event event, uint32_t arg)
 {
 	struct nvme_driver *driver = ctx;
 
+	(void)arg;
 	if (event == UDRV_NVME_EVENT_NS_CHANGED || event == UDRV_NVME_EVENT_RESET)
-		nvme_disks_check(driver);
-	if (event == UDRV_NVME_EVENT_NS_CHANGED && arg)
-		nvme_disks_look_for_new(driver, arg);
-	if (event == UDRV_NVME_EVENT_DEAD)
+		nvme_disks_follow(driver);
+	if (event == UDRV_NVME_EVENT_DEAD && !udrv_device_gone(udrv_nvme_device(driver->nvme)))
 		udrv_dev_err(udrv_nvme_device(driver->nvme),
 			     "the controller was given up: the I/O of its disks fails until this "
 			     "daemon is started again");
@@ -106,6 +105,7 @@ static int nvme_probe(struct udrv_device *dev, const struct udrv_pci_device_id *
 	(void)id;
 	if (!driver)
 		return -ENOMEM;
+	pthread_mutex_init(&driver->disks_lock, NULL);
 	ret = parse(dev, &options, &driver->completion);
 	if (ret)
 		goto err_free;
@@ -117,12 +117,13 @@ static int nvme_probe(struct udrv_device *dev, const struct udrv_pci_device_id *
 		goto err_detach;
 	udrv_pci_set_drvdata(dev, driver);
 	udrv_nvme_on_event(driver->nvme, on_event, driver);
-	nvme_disks_check(driver); /* what was not told yet */
+	nvme_disks_follow(driver); /* what was not told yet */
 	return 0;
 
 err_detach:
 	udrv_nvme_detach(driver->nvme);
 err_free:
+	pthread_mutex_destroy(&driver->disks_lock);
 	free(driver);
 	return ret;
 }
@@ -135,6 +136,7 @@ static void nvme_remove(struct udrv_device *dev)
 	udrv_nvme_on_event(driver->nvme, NULL, NULL);
 	nvme_disks_del(driver);
 	udrv_nvme_detach(driver->nvme);
+	pthread_mutex_destroy(&driver->disks_lock);
 	free(driver);
 }
 

@@ -49,11 +49,13 @@ int nvme_queue_init(struct udrv_nvme_queue *q, struct udrv_nvme *nvme, uint16_t 
 	q->sgl = nvme->sgl && qid;
 	q->fences = !nvme->membarrier;
 	q->timeout = nvme->options.io_timeout_ms;
+	q->look_after = nvme_look_interval(q);
 	q->sq_doorbell = doorbell(nvme, qid, false);
 	q->cq_doorbell = doorbell(nvme, qid, true);
 	q->efd = -1;
 	q->vector = -1;
 	udrv_init_list_head(&q->moved);
+	udrv_init_list_head(&q->waiting);
 	udrv_init_list_head(&q->spares);
 	q->trackers = nvme_zalloc(entries * sizeof(*q->trackers));
 	q->saved = calloc(entries, sizeof(*q->saved));

@@ -201,6 +201,9 @@ _Static_assert(sizeof(struct nvme_cqe) == 16, "4.6: 16 bytes");
 /* 4.6.1.2.4 path related: what the host itself reports of a command without an answer */
 #define NVME_SC_HOST_PATHING 0x370u /* never given to the controller, or it is gone */
 #define NVME_SC_HOST_ABORTED 0x371u /* given up: whether it was carried out is unknown */
+/* likewise, of those left to the vendor: the number means another namespace by now, and whether it
+ * was carried out on the one before is unknown */
+#define NVME_SC_HOST_NS_CHANGED 0x3c0u
 
 /* 5 Admin Command Set: opcodes */
 enum nvme_admin_opcode {
@@ -272,6 +275,7 @@ enum nvme_cns {
 	NVME_CNS_CTRLS = 0x13,
 };
 #define NVME_IDENTIFY_SIZE 4096u
+#define NVME_NIDT_UUID	   3u /* 5.15.2.4 */
 
 /* 5.14.1: log identifiers */
 enum nvme_log {
@@ -297,6 +301,7 @@ enum nvme_feature {
 	NVME_FEAT_ATOMICITY = 0x0a,
 	NVME_FEAT_ASYNC_EVENT = 0x0b,
 	NVME_FEAT_TIMESTAMP = 0x0e,
+	NVME_FEAT_HOST_BEHAVIOR = 0x16,
 };
 /* 5.10.1 Get Features, Select; 5.21 Set Features, Save */
 #define NVME_FEAT_CURRENT   0u
@@ -312,6 +317,13 @@ enum nvme_feature {
 #define NVME_ASYNC_SMART_ALL	 0x001fu /* bits 4:0 of the critical warning */
 #define NVME_ASYNC_NS_CHANGED	 0x0100u
 #define NVME_ASYNC_FW_ACTIVATION 0x0200u
+
+/* 5.21.1.22 Host Behavior Support */
+struct nvme_host_behavior {
+	uint8_t acre; /* 1: it honours CRD */
+	uint8_t reserved1[511];
+};
+_Static_assert(sizeof(struct nvme_host_behavior) == 512, "5.21.1.22: 512 bytes");
 
 /* 5.15.2.2 Identify Controller, Figure "Power State Descriptor" */
 struct nvme_power_state {

@@ -41,6 +41,7 @@ struct udrv__model_nvme_config {
 	uint8_t wzsl;	/* longer Write Zeroes are refused; 0: none is */
 	bool firmware_needs_reset; /* no activation without one */
 	bool no_deac;		   /* Write Zeroes does not know DEAC (DLFEAT) */
+	uint16_t crdt[3]; /* command retry delay times, in 100 ms; CRD is told once the host asks */
 	/* Reads and writes are checked and counted, but their data is neither looked at nor moved.
 	 */
 	bool null_store;

@@ -221,6 +221,7 @@ struct udrv__nvme {
 	bool event_masked[NVME_AER_TYPES]; /* told, and its log page not read yet */
 	bool vectors_uncoalesced[UDRV__MODEL_NVME_VECTORS];
 	bool timestamp_by_host;
+	bool retry_delays; /* the host honours them: 5.21.1.22, ACRE */
 	bool ns_changed[UDRV__MODEL_NVME_NS_MAX + 1];
 	struct udrv__nvme_firmware firmware;
 	struct udrv__nvme_sanitize sanitize;

@@ -163,6 +163,7 @@ _Static_assert(sizeof(struct udrv__nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_SC_UNRECOVERED_READ       0x281
 #define NVME_SC_COMPARE		       0x285
 #define NVME_SC_DEALLOCATED	       0x287
+#define NVME_ST_CRD		       0x1800
 #define NVME_ST_MORE		       0x2000
 #define NVME_ST_DNR		       0x4000
 
@@ -250,5 +251,6 @@ _Static_assert(sizeof(struct udrv__nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_ASYNC_NS	      (1u << 8) /* 5.21.1.11; below: by critical warning */
 #define NVME_ASYNC_FIRMWARE   (1u << 9)
 #define NVME_FEAT_TIMESTAMP   0x0e
+#define NVME_FEAT_BEHAVIOR    0x16 /* 5.21.1.22: host behavior support */
 
 #endif
