@@ -111,12 +111,12 @@ struct udrv_nvme_queue {
 	uint32_t page_mask; /* bytes of the controller's page, less one */
 	uint16_t qid;
 	bool sgl;
+	bool in_cmb; /* the controller fetches from cmb, not from sq */
 	unsigned int moved_count;
 	struct udrv_device *dev;
 	struct udrv_dma_window window;
 	uint32_t __udrv_iomem *sq_doorbell;
 	volatile uint32_t *sq_shadow, *sq_event; /* NVMe 1.4, 5.7; or NULL */
-	uint8_t __udrv_iomem *cmb;		 /* where the controller fetches from; NULL: sq */
 
 	/* What comes out of it. */
 	struct nvme_cqe *cq __attribute__((aligned(64)));
@@ -133,6 +133,7 @@ struct udrv_nvme_queue {
 	uint32_t idle;	    /* polls that found nothing */
 	bool fences;	    /* there is no membarrier() */
 	bool irq_taken;
+	uint8_t priority; /* enum udrv_nvme_priority */
 
 	/* The rest is seldom needed. */
 	struct udrv_nvme *nvme;
@@ -144,8 +145,7 @@ struct udrv_nvme_queue {
 	struct nvme_list *lists;       /* that are free */
 	struct nvme_saved *saved;      /* room for all in flight, while the rings begin anew */
 	udrv_iova_t sq_iova, cq_iova;
-	unsigned int cmb_page;
-	enum udrv_nvme_priority priority;
+	uint8_t __udrv_iomem *cmb;
 	enum udrv_nvme_completion completion;
 	int efd; /* -1: it is polled */
 	int vector;
@@ -228,7 +228,7 @@ void nvme_cmb_copy(struct udrv_nvme_queue *q);
 /* Entered. */
 static inline void nvme_ring_sq(struct udrv_nvme_queue *q)
 {
-	if (nvme_unlikely(q->cmb))
+	if (nvme_unlikely(q->in_cmb))
 		nvme_cmb_copy(q);
 	q->rung = q->tail;
 	q->quick = 0; /* what is put next reads the clock */
