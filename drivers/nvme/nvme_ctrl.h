@@ -54,6 +54,7 @@ struct udrv_nvme {
 	bool shadows_on;
 	bool membarrier;
 	bool detaching;
+	bool ns_changed; /* a number came to mean another one; atomic */
 
 	/* Interrupts: 0 is the admin queue's; none: everything is polled. */
 	unsigned int vectors;
@@ -87,7 +88,6 @@ struct udrv_nvme {
 
 	pthread_mutex_t ns_lock; /* the table's changes */
 	struct nvme_namespaces namespaces;
-	bool ns_changed; /* a number came to mean another one; atomic */
 
 	/* A thread for resets and the clock; one for events, who may wait for a reset. */
 	struct udrv_workqueue_struct *wq;
