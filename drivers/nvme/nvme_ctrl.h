@@ -53,6 +53,8 @@ struct udrv_nvme {
 	bool asked; /* the reset was asked for */
 	unsigned int resets;
 	uint32_t timeouts, aborts, bad; /* atomic */
+	uint32_t paused_since; /* by nvme_clock(): CSTS.PP was seen first; 0: it is not set; atomic
+				*/
 
 	/* The admin queue. Its callbacks are called with the lock held. */
 	pthread_mutex_t admin_lock;
@@ -145,6 +147,13 @@ void nvme_admin_listen(struct udrv_nvme *nvme);
 bool nvme_in_callback(void);
 void nvme_callbacks_begin(void);
 void nvme_callbacks_end(void);
+
+/* nvme_admin_cmds.c: as udrv_nvme_admin(), all opcodes, with a time of its own. */
+int nvme_admin_by_user(struct udrv_nvme *nvme, const struct nvme_sqe *cmd, void *buf, size_t len,
+		       uint32_t *result, unsigned int timeout_ms);
+
+/* nvme_firmware.c: does an activation keep it from taking commands? */
+bool nvme_is_paused(struct udrv_nvme *nvme, uint32_t now);
 
 /* nvme_init.c: identify, features, queues, namespaces: from enabled to usable. */
 int nvme_initialise(struct udrv_nvme *nvme);

@@ -23,6 +23,8 @@ static void look_at(struct udrv_nvme_queue *q, struct nvme_tracker *t)
 	if (!t->done || !nvme_has_passed(q->now, t->started, q->timeout))
 		return;
 	t->started = q->now;
+	if (nvme_is_paused(nvme, q->now))
+		return;
 	if (t->flags & NVME_T_ABORTING) {
 		udrv_dev_err(q->dev, "queue %u: command 0x%04x was not even aborted within %u ms",
 			     q->qid, t->cid, nvme->options.io_timeout_ms);

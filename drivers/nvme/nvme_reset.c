@@ -200,6 +200,7 @@ void nvme_tick_work(struct udrv_work_struct *work)
 		nvme_want_reset(nvme, "its registers read as ones");
 	else if (status & NVME_CSTS_CFS)
 		nvme_want_reset(nvme, "it reports a fatal status");
+	(void)nvme_is_paused(nvme, nvme_clock());
 	nvme_admin_look(nvme);
 	pthread_mutex_lock(&nvme->queues_lock);
 	for (unsigned int qid = 1; qid <= NVME_QUEUES_MAX; qid++) {

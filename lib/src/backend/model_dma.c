@@ -270,8 +270,9 @@ static bool access_word(struct udrv__model *m, udrv_iova_t iova, size_t len, boo
 }
 
 /*
- * A reader may look at the last word by 2, 4 or 8 bytes; the thread sanitizer ties who stores and
- * who loads together by the address of the access.
+ * A reader may look at the last 2 or 4 bytes only, and then see what was stored before the last 8;
+ * those it loads in one piece. The thread sanitizer ties who stores and who loads together by the
+ * address of the access.
  */
 #if defined(__SANITIZE_THREAD__)
 #define HAVE_TSAN 1

@@ -291,6 +291,7 @@ void udrv__model_nvme_get_config(struct udrv_device *dev, struct udrv__model_nvm
 static void free_nvme(struct udrv__nvme *n)
 {
 	udrv__nvme_ns_end(n);
+	udrv__nvme_firmware_end(n);
 	if (n->doorbells)
 		munmap(n->doorbells, NVME_DBS_LEN);
 	pthread_cond_destroy(&n->idle);

@@ -16,9 +16,11 @@
 
 struct udrv_device;
 
-#define UDRV__MODEL_NVME_QUEUES	 64 /* I/O queue pairs, at most */
-#define UDRV__MODEL_NVME_VECTORS 33
-#define UDRV__MODEL_NVME_NS_MAX	 16 /* NN */
+#define UDRV__MODEL_NVME_QUEUES	   64 /* I/O queue pairs, at most */
+#define UDRV__MODEL_NVME_VECTORS   33
+#define UDRV__MODEL_NVME_NS_MAX	   16 /* NN */
+#define UDRV__MODEL_NVME_SLOTS	   3  /* of firmware; 1 is read only */
+#define UDRV__MODEL_NVME_IMAGE_MAX (1u << 20)
 
 struct udrv__model_nvme_config {
 	uint32_t queue_entries; /* MQES + 1, up to 65536 */
@@ -34,7 +36,8 @@ struct udrv__model_nvme_config {
 	bool command_sets;
 	uint32_t dmrsl; /* longer ranges are not deallocated, without an error; 0: all are */
 	uint8_t wzsl;	/* longer Write Zeroes are refused; 0: none is */
-	bool no_deac;	/* Write Zeroes does not know DEAC (DLFEAT) */
+	bool firmware_needs_reset; /* no activation without one */
+	bool no_deac;		   /* Write Zeroes does not know DEAC (DLFEAT) */
 	/* Reads and writes are checked and counted, but their data is neither looked at nor moved.
 	 */
 	bool null_store;
@@ -84,7 +87,11 @@ int udrv__model_nvme_resize(struct udrv_device *dev, uint32_t nsid, uint64_t blo
 int udrv__model_nvme_attach(struct udrv_device *dev, uint32_t nsid, bool attached);
 /* The number means another namespace, with the same data. -EINVAL. */
 int udrv__model_nvme_replace(struct udrv_device *dev, uint32_t nsid);
+/* The slot that is active has it now. */
 void udrv__model_nvme_activate_firmware(struct udrv_device *dev, const char *revision);
+
+/* Of one that goes on. -EINVAL: there is none. */
+int udrv__model_nvme_end_sanitize(struct udrv_device *dev, bool well);
 
 /* Misbehaviour of one command or several. */
 enum udrv__model_nvme_fault_kind {
@@ -143,6 +150,8 @@ struct udrv__model_nvme_switches {
 	bool never_shut_down;
 	bool abort_is_lost; /* Abort commands succeed and nothing happens */
 	bool no_interrupts;
+	bool sanitize_goes_on; /* until udrv__model_nvme_end_sanitize() */
+	bool activating; /* CSTS.PP: a firmware is activated, and nothing is executed meanwhile */
 	unsigned int spoil; /* UDRV__MODEL_NVME_SPOIL_* */
 };
 

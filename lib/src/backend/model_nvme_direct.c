@@ -53,10 +53,10 @@ static inline void put(struct udrv__nvme_cqe *cqe, uint32_t head_and_queue, uint
 		       uint16_t phase)
 {
 	typedef uint64_t __attribute__((may_alias)) quad;
+	quad *halves = __builtin_assume_aligned(cqe, 16);
 
-	*(quad *)&cqe->dw0 = 0;
-	__atomic_store_n((quad *)&cqe->sqhd,
-			 head_and_queue | (uint64_t)cid << 32 | (uint64_t)phase << 48,
+	halves[0] = 0;
+	__atomic_store_n(&halves[1], head_and_queue | (uint64_t)cid << 32 | (uint64_t)phase << 48,
 			 __ATOMIC_RELEASE);
 }
 
@@ -110,7 +110,7 @@ unsigned int udrv__nvme_run_direct(struct udrv__nvme *n, struct udrv__nvme_sq *s
 	uint32_t done;
 
 	if (!n->config.null_store || !sq->memory || !cq->memory || n->fault_count ||
-	    !take_target(n, sq->memory[sq->head].nsid, &t))
+	    udrv__nvme_sanitize_refuses(n) || !take_target(n, sq->memory[sq->head].nsid, &t))
 		return 0;
 	done = run(sq, cq, ready < room ? ready : room, &t);
 	n->smart.reads += t.reads;

@@ -63,7 +63,7 @@ void udrv__nvme_features_init(struct udrv__nvme *n)
 	n->smart.temperature = 303;
 	n->smart.spare = 100;
 	n->smart.power_cycles = 1;
-	strcpy(n->firmware, "1.0");
+	udrv__nvme_firmware_init(n);
 }
 
 /* 5.21: a reset brings back what was saved, or the default. */

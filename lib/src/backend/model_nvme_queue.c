@@ -161,8 +161,8 @@ bool udrv__nvme_is_ready(const struct udrv__nvme *n, const struct udrv__nvme_sq 
 {
 	const uint32_t mask = NVME_CSTS_RDY | NVME_CSTS_CFS | NVME_CSTS_SHST_MASK;
 
-	return sq->on && sq->head != sq->tail && !n->paused && (n->csts & mask) == NVME_CSTS_RDY &&
-	       !udrv__nvme_cq_is_full(&n->cqs[sq->cqid]);
+	return sq->on && sq->head != sq->tail && !n->paused && !n->switches.activating &&
+	       (n->csts & mask) == NVME_CSTS_RDY && !udrv__nvme_cq_is_full(&n->cqs[sq->cqid]);
 }
 
 bool udrv__nvme_any_ready(const struct udrv__nvme *n)

@@ -39,7 +39,7 @@ static uint32_t read_word(const struct udrv__nvme *n, uint64_t offset)
 	case NVME_REG_CC:
 		return n->cc;
 	case NVME_REG_CSTS:
-		return n->csts;
+		return n->csts | (n->switches.activating ? NVME_CSTS_PP : 0);
 	case NVME_REG_AQA:
 		return n->aqa;
 	case NVME_REG_ASQ:
@@ -100,6 +100,7 @@ void udrv__nvme_controller_reset(struct udrv__nvme *n)
 	for (unsigned int i = 0; i < NVME_DOORBELLS; i++)
 		__atomic_store_n(udrv__nvme_doorbell(n, i), 0, __ATOMIC_RELAXED);
 	n->sq_end = 0;
+	udrv__nvme_firmware_reset(n);
 	n->shadow = n->shadow_event = 0;
 	n->aer_count = n->event_count = 0;
 	memset(n->event_masked, 0, sizeof(n->event_masked));

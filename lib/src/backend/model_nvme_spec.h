@@ -49,6 +49,7 @@
 #define NVME_CSTS_SHST_MASK (3u << 2)
 #define NVME_CSTS_SHST_BUSY (1u << 2)
 #define NVME_CSTS_SHST_DONE (2u << 2)
+#define NVME_CSTS_PP	    (1u << 5)
 
 /* 4.2 figure 104: a command, in the host's order of bytes as they come (little endian only) */
 struct udrv__nvme_cmd {
@@ -103,6 +104,7 @@ _Static_assert(sizeof(struct udrv__nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_SC_INVALID_FIELD	       0x002
 #define NVME_SC_ID_CONFLICT	       0x003
 #define NVME_SC_DATA_TRANSFER	       0x004
+#define NVME_SC_INTERNAL	       0x006
 #define NVME_SC_ABORTED		       0x007
 #define NVME_SC_SQ_DELETED	       0x008
 #define NVME_SC_INVALID_NS	       0x00b
@@ -113,6 +115,8 @@ _Static_assert(sizeof(struct udrv__nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_SC_SGL_META_LEN	       0x010
 #define NVME_SC_SGL_TYPE	       0x011
 #define NVME_SC_PRP_OFFSET	       0x013
+#define NVME_SC_SANITIZE_FAILED	       0x01c
+#define NVME_SC_SANITIZING	       0x01d
 #define NVME_SC_LBA_RANGE	       0x080
 #define NVME_SC_CAPACITY	       0x081
 #define NVME_SC_CQ_INVALID	       0x100
@@ -121,6 +125,7 @@ _Static_assert(sizeof(struct udrv__nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_SC_ABORT_LIMIT	       0x103
 #define NVME_SC_AER_LIMIT	       0x105
 #define NVME_SC_FIRMWARE_SLOT	       0x106
+#define NVME_SC_FIRMWARE_IMAGE	       0x107
 #define NVME_SC_INTERRUPT_VECTOR       0x108
 #define NVME_SC_LOG_PAGE	       0x109
 #define NVME_SC_FORMAT		       0x10a
@@ -128,6 +133,8 @@ _Static_assert(sizeof(struct udrv__nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_SC_FEATURE_NOT_SAVEABLE   0x10d
 #define NVME_SC_FEATURE_NOT_CHANGEABLE 0x10e
 #define NVME_SC_FEATURE_NOT_NS	       0x10f
+#define NVME_SC_FIRMWARE_RESET	       0x111
+#define NVME_SC_OVERLAP		       0x114
 #define NVME_SC_NS_CAPACITY	       0x115
 #define NVME_SC_NS_ID_UNAVAILABLE      0x116
 #define NVME_SC_NS_ATTACHED	       0x118
@@ -155,10 +162,13 @@ _Static_assert(sizeof(struct udrv__nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_ADM_GET_FEATURES  0x0a
 #define NVME_ADM_ASYNC_EVENT   0x0c
 #define NVME_ADM_NS_MANAGEMENT 0x0d
+#define NVME_ADM_FW_COMMIT     0x10
+#define NVME_ADM_FW_DOWNLOAD   0x11
 #define NVME_ADM_NS_ATTACHMENT 0x15
 #define NVME_ADM_KEEP_ALIVE    0x18
 #define NVME_ADM_DBBUF	       0x7c
 #define NVME_ADM_FORMAT	       0x80
+#define NVME_ADM_SANITIZE      0x84
 
 /* 6, figure 346: NVM opcodes */
 #define NVME_NVM_FLUSH		     0x00
@@ -183,7 +193,8 @@ _Static_assert(sizeof(struct udrv__nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_AER_ERROR	      0
 #define NVME_AER_SMART	      1
 #define NVME_AER_NOTICE	      2
-#define NVME_AER_TYPES	      3
+#define NVME_AER_IO_SPECIFIC  6
+#define NVME_AER_TYPES	      7
 #define NVME_AEI_BAD_DOORBELL 0x00
 #define NVME_AEI_BAD_VALUE    0x01
 #define NVME_AEI_RELIABILITY  0x00
@@ -191,6 +202,7 @@ _Static_assert(sizeof(struct udrv__nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_AEI_SPARE	      0x02
 #define NVME_AEI_NS_CHANGED   0x00
 #define NVME_AEI_FIRMWARE     0x01
+#define NVME_AEI_SANITIZED    0x01 /* of IO_SPECIFIC */
 
 /* 5.14.1 figure 194: log pages */
 #define NVME_LOG_ERROR	    0x01
@@ -198,6 +210,7 @@ _Static_assert(sizeof(struct udrv__nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_LOG_FIRMWARE   0x03
 #define NVME_LOG_NS_CHANGED 0x04
 #define NVME_LOG_EFFECTS    0x05
+#define NVME_LOG_SANITIZE   0x81
 
 /* 5.14.1.2 figure 196: critical warnings */
 #define NVME_WARN_SPARE	      (1u << 0)
