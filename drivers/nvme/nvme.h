@@ -37,6 +37,12 @@ struct udrv_nvme_queue;
  * @retries: how often a command is sent again after a reset, or a status that allows it; default 5;
  *	-1: never
  * @no_shadow_doorbells: do not use them (NVMe 1.4, 5.7) though the controller offers them
+ * @weighted: weighted round robin with an urgent class, where the controller has it (CAP.AMS), by
+ *	the queues' priorities
+ * @arbitration: the Arbitration feature, NVME_ARBITRATION(), set anew after each reset; 0: as the
+ *	controller has it
+ * @cmb: submission queues in the controller's memory, where it has some for them (NVMe 1.4,
+ *	CAP.CMBS) and as far as that goes
  * @no_sgl: transfers of more than two pages by PRP lists, even if the controller knows SGLs
  */
 struct udrv_nvme_options {
@@ -45,6 +51,9 @@ struct udrv_nvme_options {
 	unsigned int admin_timeout_ms;
 	int retries;
 	bool no_shadow_doorbells;
+	bool weighted;
+	uint32_t arbitration;
+	bool cmb;
 	bool no_sgl;
 };
 
@@ -83,7 +92,9 @@ struct udrv_nvme_info {
 	unsigned int queue_entries; /* most per queue */
 	uint32_t max_transfer;	    /* bytes of one command */
 	bool shadow_doorbells, sgl;
-	bool dead;	     /* it was given up */
+	bool weighted; /* queues have priorities */
+	bool cmb;      /* there is memory of the controller for submission queues, and it is used */
+	bool dead;     /* it was given up */
 	unsigned int resets; /* since attach */
 	unsigned int timeouts, aborts;
 	unsigned int bad_completions; /* that named no command, had a wrong queue, ... */
@@ -324,15 +335,25 @@ enum udrv_nvme_completion {
 	UDRV_NVME_ADAPTIVE,  /* looks as long as that pays, then blocks */
 };
 
+/** enum udrv_nvme_priority - of a queue, where arbitration is weighted (NVMe 1.4, 4.13.2). */
+enum udrv_nvme_priority {
+	UDRV_NVME_MEDIUM,
+	UDRV_NVME_URGENT, /* before all others, which may starve */
+	UDRV_NVME_HIGH,
+	UDRV_NVME_LOW,
+};
+
 /**
  * struct udrv_nvme_queue_options - for udrv_nvme_queue_create(); zeroes are the defaults
  * @entries: of the submission queue, a power of two from 4; one less can be in flight; default 256,
  *	or what the controller has
  * @completion: see there
+ * @priority: looked at where arbitration is weighted (struct udrv_nvme_options)
  */
 struct udrv_nvme_queue_options {
 	unsigned int entries;
 	enum udrv_nvme_completion completion;
+	enum udrv_nvme_priority priority;
 };
 
 /**
@@ -368,7 +389,8 @@ UDRV_API unsigned int udrv_nvme_in_flight(const struct udrv_nvme_queue *q);
  * @ctx: given with the command
  * @status: 0, or the NVMe status field without the phase tag: NVME_SC_* in NVME_STATUS_MASK, and
  *	flags. Where the controller gave no answer: NVME_SC_HOST_PATHING, it was not carried out;
- *	NVME_SC_HOST_ABORTED, nobody knows.
+ *	NVME_SC_HOST_ABORTED, nobody knows; NVME_SC_HOST_NS_CHANGED, nor of one whose namespace has
+ *	made way for another.
  * @dw0: the completion's command specific result
  *
  * In the queue's thread. It may put further commands into the queue; they are submitted when

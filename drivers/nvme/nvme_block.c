@@ -31,11 +31,13 @@ static int queue_open(struct udrv_block *block, unsigned int index, void **queue
 		return -ENOMEM;
 	dq->disk = disk;
 	ret = udrv_nvme_queue_create(disk->driver->nvme, &options, &dq->q);
-	if (ret)
+	if (ret) {
 		free(dq);
-	else
-		*queue_out = dq;
-	return ret;
+		return ret;
+	}
+	__atomic_add_fetch(&disk->holders, 1, __ATOMIC_RELAXED);
+	*queue_out = dq;
+	return 0;
 }
 
 static void queue_close(void *queue)
@@ -43,6 +45,7 @@ static void queue_close(void *queue)
 	struct disk_queue *dq = queue;
 
 	udrv_nvme_queue_destroy(dq->q);
+	nvme_disk_put(dq->disk);
 	free(dq);
 }
 

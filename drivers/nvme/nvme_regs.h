@@ -34,6 +34,7 @@
 #define NVME_REG_CMBLOC 0x38   /* 3.1.11 Controller Memory Buffer Location */
 #define NVME_REG_CMBSZ	0x3c   /* 3.1.12 Controller Memory Buffer Size */
 #define NVME_REG_CMBMSC 0x50   /* 3.1.16 Controller Memory Buffer Memory Space Control, 64 bits */
+#define NVME_REG_CMBSTS 0x58   /* 3.1.17 Controller Memory Buffer Status */
 #define NVME_REG_DBS	0x1000 /* 3.1.24, 3.1.25 doorbells */
 
 /* 3.1.1 */
@@ -62,6 +63,7 @@
 #define NVME_CC_CSS_NVM	     (0u << 4)
 #define NVME_CC_MPS(shift)   (((shift)-12u) << 7)
 #define NVME_CC_AMS_RR	     (0u << 11)
+#define NVME_CC_AMS_WRR	     (1u << 11) /* weighted, with an urgent class */
 #define NVME_CC_SHN_MASK     (3u << 14)
 #define NVME_CC_SHN_NORMAL   (1u << 14)
 #define NVME_CC_SHN_ABRUPT   (2u << 14)
@@ -88,9 +90,11 @@
 #define NVME_CMBLOC_OFST(loc) ((uint64_t)((loc) >> 12))		 /* in units of CMBSZ.SZU */
 #define NVME_CMBSZ_SQS	      0x01u				 /* may hold submission queues */
 #define NVME_CMBSZ_UNIT(sz)   (4096ull << 4 * ((sz) >> 8 & 0xf)) /* bytes */
+#define NVME_CMBSZ_SZU(sz)    ((unsigned int)((sz) >> 8 & 0xf))
 #define NVME_CMBSZ_SZ(sz)     ((uint64_t)((sz) >> 12))
 #define NVME_CMBMSC_CRE	      0x1ull
 #define NVME_CMBMSC_CMSE      0x2ull
+#define NVME_CMBSTS_CBAI      0x1u /* the base address cannot be */
 
 /* 3.1.24, 3.1.25: the submission queue's, then the completion queue's */
 #define NVME_DOORBELL(qid, is_cq, dstrd)                                                           \
@@ -197,6 +201,9 @@ _Static_assert(sizeof(struct nvme_cqe) == 16, "4.6: 16 bytes");
 /* 4.6.1.2.4 path related: what the host itself reports of a command without an answer */
 #define NVME_SC_HOST_PATHING 0x370u /* never given to the controller, or it is gone */
 #define NVME_SC_HOST_ABORTED 0x371u /* given up: whether it was carried out is unknown */
+/* likewise, of those left to the vendor: the number means another namespace by now, and whether it
+ * was carried out on the one before is unknown */
+#define NVME_SC_HOST_NS_CHANGED 0x3c0u
 
 /* 5 Admin Command Set: opcodes */
 enum nvme_admin_opcode {
@@ -239,6 +246,7 @@ enum nvme_opcode {
 #define NVME_CQ_IEN	      0x2u
 #define NVME_CQ_VECTOR(iv)    ((uint32_t)(iv) << 16)
 #define NVME_SQ_CQID(cqid)    ((uint32_t)(cqid) << 16)
+#define NVME_SQ_PRIO(qprio)   ((uint32_t)(qprio) << 1) /* 0 urgent, 1 high, 2 medium, 3 low */
 
 /* 5.2 Asynchronous Event Request: completion DW0 */
 #define NVME_AER_TYPE(dw0)     ((dw0)&7u)
@@ -267,6 +275,7 @@ enum nvme_cns {
 	NVME_CNS_CTRLS = 0x13,
 };
 #define NVME_IDENTIFY_SIZE 4096u
+#define NVME_NIDT_UUID	   3u /* 5.15.2.4 */
 
 /* 5.14.1: log identifiers */
 enum nvme_log {
@@ -292,6 +301,7 @@ enum nvme_feature {
 	NVME_FEAT_ATOMICITY = 0x0a,
 	NVME_FEAT_ASYNC_EVENT = 0x0b,
 	NVME_FEAT_TIMESTAMP = 0x0e,
+	NVME_FEAT_HOST_BEHAVIOR = 0x16,
 };
 /* 5.10.1 Get Features, Select; 5.21 Set Features, Save */
 #define NVME_FEAT_CURRENT   0u
@@ -299,10 +309,21 @@ enum nvme_feature {
 #define NVME_FEAT_SAVED	    2u
 #define NVME_FEAT_SUPPORTED 3u
 #define NVME_FEAT_SAVE	    0x80000000u
+/* 5.21.1.1: burst is log2 of commands, 7: no limit; weights are commands, 1 to 256 */
+#define NVME_ARBITRATION(burst, low, medium, high)                                                 \
+	(((uint32_t)(burst)&7u) | (((uint32_t)(low)-1u) & 0xffu) << 8 |                            \
+	 (((uint32_t)(medium)-1u) & 0xffu) << 16 | (((uint32_t)(high)-1u) & 0xffu) << 24)
 /* 5.21.1.11 */
 #define NVME_ASYNC_SMART_ALL	 0x001fu /* bits 4:0 of the critical warning */
 #define NVME_ASYNC_NS_CHANGED	 0x0100u
 #define NVME_ASYNC_FW_ACTIVATION 0x0200u
+
+/* 5.21.1.22 Host Behavior Support */
+struct nvme_host_behavior {
+	uint8_t acre; /* 1: it honours CRD */
+	uint8_t reserved1[511];
+};
+_Static_assert(sizeof(struct nvme_host_behavior) == 512, "5.21.1.22: 512 bytes");
 
 /* 5.15.2.2 Identify Controller, Figure "Power State Descriptor" */
 struct nvme_power_state {

@@ -65,6 +65,7 @@ static const struct {
 	{NVME_SC_ACCESS_DENIED, EACCES, "access denied"},
 	{NVME_SC_UNWRITTEN_BLOCK, ENODATA, "deallocated or unwritten logical block"},
 	{NVME_SC_HOST_PATHING, ENODEV, "not sent: the controller is gone or was given up"},
+	{NVME_SC_HOST_NS_CHANGED, ENODEV, "given up: its namespace is another one now"},
 	{NVME_SC_HOST_ABORTED, EIO, "given up without an answer: it may have been carried out"},
 };
 

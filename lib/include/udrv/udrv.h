@@ -46,6 +46,7 @@
 #include <udrv/slab.h>
 #include <udrv/spinlock.h>
 #include <udrv/timer.h>
+#include <udrv/tty.h>
 #include <udrv/types.h>
 #include <udrv/vmalloc.h>
 #include <udrv/wait.h>

@@ -64,6 +64,9 @@ struct udrv__model_type {
 extern const struct udrv__model_type udrv__model_edu;
 extern const struct udrv__model_type udrv__model_ivshmem;
 extern const struct udrv__model_type udrv__model_nvme;
+extern const struct udrv__model_type udrv__model_uart16550;
+extern const struct udrv__model_type udrv__model_uart16550_2x;
+extern const struct udrv__model_type udrv__model_uart16550_4x;
 
 /* What went wrong on the bus, for tests and messages. */
 struct udrv__model_counts {

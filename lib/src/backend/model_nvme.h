@@ -4,9 +4,10 @@
  * it is a correct NVMe 1.4 controller.
  *
  * Words behind the name choose from the start, joined by '-', as in "model:nvme:null-dbbuf":
- * direct, null, dbbuf, nocache, nosgl, 4k (blocks of 4096 bytes), <number>m (size of namespace 1 in
- * MiB), <number>q (I/O queue pairs). Other words tell instances apart. With UDRV_MODEL_NVME_FILE in
- * the environment, namespace 1 is that file, which is made when it is not there.
+ * direct, null, dbbuf, cmb, wrr, nocache, nosgl, 4k (blocks of 4096 bytes), <number>m (size of
+ * namespace 1 in MiB), <number>q (I/O queue pairs). Other words tell instances apart. With
+ * UDRV_MODEL_NVME_FILE in the environment, namespace 1 is that file, which is made when it is not
+ * there.
  */
 #ifndef UDRV_MODEL_NVME_H
 #define UDRV_MODEL_NVME_H
@@ -30,7 +31,9 @@ struct udrv__model_nvme_config {
 	uint8_t mpsmin;		/* 0 to 4 */
 	bool cache;		/* there is a volatile write cache */
 	bool sgl;
-	bool dbbuf; /* Doorbell Buffer Config is supported */
+	bool weighted; /* it has weighted round robin arbitration */
+	bool cmb;      /* it has memory for submission queues */
+	bool dbbuf;    /* Doorbell Buffer Config is supported */
 	/* Identify knows CNS 06h, as where there are several I/O command sets (2.0), and it says:
 	 */
 	bool command_sets;
@@ -38,6 +41,7 @@ struct udrv__model_nvme_config {
 	uint8_t wzsl;	/* longer Write Zeroes are refused; 0: none is */
 	bool firmware_needs_reset; /* no activation without one */
 	bool no_deac;		   /* Write Zeroes does not know DEAC (DLFEAT) */
+	uint16_t crdt[3]; /* command retry delay times, in 100 ms; CRD is told once the host asks */
 	/* Reads and writes are checked and counted, but their data is neither looked at nor moved.
 	 */
 	bool null_store;
@@ -58,6 +62,9 @@ int udrv__model_nvme_set_config(struct udrv_device *dev,
  * how many commands were executed. Any thread, also while another one steps or uses registers.
  */
 unsigned int udrv__model_nvme_step(struct udrv_device *dev);
+
+/* QPRIO of a submission queue; -ENOENT. */
+int udrv__model_nvme_priority(struct udrv_device *dev, unsigned int qid);
 
 /* Wait until all commands that were submitted are executed, or may not be yet. */
 void udrv__model_nvme_settle(struct udrv_device *dev);
@@ -150,6 +157,7 @@ struct udrv__model_nvme_switches {
 	bool never_shut_down;
 	bool abort_is_lost; /* Abort commands succeed and nothing happens */
 	bool no_interrupts;
+	bool no_cmb_base;      /* no address for the memory buffer will do */
 	bool sanitize_goes_on; /* until udrv__model_nvme_end_sanitize() */
 	bool activating; /* CSTS.PP: a firmware is activated, and nothing is executed meanwhile */
 	unsigned int spoil; /* UDRV__MODEL_NVME_SPOIL_* */

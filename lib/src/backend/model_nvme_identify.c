@@ -84,6 +84,8 @@ static void put_limits(const struct udrv__nvme *n, unsigned char *buf)
 	put(buf, 84, 4, 1000000); /* RTD3R, RTD3E: a second */
 	put(buf, 88, 4, 1000000);
 	put(buf, 92, 4, 1u << 8 | 1u << 9); /* OAES: namespace, firmware notices */
+	for (unsigned int i = 0; i < 3; i++)
+		put(buf, 128 + 2 * i, 2, n->config.crdt[i]);
 	put(buf, 256, 2, 1u << 1 | 1u << 2 | 1u << 3 | (n->config.dbbuf ? 1u << 8 : 0)); /* OACS */
 	buf[258] = NVME_ABORTS - 1;							 /* ACL */
 	buf[259] = NVME_AERS - 1;							 /* AERL */

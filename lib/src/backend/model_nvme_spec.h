@@ -9,34 +9,49 @@
 #include <stdint.h>
 
 /* 3.1 "Register Definition", figure 68 */
-#define NVME_REG_CAP   0x00
-#define NVME_REG_VS    0x08
-#define NVME_REG_INTMS 0x0c
-#define NVME_REG_INTMC 0x10
-#define NVME_REG_CC    0x14
-#define NVME_REG_CSTS  0x1c
-#define NVME_REG_NSSR  0x20
-#define NVME_REG_AQA   0x24
-#define NVME_REG_ASQ   0x28
-#define NVME_REG_ACQ   0x30
-#define NVME_REG_END   0x38   /* of what is modelled; CMB, boot partitions, PMR follow and are 0 */
-#define NVME_REG_DBS   0x1000 /* 3.1.24: SQ y's tail at (2y) strides, CQ y's head at (2y + 1) */
+#define NVME_REG_CAP	0x00
+#define NVME_REG_VS	0x08
+#define NVME_REG_INTMS	0x0c
+#define NVME_REG_INTMC	0x10
+#define NVME_REG_CC	0x14
+#define NVME_REG_CSTS	0x1c
+#define NVME_REG_NSSR	0x20
+#define NVME_REG_AQA	0x24
+#define NVME_REG_ASQ	0x28
+#define NVME_REG_ACQ	0x30
+#define NVME_REG_CMBLOC 0x38
+#define NVME_REG_CMBSZ	0x3c
+#define NVME_REG_CMBMSC 0x50 /* boot partitions and PMR are 0 */
+#define NVME_REG_CMBSTS 0x58
+#define NVME_REG_DBS	0x1000 /* 3.1.24: SQ y's tail at (2y) strides, CQ y's head at (2y + 1) */
 
 /* 3.1.1 CAP */
 #define NVME_CAP_CQR	      (1ULL << 16)
-#define NVME_CAP_TO_SHIFT     24 /* in 500 ms */
+#define NVME_CAP_AMS_WRR      (1ULL << 17) /* weighted round robin with urgent class */
+#define NVME_CAP_TO_SHIFT     24	   /* in 500 ms */
 #define NVME_CAP_DSTRD_SHIFT  32
 #define NVME_CAP_CSS_NVM      (1ULL << 37)
 #define NVME_CAP_CSS_SETS     (1ULL << 43) /* 2.0: several I/O command sets */
 #define NVME_CAP_MPSMIN_SHIFT 48
 #define NVME_CAP_MPSMAX_SHIFT 52
+#define NVME_CAP_CMBS	      (1ULL << 57)
 #define NVME_VS_1_4	      0x00010400u
+
+/* 3.1.11, 3.1.12, 3.1.16, 3.1.17 */
+#define NVME_CMBLOC_OFST_SHIFT 12
+#define NVME_CMBSZ_SQS	       (1u << 0)
+#define NVME_CMBSZ_SZ_SHIFT    12 /* in units of 4 KiB: SZU is 0 */
+#define NVME_CMBMSC_CRE	       (1ULL << 0)
+#define NVME_CMBMSC_CMSE       (1ULL << 1)
+#define NVME_CMBMSC_CBA	       (~0xfffULL)
+#define NVME_CMBSTS_CBAI       (1u << 0)
 
 /* 3.1.5 CC */
 #define NVME_CC_EN	   (1u << 0)
 #define NVME_CC_CSS(cc)	   ((cc) >> 4 & 7)
 #define NVME_CC_MPS(cc)	   ((cc) >> 7 & 15)
 #define NVME_CC_AMS(cc)	   ((cc) >> 11 & 7)
+#define NVME_AMS_WEIGHTED  1
 #define NVME_CC_SHN(cc)	   ((cc) >> 14 & 3)
 #define NVME_CC_IOSQES(cc) ((cc) >> 16 & 15)
 #define NVME_CC_IOCQES(cc) ((cc) >> 20 & 15)
@@ -114,6 +129,7 @@ _Static_assert(sizeof(struct udrv__nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_SC_SGL_DATA_LEN	       0x00f
 #define NVME_SC_SGL_META_LEN	       0x010
 #define NVME_SC_SGL_TYPE	       0x011
+#define NVME_SC_CMB_USE		       0x012
 #define NVME_SC_PRP_OFFSET	       0x013
 #define NVME_SC_SANITIZE_FAILED	       0x01c
 #define NVME_SC_SANITIZING	       0x01d
@@ -147,6 +163,7 @@ _Static_assert(sizeof(struct udrv__nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_SC_UNRECOVERED_READ       0x281
 #define NVME_SC_COMPARE		       0x285
 #define NVME_SC_DEALLOCATED	       0x287
+#define NVME_ST_CRD		       0x1800
 #define NVME_ST_MORE		       0x2000
 #define NVME_ST_DNR		       0x4000
 
@@ -186,8 +203,12 @@ _Static_assert(sizeof(struct udrv__nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_RW_DEAC (1u << 25)
 
 /* 5.3 and 5.4: dword 11 */
-#define NVME_QUEUE_PC  (1u << 0)
-#define NVME_QUEUE_IEN (1u << 1)
+#define NVME_QUEUE_PC	  (1u << 0)
+#define NVME_QUEUE_IEN	  (1u << 1)
+#define NVME_QPRIO_URGENT 0
+#define NVME_QPRIO_HIGH	  1
+#define NVME_QPRIO_MEDIUM 2
+#define NVME_QPRIO_LOW	  3
 
 /* 5.2 figure 145 and on: asynchronous event types, and what they tell */
 #define NVME_AER_ERROR	      0
@@ -230,5 +251,6 @@ _Static_assert(sizeof(struct udrv__nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_ASYNC_NS	      (1u << 8) /* 5.21.1.11; below: by critical warning */
 #define NVME_ASYNC_FIRMWARE   (1u << 9)
 #define NVME_FEAT_TIMESTAMP   0x0e
+#define NVME_FEAT_BEHAVIOR    0x16 /* 5.21.1.22: host behavior support */
 
 #endif

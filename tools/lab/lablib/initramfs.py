@@ -24,7 +24,7 @@ EXTRA_LIBRARIES = ("/lib/x86_64-linux-gnu/libgcc_s.so.1",)
 PACKAGES = {
     "blkdiscard": "util-linux", "fio": "fio", "fsck.ext4": "e2fsprogs", "mkfs.ext4": "e2fsprogs",
     "nbd-client": "nbd-client", "nbdcopy": "libnbd-bin", "nbdinfo": "libnbd-bin", "nbdkit": "nbdkit",
-    "nvme": "nvme-cli", "qemu-img": "qemu-utils", "qemu-io": "qemu-utils", "tar": "tar",
+    "nvme": "nvme-cli", "picocom": "picocom", "qemu-img": "qemu-utils", "qemu-io": "qemu-utils", "tar": "tar",
 }
 PCI_IDS = "/usr/share/misc/pci.ids"
 PASSWD = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/tmp:/bin/sh\n"

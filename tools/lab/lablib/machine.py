@@ -10,6 +10,7 @@ from .common import EXIT_USAGE, LabError, need_program
 from .kernel import Kernel
 
 ROOT_PORTS = 4  # for devices that join a restored guest
+MAX_WIRES = 16  # a virtio serial device has room for 31 ports
 FIRST_SLOT = 5  # of the devices under test, on bus 0
 # Devices that do not sit on a PCI bus and so have no address there.
 NOT_PCI = ("nvme-ns", "nvme-subsys", "scsi-hd", "usb-", "virtconsole", "virtserialport")
@@ -47,6 +48,8 @@ class Machine:
     disks: list = field(default_factory=list)
     faults: list = field(default_factory=list)
     null_disks: list = field(default_factory=list)
+    wires: int = 0
+    echoes: int = 0
 
     def check(self):
         """Refuse what cannot work, in words."""

@@ -10,6 +10,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import threading
 from dataclasses import dataclass
 
 from . import ivshmem
@@ -38,6 +39,16 @@ class NeverStarted(LabError):
     """The guest ended before its userland ran: worth a second try."""
 
 
+def send_back(end):
+    """What comes, in its order, until QEMU has ended. It waits while QEMU takes nothing."""
+    with end:
+        try:
+            while data := end.recv(1 << 16):
+                end.sendall(data)
+        except OSError:
+            pass
+
+
 class Session:
     """A running guest. `with` ends it; QEMU dies with this process in any case."""
 
@@ -58,6 +69,11 @@ class Session:
         for number, vectors in enumerate(ivshmem_vectors):
             name = ivshmem.chardev(number)
             self.channels[name], remote[name] = ivshmem.connect(number, vectors)
+        for number in range(machine.wires):
+            remote[f"wire{number}a"], remote[f"wire{number}b"] = socket.socketpair()
+        for number in range(machine.echoes):
+            near, remote[f"echo{number}"] = socket.socketpair()
+            threading.Thread(target=send_back, args=(near,), daemon=True).start()
         command = [qemu(), *machine.base_arguments(), *self.channel_arguments(remote), *extra]
         (directory / "command").write_text(shlex.join(command) + "\n", encoding="utf-8")
         with open(directory / "qemu.log", "wb") as log:

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+/* The pseudo terminal, and its stable name. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <udrv/device.h>
+
+#include "export/tty.h"
+
+/* Whose serial ports are, where there is such a group. */
+#define GROUP "dialout"
+
+/* "<rundir>/tty" and the name in it. */
+static int name_link(struct udrv__pty *pty, const char *name)
+{
+	char dir[UDRV__PATH_MAX];
+	int ret = udrv__rundir_make();
+
+	if (!ret)
+		ret = udrv__rundir_path(dir, sizeof(dir), "tty", "");
+	if (ret)
+		return ret;
+	if (mkdir(dir, 0755) && errno != EEXIST) {
+		ret = -errno;
+		udrv_dev_err(pty->dev, "%s: cannot be made: %s", dir, strerror(-ret));
+		return ret;
+	}
+	ret = snprintf(pty->link, sizeof(pty->link), "%s/%s", dir, name);
+	return (size_t)ret >= sizeof(pty->link) ? -ENAMETOOLONG : udrv__rundir_check(dir);
+}
+
+/* A link that was there is replaced at once; anything else is somebody's. */
+static int make_link(const struct udrv__pty *pty)
+{
+	char tmp[UDRV__PATH_MAX + 8];
+	struct stat st;
+
+	if (!lstat(pty->link, &st) && !S_ISLNK(st.st_mode)) {
+		udrv_dev_err(pty->dev, "%s is there, and no symbolic link: remove it", pty->link);
+		return -EEXIST;
+	}
+	(void)snprintf(tmp, sizeof(tmp), "%s.new", pty->link);
+	(void)unlink(tmp);
+	if (!symlink(pty->slave, tmp) && !rename(tmp, pty->link))
+		return 0;
+	udrv_dev_err(pty->dev, "%s: cannot be made: %s", pty->link, strerror(errno));
+	return -errno;
+}
+
+/* Root's terminals are for the group that has serial ports, as the kernel's are by udev. */
+static void share(const struct udrv__pty *pty)
+{
+	struct group group;
+	struct group *found = NULL;
+	char buf[4096];
+
+	if (geteuid() || getgrnam_r(GROUP, &group, buf, sizeof(buf), &found) || !found)
+		return;
+	if (!chown(pty->slave, (uid_t)-1, group.gr_gid))
+		(void)chmod(pty->slave, 0660);
+}
+
+/* First settings; opened and closed once, so that the master knows that nobody has it. */
+static int settle(const struct udrv__pty *pty)
+{
+	struct udrv_ktermios t;
+	const int on = 1;
+	int slave;
+	int ret;
+
+	if (ioctl(pty->master, TIOCPKT, &on))
+		return -errno;
+	ret = udrv__pty_get_termios(pty->master, &t);
+	if (ret)
+		return ret;
+	udrv__termios_init(&t);
+	ret = udrv__pty_set_termios(pty->master, &t);
+	if (ret)
+		return ret;
+	slave = open(pty->slave, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (slave < 0)
+		return -errno;
+	close(slave);
+	return 0;
+}
+
+static int watch(struct udrv__pty *pty)
+{
+	pty->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (pty->inotify < 0)
+		return -errno;
+	return inotify_add_watch(pty->inotify, pty->slave, IN_OPEN | IN_CLOSE) < 0 ? -errno : 0;
+}
+
+static int make(struct udrv__pty *pty)
+{
+	int ret;
+
+	pty->master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+	if (pty->master < 0)
+		return -errno;
+	if (grantpt(pty->master) || unlockpt(pty->master))
+		return -errno;
+	ret = ptsname_r(pty->master, pty->slave, sizeof(pty->slave));
+	if (ret)
+		return -ret;
+	share(pty);
+	ret = settle(pty);
+	return ret ? ret : watch(pty);
+}
+
+int udrv__pty_open(struct udrv__pty *pty, const struct udrv_device *dev, const char *name)
+{
+	int ret;
+
+	pty->dev = dev;
+	pty->master = pty->inotify = -1;
+	ret = name_link(pty, name);
+	if (ret)
+		return ret;
+	ret = make(pty);
+	if (ret)
+		udrv_dev_err(dev, "no pseudo terminal for %s: %s", pty->link, strerror(-ret));
+	else
+		ret = make_link(pty);
+	if (ret)
+		udrv__pty_hang_up(pty);
+	return ret;
+}
+
+void udrv__pty_hang_up(struct udrv__pty *pty)
+{
+	if (pty->inotify >= 0)
+		close(pty->inotify);
+	if (pty->master >= 0)
+		close(pty->master);
+	pty->inotify = pty->master = -1;
+}
+
+void udrv__pty_close(struct udrv__pty *pty)
+{
+	char target[sizeof(pty->slave)];
+	ssize_t len = readlink(pty->link, target, sizeof(target) - 1);
+
+	/* Not that of somebody who came after. */
+	if (len > 0 && !strncmp(target, pty->slave, (size_t)len) && !pty->slave[len])
+		(void)unlink(pty->link);
+	udrv__pty_hang_up(pty);
+}
+
+bool udrv__pty_closed(const struct udrv__pty *pty)
+{
+	struct pollfd fd = {.fd = pty->master};
+
+	return pty->master < 0 || (poll(&fd, 1, 0) > 0 && fd.revents & POLLHUP);
+}
+
+void udrv__pty_flush_input(const struct udrv__pty *pty)
+{
+	int slave = open(pty->slave, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+
+	if (slave < 0)
+		return;
+	(void)tcflush(slave, TCIFLUSH);
+	close(slave);
+}

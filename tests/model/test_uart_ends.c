@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: MIT
+/* The uart16550 driver's terminals coming and going, its verbs, and a UART that misbehaves. */
+#include <sys/stat.h>
+
+#include "support/suite.h"
+#include "uart_driver.h"
+
+static unsigned char got[10000];
+static char *out, *err;
+
+static void setup(void)
+{
+	make_rundir();
+	probe_uart("model:uart16550-2x");
+	udrv__model_uart_wire(dev, 0, 0);
+	udrv__model_uart_wire(dev, 1, 0);
+}
+
+static void teardown(void)
+{
+	remove_uart();
+	remove_rundir();
+	free(out);
+	free(err);
+	out = err = NULL;
+}
+
+START_TEST(opened_and_closed_again_and_again)
+{
+	for (int i = 0; i < 50; i++) {
+		int tty = open_tty(0);
+
+		ck_assert_int_eq(write(tty, "ab", 2), 2);
+		receive_all(0, got, 2);
+		ck_assert_mem_eq(got, "ab", 2);
+		close_tty(tty, 0);
+		/* Off: it does not interrupt, and the other end sees it. */
+		ck_assert_uint_eq(look(0).ier, 0);
+		ck_assert_uint_eq(look(0).mcr, 0);
+	}
+}
+END_TEST
+
+START_TEST(what_was_written_before_the_close_is_sent)
+{
+	for (int i = 0; i < 20; i++) {
+		int tty = open_tty(0);
+
+		memset(got, 0, sizeof(got));
+		ck_assert_int_eq(write(tty, "the last words", 14), 14);
+		close(tty);
+		receive_all(0, got, 14);
+		ck_assert_mem_eq(got, "the last words", 14);
+		WAIT_FOR(!is_open(0));
+	}
+}
+END_TEST
+
+START_TEST(what_nobody_read_is_not_for_the_next_one)
+{
+	int tty = open_tty(0);
+
+	send_all(0, (const unsigned char *)"old", 3, 0);
+	WAIT_FOR(counts_of(0).rx == 3);
+	/* It is on its way to the program, or there. */
+	close_tty(tty, 0);
+	tty = open_tty(0);
+	send_all(0, (const unsigned char *)"new", 3, 0);
+	read_all(tty, got, 3);
+	ck_assert_mem_eq(got, "new", 3);
+	close_tty(tty, 0);
+}
+END_TEST
+
+START_TEST(opened_twice_it_is_closed_by_the_last)
+{
+	int first = open_tty(0);
+	int second = open_tty(0);
+
+	close(first);
+	ck_assert_int_eq(write(second, "x", 1), 1);
+	receive_all(0, got, 1);
+	ck_assert(is_open(0));
+	close_tty(second, 0);
+}
+END_TEST
+
+START_TEST(settings_stay_for_the_next_program)
+{
+	int tty = open_tty(0);
+	struct termios t = settings(tty);
+
+	cfsetspeed(&t, B300);
+	ck_assert_int_eq(tcsetattr(tty, TCSANOW, &t), 0);
+	close_tty(tty, 0);
+	tty = open_tty(0);
+	WAIT_FOR(look(0).divisor == 384);
+	close_tty(tty, 0);
+}
+END_TEST
+
+START_TEST(removal_hangs_up_and_takes_the_names_away)
+{
+	int tty = open_tty(0);
+	struct pollfd p = {.fd = tty};
+	struct stat st;
+	char path[200];
+
+	strcpy(path, udrv_uart_port_path(&uart_at(0)->port));
+	ck_assert_int_eq(lstat(path, &st), 0);
+	ck_assert(S_ISLNK(st.st_mode));
+	udrv_driver_remove(&uart16550_driver, dev);
+	ck_assert_int_eq(poll(&p, 1, 1000 * LONG_S), 1);
+	ck_assert(p.revents & POLLHUP);
+	ck_assert_int_le(read(tty, got, 1), 0);
+	ck_assert_int_ne(lstat(path, &st), 0);
+	close(tty);
+	/* And there again. */
+	ck_assert_int_eq(udrv_driver_probe(&uart16550_driver, dev), 0);
+	tty = open_tty(0);
+	close_tty(tty, 0);
+}
+END_TEST
+
+START_TEST(a_device_that_goes_ends_in_bounded_time)
+{
+	int ttys[2] = {open_tty(0), open_tty(1)};
+	const double start = seconds();
+
+	udrv__model_uart_wire(dev, 0, UDRV__UART_STUCK);
+	ck_assert_int_gt(write(ttys[0], got, 4000), 0);
+	udrv__model_surprise_remove(dev);
+	udrv_driver_remove(&uart16550_driver, dev);
+	ck_assert(seconds() - start < 10);
+	ck_assert_int_le(read(ttys[0], got, 1), 0);
+	close(ttys[0]);
+	close(ttys[1]);
+	udrv_device_close(dev);
+	probe_uart("model:uart16550-2x");
+}
+END_TEST
+
+START_TEST(a_stale_name_is_replaced_and_a_file_is_not)
+{
+	char path[200];
+	int tty;
+	int fd;
+
+	strcpy(path, udrv_uart_port_path(&uart_at(0)->port));
+	udrv_driver_remove(&uart16550_driver, dev);
+	ck_assert_int_eq(symlink("/dev/pts/99999", path), 0);
+	ck_assert_int_eq(udrv_driver_probe(&uart16550_driver, dev), 0);
+	tty = open_tty(0);
+	close_tty(tty, 0);
+
+	udrv_driver_remove(&uart16550_driver, dev);
+	fd = open(path, O_CREAT | O_WRONLY, 0600);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	ck_assert_int_eq(udrv_driver_probe(&uart16550_driver, dev), -EEXIST);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(udrv_driver_probe(&uart16550_driver, dev), 0);
+}
+END_TEST
+
+static void probe_fails(const char *param, const char *value, int error)
+{
+	const struct udrv_param *p = uart16550_driver.params;
+	const char *before;
+
+	while (strcmp(p->name, param))
+		p++;
+	before = *p->value;
+	*p->value = value;
+	udrv_driver_remove(&uart16550_driver, dev);
+	ck_assert_int_eq(udrv_driver_probe(&uart16550_driver, dev), error);
+	*p->value = before;
+	ck_assert_int_eq(udrv_driver_probe(&uart16550_driver, dev), 0);
+}
+
+START_TEST(bad_parameters)
+{
+	probe_fails("trigger", "2", -EINVAL);
+	probe_fails("trigger", "", -EINVAL);
+	probe_fails("wait", "poll", -EINVAL);
+}
+END_TEST
+
+START_TEST(a_port_that_does_not_answer_fails_the_probe)
+{
+	udrv_driver_remove(&uart16550_driver, dev);
+	udrv__model_uart_set_chip(dev, 1, UDRV__UART_ABSENT);
+	ck_assert_int_eq(udrv_driver_probe(&uart16550_driver, dev), -ENODEV);
+	udrv__model_uart_set_chip(dev, 1, UDRV__UART_16450);
+	ck_assert_int_eq(udrv_driver_probe(&uart16550_driver, dev), 0);
+	ck_assert(!uart_at(1)->fifos);
+}
+END_TEST
+
+/* As after kill -9 under VFIO: the UART runs on. */
+START_TEST(left_at_work_it_is_probed_again)
+{
+	struct uart16550 *u = uart_at(0);
+
+	uart16550_out(u, UART_FCR, UART_FCR_ENABLE);
+	uart16550_out(u, UART_MCR, 0x0b);
+	uart16550_out(u, UART_IER, 0x0f);
+	send_all(0, (const unsigned char *)"stale", 5, 0);
+	WAIT_FOR(look(0).to_receive == 5);
+	udrv_driver_remove(&uart16550_driver, dev);
+	ck_assert_int_eq(udrv_driver_probe(&uart16550_driver, dev), 0);
+	ck_assert_uint_eq(look(0).ier, 0);
+	close_tty(open_tty(0), 0);
+}
+END_TEST
+
+/* Loops over the faults: what is under way arrives in spite of them. */
+START_TEST(misbehaviour_loses_nothing)
+{
+	int tty = open_tty(0);
+	unsigned char bytes[1000];
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (unsigned char)(i * 7);
+	for (int round = 0; round < 10; round++) {
+		udrv__model_uart_fault(dev, 0, (enum udrv__model_uart_fault)_i, 3);
+		ck_assert_int_eq(write(tty, bytes, sizeof(bytes)), sizeof(bytes));
+		send_all(0, bytes, sizeof(bytes), 0);
+		receive_all(0, got, sizeof(bytes));
+		ck_assert_mem_eq(got, bytes, sizeof(bytes));
+		read_all(tty, got, sizeof(bytes));
+		ck_assert_mem_eq(got, bytes, sizeof(bytes));
+	}
+	ck_assert_uint_eq(look(0).faults, 0);
+	if (_i == UDRV__UART_BAD_IIR || _i == UDRV__UART_BAD_LSR) {
+		udrv_spin_lock(&uart_at(0)->port.lock);
+		ck_assert_uint_eq(uart_at(0)->nonsense, 30);
+		udrv_spin_unlock(&uart_at(0)->port.lock);
+	}
+	close_tty(tty, 0);
+}
+END_TEST
+
+/* Run "lines 0 rts=0" and the like; what it printed is in out and err. */
+static int run(const char *line)
+{
+	size_t out_len, err_len;
+	FILE *out_file, *err_file;
+	char words[200], *argv[10];
+	const struct udrv_verb *verb = uart16550_verbs;
+	int argc = 0, ret;
+
+	strcpy(words, line);
+	for (char *w = strtok(words, " "); w; w = strtok(NULL, " "))
+		argv[argc++] = w;
+	argv[argc] = NULL;
+	while (verb->name && strcmp(verb->name, argv[0]))
+		verb++;
+	ck_assert_ptr_nonnull(verb->name);
+	free(out);
+	free(err);
+	out_file = open_memstream(&out, &out_len);
+	err_file = open_memstream(&err, &err_len);
+	ret = verb->run(dev, argc, argv, out_file, err_file);
+	fclose(out_file);
+	fclose(err_file);
+	return ret;
+}
+
+START_TEST(verbs_show_and_set)
+{
+	int tty;
+
+	ck_assert_int_eq(run("ports"), 0);
+	ck_assert_ptr_nonnull(strstr(out, "-0  16550A  closed  9600 8N1  flow none\n1  "));
+	tty = open_tty(0);
+	set_flags(tty, IXON, CRTSCTS | CSTOPB);
+	WAIT_FOR(known(0).c_iflag & IXON);
+	ck_assert_int_eq(run("format 0 bits=7 parity=odd"), 0);
+	WAIT_FOR(!run("ports --json") &&
+		 strstr(out, "\"open\":true,\"speed\":9600,\"format\":\"7O2\","
+			     "\"flow\":\"rtscts+xonxoff\"},{\"port\":1,"));
+	ck_assert_int_eq(run("lines 0 dtr=0"), 0);
+	ck_assert_str_eq(out, "dtr 0  rts 1  loop 0  cts 1  dsr 1  ri 0  dcd 1\n");
+	ck_assert_int_eq(run("break 0 1"), 0);
+	ck_assert_uint_eq(look(0).breaks, 1);
+	ck_assert_int_eq(write(tty, "abc", 3), 3);
+	receive_all(0, got, 3);
+	ck_assert_int_eq(run("stats --json"), 0);
+	ck_assert_int_eq(strncmp(out, "[{\"port\":0,\"rx\":0,\"tx\":3,\"overrun\":0,", 36), 0);
+	ck_assert_int_eq(run("stats"), 0);
+	ck_assert_ptr_nonnull(strstr(out, "tx            3\n"));
+	close_tty(tty, 0);
+}
+END_TEST
+
+START_TEST(bad_arguments_of_verbs_are_explained)
+{
+	static const struct {
+		const char *line;
+		const char *says;
+	} bad[] = {
+		{"ports --all", "ports: unknown option '--all'; there is only --json\n"},
+		{"stats 0", "stats: unknown option '0'; there is only --json\n"},
+		{"lines", "lines: which port? Give a number from 0 to 1\n"},
+		{"lines 2", "lines: '2' is not a number from 0 to 1\n"},
+		{"break x", "break: 'x' is not a number from 0 to 1\n"},
+		{"break 0 9999", "break: '9999' is not a number from 0 to 5000\n"},
+		{"break 0", "no program has "},
+		{"lines 1", "no program has "},
+		{"format 0 bits=9", "format: 'bits=9': give bits=5 to bits=8, or "},
+		{"format 0 stop=2", "format: 'stop=2': give "},
+	};
+	int tty;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		ck_assert_int_lt(run(bad[i].line), 0);
+		ck_assert_msg(strstr(err, bad[i].says), "%s: %s", bad[i].line, err);
+		ck_assert_str_eq(out, "");
+	}
+	tty = open_tty(0);
+	ck_assert_int_eq(run("lines 0 rts=2"), -EINVAL);
+	ck_assert_str_eq(err, "lines: 'rts=2': give dtr=, rts= or loop= with 0 or 1\n");
+	udrv__model_surprise_remove(dev);
+	ck_assert_int_eq(run("lines 0"), -ENODEV);
+	ck_assert_str_eq(err, "lines: the device is gone\n");
+	close(tty);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("uart_ends");
+	TCase *tc = tcase_create("ends");
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, opened_and_closed_again_and_again);
+	tcase_add_test(tc, what_was_written_before_the_close_is_sent);
+	tcase_add_test(tc, what_nobody_read_is_not_for_the_next_one);
+	tcase_add_test(tc, opened_twice_it_is_closed_by_the_last);
+	tcase_add_test(tc, settings_stay_for_the_next_program);
+	tcase_add_test(tc, removal_hangs_up_and_takes_the_names_away);
+	tcase_add_test(tc, a_device_that_goes_ends_in_bounded_time);
+	tcase_add_test(tc, a_stale_name_is_replaced_and_a_file_is_not);
+	tcase_add_test(tc, bad_parameters);
+	tcase_add_test(tc, a_port_that_does_not_answer_fails_the_probe);
+	tcase_add_test(tc, left_at_work_it_is_probed_again);
+	tcase_add_loop_test(tc, misbehaviour_loses_nothing, 0, UDRV__UART_FAULTS);
+	tcase_add_test(tc, verbs_show_and_set);
+	tcase_add_test(tc, bad_arguments_of_verbs_are_explained);
+	suite_add_tcase(s, tc);
+	return run_suite(s);
+}
