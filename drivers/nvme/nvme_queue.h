@@ -145,6 +145,7 @@ struct udrv_nvme_queue {
 	uint32_t woken;
 	uint32_t average_ns; /* adaptive: of the waits */
 	uint32_t waits;
+	bool may_spin;
 };
 
 #define NVME_IDLE_POLLS 64u /* that find nothing, between two looks at the time */
