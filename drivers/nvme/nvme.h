@@ -329,13 +329,14 @@ UDRV_API void udrv_nvme_on_event(struct udrv_nvme *nvme,
 				 void (*fn)(void *ctx, enum udrv_nvme_event event, uint32_t arg),
 				 void *ctx);
 
-/* Queue pairs. Everything from here on is for the one thread that uses the queue. */
+/* Queue pairs. Everything from here on is for one thread at a time in each queue. */
 
 /** enum udrv_nvme_completion - how a queue learns of completions. */
 enum udrv_nvme_completion {
 	UDRV_NVME_INTERRUPT, /* udrv_nvme_wait() blocks until there is an interrupt */
 	UDRV_NVME_POLLED,    /* no interrupts: it looks all the time */
-	UDRV_NVME_ADAPTIVE,  /* looks as long as that pays, then blocks */
+	/* looks as long as that pays, then blocks; blocks at once where there is one CPU */
+	UDRV_NVME_ADAPTIVE,
 };
 
 /** enum udrv_nvme_priority - of a queue, where arbitration is weighted (NVMe 1.4, 4.13.2). */

@@ -153,7 +153,8 @@ struct udrv_nvme_queue {
 	uint32_t woken;
 	uint32_t average_ns; /* adaptive: of the waits */
 	uint32_t waits;
-	char pad[48]; /* to whole cache lines */
+	bool may_spin;
+	char pad[51]; /* to whole cache lines */
 };
 _Static_assert(sizeof(struct udrv_nvme_queue) % 64 == 0, "whole cache lines");
 

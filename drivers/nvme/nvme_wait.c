@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <udrv/ktime.h>
+#include <udrv/sched.h>
 
 #include "nvme_ctrl.h"
 
@@ -102,6 +103,7 @@ static int make(struct udrv_nvme *nvme, const struct udrv_nvme_queue_options *op
 	q->completion = options->completion;
 	q->priority = (uint8_t)options->priority;
 	nvme_cmb_take(nvme, q);
+	q->may_spin = udrv_may_spin();
 	take_vector(nvme, q);
 	ret = nvme_queue_tell(nvme, q, false);
 	if (!ret) {
@@ -305,7 +307,8 @@ static void sleep_until(struct udrv_nvme_queue *q, udrv_ktime_t end)
 static void wait_adaptively(struct udrv_nvme_queue *q, udrv_ktime_t end)
 {
 	const udrv_ktime_t begin = udrv_ktime_get();
-	const bool look = q->average_ns <= SPIN_MAX_NS || ++q->waits % SPIN_RETRY == 0;
+	const bool look =
+		q->may_spin && (q->average_ns <= SPIN_MAX_NS || ++q->waits % SPIN_RETRY == 0);
 	int64_t took;
 
 	if (!look || !spin(q, q->average_ns <= SPIN_MAX_NS ? 2 * (int64_t)q->average_ns + 2000

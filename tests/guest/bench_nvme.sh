@@ -67,6 +67,7 @@ export_row()
 	ublk)
 		modprobe ublk_drv
 		udrv run nvme "$device" --ublk --detach >/dev/null
+		echo none >/sys/block/ublkb0/queue/scheduler
 		row ublk /dev/ublkb0
 		;;
 	nbd)

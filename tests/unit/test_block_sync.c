@@ -5,6 +5,8 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <udrv/device.h>
 #include <udrv/log.h>
@@ -508,6 +510,93 @@ START_TEST(a_disk_goes_under_requests)
 }
 END_TEST
 
+/* The same with an eventfd: as many end as may, the oldest first. */
+
+static int event = -1;
+static int ended;
+
+static int one_poll(void *queue)
+{
+	int n = 0;
+
+	(void)queue;
+	while (ended < get(may_end)) {
+		struct udrv_block_request *rq = held[ended++];
+
+		rq->done(rq, 0);
+		n++;
+	}
+	return n;
+}
+
+static int one_rq(void *queue, struct udrv_block_request *rq)
+{
+	(void)queue;
+	held[held_count] = rq;
+	__atomic_fetch_add(&held_count, 1, __ATOMIC_SEQ_CST);
+	return 0;
+}
+
+static int one_event(void *queue)
+{
+	(void)queue;
+	return event;
+}
+
+static bool one_arm(void *queue)
+{
+	eventfd_t count;
+
+	(void)queue;
+	(void)eventfd_read(event, &count);
+	return ended < get(may_end);
+}
+
+static const struct udrv_block_ops one_ops = {
+	.queue_open = odd_open,
+	.queue_close = odd_close,
+	.queue_rq = one_rq,
+	.commit_rqs = odd_commit,
+	.poll = one_poll,
+	.event_fd = one_event,
+	.event_arm = one_arm,
+};
+
+static int returned;
+
+static void *read_and_say(void *arg)
+{
+	void *ret = read_first(arg);
+
+	__atomic_fetch_add(&returned, 1, __ATOMIC_SEQ_CST);
+	return ret;
+}
+
+/* The oldest is the one whose thread polls. */
+START_TEST(who_has_its_own_leaves_the_polling_to_another)
+{
+	pthread_t readers[THREADS];
+
+	event = eventfd(0, EFD_NONBLOCK);
+	ck_assert_int_ge(event, 0);
+	odd.ops = &one_ops;
+	ck_assert_int_eq(udrv__block_sync_start(&odd, 1, &sync_), 0);
+	for (int i = 0; i < THREADS; i++) {
+		readers[i] = start(read_and_say, NULL);
+		until(get(held_count) == i + 1);
+	}
+	for (int i = 0; i < THREADS; i++) {
+		set(may_end, i + 1);
+		ck_assert_int_eq(eventfd_write(event, 1), 0);
+		until(get(returned) == i + 1);
+	}
+	for (int i = 0; i < THREADS; i++)
+		ck_assert_int_eq((intptr_t)finish(readers[i]), 0);
+	udrv__block_sync_stop(sync_);
+	close(event);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("block_sync");
@@ -527,6 +616,7 @@ int main(void)
 	tcase_add_test(tc, a_disk_that_goes_fails_for_who_has_it);
 	tcase_add_test(tc, a_disk_that_grows_and_shrinks_is_used_as_it_is);
 	tcase_add_test(tc, a_disk_goes_under_requests);
+	tcase_add_test(tc, who_has_its_own_leaves_the_polling_to_another);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

@@ -3,8 +3,9 @@
  * @file
  * Block devices: a driver adds one for each disk or namespace that it has found, and the daemon
  * exports it to the system (`udrv run ... --ublk`, `--nbd`). As in Linux's <linux/blk-mq.h> there
- * are hardware queues that share nothing; each belongs to the one thread that opened it, which
- * submits requests, commits them, and polls for what has been done.
+ * are hardware queues that share nothing; no two threads are in one at once. For ublk it is one
+ * thread that opens a queue, submits requests, commits them, and polls for what has been done; for
+ * NBD all that wait for it take turns.
  */
 #ifndef UDRV_BLOCK_H
 #define UDRV_BLOCK_H
@@ -37,7 +38,7 @@ enum udrv_block_op {
  * @offset: from the device's start, bytes, a multiple of the logical block size
  * @len: bytes, likewise; at most what the limits say for @op; 0 for FLUSH
  * @buf: of reads and writes: the data; any memory, best DMA memory of the device (<udrv/dma.h>)
- * @done: called in the queue's thread, inside poll() or queue_rq(); result is 0 or negative errno:
+ * @done: called inside poll() or queue_rq() of its queue; result is 0 or negative errno:
  *	-EIO, -ENODATA (unreadable medium), -EILSEQ (protection), -ENOSPC, -ENODEV (the device is
  *	gone), -ETIMEDOUT. It may submit further requests, and must not block on the device.
  * @driver: the driver's, while it has the request
@@ -83,8 +84,8 @@ struct udrv_block_limits {
 
 /**
  * struct udrv_block_ops - how a driver is asked (Linux: struct blk_mq_ops)
- * @queue_open: make a queue for the calling thread, in *@queue_out. May block. 0 or negative errno.
- * @queue_close: its thread has no request in it any more. May block.
+ * @queue_open: make a queue, in *@queue_out. May block. 0 or negative errno.
+ * @queue_close: there is no request in it any more. May block.
  * @queue_rq: take a request; it need not start before commit_rqs(). The range has been checked
  *	against the limits. 0, and done() is called once, perhaps at once; or negative errno, and it
  *	is not called: -EAGAIN if @queue_depth are in flight.
@@ -96,7 +97,7 @@ struct udrv_block_limits {
  *	event_arm(); who waits need not read it. NULL, or -EOPNOTSUPP: there is none, poll all the
  *	time.
  * @event_arm: the thread is about to sleep. True if there is something for poll() already, and it
- *	must not. Else @event_fd will become readable.
+ *	must not. Else @event_fd will become readable, also for what others submit while it sleeps.
  */
 struct udrv_block_ops {
 	int (*queue_open)(struct udrv_block *block, unsigned int index, void **queue_out);

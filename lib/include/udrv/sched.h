@@ -107,6 +107,15 @@ UDRV_API void udrv_task_interrupt(struct udrv_task *task);
  */
 UDRV_API int udrv_signal_pending(struct udrv_task *task);
 
+/**
+ * udrv_may_spin() - may a thread that waits look again and again before it sleeps?
+ *
+ * Not where the process has one CPU: what it waits for may need that one. The CPUs are those of the
+ * main thread (sched_getaffinity(2)); ask when waiting begins, not each time: it is a system call.
+ * Any thread. Return: true if there are several.
+ */
+UDRV_API bool udrv_may_spin(void);
+
 UDRV_END_DECLS
 
 #endif

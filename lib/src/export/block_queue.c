@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * The thread of a queue: takes jobs, cuts them into requests, submits as many as fit, commits them
- * together, and polls. With nothing to do it sleeps until it is kicked or the device has something;
- * before that it looks for as long as that has paid lately.
+ * A job is cut into requests by its own thread, which submits as many as fit and then waits. One of
+ * the threads that wait is the leader: it polls, or sleeps until the device has something, offers
+ * what did not fit before, and wakes those whose jobs are done. When its own is, it makes another
+ * one the leader. The lock is not held while the leader sleeps: meanwhile others submit.
  */
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,12 +18,13 @@
 #include "export/block_queue.h"
 #include "sched/clock.h"
 #include "sched/sleep.h"
-#include "sched/thread.h"
 
-#define SPIN_MAX_NS 20000
-#define SPIN_MIN_NS 1000
+#define SPIN_MAX_NS 50000
+#define SPIN_MIN_NS 5000
 #define NAP_NS	    20000 /* between looks at a device that has no event */
 #define PIECES_MAX  1024  /* of one queue in flight */
+
+enum { WAITS, LEADS, DONE };
 
 struct udrv__block_piece {
 	struct udrv_block_request rq;
@@ -32,42 +33,69 @@ struct udrv__block_piece {
 	struct udrv__block_piece *next;
 };
 
-/* Jobs. */
+/* Threads. */
 
-/* The submitter, woken or not, may return at once: the job is not touched after the store. */
-static void put_job(struct udrv__block_job *job)
+static bool is_done(const struct udrv__block_job *job)
+{
+	return __atomic_load_n(&job->state, __ATOMIC_ACQUIRE) == DONE;
+}
+
+/* Once the lock is free; a word that is gone by then is not touched. */
+static void wake_later(struct udrv__block_queue *q, struct udrv__block_job *job)
+{
+	udrv_list_del(&job->sleepers);
+	if (q->wake_count == UDRV__BLOCK_WAKES)
+		udrv__wake_word(q->wakes[--q->wake_count], 1);
+	q->wakes[q->wake_count++] = &job->state;
+}
+
+static void unlock(struct udrv__block_queue *q)
+{
+	const uint32_t *wakes[UDRV__BLOCK_WAKES];
+	const unsigned int count = q->wake_count;
+
+	memcpy(wakes, q->wakes, count * sizeof(wakes[0]));
+	q->wake_count = 0;
+	pthread_mutex_unlock(&q->lock);
+	for (unsigned int i = 0; i < count; i++)
+		udrv__wake_word(wakes[i], 1);
+}
+
+static bool leads(const struct udrv__block_queue *q, const struct udrv__block_job *job)
+{
+	return __atomic_load_n(&q->leader, __ATOMIC_RELAXED) == job;
+}
+
+static void set_leader(struct udrv__block_queue *q, struct udrv__block_job *job)
+{
+	__atomic_store_n(&q->leader, job, __ATOMIC_RELAXED);
+}
+
+/* Its thread may return at once: the job is not touched after the store. */
+static void put_job(struct udrv__block_queue *q, struct udrv__block_job *job)
 {
 	if (--job->refs)
 		return;
-	__atomic_store_n(&job->done, 1, __ATOMIC_RELEASE);
-	udrv__wake_word(&job->done, 1);
-}
-
-static bool has_incoming(const struct udrv__block_queue *q)
-{
-	return __atomic_load_n(&q->incoming, __ATOMIC_SEQ_CST);
-}
-
-static void take_incoming(struct udrv__block_queue *q)
-{
-	struct udrv__block_job *newest = __atomic_exchange_n(&q->incoming, NULL, __ATOMIC_ACQUIRE);
-	struct udrv__block_job *first = NULL;
-	struct udrv__block_job *last = newest;
-
-	while (newest) {
-		struct udrv__block_job *older = newest->next;
-
-		newest->next = first;
-		first = newest;
-		newest = older;
+	if (leads(q, job)) {
+		if (q->leader_sleeps)
+			(void)eventfd_write(q->kick_fd, 1);
+	} else if (!udrv_list_empty(&job->sleepers)) {
+		wake_later(q, job);
 	}
-	if (!first)
-		return;
-	if (q->last)
-		q->last->next = first;
-	else
-		q->first = first;
-	q->last = last;
+	__atomic_store_n(&job->state, DONE, __ATOMIC_RELEASE);
+}
+
+static void pass_on(struct udrv__block_queue *q)
+{
+	struct udrv__block_job *next = NULL;
+
+	if (!udrv_list_empty(&q->sleepers)) {
+		next = udrv_list_first_entry(&q->sleepers, struct udrv__block_job, sleepers);
+		wake_later(q, next);
+	}
+	set_leader(q, next);
+	if (next)
+		__atomic_store_n(&next->state, LEADS, __ATOMIC_RELEASE);
 }
 
 /* Pieces. */
@@ -83,7 +111,7 @@ static void piece_done(struct udrv_block_request *rq, int result)
 	q->free = piece;
 	if (result && !job->result)
 		job->result = result < 0 ? result : -EIO;
-	put_job(job);
+	put_job(q, job);
 }
 
 /* The next part of a job. -EAGAIN: later. */
@@ -130,7 +158,7 @@ static void drop_first(struct udrv__block_queue *q)
 	q->first = job->next;
 	if (!q->first)
 		q->last = NULL;
-	put_job(job);
+	put_job(q, job);
 }
 
 /* A request without a range is one piece, too. True if there is something to commit. */
@@ -155,124 +183,140 @@ static bool submit(struct udrv__block_queue *q)
 	return submitted;
 }
 
-/* The thread. */
+/* The leader. */
+
+static void take_lock(struct udrv__block_queue *q)
+{
+	pthread_mutex_lock(&q->lock);
+}
 
 /* One round; was there anything to do? */
 static bool work(struct udrv__block_queue *q)
 {
-	bool busy;
+	const bool ended = q->block->ops->poll(q->hw) > 0;
 
-	take_incoming(q);
-	busy = submit(q);
-	return q->block->ops->poll(q->hw) > 0 || busy;
+	return submit(q) || ended;
 }
 
-/* Learned: twice as long after it paid, half as long after it did not. */
-static bool spin(struct udrv__block_queue *q)
+static bool look(struct udrv__block_queue *q, const struct udrv__block_job *mine, uint64_t end)
 {
-	const uint64_t until = udrv__now_ns() + q->spin_ns;
+	bool alone;
 
 	do {
-		if (has_incoming(q) || (q->in_flight && q->block->ops->poll(q->hw) > 0)) {
-			q->spin_ns = q->spin_ns * 2 < SPIN_MAX_NS ? q->spin_ns * 2 : SPIN_MAX_NS;
+		unlock(q);
+		alone = udrv__adaptive_yield();
+		take_lock(q);
+		if (is_done(mine) || work(q))
 			return true;
+		if (!alone) {
+			udrv__adaptive_unwanted(&q->adaptive);
+			return false;
 		}
-		sched_yield();
-	} while (udrv__now_ns() < until);
-	q->spin_ns = q->spin_ns / 2 > SPIN_MIN_NS ? q->spin_ns / 2 : SPIN_MIN_NS;
+	} while (udrv__now_ns() < end);
 	return false;
 }
 
-static void sleep_on(struct udrv__block_queue *q)
+static void nap(struct udrv__block_queue *q)
+{
+	const struct timespec t = {.tv_nsec = NAP_NS};
+
+	unlock(q);
+	(void)nanosleep(&t, NULL);
+	take_lock(q);
+}
+
+/*
+ * What is submitted meanwhile is signalled, as what was before; an end that is not comes with a
+ * kick, if it matters.
+ */
+static void sleep_on_event(struct udrv__block_queue *q)
 {
 	struct pollfd fds[2] = {
 		{.fd = q->kick_fd, .events = POLLIN},
-		{.fd = q->in_flight ? q->event_fd : -1, .events = POLLIN},
+		{.fd = q->event_fd, .events = POLLIN},
 	};
 	eventfd_t kicks;
 
-	(void)poll(fds, 2, q->in_flight || q->first ? UDRV_BLOCK_TICK_MS : -1);
+	q->leader_sleeps = true;
+	unlock(q);
+	(void)poll(fds, 2, UDRV_BLOCK_TICK_MS);
+	take_lock(q);
+	q->leader_sleeps = false;
 	if (fds[0].revents)
 		(void)eventfd_read(q->kick_fd, &kicks);
 }
 
-static void nap(void)
+static void rest(struct udrv__block_queue *q, const struct udrv__block_job *mine)
 {
-	const struct timespec t = {.tv_nsec = NAP_NS};
+	const uint64_t start = udrv__now_ns();
+	const uint64_t spin = udrv__adaptive_time(&q->adaptive);
+	const bool caught = spin && look(q, mine, start + spin);
 
-	(void)nanosleep(&t, NULL);
+	if (!caught && (q->event_fd < 0 || !q->in_flight))
+		nap(q);
+	else if (!caught && !q->block->ops->event_arm(q->hw))
+		sleep_on_event(q);
+	udrv__adaptive_learn(&q->adaptive, udrv__now_ns() - start, caught);
 }
 
-/* Until a job comes, the thread is told to end, or the device has something. */
-static void idle(struct udrv__block_queue *q)
+static void lead(struct udrv__block_queue *q, const struct udrv__block_job *mine)
 {
-	if (spin(q))
-		return;
-	if (q->in_flight && q->event_fd < 0) {
-		nap();
-		return;
+	while (!is_done(mine)) {
+		if (!work(q)) {
+			rest(q, mine);
+		} else if (q->wake_count) {
+			unlock(q);
+			take_lock(q);
+		}
 	}
-	/* Who adds a job looks at asleep afterwards; so one of the two sees the other. */
-	__atomic_store_n(&q->asleep, 1, __ATOMIC_SEQ_CST);
-	if (!has_incoming(q) && !__atomic_load_n(&q->stop, __ATOMIC_SEQ_CST) &&
-	    !(q->in_flight && q->block->ops->event_arm(q->hw)))
-		sleep_on(q);
-	__atomic_store_n(&q->asleep, 0, __ATOMIC_SEQ_CST);
+	pass_on(q);
 }
 
-static void tell_opened(struct udrv__block_queue *q, int result)
+static void sleep_until_told(const struct udrv__block_job *job)
 {
-	q->open_result = result;
-	__atomic_store_n(&q->opened, 1, __ATOMIC_RELEASE);
-	udrv__wake_word(&q->opened, 1);
+	while (__atomic_load_n(&job->state, __ATOMIC_ACQUIRE) == WAITS)
+		(void)udrv__sleep(&job->state, WAITS, NULL, NULL, UDRV__NEVER);
 }
 
-static void *queue_thread(void *arg)
+/* True if it leads from now on, with the lock. A leader may find its job done already. */
+static bool follow(struct udrv__block_queue *q, struct udrv__block_job *job)
 {
-	struct udrv__block_queue *q = arg;
-	const struct udrv_block_ops *ops = q->block->ops;
-	char name[16];
-	int ret;
-
-	(void)snprintf(name, sizeof(name), "block-%u", q->index);
-	udrv__thread_begin(name);
-	ret = ops->queue_open(q->block, q->index, &q->hw);
-	q->event_fd = ret || !ops->event_fd ? -1 : ops->event_fd(q->hw);
-	tell_opened(q, ret);
-	if (ret)
-		return NULL;
-	while (!__atomic_load_n(&q->stop, __ATOMIC_SEQ_CST))
-		if (!work(q))
-			idle(q);
-	ops->queue_close(q->hw);
-	return NULL;
+	udrv_list_add_tail(&job->sleepers, &q->sleepers);
+	unlock(q);
+	sleep_until_told(job);
+	if (!leads(q, job))
+		return false;
+	take_lock(q);
+	return true;
 }
 
-static void kick(struct udrv__block_queue *q)
+static void add_last(struct udrv__block_queue *q, struct udrv__block_job *job)
 {
-	if (__atomic_exchange_n(&q->asleep, 0, __ATOMIC_SEQ_CST))
-		(void)eventfd_write(q->kick_fd, 1);
-}
-
-static void sleep_until_set(const uint32_t *word)
-{
-	while (!__atomic_load_n(word, __ATOMIC_ACQUIRE))
-		(void)udrv__sleep(word, 0, NULL, NULL, UDRV__NEVER);
+	job->next = NULL;
+	if (q->last)
+		q->last->next = job;
+	else
+		q->first = job;
+	q->last = job;
 }
 
 int udrv__block_queue_do(struct udrv__block_queue *q, struct udrv__block_job *job)
 {
-	struct udrv__block_job *next = __atomic_load_n(&q->incoming, __ATOMIC_RELAXED);
-
 	job->refs = 1;
 	job->result = 0;
-	job->done = 0;
-	do {
-		job->next = next;
-	} while (!__atomic_compare_exchange_n(&q->incoming, &next, job, true, __ATOMIC_SEQ_CST,
-					      __ATOMIC_RELAXED));
-	kick(q);
-	sleep_until_set(&job->done);
+	job->state = WAITS;
+	udrv_init_list_head(&job->sleepers);
+	take_lock(q);
+	add_last(q, job);
+	(void)submit(q);
+	if (!is_done(job)) {
+		if (!q->leader)
+			set_leader(q, job);
+		else if (!follow(q, job))
+			return job->result;
+		lead(q, job);
+	}
+	unlock(q);
 	return job->result;
 }
 
@@ -293,12 +337,23 @@ static int make_pieces(struct udrv__block_queue *q)
 	return 0;
 }
 
+static int open_queue(struct udrv__block_queue *q)
+{
+	const struct udrv_block_ops *ops = q->block->ops;
+	const int ret = ops->queue_open(q->block, q->index, &q->hw);
+
+	q->event_fd = ret || !ops->event_fd ? -1 : ops->event_fd(q->hw);
+	return ret;
+}
+
 int udrv__block_queue_start(struct udrv__block_queue *q, struct udrv_block *block,
 			    unsigned int index)
 {
 	int ret;
 
-	*q = (struct udrv__block_queue){.block = block, .index = index, .spin_ns = SPIN_MIN_NS};
+	*q = (struct udrv__block_queue){.block = block, .index = index};
+	udrv_init_list_head(&q->sleepers);
+	udrv__adaptive_begin(&q->adaptive, SPIN_MIN_NS, SPIN_MAX_NS);
 	ret = make_pieces(q);
 	if (ret)
 		return ret;
@@ -307,15 +362,11 @@ int udrv__block_queue_start(struct udrv__block_queue *q, struct udrv_block *bloc
 		ret = -errno;
 		goto err_pieces;
 	}
-	ret = udrv__thread_create(&q->thread, queue_thread, q);
-	if (ret)
-		goto err_kick;
-	sleep_until_set(&q->opened);
-	ret = q->open_result;
+	pthread_mutex_init(&q->lock, NULL);
+	ret = open_queue(q);
 	if (!ret)
 		return 0;
-	pthread_join(q->thread, NULL);
-err_kick:
+	pthread_mutex_destroy(&q->lock);
 	close(q->kick_fd);
 err_pieces:
 	free(q->pieces);
@@ -324,9 +375,8 @@ err_pieces:
 
 void udrv__block_queue_stop(struct udrv__block_queue *q)
 {
-	__atomic_store_n(&q->stop, 1, __ATOMIC_SEQ_CST);
-	kick(q);
-	pthread_join(q->thread, NULL);
+	q->block->ops->queue_close(q->hw);
+	pthread_mutex_destroy(&q->lock);
 	close(q->kick_fd);
 	free(q->pieces);
 }

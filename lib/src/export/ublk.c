@@ -329,13 +329,15 @@ static void log_counts(const struct udrv__ublk *u)
 	for (unsigned int i = 0; i < u->shape.queues; i++) {
 		sum.requests += u->queues[i].counts.requests;
 		sum.sleeps += u->queues[i].counts.sleeps;
+		sum.unwanted += u->queues[i].counts.unwanted;
 		sum.spun_ns += u->queues[i].counts.spun_ns;
 		sum.cpu_ns += u->queues[i].counts.cpu_ns;
 	}
 	udrv_pr_info("/dev/ublkb%u: ended; %llu requests in %.1f s, %.1f s of CPU time, %.1f s of "
-		     "it spinning, %llu sleeps",
+		     "it spinning (ended %llu times for others' sake), %llu sleeps",
 		     u->id, (unsigned long long)sum.requests, seconds, (double)sum.cpu_ns / 1e9,
-		     (double)sum.spun_ns / 1e9, (unsigned long long)sum.sleeps);
+		     (double)sum.spun_ns / 1e9, (unsigned long long)sum.unwanted,
+		     (unsigned long long)sum.sleeps);
 }
 
 static bool is_gone(const struct udrv__ublk *u)

@@ -12,6 +12,7 @@
 #include <udrv/block.h>
 
 #include "export/ublk_uapi.h"
+#include "sched/adaptive.h"
 
 /* ublk_params.c: what the kernel is told. No system calls. */
 
@@ -107,9 +108,9 @@ struct udrv__ublk_tag {
 	bool plain; /* the buffer is not of the device's DMA memory */
 };
 
-/* Of a queue, for the log. */
+/* Of a queue, for the log; unwanted: looks that ended because others wanted the CPU. */
 struct udrv__ublk_counts {
-	uint64_t requests, sleeps;
+	uint64_t requests, sleeps, unwanted;
 	uint64_t spun_ns, cpu_ns;
 };
 
@@ -134,9 +135,7 @@ struct udrv__ublk_queue {
 	struct udrv__ublk_tag *waiting, **waiting_end;
 	int error;
 
-	bool may_spin;
-	uint64_t expected_ns;
-	unsigned int blocked;
+	struct udrv__adaptive adaptive;
 	struct udrv__ublk_counts counts;
 };
 

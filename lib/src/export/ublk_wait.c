@@ -11,24 +11,19 @@
  * signal that comes early costs one turn of the loop. The tick, which the driver wants for
  * its deadlines, is not needed for that.
  *
- * Before it sleeps it spins, if waits have been short: as long as twice their average, never longer
- * than SPIN_MAX_NS, and not where there is one CPU, which has better things to do.
+ * Before it sleeps it spins if that pays (sched/adaptive.h). It is on the CPU of those whose
+ * requests it gets, so it lets them run between its looks, and when one of them does it sleeps:
+ * what they submit then comes to it all at once.
  */
 #include <errno.h>
-#include <unistd.h>
 
 #include <udrv/barrier.h>
 
 #include "export/ublk.h"
 #include "sched/clock.h"
 
-/* See irq/wait_spin.c, whose rule is the same. */
 #define SPIN_MAX_NS    50000
 #define SPIN_MIN_NS    5000
-#define EXPECT_MAX_NS  (SPIN_MAX_NS / 2)
-#define WAIT_COUNTS_NS (4 * SPIN_MAX_NS)
-#define WEIGHT	       8
-#define PROBE_EVERY    32
 #define LOOKS_PER_TIME 16
 /* Without an eventfd; as long as it is worth a system call. */
 #define NAP_NS 50000
@@ -40,9 +35,7 @@ static const struct udrv_block_ops *ops_of(const struct udrv__ublk_queue *q)
 
 void udrv__ublk_wait_begin(struct udrv__ublk_queue *q)
 {
-	q->may_spin = sysconf(_SC_NPROCESSORS_ONLN) > 1;
-	q->expected_ns = WAIT_COUNTS_NS;
-	q->blocked = 0;
+	udrv__adaptive_begin(&q->adaptive, SPIN_MIN_NS, SPIN_MAX_NS);
 }
 
 /* Is there something in the ring, or something that the kernel has put off until it is entered? */
@@ -88,30 +81,13 @@ static bool spin_until(struct udrv__ublk_queue *q, uint64_t end)
 				return true;
 			udrv_cpu_relax();
 		}
+		if (!udrv__adaptive_yield()) {
+			q->counts.unwanted++;
+			udrv__adaptive_unwanted(&q->adaptive);
+			return false;
+		}
 	} while (udrv__now_ns() < end);
 	return false;
-}
-
-/* How long to spin; *probe if only to see whether it would pay. */
-static uint64_t spin_time(struct udrv__ublk_queue *q, bool *probe)
-{
-	*probe = false;
-	if (!q->may_spin)
-		return 0;
-	if (q->expected_ns <= EXPECT_MAX_NS)
-		return 2 * q->expected_ns < SPIN_MIN_NS ? SPIN_MIN_NS : 2 * q->expected_ns;
-	*probe = ++q->blocked >= PROBE_EVERY;
-	if (!*probe)
-		return 0;
-	q->blocked = 0;
-	return SPIN_MAX_NS;
-}
-
-static void learn(struct udrv__ublk_queue *q, uint64_t waited_ns)
-{
-	const uint64_t counts = waited_ns < WAIT_COUNTS_NS ? waited_ns : WAIT_COUNTS_NS;
-
-	q->expected_ns += counts / WEIGHT - q->expected_ns / WEIGHT;
 }
 
 static int block(struct udrv__ublk_queue *q)
@@ -127,8 +103,7 @@ static int block(struct udrv__ublk_queue *q)
 static int wait_for_driver(struct udrv__ublk_queue *q)
 {
 	const uint64_t start = udrv__now_ns();
-	bool probe;
-	const uint64_t spin = spin_time(q, &probe);
+	const uint64_t spin = udrv__adaptive_time(&q->adaptive);
 	bool caught = false;
 	int ret = 0;
 
@@ -141,10 +116,7 @@ static int wait_for_driver(struct udrv__ublk_queue *q)
 	}
 	if (!caught)
 		ret = block(q);
-	if (probe && caught)
-		q->expected_ns = udrv__now_ns() - start;
-	else
-		learn(q, udrv__now_ns() - start);
+	udrv__adaptive_learn(&q->adaptive, udrv__now_ns() - start, caught);
 	return ret;
 }
 

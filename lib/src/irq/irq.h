@@ -18,6 +18,7 @@
 #include <udrv/completion.h>
 #include <udrv/irq_work.h>
 
+#include "sched/adaptive.h"
 #include "sched/context.h"
 #include "pci/device.h"
 #include "stat/segment.h"
@@ -161,9 +162,7 @@ struct udrv__irq_worker {
 	} w;
 	struct udrv__vector *leaving;	   /* the ring stops watching it */
 	const struct udrv__wait_ops *bell; /* of its ops */
-	uint64_t expected_ns;		   /* adaptive: how long waits are, on average */
-	unsigned int blocked;		   /* so many waits did not spin */
-	bool may_spin;
+	struct udrv__adaptive adaptive;
 
 	/* Who pushes an order while there is none kicks the worker: writes this to that. */
 	pthread_mutex_t kick_lock;
