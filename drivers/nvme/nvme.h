@@ -37,6 +37,12 @@ struct udrv_nvme_queue;
  * @retries: how often a command is sent again after a reset, or a status that allows it; default 5;
  *	-1: never
  * @no_shadow_doorbells: do not use them (NVMe 1.4, 5.7) though the controller offers them
+ * @weighted: weighted round robin with an urgent class, where the controller has it (CAP.AMS), by
+ *	the queues' priorities
+ * @arbitration: the Arbitration feature, NVME_ARBITRATION(), set anew after each reset; 0: as the
+ *	controller has it
+ * @cmb: submission queues in the controller's memory, where it has some for them (NVMe 1.4,
+ *	CAP.CMBS) and as far as that goes
  * @no_sgl: transfers of more than two pages by PRP lists, even if the controller knows SGLs
  */
 struct udrv_nvme_options {
@@ -45,6 +51,9 @@ struct udrv_nvme_options {
 	unsigned int admin_timeout_ms;
 	int retries;
 	bool no_shadow_doorbells;
+	bool weighted;
+	uint32_t arbitration;
+	bool cmb;
 	bool no_sgl;
 };
 
@@ -79,10 +88,13 @@ struct udrv_nvme_info {
 	uint64_t cap;
 	uint32_t vs;
 	unsigned int queues;	    /* I/O queue pairs that may be made */
+	unsigned int queues_made;   /* that there are */
 	unsigned int queue_entries; /* most per queue */
 	uint32_t max_transfer;	    /* bytes of one command */
 	bool shadow_doorbells, sgl;
-	bool dead;	     /* it was given up */
+	bool weighted; /* queues have priorities */
+	bool cmb;      /* there is memory of the controller for submission queues, and it is used */
+	bool dead;     /* it was given up */
 	unsigned int resets; /* since attach */
 	unsigned int timeouts, aborts;
 	unsigned int bad_completions; /* that named no command, had a wrong queue, ... */
@@ -163,6 +175,62 @@ UDRV_API int udrv_nvme_set_feature(struct udrv_nvme *nvme, uint32_t feature, uin
 UDRV_API int udrv_nvme_format(struct udrv_nvme *nvme, uint32_t nsid, unsigned int lbaf,
 			      unsigned int ses);
 
+/**
+ * udrv_nvme_sanitize() - begin a sanitize operation: all data of the subsystem is lost (5.24)
+ * @nvme: the controller
+ * @how: NVME_SANITIZE_*: an action, with AUSE, PASSES, OIPBP, NDAS
+ * @pattern: of an overwrite
+ *
+ * Returns when it has begun; the log NVME_LOG_SANITIZE says how far it is, and
+ * UDRV_NVME_EVENT_SANITIZED that it is over. Until then all I/O fails with
+ * NVME_SC_SANITIZE_IN_PROGRESS, also that of other controllers, resets or not. As
+ * udrv_nvme_admin(); -EOPNOTSUPP: the controller has no such action (SANICAP).
+ */
+UDRV_API int udrv_nvme_sanitize(struct udrv_nvme *nvme, uint32_t how, uint32_t pattern);
+
+/* Firmware (NVMe 1.4, 8.1): download the image, then commit it; both only where OACS bit 2 is. */
+
+/** udrv_nvme_firmware_piece() - bytes that a piece of a download has by default (FWUG). Any thread.
+ */
+UDRV_API size_t udrv_nvme_firmware_piece(const struct udrv_nvme *nvme);
+
+/**
+ * udrv_nvme_firmware_download() - give the controller a firmware image, or a part of one (5.12)
+ * @nvme: the controller
+ * @image: any memory
+ * @len: bytes of it, a multiple of 4
+ * @offset: where in the image it begins, in bytes; a multiple of FWUG
+ * @piece: bytes per command, a multiple of FWUG, at most max_transfer; 0: the default
+ *
+ * What was downloaded is kept until it is committed or the controller is reset. As
+ * udrv_nvme_admin(); -EOPNOTSUPP: the controller takes none; -EINVAL: not such multiples;
+ * -EMSGSIZE: @piece.
+ */
+UDRV_API int udrv_nvme_firmware_download(struct udrv_nvme *nvme, const void *image, size_t len,
+					 size_t offset, size_t piece);
+
+/** enum udrv_nvme_commit - what becomes of a firmware (5.11, CA). */
+enum udrv_nvme_commit {
+	UDRV_NVME_COMMIT_STORE,	      /* the slot has the downloaded one, which is not activated */
+	UDRV_NVME_COMMIT_STORE_RESET, /* likewise, and the next reset activates it */
+	UDRV_NVME_COMMIT_RESET,	      /* what is in the slot is activated by the next reset */
+	UDRV_NVME_COMMIT_NOW,	      /* the downloaded one, if there is, or the slot's: now */
+};
+
+/**
+ * udrv_nvme_firmware_commit() - put what was downloaded into a slot, or activate a slot (5.11)
+ * @nvme: the controller
+ * @slot: 1 to 7; 0: the controller chooses
+ * @action: what to do
+ *
+ * Waits as long as an activation may take (MTFA). As udrv_nvme_admin();
+ * NVME_SC_FW_NEEDS_CONVENTIONAL, NVME_SC_FW_NEEDS_SUBSYSTEM, NVME_SC_FW_NEEDS_RESET: it is done,
+ * and such a reset activates it (the last one: udrv_nvme_reset()). While the controller takes no
+ * commands (CSTS.PP) none is aborted.
+ */
+UDRV_API int udrv_nvme_firmware_commit(struct udrv_nvme *nvme, unsigned int slot,
+				       enum udrv_nvme_commit action);
+
 /* Namespaces. */
 
 /**
@@ -202,6 +270,38 @@ UDRV_API const struct udrv_nvme_ns *udrv_nvme_ns(struct udrv_nvme *nvme, uint32_
 /** udrv_nvme_ns_next() - the active namespace with the next higher number than @nsid, or NULL. */
 UDRV_API const struct udrv_nvme_ns *udrv_nvme_ns_next(struct udrv_nvme *nvme, uint32_t nsid);
 
+/**
+ * udrv_nvme_ns_create() - make a namespace (5.20)
+ * @nvme: the controller
+ * @wanted: nsze, ncap, flbas, dps, nmic, anagrpid, nvmsetid; the rest is 0
+ * @nsid_out: its number; untouched on failure
+ *
+ * It is attached to no controller yet. As udrv_nvme_admin(); -EOPNOTSUPP: the controller cannot
+ * (OACS bit 3); -EPROTO: it does not tell the number.
+ */
+UDRV_API int udrv_nvme_ns_create(struct udrv_nvme *nvme, const struct nvme_id_ns *wanted,
+				 uint32_t *nsid_out);
+
+/**
+ * udrv_nvme_ns_delete() - delete a namespace, NVME_NSID_ALL: all; its data is lost (5.20)
+ *
+ * Whoever uses it gets errors from then on. As udrv_nvme_ns_create().
+ */
+UDRV_API int udrv_nvme_ns_delete(struct udrv_nvme *nvme, uint32_t nsid);
+
+/**
+ * udrv_nvme_ns_attach() - attach a namespace to controllers of the subsystem, or detach it (5.19)
+ * @nvme: the controller
+ * @nsid: the namespace
+ * @controllers: identifiers (CNTLID), ascending
+ * @count: 1 to NVME_CTRL_LIST_MAX
+ * @attach: false: detach
+ *
+ * UDRV_NVME_EVENT_NS_CHANGED follows, as after a deletion. As udrv_nvme_ns_create().
+ */
+UDRV_API int udrv_nvme_ns_attach(struct udrv_nvme *nvme, uint32_t nsid, const uint16_t *controllers,
+				 unsigned int count, bool attach);
+
 /* Events. */
 
 /** enum udrv_nvme_event - what a controller may tell by itself (NVMe 1.4, 5.2). */
@@ -211,6 +311,7 @@ enum udrv_nvme_event {
 	UDRV_NVME_EVENT_FIRMWARE,   /* arg: 0; firmware activation begins */
 	UDRV_NVME_EVENT_ERROR,	    /* arg: the event's information field; the error log has more */
 	UDRV_NVME_EVENT_RESET,	    /* arg: 0; a reset is over and the controller works again */
+	UDRV_NVME_EVENT_SANITIZED,  /* arg: SSTAT of the sanitize log (NVME_SSTAT_*) */
 	UDRV_NVME_EVENT_DEAD,	    /* arg: 0; the controller was given up */
 };
 
@@ -234,15 +335,25 @@ enum udrv_nvme_completion {
 	UDRV_NVME_ADAPTIVE,  /* looks as long as that pays, then blocks */
 };
 
+/** enum udrv_nvme_priority - of a queue, where arbitration is weighted (NVMe 1.4, 4.13.2). */
+enum udrv_nvme_priority {
+	UDRV_NVME_MEDIUM,
+	UDRV_NVME_URGENT, /* before all others, which may starve */
+	UDRV_NVME_HIGH,
+	UDRV_NVME_LOW,
+};
+
 /**
  * struct udrv_nvme_queue_options - for udrv_nvme_queue_create(); zeroes are the defaults
  * @entries: of the submission queue, a power of two from 4; one less can be in flight; default 256,
  *	or what the controller has
  * @completion: see there
+ * @priority: looked at where arbitration is weighted (struct udrv_nvme_options)
  */
 struct udrv_nvme_queue_options {
 	unsigned int entries;
 	enum udrv_nvme_completion completion;
+	enum udrv_nvme_priority priority;
 };
 
 /**
@@ -278,7 +389,8 @@ UDRV_API unsigned int udrv_nvme_in_flight(const struct udrv_nvme_queue *q);
  * @ctx: given with the command
  * @status: 0, or the NVMe status field without the phase tag: NVME_SC_* in NVME_STATUS_MASK, and
  *	flags. Where the controller gave no answer: NVME_SC_HOST_PATHING, it was not carried out;
- *	NVME_SC_HOST_ABORTED, nobody knows.
+ *	NVME_SC_HOST_ABORTED, nobody knows; NVME_SC_HOST_NS_CHANGED, nor of one whose namespace has
+ *	made way for another.
  * @dw0: the completion's command specific result
  *
  * In the queue's thread. It may put further commands into the queue; they are submitted when

@@ -26,8 +26,8 @@ static bool is_own(const struct nvme_sqe *cmd)
 	}
 }
 
-static int run(struct udrv_nvme *nvme, const struct nvme_sqe *cmd, void *buf, size_t len,
-	       uint32_t *result, unsigned int timeout_ms)
+int nvme_admin_by_user(struct udrv_nvme *nvme, const struct nvme_sqe *cmd, void *buf, size_t len,
+		       uint32_t *result, unsigned int timeout_ms)
 {
 	struct nvme_sqe sqe = *cmd;
 	int ret;
@@ -50,7 +50,7 @@ int udrv_nvme_admin(struct udrv_nvme *nvme, const struct nvme_sqe *cmd, void *bu
 		return -EINVAL;
 	if (len > nvme->max_transfer)
 		return -EMSGSIZE;
-	return run(nvme, cmd, buf, len, result, nvme->options.admin_timeout_ms);
+	return nvme_admin_by_user(nvme, cmd, buf, len, result, nvme->options.admin_timeout_ms);
 }
 
 int udrv_nvme_identify(struct udrv_nvme *nvme, unsigned int cns, uint32_t nsid, void *buf)
@@ -118,6 +118,37 @@ int udrv_nvme_set_feature(struct udrv_nvme *nvme, uint32_t feature, uint32_t nsi
 	return udrv_nvme_admin(nvme, &sqe, NULL, 0, result);
 }
 
+static bool can_sanitize(const struct udrv_nvme *nvme, uint32_t how)
+{
+	const uint32_t can = nvme->id->sanicap;
+
+	switch (NVME_SANITIZE_ACTION(how)) {
+	case NVME_SANITIZE_EXIT_FAILURE:
+		return can & 7u;
+	case NVME_SANITIZE_BLOCK_ERASE:
+		return can & NVME_SANICAP_BLOCK_ERASE;
+	case NVME_SANITIZE_OVERWRITE:
+		return can & NVME_SANICAP_OVERWRITE;
+	case NVME_SANITIZE_CRYPTO_ERASE:
+		return can & NVME_SANICAP_CRYPTO_ERASE;
+	default:
+		return false;
+	}
+}
+
+int udrv_nvme_sanitize(struct udrv_nvme *nvme, uint32_t how, uint32_t pattern)
+{
+	const struct nvme_sqe sqe = {.opcode = NVME_ADMIN_SANITIZE, .cdw10 = how, .cdw11 = pattern};
+	int ret;
+
+	if (!can_sanitize(nvme, how))
+		return -EOPNOTSUPP;
+	ret = udrv_nvme_admin(nvme, &sqe, NULL, 0, NULL);
+	if (!ret && NVME_SANITIZE_ACTION(how) != NVME_SANITIZE_EXIT_FAILURE)
+		udrv_dev_warn(nvme->dev, "a sanitize was begun: until it is over all I/O fails");
+	return ret;
+}
+
 /* From now on none may come; false: there are some. */
 static bool begin_format(struct udrv_nvme *nvme)
 {
@@ -155,7 +186,7 @@ int udrv_nvme_format(struct udrv_nvme *nvme, uint32_t nsid, unsigned int lbaf, u
 		return -EDEADLK;
 	if (!begin_format(nvme))
 		return -EBUSY;
-	ret = run(nvme, &sqe, NULL, 0, NULL, FORMAT_TIMEOUT_MS);
+	ret = nvme_admin_by_user(nvme, &sqe, NULL, 0, NULL, FORMAT_TIMEOUT_MS);
 	if (!ret)
 		ret = nvme_ns_scan(nvme, false);
 	end_format(nvme);

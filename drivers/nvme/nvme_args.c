@@ -142,3 +142,11 @@ int nvme_show_format(const struct nvme_show *show, const char *verb, enum nvme_f
 		      show->output);
 	return -EINVAL;
 }
+
+int nvme_show_parse(int argc, char **argv, const struct nvme_arg *args, size_t count,
+		    const struct nvme_show *show, enum nvme_format *format, FILE *err)
+{
+	int ret = nvme_args_parse(argc, argv, args, count, err);
+
+	return ret ? ret : nvme_show_format(show, argv[0], format, err);
+}

@@ -41,5 +41,8 @@ struct nvme_show {
 /* 0, or -EINVAL after a line. */
 int nvme_show_format(const struct nvme_show *show, const char *verb, enum nvme_format *format,
 		     FILE *err);
+/* nvme_args_parse(), then how to show it: 0, or -EINVAL after a line. show is among the args. */
+int nvme_show_parse(int argc, char **argv, const struct nvme_arg *args, size_t count,
+		    const struct nvme_show *show, enum nvme_format *format, FILE *err);
 
 #endif

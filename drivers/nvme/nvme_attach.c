@@ -125,6 +125,7 @@ static int map_doorbells(struct udrv_nvme *nvme)
 
 static void unmap_registers(struct udrv_nvme *nvme)
 {
+	nvme_cmb_exit(nvme);
 	udrv_pci_iounmap(nvme->dev, nvme->doorbells);
 	udrv_pci_iounmap(nvme->dev, nvme->regs);
 	udrv_pci_release_region(nvme->dev, 0);
@@ -190,10 +191,11 @@ static void say_hello(const struct udrv_nvme *nvme)
 	udrv_dev_info(
 		nvme->dev,
 		"NVMe %u.%u controller %.*s: %u namespaces, %u I/O queues of up to %u entries, "
-		"%u vectors%s",
+		"%u vectors%s%s",
 		NVME_VS_MAJOR(nvme->vs), NVME_VS_MINOR(nvme->vs), (int)model, id->mn,
 		nvme->namespaces.count, nvme->queues_max, NVME_CAP_MQES(nvme->cap) + 1,
-		nvme->vectors, nvme->shadows_on ? ", shadow doorbells" : "");
+		nvme->vectors, nvme->shadows_on ? ", shadow doorbells" : "",
+		nvme->cmb.on ? ", submission queues in its memory" : "");
 }
 
 int udrv_nvme_attach(struct udrv_device *dev, const struct udrv_nvme_options *options,
@@ -286,11 +288,17 @@ void udrv_nvme_get_info(struct udrv_nvme *nvme, struct udrv_nvme_info *info)
 		.max_transfer = nvme->max_transfer,
 		.shadow_doorbells = nvme->shadows_on,
 		.sgl = nvme->sgl,
+		.cmb = nvme->cmb.on,
+		.weighted = nvme->weighted,
 		.resets = __atomic_load_n(&nvme->resets, __ATOMIC_RELAXED),
 		.timeouts = __atomic_load_n(&nvme->timeouts, __ATOMIC_RELAXED),
 		.aborts = __atomic_load_n(&nvme->aborts, __ATOMIC_RELAXED),
 		.bad_completions = __atomic_load_n(&nvme->bad, __ATOMIC_RELAXED),
 	};
+	pthread_mutex_lock(&nvme->queues_lock);
+	for (unsigned int qid = 1; qid <= NVME_QUEUES_MAX; qid++)
+		info->queues_made += nvme->queues[qid] != NULL;
+	pthread_mutex_unlock(&nvme->queues_lock);
 	pthread_mutex_lock(&nvme->state_lock);
 	info->dead = nvme->state == NVME_DEAD;
 	pthread_mutex_unlock(&nvme->state_lock);

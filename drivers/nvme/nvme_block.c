@@ -4,8 +4,11 @@
 #include <stdlib.h>
 
 #include <udrv/container_of.h>
+#include <udrv/device.h>
 
 #include "nvme_disk.h"
+
+#define COMPLAINTS 16 /* about failed requests; then of each time that their number has doubled */
 
 /* What a queue of the exporter's is. */
 struct disk_queue {
@@ -28,11 +31,13 @@ static int queue_open(struct udrv_block *block, unsigned int index, void **queue
 		return -ENOMEM;
 	dq->disk = disk;
 	ret = udrv_nvme_queue_create(disk->driver->nvme, &options, &dq->q);
-	if (ret)
+	if (ret) {
 		free(dq);
-	else
-		*queue_out = dq;
-	return ret;
+		return ret;
+	}
+	__atomic_add_fetch(&disk->holders, 1, __ATOMIC_RELAXED);
+	*queue_out = dq;
+	return 0;
 }
 
 static void queue_close(void *queue)
@@ -40,7 +45,22 @@ static void queue_close(void *queue)
 	struct disk_queue *dq = queue;
 
 	udrv_nvme_queue_destroy(dq->q);
+	nvme_disk_put(dq->disk);
 	free(dq);
+}
+
+static void complain(const struct udrv_block_request *rq, uint32_t status)
+{
+	static const char *const names[] = {"read", "write", "flush", "discard", "zeroing"};
+	struct nvme_disk *disk = ((struct disk_queue *)rq->driver[0])->disk;
+	const uint64_t n = __atomic_add_fetch(&disk->failed, 1, __ATOMIC_RELAXED);
+
+	if (n <= COMPLAINTS || !(n & (n - 1)))
+		udrv_dev_err(disk->block.dev,
+			     "%s: %s of %u bytes at %llu failed: %s (status 0x%x, failure %llu)",
+			     disk->block.name, names[rq->op], rq->len,
+			     (unsigned long long)rq->offset, udrv_nvme_status_text(status),
+			     status & NVME_STATUS_MASK, (unsigned long long)n);
 }
 
 static void request_done(void *ctx, uint32_t status, uint32_t dw0)
@@ -48,6 +68,9 @@ static void request_done(void *ctx, uint32_t status, uint32_t dw0)
 	struct udrv_block_request *rq = ctx;
 
 	(void)dw0;
+	/* That the controller is gone is said once. */
+	if (status && (status & NVME_STATUS_MASK) != NVME_SC_HOST_PATHING)
+		complain(rq, status);
 	rq->done(rq, udrv_nvme_errno(status));
 }
 
@@ -78,6 +101,7 @@ static int queue_rq(void *queue, struct udrv_block_request *rq)
 	const uint32_t blocks = rq->len >> ns->block_shift;
 	const uint32_t fua = rq->flags & UDRV_BLOCK_FUA ? NVME_RW_FUA : 0;
 
+	rq->driver[0] = (uintptr_t)dq;
 	switch (rq->op) {
 	case UDRV_BLOCK_READ:
 		return udrv_nvme_read(dq->q, ns, rq->buf, lba, blocks, 0, request_done, rq);

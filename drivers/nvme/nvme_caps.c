@@ -58,6 +58,9 @@ int nvme_look_at_caps(struct udrv_nvme *nvme)
 		return refuse(nvme, "the controller's queues are too small");
 	if (!nvme_has_doorbells(nvme, 0))
 		return refuse(nvme, "the controller's doorbells are outside of its BAR");
+	nvme->weighted = nvme->options.weighted && NVME_CAP_AMS(nvme->cap) & NVME_CAP_AMS_WRR;
+	if (nvme->options.weighted && !nvme->weighted)
+		udrv_dev_notice(nvme->dev, "it has no weighted arbitration: it is round robin");
 	/* The smallest page that it can: not above the system's. */
 	nvme->page_shift = 12 + NVME_CAP_MPSMIN(nvme->cap);
 	if (1ul << nvme->page_shift > UDRV_PAGE_SIZE)
@@ -96,9 +99,10 @@ static int await_status(const struct udrv_nvme *nvme, uint32_t mask, uint32_t va
 	}
 }
 
+/* That the device is gone is said by whoever finds out. */
 static int complain(const struct udrv_nvme *nvme, const char *what, int ret)
 {
-	if (ret)
+	if (ret && ret != -ENODEV)
 		udrv_dev_err(nvme->dev, "the controller does not get %s: %s (CSTS 0x%x)", what,
 			     ret == -EIO ? "it reports a fatal status" : strerror(-ret),
 			     nvme_read32(nvme, NVME_REG_CSTS));
@@ -125,7 +129,8 @@ int nvme_enable(struct udrv_nvme *nvme)
 	nvme_write64(nvme, NVME_REG_ASQ, q->sq_iova);
 	nvme_write64(nvme, NVME_REG_ACQ, q->cq_iova);
 	const uint32_t cc = NVME_CC_EN | NVME_CC_CSS_NVM | NVME_CC_MPS(nvme->page_shift) |
-			    NVME_CC_AMS_RR | NVME_CC_IOSQES(6u) | NVME_CC_IOCQES(4u);
+			    (nvme->weighted ? NVME_CC_AMS_WRR : NVME_CC_AMS_RR) |
+			    NVME_CC_IOSQES(6u) | NVME_CC_IOCQES(4u);
 	nvme_write32(nvme, NVME_REG_CC, cc);
 	return complain(
 		nvme, "ready",

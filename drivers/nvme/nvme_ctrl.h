@@ -30,6 +30,16 @@ struct nvme_namespaces {
 	struct udrv_nvme_ns *ns[NVME_NS_MAX]; /* by ascending nsid */
 };
 
+/* The controller memory buffer, or what of it is used. */
+#define NVME_CMB_PAGES 1024u
+struct nvme_cmb {
+	bool on;
+	uint8_t __udrv_iomem *mem; /* NULL: not mapped */
+	unsigned int bar, pages;
+	uint64_t offset;
+	bool used[NVME_CMB_PAGES]; /* under queues_lock */
+};
+
 struct udrv_nvme {
 	struct udrv_device *dev;
 	struct udrv_nvme_options options;
@@ -39,8 +49,10 @@ struct udrv_nvme {
 	unsigned int page_shift;
 	struct nvme_id_ctrl *id;
 	uint32_t max_transfer;
+	uint32_t retry_ms[3]; /* 4.6.1, CRD: 0 is not told; atomic */
 	bool sgl;
 	bool shadows_on;
+	bool weighted;
 	bool membarrier;
 	bool detaching;
 
@@ -53,6 +65,8 @@ struct udrv_nvme {
 	bool asked; /* the reset was asked for */
 	unsigned int resets;
 	uint32_t timeouts, aborts, bad; /* atomic */
+	uint32_t paused_since; /* by nvme_clock(): CSTS.PP was seen first; 0: it is not set; atomic
+				*/
 
 	/* The admin queue. Its callbacks are called with the lock held. */
 	pthread_mutex_t admin_lock;
@@ -68,11 +82,13 @@ struct udrv_nvme {
 	struct udrv_nvme_queue *queues[NVME_QUEUES_MAX + 1]; /* by qid */
 	uint32_t attention; /* what queues that come now begin with: NVME_Q_FROZEN, NVME_Q_DEAD */
 	bool formatting;    /* no queue may come */
+	struct nvme_cmb cmb;
 	uint32_t *shadows, *event_idxs; /* pages of 5.7, or NULL */
 	udrv_iova_t shadows_iova, event_idxs_iova;
 
 	pthread_mutex_t ns_lock; /* the table's changes */
 	struct nvme_namespaces namespaces;
+	bool ns_changed; /* a number came to mean another one; atomic */
 
 	/* A thread for resets and the clock; one for events, who may wait for a reset. */
 	struct udrv_workqueue_struct *wq;
@@ -146,6 +162,22 @@ bool nvme_in_callback(void);
 void nvme_callbacks_begin(void);
 void nvme_callbacks_end(void);
 
+/* nvme_admin_cmds.c: as udrv_nvme_admin(), all opcodes, with a time of its own. */
+int nvme_admin_by_user(struct udrv_nvme *nvme, const struct nvme_sqe *cmd, void *buf, size_t len,
+		       uint32_t *result, unsigned int timeout_ms);
+
+/* nvme_cmb.c: after each reset; a controller that has none is no failure. */
+int nvme_cmb_enable(struct udrv_nvme *nvme);
+void nvme_cmb_exit(struct udrv_nvme *nvme);
+/* Pages of it for a new queue, if there are. */
+void nvme_cmb_take(struct udrv_nvme *nvme, struct udrv_nvme_queue *q);
+void nvme_cmb_give(struct udrv_nvme *nvme, struct udrv_nvme_queue *q);
+/* Where the controller finds the submission queue. */
+udrv_iova_t nvme_sq_address(struct udrv_nvme *nvme, struct udrv_nvme_queue *q);
+
+/* nvme_firmware.c: does an activation keep it from taking commands? */
+bool nvme_is_paused(struct udrv_nvme *nvme, uint32_t now);
+
 /* nvme_init.c: identify, features, queues, namespaces: from enabled to usable. */
 int nvme_initialise(struct udrv_nvme *nvme);
 /* The controller knows the queue from now on. */
@@ -154,12 +186,15 @@ int nvme_queue_tell(struct udrv_nvme *nvme, struct udrv_nvme_queue *q, bool own)
 /* nvme_ns.c: read all namespaces, or one, anew. */
 int nvme_ns_scan(struct udrv_nvme *nvme, bool own);
 int nvme_ns_update(struct udrv_nvme *nvme, uint32_t nsid, bool own);
+/* Did the number mean another namespace when a command of that age was put? */
+bool nvme_ns_is_other(struct udrv_nvme *nvme, uint32_t nsid, uint32_t age_ms);
 void nvme_ns_free(struct udrv_nvme *nvme);
 
 /* nvme_reset.c */
 /* It reaches no memory any more, whatever that takes; 0 if it can be enabled again. */
 int nvme_quiet(struct udrv_nvme *nvme);
 /* Have it reset; nobody is waited for. */
+/* @why is for the log, or NULL. */
 void nvme_want_reset(struct udrv_nvme *nvme, const char *why);
 void nvme_reset_work(struct udrv_work_struct *work);
 void nvme_tick_work(struct udrv_work_struct *work);

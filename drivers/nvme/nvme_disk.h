@@ -12,7 +12,9 @@ struct nvme_disk {
 	struct nvme_driver *driver;
 	const struct udrv_nvme_ns *ns;
 	bool deac;	 /* Write Zeroes deallocates if it is asked to, and zeroes are read then */
-	uint64_t blocks; /* as they were at first, or were told of last; atomic */
+	uint64_t blocks; /* as they are exported */
+	unsigned int holders; /* the list, and open queues; atomic */
+	uint64_t failed;      /* requests, by the controller's word; atomic */
 	struct nvme_disk *next;
 };
 
@@ -22,6 +24,9 @@ struct nvme_disks_common {
 	unsigned int queues;	      /* of each */
 	struct nvme_id_ctrl_nvm *nvm; /* or NULL: it is not told */
 };
+
+/* nvme_disks.c: one holder less, the last one frees it. */
+void nvme_disk_put(struct nvme_disk *disk);
 
 /* nvme_block.c */
 extern const struct udrv_block_ops nvme_disk_ops;

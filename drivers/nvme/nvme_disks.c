@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <udrv/device.h>
 
@@ -32,6 +33,7 @@ static void fill_disk(struct nvme_disk *disk, struct nvme_driver *driver,
 
 	disk->driver = driver;
 	disk->ns = ns;
+	disk->holders = 1;
 	block->dev = udrv_nvme_device(driver->nvme);
 	block->ops = &nvme_disk_ops;
 	block->driver = disk;
@@ -52,7 +54,7 @@ static int add_disk(struct nvme_driver *driver, const struct udrv_nvme_ns *ns,
 		ret = udrv_nvme_identify(driver->nvme, NVME_CNS_NS, ns->nsid, id);
 	if (!ret) {
 		fill_disk(disk, driver, ns, c, id);
-		ret = udrv_block_add(&disk->block);
+		ret = disk->blocks ? udrv_block_add(&disk->block) : 1;
 		if (ret == -EINVAL) /* it has said why */
 			ret = 1;
 	}
@@ -66,6 +68,31 @@ static int add_disk(struct nvme_driver *driver, const struct udrv_nvme_ns *ns,
 	return 0;
 }
 
+void nvme_disk_put(struct nvme_disk *disk)
+{
+	if (!__atomic_sub_fetch(&disk->holders, 1, __ATOMIC_ACQ_REL))
+		free(disk);
+}
+
+/* Who has a queue of it open keeps the memory. */
+static void del_disk(struct nvme_disk **link)
+{
+	struct nvme_disk *disk = *link;
+
+	*link = disk->next;
+	udrv_block_del(&disk->block);
+	nvme_disk_put(disk);
+}
+
+static bool is_disk(const struct nvme_driver *driver, const struct udrv_nvme_ns *ns)
+{
+	const struct nvme_disk *disk = driver->disks;
+
+	while (disk && disk->ns != ns)
+		disk = disk->next;
+	return disk;
+}
+
 /* Why a namespace cannot be a disk, or NULL. */
 static const char *what_is_wrong(const struct udrv_nvme_ns *ns)
 {
@@ -74,6 +101,29 @@ static const char *what_is_wrong(const struct udrv_nvme_ns *ns)
 	if (!ns->max_blocks)
 		return "one of its blocks is more than the controller transfers at once";
 	return NULL;
+}
+
+struct nvme_skipped {
+	const struct udrv_nvme_ns *ns;
+	struct nvme_skipped *next;
+};
+
+/* Once of each. */
+static void say_skipped(struct nvme_driver *driver, const struct udrv_nvme_ns *ns, const char *why)
+{
+	struct nvme_skipped *s = driver->skipped;
+
+	while (s && s->ns != ns)
+		s = s->next;
+	if (s)
+		return;
+	udrv_dev_notice(udrv_nvme_device(driver->nvme), "namespace %u is no block device: %s",
+			ns->nsid, why);
+	s = malloc(sizeof(*s));
+	if (!s)
+		return;
+	*s = (struct nvme_skipped){ns, driver->skipped};
+	driver->skipped = s;
 }
 
 static int add_or_skip(struct nvme_driver *driver, const struct udrv_nvme_ns *ns,
@@ -88,8 +138,7 @@ static int add_or_skip(struct nvme_driver *driver, const struct udrv_nvme_ns *ns
 			return ret;
 		wrong = "what the controller says of it makes no sense";
 	}
-	udrv_dev_notice(udrv_nvme_device(driver->nvme), "namespace %u is no block device: %s",
-			ns->nsid, wrong);
+	say_skipped(driver, ns, wrong);
 	return 0;
 }
 
@@ -121,7 +170,8 @@ static int ask_command_set(struct nvme_driver *driver, struct nvme_disks_common 
 	return ret < 0 ? ret : 0;
 }
 
-int nvme_disks_add(struct nvme_driver *driver)
+/* Those that are none yet. */
+static int add_new(struct nvme_driver *driver)
 {
 	const unsigned int count = count_usable(driver);
 	const struct udrv_nvme_ns *ns = NULL;
@@ -130,76 +180,95 @@ int nvme_disks_add(struct nvme_driver *driver)
 
 	udrv_nvme_get_info(driver->nvme, &c.info);
 	/*
-	 * They share half of the queues; the others are for verbs. With fewer queues than disks not
-	 * all can be open at once.
+	 * They share half of the queues; the others are for verbs, and for disks that come later.
+	 * With fewer queues than disks not all can be open at once.
 	 */
 	c.queues = count && c.info.queues / 2 / count ? c.info.queues / 2 / count : 1;
 	ret = ask_command_set(driver, &c);
 	while (!ret && (ns = udrv_nvme_ns_next(driver->nvme, ns ? ns->nsid : 0)))
-		ret = add_or_skip(driver, ns, &c);
+		if (!is_disk(driver, ns))
+			ret = add_or_skip(driver, ns, &c);
 	free(c.nvm);
+	return ret;
+}
+
+int nvme_disks_add(struct nvme_driver *driver)
+{
+	const int ret = add_new(driver);
+
 	if (ret)
 		nvme_disks_del(driver);
 	return ret;
 }
 
-static void check_disk(struct nvme_disk *disk)
+static void say_size(const struct nvme_disk *disk, uint64_t blocks)
 {
-	struct udrv_device *dev = disk->block.dev;
-	const uint64_t size = disk->block.limits.size >> disk->ns->block_shift;
+	const unsigned long long is = blocks, was = disk->blocks;
+
+	if (blocks > disk->blocks)
+		udrv_dev_notice(disk->block.dev, "disk %s has grown from %llu to %llu blocks",
+				disk->block.name, was, is);
+	else
+		udrv_dev_warn(disk->block.dev,
+			      "disk %s was made smaller, from %llu to %llu blocks: I/O behind its "
+			      "end fails",
+			      disk->block.name, was, is);
+}
+
+/* False: it is gone. */
+static bool follow_size(struct nvme_disk *disk)
+{
 	const uint64_t blocks = __atomic_load_n(&disk->ns->blocks, __ATOMIC_ACQUIRE);
 
-	if (__atomic_exchange_n(&disk->blocks, blocks, __ATOMIC_SEQ_CST) == blocks)
-		return;
-	if (!blocks)
-		udrv_dev_err(
-			dev,
-			"disk %s is gone: its namespace was deleted, detached or formatted, or is "
-			"another one now; its I/O fails: end what uses it, then this daemon",
-			disk->block.name);
-	else if (blocks < size)
-		udrv_dev_err(
-			dev,
-			"disk %s was made smaller: %llu of %llu blocks; I/O behind its end fails: "
-			"end what uses it, then start this daemon again",
-			disk->block.name, (unsigned long long)blocks, (unsigned long long)size);
-	else if (blocks > size)
-		udrv_dev_notice(
-			dev,
-			"disk %s has %llu blocks now and goes on with %llu: to use all of it, "
-			"start this daemon again",
-			disk->block.name, (unsigned long long)blocks, (unsigned long long)size);
-	else
-		udrv_dev_notice(dev, "disk %s is there again as it was", disk->block.name);
+	if (blocks && blocks != disk->blocks) {
+		say_size(disk, blocks);
+		disk->blocks = blocks;
+		(void)udrv_block_resize(&disk->block, blocks << disk->ns->block_shift);
+	}
+	return blocks;
 }
 
-void nvme_disks_check(struct nvme_driver *driver)
+static void follow_known(struct nvme_driver *driver)
 {
-	for (struct nvme_disk *disk = driver->disks; disk; disk = disk->next)
-		check_disk(disk);
+	struct nvme_disk **link = &driver->disks;
+
+	while (*link) {
+		if (follow_size(*link)) {
+			link = &(*link)->next;
+			continue;
+		}
+		udrv_dev_warn(
+			(*link)->block.dev,
+			"disk %s is gone: its namespace was deleted, detached or formatted, or "
+			"made way for another",
+			(*link)->block.name);
+		del_disk(link);
+	}
 }
 
-void nvme_disks_look_for_new(struct nvme_driver *driver, uint32_t nsid)
+void nvme_disks_follow(struct nvme_driver *driver)
 {
-	const struct udrv_nvme_ns *ns = udrv_nvme_ns(driver->nvme, nsid);
+	int ret;
 
-	if (!ns || what_is_wrong(ns))
-		return;
-	for (struct nvme_disk *disk = driver->disks; disk; disk = disk->next)
-		if (disk->ns == ns)
-			return;
-	udrv_dev_notice(udrv_nvme_device(driver->nvme),
-			"namespace %u is new: it becomes a disk when this daemon is started again",
-			nsid);
+	pthread_mutex_lock(&driver->disks_lock);
+	follow_known(driver);
+	ret = add_new(driver);
+	pthread_mutex_unlock(&driver->disks_lock);
+	if (ret)
+		udrv_dev_err(udrv_nvme_device(driver->nvme),
+			     "a namespace did not become a disk: %s; it may when this daemon is "
+			     "started again",
+			     strerror(-ret));
 }
 
 void nvme_disks_del(struct nvme_driver *driver)
 {
-	struct nvme_disk *disk;
+	struct nvme_skipped *s;
 
-	while ((disk = driver->disks)) {
-		driver->disks = disk->next;
-		udrv_block_del(&disk->block);
-		free(disk);
+	while (driver->disks)
+		del_disk(&driver->disks);
+	while ((s = driver->skipped)) {
+		driver->skipped = s->next;
+		free(s);
 	}
 }

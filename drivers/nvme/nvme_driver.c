@@ -20,12 +20,16 @@ static const char *queues_param = "0";
 static const char *timeout_param = "30000";
 static const char *completion_param = "adaptive";
 static const char *shadow_param = "on";
+static const char *cmb_param = "off";
+static const char *arbitration_param = "rr";
 
 static const struct udrv_param nvme_params[] = {
 	{"queues", &queues_param, "most I/O queue pairs; 0: two for each CPU"},
 	{"io_timeout_ms", &timeout_param, "a command that takes longer is aborted"},
 	{"completion", &completion_param, "how disks wait: adaptive, interrupt or polled"},
 	{"shadow_doorbells", &shadow_param, "on or off"},
+	{"arbitration", &arbitration_param, "between queues: rr or weighted"},
+	{"cmb", &cmb_param, "submission queues in the controller's memory: on or off"},
 	{NULL, NULL, NULL},
 };
 
@@ -61,16 +65,21 @@ static int parse(struct udrv_device *dev, struct udrv_nvme_options *o,
 {
 	static const char *const completions[] = {"interrupt", "polled", "adaptive"};
 	static const char *const switches[] = {"off", "on"};
+	static const char *const arbitrations[] = {"rr", "weighted"};
 	int how = parse_word(dev, "completion", completion_param, completions, 3);
 	int shadow = parse_word(dev, "shadow_doorbells", shadow_param, switches, 2);
+	int weighted = parse_word(dev, "arbitration", arbitration_param, arbitrations, 2);
+	int cmb = parse_word(dev, "cmb", cmb_param, switches, 2);
 	int ret = parse_number(dev, "queues", queues_param, 65535, &o->queues);
 
 	if (!ret)
 		ret = parse_number(dev, "io_timeout_ms", timeout_param, 3600000, &o->io_timeout_ms);
-	if (ret || how < 0 || shadow < 0)
+	if (ret || how < 0 || shadow < 0 || cmb < 0 || weighted < 0)
 		return -EINVAL;
 	*completion = (enum udrv_nvme_completion)how;
 	o->no_shadow_doorbells = !shadow;
+	o->cmb = cmb;
+	o->weighted = weighted;
 	return 0;
 }
 
@@ -78,11 +87,10 @@ static void on_event(void *ctx, enum udrv_nvme_event event, uint32_t arg)
 {
 	struct nvme_driver *driver = ctx;
 
+	(void)arg;
 	if (event == UDRV_NVME_EVENT_NS_CHANGED || event == UDRV_NVME_EVENT_RESET)
-		nvme_disks_check(driver);
-	if (event == UDRV_NVME_EVENT_NS_CHANGED && arg)
-		nvme_disks_look_for_new(driver, arg);
-	if (event == UDRV_NVME_EVENT_DEAD)
+		nvme_disks_follow(driver);
+	if (event == UDRV_NVME_EVENT_DEAD && !udrv_device_gone(udrv_nvme_device(driver->nvme)))
 		udrv_dev_err(udrv_nvme_device(driver->nvme),
 			     "the controller was given up: the I/O of its disks fails until this "
 			     "daemon is started again");
@@ -97,6 +105,7 @@ static int nvme_probe(struct udrv_device *dev, const struct udrv_pci_device_id *
 	(void)id;
 	if (!driver)
 		return -ENOMEM;
+	pthread_mutex_init(&driver->disks_lock, NULL);
 	ret = parse(dev, &options, &driver->completion);
 	if (ret)
 		goto err_free;
@@ -108,12 +117,13 @@ static int nvme_probe(struct udrv_device *dev, const struct udrv_pci_device_id *
 		goto err_detach;
 	udrv_pci_set_drvdata(dev, driver);
 	udrv_nvme_on_event(driver->nvme, on_event, driver);
-	nvme_disks_check(driver); /* what was not told yet */
+	nvme_disks_follow(driver); /* what was not told yet */
 	return 0;
 
 err_detach:
 	udrv_nvme_detach(driver->nvme);
 err_free:
+	pthread_mutex_destroy(&driver->disks_lock);
 	free(driver);
 	return ret;
 }
@@ -126,6 +136,7 @@ static void nvme_remove(struct udrv_device *dev)
 	udrv_nvme_on_event(driver->nvme, NULL, NULL);
 	nvme_disks_del(driver);
 	udrv_nvme_detach(driver->nvme);
+	pthread_mutex_destroy(&driver->disks_lock);
 	free(driver);
 }
 

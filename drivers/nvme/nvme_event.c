@@ -79,6 +79,17 @@ static void error_reported(struct udrv_nvme *nvme, uint32_t info)
 	tell(nvme, UDRV_NVME_EVENT_ERROR, info);
 }
 
+static void sanitized(struct udrv_nvme *nvme)
+{
+	struct nvme_sanitize_status log;
+
+	if (udrv_nvme_get_log(nvme, NVME_LOG_SANITIZE, NVME_NSID_ALL, &log, sizeof(log), false))
+		return;
+	udrv_dev_notice(nvme->dev, "a sanitize is over: status %u; see 'udrv nvme sanitize-log'",
+			NVME_SSTAT_STATE(log.sstat));
+	tell(nvme, UDRV_NVME_EVENT_SANITIZED, log.sstat);
+}
+
 static void firmware_activates(struct udrv_nvme *nvme)
 {
 	struct nvme_firmware_slots slots;
@@ -109,6 +120,12 @@ static void handle(struct udrv_nvme *nvme, uint32_t dw0)
 		else
 			udrv_dev_info(nvme->dev, "event 0x%x is not known", dw0);
 		return;
+	case NVME_AER_IO_SPECIFIC:
+		if (info == NVME_AER_SANITIZED || info == NVME_AER_SANITIZED_ND)
+			sanitized(nvme);
+		else
+			udrv_dev_info(nvme->dev, "event 0x%x is not known", dw0);
+		return;
 	default:
 		udrv_dev_info(nvme->dev, "event 0x%x is not known", dw0);
 	}
@@ -134,6 +151,8 @@ void nvme_event_work(struct udrv_work_struct *work)
 
 	if (told & 1u << UDRV_NVME_EVENT_RESET)
 		tell(nvme, UDRV_NVME_EVENT_RESET, 0);
+	if (told & 1u << UDRV_NVME_EVENT_NS_CHANGED)
+		tell(nvme, UDRV_NVME_EVENT_NS_CHANGED, 0);
 	if (told & 1u << UDRV_NVME_EVENT_DEAD)
 		tell(nvme, UDRV_NVME_EVENT_DEAD, 0);
 	while (next_event(nvme, &dw0))

@@ -108,6 +108,45 @@ static int ask_for_events(struct udrv_nvme *nvme)
 	return ret > 0 ? 0 : explain(nvme, "ask for events", ret);
 }
 
+/*
+ * 5.21.1.22, 5.15.2.2: a controller that has retry delays uses them once it knows that its host
+ * does. In units of 100 ms.
+ */
+static int ask_for_retry_delays(struct udrv_nvme *nvme)
+{
+	const uint16_t crdt[3] = {nvme->id->crdt1, nvme->id->crdt2, nvme->id->crdt3};
+	struct nvme_host_behavior *host;
+	const struct nvme_sqe sqe = {.opcode = NVME_ADMIN_SET_FEATURES,
+				     .cdw10 = NVME_FEAT_HOST_BEHAVIOR};
+	int ret;
+
+	for (unsigned int i = 0; i < 3; i++)
+		__atomic_store_n(&nvme->retry_ms[i], crdt[i] * 100u, __ATOMIC_RELAXED);
+	if (!(crdt[0] | crdt[1] | crdt[2]))
+		return 0;
+	host = calloc(1, sizeof(*host));
+	if (!host)
+		return -ENOMEM;
+	host->acre = 1;
+	ret = nvme_admin_run(nvme, &sqe, host, sizeof(*host), NULL, true);
+	free(host);
+	return ret > 0 ? 0 : explain(nvme, "enable its retry delays", ret);
+}
+
+/* 5.21.1.1: it is lost by a reset. */
+static int set_arbitration(struct udrv_nvme *nvme)
+{
+	const struct nvme_sqe sqe = {.opcode = NVME_ADMIN_SET_FEATURES,
+				     .cdw10 = NVME_FEAT_ARBITRATION,
+				     .cdw11 = nvme->options.arbitration};
+	int ret;
+
+	if (!nvme->options.arbitration)
+		return 0;
+	ret = nvme_admin_run(nvme, &sqe, NULL, 0, NULL, true);
+	return ret > 0 ? 0 : explain(nvme, "set the arbitration", ret);
+}
+
 /* 5.7: pages, allocated once. Without them it works as well. */
 static int offer_shadows(struct udrv_nvme *nvme)
 {
@@ -150,13 +189,24 @@ static int create_cq(struct udrv_nvme *nvme, const struct udrv_nvme_queue *q, bo
 	return nvme_admin_run(nvme, &sqe, NULL, 0, NULL, own);
 }
 
-static int create_sq(struct udrv_nvme *nvme, const struct udrv_nvme_queue *q, bool own)
+/* 5.4, QPRIO */
+static uint32_t qprio(const struct udrv_nvme *nvme, const struct udrv_nvme_queue *q)
+{
+	static const uint8_t values[] = {[UDRV_NVME_URGENT] = 0,
+					 [UDRV_NVME_HIGH] = 1,
+					 [UDRV_NVME_MEDIUM] = 2,
+					 [UDRV_NVME_LOW] = 3};
+
+	return nvme->weighted ? NVME_SQ_PRIO(values[q->priority]) : 0;
+}
+
+static int create_sq(struct udrv_nvme *nvme, struct udrv_nvme_queue *q, bool own)
 {
 	const struct nvme_sqe sqe = {
 		.opcode = NVME_ADMIN_CREATE_SQ,
-		.prp1 = q->sq_iova,
+		.prp1 = nvme_sq_address(nvme, q),
 		.cdw10 = q->mask << 16 | q->qid,
-		.cdw11 = NVME_QUEUE_CONTIGUOUS | NVME_SQ_CQID(q->qid),
+		.cdw11 = NVME_QUEUE_CONTIGUOUS | qprio(nvme, q) | NVME_SQ_CQID(q->qid),
 	};
 
 	return nvme_admin_run(nvme, &sqe, NULL, 0, NULL, own);
@@ -221,7 +271,8 @@ static int create_queues(struct udrv_nvme *nvme)
 int nvme_initialise(struct udrv_nvme *nvme)
 {
 	static int (*const steps[])(struct udrv_nvme * nvme) = {
-		identify, ask_for_queues, ask_for_events, offer_shadows, create_queues,
+		identify,	 ask_for_queues, ask_for_events,  ask_for_retry_delays,
+		set_arbitration, offer_shadows,	 nvme_cmb_enable, create_queues,
 	};
 	int ret = 0;
 

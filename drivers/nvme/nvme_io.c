@@ -27,7 +27,7 @@ HOT bool is_in_range(const struct udrv_nvme_ns *ns, uint64_t lba, uint32_t block
 }
 
 /* 4.2, all of it, in few stores. */
-HOT void fill_rw(struct nvme_sqe *sqe, uint8_t opcode, uint16_t cid, uint32_t nsid, uint64_t prp1,
+HOT void fill_rw(struct nvme_sqe *sqe, uint8_t opcode, uint32_t cid, uint32_t nsid, uint64_t prp1,
 		 uint64_t lba, uint32_t cdw12)
 {
 	typedef uint64_t __attribute__((may_alias)) quad;
@@ -88,8 +88,8 @@ rw_slowly(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, const struct
 	fill_rw(sqe, io->opcode, cid, ns->nsid, iova, io->lba, (io->blocks - 1) | io->flags);
 	if (nvme_unlikely(iova == UDRV_DMA_MAPPING_ERROR || iova & 3))
 		return rw_mapped(q, sqe, io->buf, len, io->done, io->ctx);
-	in_page = (uint32_t)iova & (q->page_size - 1);
-	if (in_page + len > q->page_size) {
+	in_page = (uint32_t)iova & q->page_mask;
+	if (in_page + len > q->page_mask + 1ULL) {
 		flags = nvme_data_point(q, sqe, iova, len, &t->list);
 		if (nvme_unlikely(flags < 0))
 			return flags;
@@ -115,41 +115,77 @@ HOT udrv_iova_t look_up_quickly(const struct udrv_nvme_queue *q, const void *buf
 
 /*
  * Most transfers are not the first of a batch, and go from a free slot to one page that is the
- * device's already, from its beginning. That way calls nothing, and has few values to keep.
+ * device's already, from its beginning. That way calls nothing, and keeps so few values that it
+ * needs neither a stack nor registers of its caller. False: it is something else.
  */
-HOT int rw(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, uint8_t opcode, void *buf,
-	   uint64_t lba, uint32_t blocks, uint32_t flags, udrv_nvme_done_t done, void *ctx)
+HOT bool put_quickly(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, uint8_t opcode,
+		     const void *buf, uint64_t lba, uint32_t blocks, uint32_t flags,
+		     udrv_nvme_done_t done, void *ctx)
 {
 	const udrv_iova_t iova = look_up_quickly(q, buf);
-	const size_t tail = q->tail;
-	struct nvme_tracker *t = &q->trackers[tail];
-	uint64_t end;
-	uint16_t cid;
+	struct nvme_tracker *t;
+	uint64_t room;
+	size_t tail;
+	uint32_t cid;
 
-	if (nvme_unlikely(blocks - 1 >= ns->page_blocks || iova & (q->page_size - 1) ||
-			  __builtin_add_overflow(lba, blocks, &end) ||
-			  end > __atomic_load_n(&ns->blocks, __ATOMIC_RELAXED) ||
-			  q->in_flight >= q->quick || t->done)) {
-		const struct transfer io = {opcode, buf, lba, blocks, flags, done, ctx};
-
-		return rw_slowly(q, ns, &io);
-	}
+	if (nvme_unlikely(iova & q->page_mask))
+		return false;
+	room = __atomic_load_n(&ns->blocks, __ATOMIC_RELAXED);
+	if (nvme_unlikely(__builtin_sub_overflow(room, lba, &room) || blocks > room))
+		return false;
+	if (nvme_unlikely(blocks - 1 >= ns->page_blocks || q->in_flight >= q->quick))
+		return false;
+	tail = q->tail;
+	t = &q->trackers[tail];
+	if (nvme_unlikely(t->done))
+		return false;
 	cid = nvme_next_cid(q, t);
+	t->plain = cid;
 	fill_rw(&q->sq[tail], opcode, cid, ns->nsid, iova, lba, (blocks - 1) | flags);
-	nvme_put(q, t, cid, 0, done, ctx);
-	return 0;
+	t->done = done;
+	t->ctx = ctx;
+	t->started = q->now;
+	q->tail = (q->tail + 1) & q->mask;
+	q->in_flight++;
+	return true;
+}
+
+/* With the arguments where they are: it is jumped to. */
+static __attribute__((noinline)) int read_slowly(struct udrv_nvme_queue *q,
+						 const struct udrv_nvme_ns *ns, void *buf,
+						 uint64_t lba, uint32_t blocks, uint32_t flags,
+						 udrv_nvme_done_t done, void *ctx)
+{
+	const struct transfer io = {NVME_READ, buf, lba, blocks, flags, done, ctx};
+
+	return rw_slowly(q, ns, &io);
+}
+
+static __attribute__((noinline)) int write_slowly(struct udrv_nvme_queue *q,
+						  const struct udrv_nvme_ns *ns, const void *buf,
+						  uint64_t lba, uint32_t blocks, uint32_t flags,
+						  udrv_nvme_done_t done, void *ctx)
+{
+	const struct transfer io = {NVME_WRITE, (void *)(uintptr_t)buf, lba, blocks, flags, done,
+				    ctx};
+
+	return rw_slowly(q, ns, &io);
 }
 
 int udrv_nvme_read(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, void *buf,
 		   uint64_t lba, uint32_t blocks, uint32_t flags, udrv_nvme_done_t done, void *ctx)
 {
-	return rw(q, ns, NVME_READ, buf, lba, blocks, flags, done, ctx);
+	if (nvme_likely(put_quickly(q, ns, NVME_READ, buf, lba, blocks, flags, done, ctx)))
+		return 0;
+	return read_slowly(q, ns, buf, lba, blocks, flags, done, ctx);
 }
 
 int udrv_nvme_write(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, const void *buf,
 		    uint64_t lba, uint32_t blocks, uint32_t flags, udrv_nvme_done_t done, void *ctx)
 {
-	return rw(q, ns, NVME_WRITE, (void *)(uintptr_t)buf, lba, blocks, flags, done, ctx);
+	if (nvme_likely(put_quickly(q, ns, NVME_WRITE, buf, lba, blocks, flags, done, ctx)))
+		return 0;
+	return write_slowly(q, ns, buf, lba, blocks, flags, done, ctx);
 }
 
 void udrv_nvme_submit(struct udrv_nvme_queue *q)
@@ -163,37 +199,33 @@ void udrv_nvme_submit(struct udrv_nvme_queue *q)
 		nvme_look_for_late(q);
 }
 
-/* The second half of an entry, in one load: bits 15:0 SQ head, 31:16 SQ ID, 47:32 CID. */
+/* The second half of an entry: bits 15:0 SQ head, 31:16 SQ ID, 47:32 CID, 63:48 status. */
 HOT uint64_t second_half(const struct nvme_cqe *entry)
 {
-	uint64_t half;
+	typedef uint64_t __attribute__((may_alias)) quad;
 
-	memcpy(&half, &entry->sq_head, sizeof(half));
-	return half;
+	return __atomic_load_n((const quad *)__builtin_assume_aligned(&entry->sq_head, 8),
+			       __ATOMIC_ACQUIRE);
 }
 
-/* What is the same in all completions of a queue. */
-struct reaped {
+#define HALF_PHASE (1ULL << 48)
+#define HALF_CID   (0xffffULL << 32)
+
+/* What is the same in all successes of a queue: an SQ head up to the mask, any CID. */
+struct success {
 	struct nvme_tracker *trackers;
+	uint64_t half;	/* the rest */
+	uint64_t fixed; /* its bits */
 	uint32_t mask;
-	uint32_t sq; /* the SQ ID above an SQ head of 0 */
 };
 
-/* A success of a command that waits in its slot; false: it is something else. */
-HOT bool complete(struct udrv_nvme_queue *q, const struct reaped *r, const struct nvme_cqe *entry)
+/* A command that waits in its slot, with the same CID, and has nothing to be undone; or NULL. */
+HOT struct nvme_tracker *find_plain(const struct success *s, uint64_t half)
 {
-	const uint64_t half = second_half(entry);
 	const uint32_t cid = half >> 32 & 0xffff;
-	struct nvme_tracker *t = &r->trackers[cid & r->mask];
-	const udrv_nvme_done_t done = t->done;
+	struct nvme_tracker *t = &s->trackers[cid & s->mask];
 
-	/* The SQ head is not above the mask, the SQ ID is right, and the slot has the same CID. */
-	if (nvme_unlikely(((uint32_t)half & ~r->mask) != r->sq || t->plain != cid || !done))
-		return false;
-	t->done = NULL;
-	q->in_flight--;
-	done(t->ctx, 0, entry->dw0);
-	return true;
+	return nvme_likely(!((half ^ s->half) & s->fixed) && t->plain == cid && t->done) ? t : NULL;
 }
 
 /* Copied, as it may be written anew. True if a callback was called. */
@@ -205,36 +237,65 @@ static __attribute__((noinline)) bool complete_odd(struct udrv_nvme_queue *q,
 	return nvme_complete_odd(q, &cqe);
 }
 
+/* Entries from *from on, before the end, as long as they are new. How many callbacks were called.
+ */
+HOT unsigned int reap_until(struct udrv_nvme_queue *q, const struct success *s,
+			    const struct nvme_cqe **from, const struct nvme_cqe *end)
+{
+	const struct nvme_cqe *entry = *from;
+	unsigned int uncalled = 0;
+
+	for (; entry != end; entry++) {
+		const uint64_t half = second_half(entry);
+		struct nvme_tracker *t = find_plain(s, half);
+
+		udrv_dma_rmb();
+		if (nvme_likely(t)) {
+			const udrv_nvme_done_t done = t->done;
+
+			t->done = NULL;
+			q->in_flight--;
+			done(t->ctx, 0, entry->dw0);
+		} else if ((half ^ s->half) & HALF_PHASE) {
+			break;
+		} else {
+			uncalled += !complete_odd(q, entry);
+		}
+	}
+	uncalled = (unsigned int)(entry - *from) - uncalled;
+	*from = entry;
+	return uncalled;
+}
+
 /*
  * Entered, and at most once: callbacks cannot come here. The controller is told of what was taken
- * afterwards, so that it writes none of these entries before.
+ * afterwards, so that it writes none of these entries before. However many it writes, a round at
+ * most: a reset may wait for the end.
  */
 unsigned int nvme_reap(struct udrv_nvme_queue *q, unsigned int max)
 {
-	const struct reaped r = {q->trackers, q->mask, (uint32_t)q->qid << 16};
-	const struct nvme_cqe *const end = q->cq + q->mask + 1;
+	/* While commands wait for the doorbell, entries are looked at closely: none can be theirs.
+	 */
+	static struct nvme_tracker nobody;
+	const bool all_shown = nvme_likely(q->tail == q->rung);
+	struct success s = {all_shown ? q->trackers : &nobody,
+			    (uint64_t)q->phase << 48 | (uint64_t)q->qid << 16,
+			    ~(HALF_CID | q->mask), all_shown ? q->mask : 0};
+	const unsigned int size = q->mask + 1;
+	const unsigned int left = max - 1 < q->mask ? max : size;
+	const unsigned int first = left < size - q->head ? left : size - q->head;
 	const struct nvme_cqe *entry = q->cq + q->head;
-	uint32_t phase = q->phase;
-	unsigned int called = 0;
-	/* However many the controller writes: a reset may wait for the end. */
-	unsigned int left = max - 1 < q->mask ? max : q->mask + 1;
+	const struct nvme_cqe *end = entry + first;
+	unsigned int called = reap_until(q, &s, &entry, end);
 
-	do {
-		const uint32_t status = __atomic_load_n(&entry->status, __ATOMIC_ACQUIRE);
-
-		udrv_dma_rmb();
-		if (nvme_likely(status == phase && complete(q, &r, entry)))
-			called++;
-		else if ((status ^ phase) & 1)
-			break;
-		else
-			called += complete_odd(q, entry);
-		if (nvme_unlikely(++entry == end)) {
-			entry = q->cq;
-			phase ^= 1;
-		}
-	} while (--left);
-	q->phase = phase;
+	q->head = (uint32_t)(entry - q->cq);
+	if (nvme_likely(q->head != size))
+		return called;
+	q->head = 0;
+	q->phase ^= 1;
+	s.half ^= HALF_PHASE;
+	entry = q->cq;
+	called += reap_until(q, &s, &entry, entry + (left - first));
 	q->head = (uint32_t)(entry - q->cq);
 	return called;
 }

@@ -10,19 +10,26 @@
 
 #include "nvme_ctrl.h"
 
-/* Is the slot between what was rung and the tail, so unknown to the controller? */
-static bool is_unsent(const struct udrv_nvme_queue *q, uint32_t slot)
+bool nvme_is_for_other(struct udrv_nvme_queue *q, const struct nvme_tracker *t,
+		       const struct nvme_sqe *sqe)
 {
-	return ((slot - q->rung) & q->mask) < ((q->tail - q->rung) & q->mask);
+	if (!q->qid)
+		return false;
+	return t->flags & NVME_T_STALE ||
+	       nvme_ns_is_other(q->nvme, sqe->nsid, nvme_clock() - t->started);
 }
 
-static void look_at(struct udrv_nvme_queue *q, struct nvme_tracker *t)
+static void look_at(struct udrv_nvme_queue *q, struct nvme_tracker *t, const struct nvme_sqe *sqe)
 {
 	struct udrv_nvme *nvme = q->nvme;
 
 	if (!t->done || !nvme_has_passed(q->now, t->started, q->timeout))
 		return;
+	if (nvme_is_for_other(q, t, sqe))
+		t->flags |= NVME_T_STALE;
 	t->started = q->now;
+	if (nvme_is_paused(nvme, q->now))
+		return;
 	if (t->flags & NVME_T_ABORTING) {
 		udrv_dev_err(q->dev, "queue %u: command 0x%04x was not even aborted within %u ms",
 			     q->qid, t->cid, nvme->options.io_timeout_ms);
@@ -36,19 +43,64 @@ static void look_at(struct udrv_nvme_queue *q, struct nvme_tracker *t)
 	nvme_admin_abort(nvme, q->qid, t->cid);
 }
 
+/* Entered. One that has waited long enough; if there is no room now, it waits for the next look. */
+static void send_again(struct udrv_nvme_queue *q, struct nvme_moved *m)
+{
+	const struct nvme_command c = {&m->t, &m->sqe, m};
+	struct nvme_sqe sqe = m->sqe;
+	struct nvme_tracker was;
+	int ret;
+
+	/* The controller says then that there is none such. */
+	if (nvme_is_for_other(q, &m->t, &m->sqe))
+		sqe.nsid = NVME_NSID_NONE;
+
+	q->in_flight--; /* it is not in its own way */
+	ret = nvme_make_room(q);
+	q->in_flight++;
+	if (ret)
+		return;
+	nvme_take_out(q, &c, &was);
+	nvme_put_in(q, &sqe, &was);
+}
+
+static void look_at_waiting(struct udrv_nvme_queue *q)
+{
+	struct nvme_moved *m;
+	struct nvme_moved *next;
+
+	if (udrv_list_empty(&q->waiting) || !nvme_enter(q))
+		return;
+	udrv_list_for_each_entry_safe(m, next, &q->waiting, link)
+		if (nvme_has_passed(q->now, m->since, m->delay))
+			send_again(q, m);
+	if (q->tail != q->rung)
+		nvme_ring_sq(q);
+	nvme_leave(q);
+	udrv_list_for_each_entry(m, &q->waiting, link) {
+		const uint32_t waited = q->now - m->since;
+		const uint32_t left = waited < m->delay ? m->delay - waited : 1;
+
+		if (left < q->look_after)
+			q->look_after = left;
+	}
+}
+
 void nvme_look_for_late(struct udrv_nvme_queue *q)
 {
 	struct nvme_moved *m;
 
 	q->checked = q->now;
+	q->look_after = nvme_look_interval(q);
 	/* The admin queue's are looked for by those who wait for them. */
 	if (!q->qid)
 		return;
 	for (uint32_t i = 0; i <= q->mask; i++)
-		if (!is_unsent(q, i))
-			look_at(q, &q->trackers[i]);
+		if (!nvme_is_unsent(q, i))
+			look_at(q, &q->trackers[i], &q->sq[i]);
 	udrv_list_for_each_entry(m, &q->moved, link)
-		look_at(q, &m->t);
+		look_at(q, &m->t, &m->sqe);
+	look_at_waiting(q);
 }
 
 static void save(struct udrv_nvme_queue *q, const struct nvme_command *c, bool sent,
@@ -61,7 +113,7 @@ static void save(struct udrv_nvme_queue *q, const struct nvme_command *c, bool s
 	to->sent = sent;
 }
 
-/* The oldest first: those aside, then round from the tail. */
+/* The oldest first: those aside, then round from the tail; at last those that wait. */
 static unsigned int save_all(struct udrv_nvme_queue *q, struct nvme_saved *all)
 {
 	unsigned int count = 0;
@@ -75,8 +127,10 @@ static unsigned int save_all(struct udrv_nvme_queue *q, struct nvme_saved *all)
 		const struct nvme_command c = {&q->trackers[slot], &q->sq[slot], NULL};
 
 		if (c.t->done)
-			save(q, &c, !is_unsent(q, slot), &all[count++]);
+			save(q, &c, !nvme_is_unsent(q, slot), &all[count++]);
 	}
+	udrv_list_for_each_entry_safe(m, next, &q->waiting, link)
+		save(q, &(struct nvme_command){&m->t, &m->sqe, m}, false, &all[count++]);
 	return count;
 }
 
@@ -104,14 +158,25 @@ unsigned int nvme_end_all(struct udrv_nvme_queue *q, uint32_t sent, uint32_t uns
  * What was not sent yet has not been tried. A command that makes the controller fail each time must
  * not do so for ever.
  */
-static bool is_given_up(const struct udrv_nvme_queue *q, const struct nvme_saved *saved,
-			bool innocent)
+static bool is_given_up(struct udrv_nvme_queue *q, struct nvme_saved *saved, bool innocent)
 {
-	const struct nvme_tracker *t = &saved->t;
+	struct nvme_tracker *t = &saved->t;
 
+	if (nvme_is_for_other(q, t, &saved->sqe)) {
+		t->flags |= NVME_T_STALE;
+		return true;
+	}
 	if (!saved->sent)
 		return false;
 	return t->flags & NVME_T_ONCE || (!innocent && t->retries >= q->nvme->options.retries);
+}
+
+/* Why one that is not sent again ends. */
+static uint32_t fate_of(const struct nvme_tracker *t)
+{
+	if (!(t->flags & NVME_T_STALE))
+		return NVME_SC_HOST_ABORTED;
+	return t->flags & NVME_T_TRIED ? NVME_SC_HOST_NS_CHANGED : NVME_SC_HOST_PATHING;
 }
 
 /* The controller begins anew, and so does the queue. Callbacks last: they may put new commands. */
@@ -133,7 +198,7 @@ static unsigned int resend_all(struct udrv_nvme_queue *q, bool innocent)
 	nvme_callbacks_begin();
 	for (unsigned int i = 0; i < count; i++)
 		if (q->saved[i].t.done)
-			called += end_saved(q, &q->saved[i], NVME_SC_HOST_ABORTED);
+			called += end_saved(q, &q->saved[i], fate_of(&q->saved[i].t));
 	nvme_callbacks_end();
 	return called;
 }

@@ -21,11 +21,21 @@ static bool is_size_sane(uint64_t blocks, unsigned int shift)
 	return blocks && blocks <= (uint64_t)INT64_MAX >> shift;
 }
 
+/* What Identify tells of a namespace that is there. */
+struct told {
+	const struct nvme_id_ns *id;
+	uint8_t uuid[16]; /* zeroes: it has none, or is known by another identifier */
+	bool no_uuid;	  /* it could not be read */
+	bool by_reset;	  /* nobody has said that it has changed */
+};
+
 /* A namespace, and what its number meant before. */
 struct namespace
 {
 	struct udrv_nvme_ns ns;
-	uint8_t nguid[16], eui64[8];
+	uint8_t nguid[16], eui64[8], uuid[16];
+	bool no_uuid;
+	uint64_t changed_ms; /* when the number came to mean it; 0: it always has */
 	unsigned int changes;
 	struct namespace *older;
 };
@@ -57,11 +67,13 @@ static uint32_t most_blocks(const struct udrv_nvme *nvme, const struct udrv_nvme
 }
 
 static struct namespace describe(const struct udrv_nvme *nvme, uint32_t nsid,
-				 const struct nvme_id_ns *id)
+				 const struct told *told)
 {
-	struct namespace now = {.ns = {.nsid = nsid}};
+	const struct nvme_id_ns *id = told->id;
+	struct namespace now = {.ns = {.nsid = nsid}, .no_uuid = told->no_uuid};
 	struct udrv_nvme_ns *ns = &now.ns;
 
+	memcpy(now.uuid, told->uuid, sizeof(now.uuid));
 	memcpy(now.nguid, id->nguid, sizeof(now.nguid));
 	memcpy(now.eui64, id->eui64, sizeof(now.eui64));
 	fill_format(ns, id);
@@ -79,17 +91,36 @@ static struct namespace describe(const struct udrv_nvme *nvme, uint32_t nsid,
 	return now;
 }
 
+static bool is_zero(const uint8_t *bytes, size_t len)
+{
+	while (len && !bytes[len - 1])
+		len--;
+	return !len;
+}
+
+static bool has_identifier(const struct namespace *n)
+{
+	return !is_zero(n->nguid, sizeof(n->nguid)) || !is_zero(n->eui64, sizeof(n->eui64)) ||
+	       !is_zero(n->uuid, sizeof(n->uuid));
+}
+
+static bool has_same_identifiers(const struct namespace *a, const struct namespace *b)
+{
+	if (memcmp(a->nguid, b->nguid, sizeof(a->nguid)) != 0 ||
+	    memcmp(a->eui64, b->eui64, sizeof(a->eui64)) != 0)
+		return false;
+	return a->no_uuid || b->no_uuid || !memcmp(a->uuid, b->uuid, sizeof(a->uuid));
+}
+
 /*
  * The same disk, with blocks of the same kind: then other threads may go on with it. What they look
  * at without a lock never changes otherwise, but for the size and the limits.
  */
 static bool is_same(const struct namespace *a, const struct namespace *b)
 {
-	return !memcmp(a->nguid, b->nguid, sizeof(a->nguid)) &&
-	       !memcmp(a->eui64, b->eui64, sizeof(a->eui64)) &&
-	       a->ns.block_shift == b->ns.block_shift && a->ns.metadata == b->ns.metadata &&
-	       a->ns.extended == b->ns.extended && a->ns.pi_type == b->ns.pi_type &&
-	       a->ns.usable == b->ns.usable;
+	return has_same_identifiers(a, b) && a->ns.block_shift == b->ns.block_shift &&
+	       a->ns.metadata == b->ns.metadata && a->ns.extended == b->ns.extended &&
+	       a->ns.pi_type == b->ns.pi_type && a->ns.usable == b->ns.usable;
 }
 
 static void set_size(struct udrv_nvme_ns *ns, uint64_t blocks)
@@ -117,6 +148,14 @@ static unsigned int place_of(const struct nvme_namespaces *all, uint32_t nsid)
 	return i;
 }
 
+static uint64_t clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
 /* ns_lock. A new one, in the place of @old or, without one, at @at: 0, -ENOMEM. */
 static int put_new(struct nvme_namespaces *all, unsigned int at, struct namespace *old,
 		   const struct namespace *now)
@@ -128,6 +167,7 @@ static int put_new(struct nvme_namespaces *all, unsigned int at, struct namespac
 	*fresh = *now;
 	fresh->older = old;
 	if (old) {
+		fresh->changed_ms = clock_ms();
 		fresh->changes = old->changes + 1;
 	} else {
 		for (unsigned int i = all->count++; i > at; i--)
@@ -137,8 +177,16 @@ static int put_new(struct nvme_namespaces *all, unsigned int at, struct namespac
 	return 0;
 }
 
+/* Nothing but its size tells it from others, and that is another one without a word. */
+static bool is_doubtful(const struct namespace *old, const struct namespace *now,
+			const struct told *told)
+{
+	return told->by_reset && old->ns.blocks && old->ns.blocks != now->ns.blocks &&
+	       !has_identifier(now);
+}
+
 /* ns_lock. 0, -ENOMEM, -ENOSPC: it is ignored. */
-static int take_over(struct udrv_nvme *nvme, uint32_t nsid, const struct nvme_id_ns *id)
+static int take_over(struct udrv_nvme *nvme, uint32_t nsid, const struct told *told)
 {
 	struct nvme_namespaces *all = &nvme->namespaces;
 	const unsigned int at = place_of(all, nsid);
@@ -147,13 +195,13 @@ static int take_over(struct udrv_nvme *nvme, uint32_t nsid, const struct nvme_id
 	struct namespace *old = known ? namespace_of(known) : NULL;
 	struct namespace now;
 
-	if (!id->nsze) { /* it is gone, or not active: 5.15.2.1 */
+	if (!told->id->nsze) { /* it is gone, or not active: 5.15.2.1 */
 		if (old)
 			set_size(&old->ns, 0);
 		return 0;
 	}
-	now = describe(nvme, nsid, id);
-	if (old && is_same(old, &now)) {
+	now = describe(nvme, nsid, told);
+	if (old && is_same(old, &now) && !is_doubtful(old, &now, told)) {
 		refresh(&old->ns, &now.ns);
 		return 0;
 	}
@@ -161,6 +209,7 @@ static int take_over(struct udrv_nvme *nvme, uint32_t nsid, const struct nvme_id
 		return all->count < NVME_NS_MAX ? put_new(all, at, NULL, &now) : -ENOSPC;
 	/* Who has the old one must not write to what is there now. */
 	set_size(&old->ns, 0);
+	__atomic_store_n(&nvme->ns_changed, true, __ATOMIC_RELEASE);
 	if (old->changes == CHANGES_MAX)
 		return -ENOSPC;
 	udrv_dev_notice(nvme->dev, "namespace %u is another one now, or has blocks of another kind",
@@ -190,6 +239,36 @@ static int identify(struct udrv_nvme *nvme, uint32_t nsid, struct nvme_id_ns *id
 	return ret;
 }
 
+/* 5.15.2.4: descriptors of a type, a length, two bytes, and that many; one of no length ends them.
+ */
+static void find_uuid(const uint8_t *list, uint8_t *uuid)
+{
+	for (size_t at = 0; at + 4 + 16 <= NVME_IDENTIFY_SIZE && list[at + 1];
+	     at += 4u + list[at + 1])
+		if (list[at] == NVME_NIDT_UUID && list[at + 1] == 16)
+			memcpy(uuid, list + at + 4, 16);
+}
+
+/* Of those that have no other identifier. 0, also if there is none; negative errno. */
+static int read_uuid(struct udrv_nvme *nvme, uint32_t nsid, struct told *told, bool own)
+{
+	uint8_t *list;
+	int ret;
+
+	if (nvme->vs < NVME_VS(1u, 3u, 0u) || !is_zero(told->id->nguid, sizeof(told->id->nguid)) ||
+	    !is_zero(told->id->eui64, sizeof(told->id->eui64)))
+		return 0;
+	list = malloc(NVME_IDENTIFY_SIZE);
+	if (!list)
+		return -ENOMEM;
+	ret = nvme_admin_identify(nvme, NVME_CNS_NS_DESCRIPTORS, nsid, list, own);
+	if (!ret)
+		find_uuid(list, told->uuid);
+	told->no_uuid = ret > 0 && !says_gone(ret);
+	free(list);
+	return ret < 0 ? ret : 0;
+}
+
 /* 0, or negative errno: -ENOSPC, it is ignored. */
 static int update(struct udrv_nvme *nvme, uint32_t nsid, bool own, unsigned int *patience)
 {
@@ -205,10 +284,14 @@ static int update(struct udrv_nvme *nvme, uint32_t nsid, bool own, unsigned int 
 			      udrv_nvme_status_text((uint32_t)ret));
 		ret = 0;
 	} else if (ret >= 0) {
+		struct told told = {.id = id, .by_reset = own};
+
 		if (ret)
 			memset(id, 0, sizeof(*id));
+		ret = id->nsze ? read_uuid(nvme, nsid, &told, own) : 0;
 		pthread_mutex_lock(&nvme->ns_lock);
-		ret = take_over(nvme, nsid, id);
+		if (!ret)
+			ret = take_over(nvme, nsid, &told);
 		pthread_mutex_unlock(&nvme->ns_lock);
 	}
 	free(id);
@@ -302,6 +385,23 @@ int nvme_ns_scan(struct udrv_nvme *nvme, bool own)
 	if (ret < 0)
 		udrv_dev_err(nvme->dev, "cannot read the namespaces: %s", strerror(-ret));
 	return ret;
+}
+
+bool nvme_ns_is_other(struct udrv_nvme *nvme, uint32_t nsid, uint32_t age_ms)
+{
+	const struct namespace *n = NULL;
+	unsigned int at;
+	bool other;
+
+	if (!__atomic_load_n(&nvme->ns_changed, __ATOMIC_ACQUIRE))
+		return false;
+	pthread_mutex_lock(&nvme->ns_lock);
+	at = place_of(&nvme->namespaces, nsid);
+	if (at < nvme->namespaces.count && nvme->namespaces.ns[at]->nsid == nsid)
+		n = namespace_of(nvme->namespaces.ns[at]);
+	other = n && n->changed_ms && age_ms >= clock_ms() - n->changed_ms;
+	pthread_mutex_unlock(&nvme->ns_lock);
+	return other;
 }
 
 void nvme_ns_free(struct udrv_nvme *nvme)

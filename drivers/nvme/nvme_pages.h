@@ -30,9 +30,16 @@ json_object *nvme_json_errors(const struct nvme_error_entry *entries, unsigned i
 void nvme_print_firmware(FILE *out, const char *device, const struct nvme_firmware_slots *log);
 json_object *nvme_json_firmware(const char *device, const struct nvme_firmware_slots *log);
 
+/* human: with the bits of the status */
+void nvme_print_sanitize(FILE *out, const struct nvme_sanitize_status *log, bool human);
+json_object *nvme_json_sanitize(const char *device, const struct nvme_sanitize_status *log);
+
 /* NVME_NS_LIST_ENTRIES numbers; 0: none */
 void nvme_print_ns_list(FILE *out, const uint32_t *list);
 json_object *nvme_json_ns_list(const uint32_t *list);
+
+void nvme_print_ctrl_list(FILE *out, const struct nvme_ctrl_list *list);
+json_object *nvme_json_ctrl_list(const struct nvme_ctrl_list *list);
 
 /* A line of list. */
 void nvme_print_list_head(FILE *out);

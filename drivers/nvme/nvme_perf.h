@@ -7,7 +7,7 @@
 
 #include <json-c/json.h>
 
-#include "nvme_hist.h"
+#include <udrv/hist.h>
 #include "nvme_verbs.h"
 
 /* As given, with defaults. */
@@ -61,7 +61,7 @@ struct perf_thread {
 	uint64_t left;		   /* I/Os to start; UINT64_MAX: no end */
 	unsigned int in_flight;
 	uint64_t done; /* atomic: I/Os that have ended */
-	struct nvme_hist read, write;
+	struct udrv_hist read, write;
 	int error;	     /* the first status or errno */
 	uint64_t mismatches; /* blocks */
 	double cpu_seconds;

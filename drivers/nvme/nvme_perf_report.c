@@ -12,8 +12,8 @@
 
 static const struct {
 	const char *name;
-	unsigned int per_10000;
-} percentiles[] = {{"p50", 5000}, {"p90", 9000}, {"p99", 9900}, {"p99.9", 9990}};
+	unsigned int permille;
+} percentiles[] = {{"p50", 500}, {"p90", 900}, {"p99", 990}, {"p99.9", 999}};
 
 void perf_print_head(const struct perf *perf)
 {
@@ -34,11 +34,11 @@ void perf_print_progress(const struct perf *perf, unsigned int second, double io
 	(void)fflush(perf->out);
 }
 
-static void gather(const struct perf *perf, bool write, struct nvme_hist *sum)
+static void gather(const struct perf *perf, bool write, struct udrv_hist *sum)
 {
-	nvme_hist_init(sum);
+	memset(sum, 0, sizeof(*sum));
 	for (uint64_t i = 0; i < perf->o.threads; i++)
-		nvme_hist_add(sum, write ? &perf->thread[i].write : &perf->thread[i].read);
+		udrv_hist_add(sum, write ? &perf->thread[i].write : &perf->thread[i].read);
 }
 
 static uint64_t mismatches(const struct perf *perf)
@@ -69,25 +69,27 @@ static double to_ns(const struct perf *perf, uint64_t cycles)
 	return (double)cycles * perf->ns_per_cycle;
 }
 
-static void print_kind(const struct perf *perf, const char *name, const struct nvme_hist *h)
+static void print_kind(const struct perf *perf, const char *name, const struct udrv_hist *h)
 {
-	double iops = per_second(perf, h->count);
+	const uint64_t count = udrv_hist_count(h);
+	const double iops = per_second(perf, count);
 
-	if (!h->count)
+	if (!count)
 		return;
 	(void)fprintf(perf->out,
 		      "%-6s %.0f IOPS, %.1f MiB/s, %" PRIu64 " I/Os in %.2f s\n"
 		      "       latency in us: min %.2f, mean %.2f",
-		      name, iops, iops * (double)perf->o.block_size / MIB, h->count, perf->seconds,
-		      to_ns(perf, h->min) / 1e3, to_ns(perf, h->sum) / 1e3 / (double)h->count);
+		      name, iops, iops * (double)perf->o.block_size / MIB, count, perf->seconds,
+		      to_ns(perf, udrv_hist_percentile(h, 0)) / 1e3,
+		      to_ns(perf, h->sum) / 1e3 / (double)count);
 	for (size_t i = 0; i < NVME_COUNT(percentiles); i++)
 		(void)fprintf(perf->out, ", %s %.2f", percentiles[i].name,
-			      to_ns(perf, nvme_hist_percentile(h, percentiles[i].per_10000)) / 1e3);
+			      to_ns(perf, udrv_hist_percentile(h, percentiles[i].permille)) / 1e3);
 	(void)fprintf(perf->out, ", max %.2f\n", to_ns(perf, h->max) / 1e3);
 }
 
-static void print_text(const struct perf *perf, const struct nvme_hist *read,
-		       const struct nvme_hist *write)
+static void print_text(const struct perf *perf, const struct udrv_hist *read,
+		       const struct udrv_hist *write)
 {
 	print_kind(perf, "read:", read);
 	print_kind(perf, "write:", write);
@@ -105,27 +107,28 @@ static void add_double(json_object *o, const char *key, double value)
 	(void)json_object_object_add(o, key, json_object_new_double_s(value, text));
 }
 
-static json_object *json_kind(const struct perf *perf, const struct nvme_hist *h)
+static json_object *json_kind(const struct perf *perf, const struct udrv_hist *h)
 {
 	json_object *o = json_object_new_object();
 	json_object *latency = json_object_new_object();
-	double iops = per_second(perf, h->count);
+	const uint64_t count = udrv_hist_count(h);
+	const double iops = per_second(perf, count);
 
-	nvme_json_number(o, "ios", h->count);
+	nvme_json_number(o, "ios", count);
 	add_double(o, "iops", iops);
 	add_double(o, "bytes_per_second", iops * (double)perf->o.block_size);
-	add_double(latency, "min", h->count ? to_ns(perf, h->min) : 0);
-	add_double(latency, "mean", h->count ? to_ns(perf, h->sum) / (double)h->count : 0);
+	add_double(latency, "min", to_ns(perf, udrv_hist_percentile(h, 0)));
+	add_double(latency, "mean", count ? to_ns(perf, h->sum) / (double)count : 0);
 	for (size_t i = 0; i < NVME_COUNT(percentiles); i++)
 		add_double(latency, percentiles[i].name,
-			   to_ns(perf, nvme_hist_percentile(h, percentiles[i].per_10000)));
+			   to_ns(perf, udrv_hist_percentile(h, percentiles[i].permille)));
 	add_double(latency, "max", to_ns(perf, h->max));
 	(void)json_object_object_add(o, "latency_ns", latency);
 	return o;
 }
 
-static void print_json(const struct perf *perf, const struct nvme_hist *read,
-		       const struct nvme_hist *write)
+static void print_json(const struct perf *perf, const struct udrv_hist *read,
+		       const struct udrv_hist *write)
 {
 	json_object *o = json_object_new_object();
 
@@ -147,7 +150,7 @@ static void print_json(const struct perf *perf, const struct nvme_hist *read,
 
 void perf_report(const struct perf *perf)
 {
-	struct nvme_hist read, write;
+	struct udrv_hist read, write;
 
 	gather(perf, false, &read);
 	gather(perf, true, &write);

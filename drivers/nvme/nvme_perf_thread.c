@@ -112,7 +112,7 @@ static void slot_done(void *ctx, uint32_t status, uint32_t dw0)
 		failed(t, (int)status);
 		return;
 	}
-	nvme_hist_record(slot->write ? &t->write : &t->read, now - slot->start);
+	udrv_hist_record(slot->write ? &t->write : &t->read, now - slot->start);
 	__atomic_store_n(&t->done, t->done + 1, __ATOMIC_RELAXED);
 	if (t->perf->o.verify) {
 		if (!slot->write)
@@ -201,8 +201,6 @@ int perf_thread_init(struct perf_thread *t, struct perf *perf, unsigned int inde
 	t->left = UINT64_MAX;
 	if (perf->o.io_count)
 		t->left = share + (index < perf->o.io_count % perf->o.threads);
-	nvme_hist_init(&t->read);
-	nvme_hist_init(&t->write);
 	ret = alloc_slots(t);
 	return ret ? ret : udrv_nvme_queue_create(perf->nvme, &options, &t->q);
 }

@@ -100,6 +100,35 @@ json_object *nvme_json_ns_list(const uint32_t *list)
 	return o;
 }
 
+/* 4.11: the count is the controller's word. */
+static unsigned int controllers(const struct nvme_ctrl_list *list)
+{
+	return list->count < NVME_CTRL_LIST_MAX ? list->count : NVME_CTRL_LIST_MAX;
+}
+
+void nvme_print_ctrl_list(FILE *out, const struct nvme_ctrl_list *list)
+{
+	(void)fprintf(out, "num of ctrls present: %u\n", list->count);
+	for (unsigned int i = 0; i < controllers(list); i++)
+		(void)fprintf(out, "[%4u]:%#x\n", i, list->id[i]);
+}
+
+json_object *nvme_json_ctrl_list(const struct nvme_ctrl_list *list)
+{
+	json_object *o = json_object_new_object();
+	json_object *array = json_object_new_array();
+
+	nvme_json_number(o, "num_ctrl", list->count);
+	for (unsigned int i = 0; i < controllers(list); i++) {
+		json_object *ctrl = json_object_new_object();
+
+		nvme_json_number(ctrl, "ctrl_id", list->id[i]);
+		(void)json_object_array_add(array, ctrl);
+	}
+	(void)json_object_object_add(o, "ctrl_list", array);
+	return o;
+}
+
 /* list: the node is the device and the namespace, as the kernel's is nvme0n1. */
 
 #define NODE_MAX 64

@@ -45,15 +45,17 @@ int nvme_queue_init(struct udrv_nvme_queue *q, struct udrv_nvme *nvme, uint16_t 
 	q->qid = qid;
 	q->mask = entries - 1;
 	q->full_depth = entries - 1;
-	q->page_size = 1u << nvme->page_shift;
+	q->page_mask = (1u << nvme->page_shift) - 1;
 	q->sgl = nvme->sgl && qid;
 	q->fences = !nvme->membarrier;
 	q->timeout = nvme->options.io_timeout_ms;
+	q->look_after = nvme_look_interval(q);
 	q->sq_doorbell = doorbell(nvme, qid, false);
 	q->cq_doorbell = doorbell(nvme, qid, true);
 	q->efd = -1;
 	q->vector = -1;
 	udrv_init_list_head(&q->moved);
+	udrv_init_list_head(&q->waiting);
 	udrv_init_list_head(&q->spares);
 	q->trackers = nvme_zalloc(entries * sizeof(*q->trackers));
 	q->saved = calloc(entries, sizeof(*q->saved));
@@ -80,6 +82,7 @@ void nvme_queue_exit(struct udrv_nvme_queue *q)
 	udrv_list_for_each_entry_safe(m, next, &q->spares, link)
 		free(m);
 	nvme_lists_free(q);
+	nvme_cmb_give(q->nvme, q);
 	udrv_dma_free_coherent(q->dev, cq_bytes(q), q->cq, q->cq_iova);
 	udrv_dma_free_coherent(q->dev, sq_bytes(q), q->sq, q->sq_iova);
 	free(q->saved);

@@ -52,6 +52,8 @@ struct nvme_maps {
 #define NVME_T_MAPS	0x04u /* maps are to be undone */
 #define NVME_T_LIST	0x08u /* list is to be given back */
 #define NVME_T_TRIED	0x10u /* it was sent before: it may have been carried out */
+#define NVME_T_WAITS	0x20u /* to be sent again later: it is in no slot */
+#define NVME_T_STALE	0x40u /* its namespace was another one than the number means now */
 
 struct nvme_tracker {
 	udrv_nvme_done_t done; /* NULL: free */
@@ -60,19 +62,19 @@ struct nvme_tracker {
 		struct {
 			uint16_t cid;
 			uint8_t flags;
-			uint8_t retries;  /* so often it was sent again */
-			uint32_t started; /* by the queue's clock */
+			uint8_t retries; /* so often it was sent again */
 		};
 		uint32_t plain; /* is the cid for a command with neither flags nor retries */
-		uint64_t word;
 	};
 	struct nvme_maps *maps;
 	struct nvme_list *list;
-	uint8_t pad[24];
+	uint32_t started; /* by the queue's clock */
+	uint8_t pad[20];
 };
 _Static_assert(sizeof(struct nvme_tracker) == 64, "one cache line");
-_Static_assert(offsetof(struct nvme_tracker, started) == offsetof(struct nvme_tracker, word) + 4,
-	       "little-endian: bits 63:32");
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "plain has the cid in its low half, and what the controller shares is little-endian"
+#endif
 
 /* A page for a PRP list or an SGL segment; while it is free, what is in its beginning. */
 struct nvme_list {
@@ -80,9 +82,10 @@ struct nvme_list {
 	udrv_iova_t iova;
 };
 
-/* A command that is still in flight while its slot is another's. */
+/* A command that is still in flight while its slot is another's, or that waits. */
 struct nvme_moved {
-	struct udrv_list_head link; /* of q->moved, the oldest first */
+	struct udrv_list_head link; /* of q->moved, the oldest first, or q->waiting */
+	uint32_t since, delay;	    /* of one that waits: from when, and how long; ms */
 	struct nvme_tracker t;
 	struct nvme_sqe sqe;
 };
@@ -105,13 +108,14 @@ struct udrv_nvme_queue {
 	uint32_t depth; /* most in flight; 0 while it takes nothing */
 	uint32_t quick; /* as depth, or 0: reads and writes have to look at all that may be */
 	uint32_t now;	/* nvme_clock(), read now and then */
-	uint32_t page_size;
+	uint32_t page_mask; /* bytes of the controller's page, less one */
 	uint16_t qid;
 	bool sgl;
 	struct udrv_device *dev;
 	struct udrv_dma_window window;
 	uint32_t __udrv_iomem *sq_doorbell;
 	volatile uint32_t *sq_shadow, *sq_event; /* NVMe 1.4, 5.7; or NULL */
+	uint8_t __udrv_iomem *cmb;		 /* where the controller fetches from; NULL: sq */
 
 	/* What comes out of it. */
 	struct nvme_cqe *cq __attribute__((aligned(64)));
@@ -121,11 +125,12 @@ struct udrv_nvme_queue {
 	uint32_t __udrv_iomem *cq_doorbell;
 	volatile uint32_t *cq_shadow, *cq_event;
 	uint32_t inside;
-	uint32_t attention; /* NVME_Q_*; other threads set it */
-	uint32_t checked;   /* by the clock: what takes too long was looked for */
-	uint32_t timeout;   /* ms */
-	uint32_t idle;	    /* polls that found nothing */
-	bool fences;	    /* there is no membarrier() */
+	uint32_t attention;  /* NVME_Q_*; other threads set it */
+	uint32_t checked;    /* by the clock: what takes too long was looked for */
+	uint32_t timeout;    /* ms */
+	uint32_t look_after; /* ms between two looks */
+	uint32_t idle;	     /* polls that found nothing */
+	bool fences;	     /* there is no membarrier() */
 
 	/* The rest is seldom needed. */
 	struct udrv_nvme *nvme;
@@ -133,10 +138,13 @@ struct udrv_nvme_queue {
 	unsigned int full_depth;
 	unsigned int moved_count;
 	struct udrv_list_head moved;
-	struct udrv_list_head spares; /* places of those that were moved */
-	struct nvme_list *lists;      /* that are free */
-	struct nvme_saved *saved;     /* room for all in flight, while the rings begin anew */
+	struct udrv_list_head waiting; /* in flight, but not the controller's */
+	struct udrv_list_head spares;  /* places of those that were moved */
+	struct nvme_list *lists;       /* that are free */
+	struct nvme_saved *saved;      /* room for all in flight, while the rings begin anew */
 	udrv_iova_t sq_iova, cq_iova;
+	unsigned int cmb_page;
+	enum udrv_nvme_priority priority;
 	enum udrv_nvme_completion completion;
 	int efd; /* -1: it is polled */
 	int vector;
@@ -164,10 +172,16 @@ static inline bool nvme_has_passed(uint32_t now, uint32_t since, uint32_t span)
 	return now - since >= span;
 }
 
-/* Is it time to look for commands that take too long: four times within what they may take. */
+/* Four times within what a command may take, it is time to look for those that take too long. */
+static inline uint32_t nvme_look_interval(const struct udrv_nvme_queue *q)
+{
+	return q->timeout / 4 + 1;
+}
+
+/* Is it time to look for them, or for one that waits? */
 static inline bool nvme_should_look(const struct udrv_nvme_queue *q)
 {
-	return nvme_has_passed(q->now, q->checked, q->timeout / 4 + 1);
+	return nvme_has_passed(q->now, q->checked, q->look_after);
 }
 
 /* True: the rings are ours until nvme_leave(). */
@@ -188,6 +202,12 @@ static inline void nvme_leave(struct udrv_nvme_queue *q)
 	__atomic_store_n(&q->inside, q->inside - 1, __ATOMIC_RELEASE);
 }
 
+/* Is the slot between what was rung and the tail, so unknown to the controller? */
+static inline bool nvme_is_unsent(const struct udrv_nvme_queue *q, uint32_t slot)
+{
+	return ((slot - q->rung) & q->mask) < ((q->tail - q->rung) & q->mask);
+}
+
 /* 5.7: the doorbell itself is rung only if the controller's event index was passed. */
 static inline bool nvme_shadow(volatile uint32_t *shadow, const volatile uint32_t *event,
 			       uint32_t value)
@@ -200,9 +220,14 @@ static inline bool nvme_shadow(volatile uint32_t *shadow, const volatile uint32_
 	return (uint16_t)(value - *event - 1) < (uint16_t)(value - old);
 }
 
+/* nvme_cmb.c: what was put is copied to the controller's memory. */
+void nvme_cmb_copy(struct udrv_nvme_queue *q);
+
 /* Entered. */
 static inline void nvme_ring_sq(struct udrv_nvme_queue *q)
 {
+	if (nvme_unlikely(q->cmb))
+		nvme_cmb_copy(q);
 	q->rung = q->tail;
 	q->quick = 0; /* what is put next reads the clock */
 	if (nvme_likely(!q->sq_shadow) || nvme_shadow(q->sq_shadow, q->sq_event, q->tail))
@@ -234,7 +259,8 @@ static inline void nvme_put(struct udrv_nvme_queue *q, struct nvme_tracker *t, u
 {
 	t->done = done;
 	t->ctx = ctx;
-	t->word = cid | (uint64_t)flags << 16 | (uint64_t)q->now << 32;
+	t->plain = cid | (uint32_t)flags << 16;
+	t->started = q->now;
 	q->tail = (q->tail + 1) & q->mask;
 	q->in_flight++;
 }
@@ -284,7 +310,7 @@ bool nvme_complete_odd(struct udrv_nvme_queue *q, const struct nvme_cqe *cqe);
 
 /* nvme_late.c: attention is set: do what it asks for. How many callbacks were called. */
 unsigned int nvme_attend(struct udrv_nvme_queue *q);
-/* It is time to look for what takes too long. */
+/* It is time to look for what takes too long, and for what has waited long enough. */
 void nvme_look_for_late(struct udrv_nvme_queue *q);
 /* Everything in flight ends: with what was sent, and with what was not. How many callbacks. */
 unsigned int nvme_end_all(struct udrv_nvme_queue *q, uint32_t sent, uint32_t unsent);
@@ -301,10 +327,15 @@ struct nvme_command {
 	struct nvme_sqe *sqe;
 	struct nvme_moved *moved; /* or NULL: it is in its slot */
 };
+/* nvme_late.c: was it put for a namespace that the number does not mean any more? */
+bool nvme_is_for_other(struct udrv_nvme_queue *q, const struct nvme_tracker *t,
+		       const struct nvme_sqe *sqe);
 /* It is in flight no more; what it was is in *was, its buffers still mapped. */
 void nvme_take_out(struct udrv_nvme_queue *q, const struct nvme_command *c,
 		   struct nvme_tracker *was);
 void nvme_release_data(struct udrv_nvme_queue *q, const struct nvme_tracker *was);
+/* Out of its slot, to be sent again after a time in ms. 0, or -ENOMEM: it is where it was. */
+int nvme_postpone(struct udrv_nvme_queue *q, const struct nvme_command *c, uint32_t delay);
 /* In flight at the tail, where there is room, with all that it was. */
 void nvme_put_in(struct udrv_nvme_queue *q, const struct nvme_sqe *sqe,
 		 const struct nvme_tracker *was);

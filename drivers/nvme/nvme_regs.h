@@ -34,6 +34,7 @@
 #define NVME_REG_CMBLOC 0x38   /* 3.1.11 Controller Memory Buffer Location */
 #define NVME_REG_CMBSZ	0x3c   /* 3.1.12 Controller Memory Buffer Size */
 #define NVME_REG_CMBMSC 0x50   /* 3.1.16 Controller Memory Buffer Memory Space Control, 64 bits */
+#define NVME_REG_CMBSTS 0x58   /* 3.1.17 Controller Memory Buffer Status */
 #define NVME_REG_DBS	0x1000 /* 3.1.24, 3.1.25 doorbells */
 
 /* 3.1.1 */
@@ -62,6 +63,7 @@
 #define NVME_CC_CSS_NVM	     (0u << 4)
 #define NVME_CC_MPS(shift)   (((shift)-12u) << 7)
 #define NVME_CC_AMS_RR	     (0u << 11)
+#define NVME_CC_AMS_WRR	     (1u << 11) /* weighted, with an urgent class */
 #define NVME_CC_SHN_MASK     (3u << 14)
 #define NVME_CC_SHN_NORMAL   (1u << 14)
 #define NVME_CC_SHN_ABRUPT   (2u << 14)
@@ -88,9 +90,11 @@
 #define NVME_CMBLOC_OFST(loc) ((uint64_t)((loc) >> 12))		 /* in units of CMBSZ.SZU */
 #define NVME_CMBSZ_SQS	      0x01u				 /* may hold submission queues */
 #define NVME_CMBSZ_UNIT(sz)   (4096ull << 4 * ((sz) >> 8 & 0xf)) /* bytes */
+#define NVME_CMBSZ_SZU(sz)    ((unsigned int)((sz) >> 8 & 0xf))
 #define NVME_CMBSZ_SZ(sz)     ((uint64_t)((sz) >> 12))
 #define NVME_CMBMSC_CRE	      0x1ull
 #define NVME_CMBMSC_CMSE      0x2ull
+#define NVME_CMBSTS_CBAI      0x1u /* the base address cannot be */
 
 /* 3.1.24, 3.1.25: the submission queue's, then the completion queue's */
 #define NVME_DOORBELL(qid, is_cq, dstrd)                                                           \
@@ -163,6 +167,7 @@ _Static_assert(sizeof(struct nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_SC_ABORT_SQ_DELETED     0x008u
 #define NVME_SC_INVALID_NS	     0x00bu
 #define NVME_SC_SEQUENCE	     0x00cu
+#define NVME_SC_SANITIZE_FAILED	     0x01cu
 #define NVME_SC_SANITIZE_IN_PROGRESS 0x01du
 #define NVME_SC_NS_WRITE_PROTECTED   0x020u
 #define NVME_SC_LBA_RANGE	     0x080u
@@ -170,12 +175,20 @@ _Static_assert(sizeof(struct nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_SC_NS_NOT_READY	     0x082u
 #define NVME_SC_FORMAT_IN_PROGRESS   0x084u
 /* 4.6.1.2.2 command specific */
-#define NVME_SC_CQ_INVALID     0x100u
-#define NVME_SC_QID_INVALID    0x101u
-#define NVME_SC_ABORT_LIMIT    0x103u
-#define NVME_SC_AER_LIMIT      0x105u
-#define NVME_SC_BAD_ATTRIBUTES 0x180u
-#define NVME_SC_READ_ONLY      0x182u
+#define NVME_SC_CQ_INVALID	      0x100u
+#define NVME_SC_QID_INVALID	      0x101u
+#define NVME_SC_ABORT_LIMIT	      0x103u
+#define NVME_SC_AER_LIMIT	      0x105u
+#define NVME_SC_FW_SLOT		      0x106u
+#define NVME_SC_FW_IMAGE	      0x107u
+#define NVME_SC_FW_NEEDS_CONVENTIONAL 0x10bu /* done; a conventional reset activates it */
+#define NVME_SC_FW_NEEDS_SUBSYSTEM    0x110u /* an NVM subsystem reset */
+#define NVME_SC_FW_NEEDS_RESET	      0x111u /* any controller level reset */
+#define NVME_SC_FW_TOO_LONG	      0x112u /* an activation now would take longer than MTFA */
+#define NVME_SC_FW_PROHIBITED	      0x113u
+#define NVME_SC_FW_OVERLAP	      0x114u
+#define NVME_SC_BAD_ATTRIBUTES	      0x180u
+#define NVME_SC_READ_ONLY	      0x182u
 /* 4.6.1.2.3 media and data integrity */
 #define NVME_SC_WRITE_FAULT	0x280u
 #define NVME_SC_READ_ERROR	0x281u
@@ -188,6 +201,9 @@ _Static_assert(sizeof(struct nvme_cqe) == 16, "4.6: 16 bytes");
 /* 4.6.1.2.4 path related: what the host itself reports of a command without an answer */
 #define NVME_SC_HOST_PATHING 0x370u /* never given to the controller, or it is gone */
 #define NVME_SC_HOST_ABORTED 0x371u /* given up: whether it was carried out is unknown */
+/* likewise, of those left to the vendor: the number means another namespace by now, and whether it
+ * was carried out on the one before is unknown */
+#define NVME_SC_HOST_NS_CHANGED 0x3c0u
 
 /* 5 Admin Command Set: opcodes */
 enum nvme_admin_opcode {
@@ -230,6 +246,7 @@ enum nvme_opcode {
 #define NVME_CQ_IEN	      0x2u
 #define NVME_CQ_VECTOR(iv)    ((uint32_t)(iv) << 16)
 #define NVME_SQ_CQID(cqid)    ((uint32_t)(cqid) << 16)
+#define NVME_SQ_PRIO(qprio)   ((uint32_t)(qprio) << 1) /* 0 urgent, 1 high, 2 medium, 3 low */
 
 /* 5.2 Asynchronous Event Request: completion DW0 */
 #define NVME_AER_TYPE(dw0)     ((dw0)&7u)
@@ -242,6 +259,8 @@ enum nvme_opcode {
 #define NVME_AER_VENDOR	       7u
 #define NVME_AER_NS_CHANGED    0x00u /* of NOTICE */
 #define NVME_AER_FW_ACTIVATION 0x01u
+#define NVME_AER_SANITIZED     0x01u /* of IO_SPECIFIC */
+#define NVME_AER_SANITIZED_ND  0x02u /* 1.4: with unexpected deallocation */
 
 /* 5.15.1: CNS */
 enum nvme_cns {
@@ -256,6 +275,7 @@ enum nvme_cns {
 	NVME_CNS_CTRLS = 0x13,
 };
 #define NVME_IDENTIFY_SIZE 4096u
+#define NVME_NIDT_UUID	   3u /* 5.15.2.4 */
 
 /* 5.14.1: log identifiers */
 enum nvme_log {
@@ -281,6 +301,7 @@ enum nvme_feature {
 	NVME_FEAT_ATOMICITY = 0x0a,
 	NVME_FEAT_ASYNC_EVENT = 0x0b,
 	NVME_FEAT_TIMESTAMP = 0x0e,
+	NVME_FEAT_HOST_BEHAVIOR = 0x16,
 };
 /* 5.10.1 Get Features, Select; 5.21 Set Features, Save */
 #define NVME_FEAT_CURRENT   0u
@@ -288,10 +309,21 @@ enum nvme_feature {
 #define NVME_FEAT_SAVED	    2u
 #define NVME_FEAT_SUPPORTED 3u
 #define NVME_FEAT_SAVE	    0x80000000u
+/* 5.21.1.1: burst is log2 of commands, 7: no limit; weights are commands, 1 to 256 */
+#define NVME_ARBITRATION(burst, low, medium, high)                                                 \
+	(((uint32_t)(burst)&7u) | (((uint32_t)(low)-1u) & 0xffu) << 8 |                            \
+	 (((uint32_t)(medium)-1u) & 0xffu) << 16 | (((uint32_t)(high)-1u) & 0xffu) << 24)
 /* 5.21.1.11 */
 #define NVME_ASYNC_SMART_ALL	 0x001fu /* bits 4:0 of the critical warning */
 #define NVME_ASYNC_NS_CHANGED	 0x0100u
 #define NVME_ASYNC_FW_ACTIVATION 0x0200u
+
+/* 5.21.1.22 Host Behavior Support */
+struct nvme_host_behavior {
+	uint8_t acre; /* 1: it honours CRD */
+	uint8_t reserved1[511];
+};
+_Static_assert(sizeof(struct nvme_host_behavior) == 512, "5.21.1.22: 512 bytes");
 
 /* 5.15.2.2 Identify Controller, Figure "Power State Descriptor" */
 struct nvme_power_state {
@@ -426,6 +458,7 @@ _Static_assert(offsetof(struct nvme_id_ns, lbaf) == 128, "5.15.2.1: bytes 131:12
 #define NVME_NSFEAT_ATOMICS	   (1u << 1) /* nawun, nawupf and nacwu are defined */
 #define NVME_NSFEAT_OPTPERF	   (1u << 4) /* npwg and its kind are defined */
 #define NVME_FLBAS_INDEX(flbas)	   (((flbas)&0xfu) | ((flbas) >> 1 & 0x30u)) /* 6:5: 2.0 */
+#define NVME_FLBAS(index)	   (((index)&0xfu) | ((index) >> 4 & 3u) << 5)
 #define NVME_FLBAS_EXTENDED	   0x10u /* metadata at the end of each block */
 #define NVME_DPS_TYPE(dps)	   ((dps)&7u)
 #define NVME_DLFEAT_READ(dlfeat)   ((dlfeat)&7u) /* what deallocated blocks read as */
@@ -494,6 +527,15 @@ struct nvme_sanitize_status {
 };
 _Static_assert(sizeof(struct nvme_sanitize_status) == 512, "512 bytes");
 
+#define NVME_SSTAT_STATE(sstat)	 ((sstat)&7u)
+#define NVME_SSTAT_PASSES(sstat) ((sstat) >> 3 & 0x1fu)
+#define NVME_SSTAT_ERASED(sstat) ((sstat) >> 8 & 1u) /* nothing was written since */
+#define NVME_SSTAT_NEVER	 0u
+#define NVME_SSTAT_DONE		 1u
+#define NVME_SSTAT_RUNS		 2u
+#define NVME_SSTAT_FAILED	 3u
+#define NVME_SSTAT_DONE_NDAS	 4u /* without deallocation */
+
 /* 5.14.1.4 Changed Namespace List, 5.15.2.3 active namespaces: ascending, 0 ends it */
 #define NVME_NS_LIST_ENTRIES 1024u
 
@@ -517,6 +559,39 @@ _Static_assert(sizeof(struct nvme_dsm_range) == 16, "6.7: 16 bytes");
 /* 5.23 Format NVM: CDW10 */
 #define NVME_FORMAT_LBAF(index) (((uint32_t)(index)&0xfu) | ((uint32_t)(index) >> 4 & 3u) << 12)
 #define NVME_FORMAT_SES(ses)	((uint32_t)(ses) << 9)
+
+/* 5.24 Sanitize: CDW10; 5.15.2.2, SANICAP */
+#define NVME_SANITIZE_EXIT_FAILURE  1u
+#define NVME_SANITIZE_BLOCK_ERASE   2u
+#define NVME_SANITIZE_OVERWRITE	    3u
+#define NVME_SANITIZE_CRYPTO_ERASE  4u
+#define NVME_SANITIZE_ACTION(cdw10) ((cdw10)&7u)
+#define NVME_SANITIZE_AUSE	    (1u << 3)
+#define NVME_SANITIZE_PASSES(count) (((uint32_t)(count)&0xfu) << 4) /* 0: 16 */
+#define NVME_SANITIZE_OIPBP	    (1u << 8)
+#define NVME_SANITIZE_NDAS	    (1u << 9)
+#define NVME_SANICAP_CRYPTO_ERASE   (1u << 0)
+#define NVME_SANICAP_BLOCK_ERASE    (1u << 1)
+#define NVME_SANICAP_OVERWRITE	    (1u << 2)
+
+/* 5.20 Namespace Management, 5.19 Namespace Attachment: CDW10, SEL */
+#define NVME_NS_CREATE 0u
+#define NVME_NS_DELETE 1u
+#define NVME_NS_ATTACH 0u
+#define NVME_NS_DETACH 1u
+
+/* 4.11 Controller List: ascending */
+#define NVME_CTRL_LIST_MAX 2047u
+struct nvme_ctrl_list {
+	uint16_t count;
+	uint16_t id[NVME_CTRL_LIST_MAX];
+};
+_Static_assert(sizeof(struct nvme_ctrl_list) == 4096, "4.11: 4096 bytes");
+
+/* 5.11 Firmware Commit: CDW10 */
+#define NVME_COMMIT_SLOT(slot)	   ((uint32_t)(slot))
+#define NVME_COMMIT_ACTION(action) ((uint32_t)(action) << 3)
+#define NVME_FIRMWARE_SLOTS	   7u
 
 /* 5.1 Abort: completion DW0 */
 #define NVME_ABORT_NOT_DONE 0x1u

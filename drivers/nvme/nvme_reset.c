@@ -65,7 +65,8 @@ static void want(struct udrv_nvme *nvme, const char *why, bool asked)
 	pthread_mutex_unlock(&nvme->state_lock);
 	if (!begun)
 		return;
-	udrv_dev_warn(nvme->dev, "resetting the controller: %s", why);
+	if (why)
+		udrv_dev_warn(nvme->dev, "resetting the controller: %s", why);
 	(void)udrv_queue_work(nvme->wq, &nvme->reset_work);
 }
 
@@ -139,7 +140,8 @@ static void bury(struct udrv_nvme *nvme, int why)
 {
 	nvme_set_state(nvme, NVME_DEAD);
 	thaw(nvme, NVME_Q_DEAD);
-	udrv_dev_err(nvme->dev, "the controller was given up: %s", strerror(-why));
+	udrv_dev_err(nvme->dev, "the controller was given up: %s",
+		     why == -ENODEV ? "it is gone" : strerror(-why));
 	nvme_tell_later(nvme, UDRV_NVME_EVENT_DEAD);
 }
 
@@ -191,10 +193,14 @@ void nvme_tick_work(struct udrv_work_struct *work)
 	struct udrv_nvme *nvme = udrv_container_of(dwork, struct udrv_nvme, tick_work);
 	const uint32_t status = nvme_read32(nvme, NVME_REG_CSTS);
 
-	if (status == UINT32_MAX || udrv_device_gone(nvme->dev))
-		nvme_want_reset(nvme, "the device is gone");
+	/* One that is gone is given up, and that is said. */
+	if (udrv_device_gone(nvme->dev))
+		nvme_want_reset(nvme, NULL);
+	else if (status == UINT32_MAX)
+		nvme_want_reset(nvme, "its registers read as ones");
 	else if (status & NVME_CSTS_CFS)
 		nvme_want_reset(nvme, "it reports a fatal status");
+	(void)nvme_is_paused(nvme, nvme_clock());
 	nvme_admin_look(nvme);
 	pthread_mutex_lock(&nvme->queues_lock);
 	for (unsigned int qid = 1; qid <= NVME_QUEUES_MAX; qid++) {

@@ -10,7 +10,9 @@
 
 #include "nvme_ctrl.h"
 
-#define COMPLAINTS 16 /* about nonsense, then it is only counted */
+#define COMPLAINTS     16 /* about nonsense, then it is only counted */
+#define BACKOFF_MS     10 /* before the second retry where the controller does not say; then twice */
+#define BACKOFF_MAX_MS 1000 /* as much, and so on up to that */
 
 /* Used again, until the queue goes. */
 static struct nvme_moved *get_place(struct udrv_nvme_queue *q)
@@ -124,7 +126,8 @@ void nvme_put_in(struct udrv_nvme_queue *q, const struct nvme_sqe *sqe,
 	slot->cid = cid;
 	t->maps = was->maps;
 	t->list = was->list;
-	nvme_put(q, t, cid, was->flags & (uint8_t)~NVME_T_ABORTING, was->done, was->ctx);
+	nvme_put(q, t, cid, was->flags & (uint8_t) ~(NVME_T_ABORTING | NVME_T_WAITS), was->done,
+		 was->ctx);
 	t->retries = was->retries;
 }
 
@@ -133,7 +136,8 @@ static bool find_command(struct udrv_nvme_queue *q, uint16_t cid, struct nvme_co
 	struct nvme_tracker *t = &q->trackers[cid & q->mask];
 	struct nvme_moved *m;
 
-	if (t->done && t->cid == cid) {
+	/* One that was not shown by the doorbell cannot have been completed. */
+	if (t->done && t->cid == cid && !nvme_is_unsent(q, cid & q->mask)) {
 		*c = (struct nvme_command){t, &q->sq[cid & q->mask], NULL};
 		return true;
 	}
@@ -157,7 +161,8 @@ void nvme_take_out(struct udrv_nvme_queue *q, const struct nvme_command *c,
 		return;
 	udrv_list_del(&c->moved->link);
 	udrv_list_add(&c->moved->link, &q->spares);
-	q->moved_count--;
+	if (!(was->flags & NVME_T_WAITS))
+		q->moved_count--;
 }
 
 void nvme_release_data(struct udrv_nvme_queue *q, const struct nvme_tracker *was)
@@ -180,16 +185,60 @@ static bool may_retry(const struct udrv_nvme_queue *q, const struct nvme_tracker
 	return t->retries < q->nvme->options.retries;
 }
 
+/*
+ * 4.6.1, CRD: which of three times that the controller has told; not more than a command may take.
+ * Where it does not say, at once, as most such states are over then; after that ever later.
+ */
+static uint32_t delay_of(const struct udrv_nvme_queue *q, const struct nvme_tracker *t,
+			 uint32_t status)
+{
+	const uint32_t crd = NVME_STATUS_CRD(status);
+	uint32_t delay = 0;
+
+	if (crd)
+		delay = __atomic_load_n(&q->nvme->retry_ms[crd - 1], __ATOMIC_RELAXED);
+	if (delay)
+		return delay < q->timeout ? delay : q->timeout;
+	if (!t->retries)
+		return 0;
+	delay = t->retries < 8 ? (uint32_t)BACKOFF_MS << (t->retries - 1) : BACKOFF_MAX_MS;
+	return delay < BACKOFF_MAX_MS ? delay : BACKOFF_MAX_MS;
+}
+
+int nvme_postpone(struct udrv_nvme_queue *q, const struct nvme_command *c, uint32_t delay)
+{
+	struct nvme_moved *m = get_place(q);
+	struct nvme_tracker was;
+
+	if (!m)
+		return -ENOMEM;
+	m->t = *c->t;
+	m->t.flags = (uint8_t)((c->t->flags & ~NVME_T_ABORTING) | NVME_T_WAITS);
+	m->sqe = *c->sqe;
+	q->now = nvme_clock();
+	m->since = q->now;
+	m->delay = delay;
+	nvme_take_out(q, c, &was);
+	q->in_flight++; /* for its owner it is */
+	udrv_list_add_tail(&m->link, &q->waiting);
+	if (q->now - q->checked + delay < q->look_after)
+		q->look_after = q->now - q->checked + delay;
+	return 0;
+}
+
 static bool retry(struct udrv_nvme_queue *q, const struct nvme_command *c, uint32_t status)
 {
 	const struct nvme_sqe sqe = *c->sqe;
+	const uint32_t delay = delay_of(q, c->t, status);
 	struct nvme_tracker was;
 
-	if (!may_retry(q, c->t, status))
+	if (!may_retry(q, c->t, status) || nvme_is_for_other(q, c->t, c->sqe))
 		return false;
+	c->t->retries++;
+	c->t->flags |= NVME_T_TRIED;
+	if (delay && !nvme_postpone(q, c, delay))
+		return true;
 	nvme_take_out(q, c, &was);
-	was.retries++;
-	was.flags |= NVME_T_TRIED;
 	/* There is room for one more now, but for want of memory. */
 	if (nvme_make_room(q)) {
 		nvme_release_data(q, &was);
@@ -211,6 +260,13 @@ static void complain(struct udrv_nvme_queue *q, const struct nvme_cqe *cqe)
 			q->qid, cqe->cid, cqe->sq_id, cqe->sq_head, cqe->status >> 1);
 }
 
+/* What only the host says. */
+static bool is_hosts_own(uint32_t status)
+{
+	return status == NVME_SC_HOST_PATHING || status == NVME_SC_HOST_ABORTED ||
+	       status == NVME_SC_HOST_NS_CHANGED;
+}
+
 bool nvme_complete_odd(struct udrv_nvme_queue *q, const struct nvme_cqe *cqe)
 {
 	uint32_t status = cqe->status >> 1;
@@ -221,9 +277,7 @@ bool nvme_complete_odd(struct udrv_nvme_queue *q, const struct nvme_cqe *cqe)
 		complain(q, cqe);
 		return false;
 	}
-	/* These two are what the host says. */
-	if ((status & NVME_STATUS_MASK) == NVME_SC_HOST_PATHING ||
-	    (status & NVME_STATUS_MASK) == NVME_SC_HOST_ABORTED)
+	if (is_hosts_own(status & NVME_STATUS_MASK))
 		status = NVME_SC_INTERNAL | NVME_STATUS_DNR;
 	if (status && retry(q, &c, status))
 		return false;

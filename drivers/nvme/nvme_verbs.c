@@ -28,6 +28,11 @@ static const char *advice(unsigned int status)
 	case NVME_SC_LBA_RANGE:
 		return "id-ns shows the namespace's size as nsze";
 	case NVME_SC_SANITIZE_IN_PROGRESS:
+		return "sanitize-log shows how far it is; until it is over nothing is read or "
+		       "written";
+	case NVME_SC_SANITIZE_FAILED:
+		return "nothing is read or written until a sanitize succeeds, or the failure mode "
+		       "is left by sanitize --sanact exit-failure";
 	case NVME_SC_FORMAT_IN_PROGRESS:
 	case NVME_SC_NS_NOT_READY:
 		return "try again later";
@@ -37,6 +42,14 @@ static const char *advice(unsigned int status)
 	case NVME_SC_WRITE_FAULT:
 	case NVME_SC_READ_ERROR:
 		return "the medium is bad there; see error-log and smart-log";
+	case NVME_SC_FW_SLOT:
+		return "fw-log shows which slots there are; one may be read-only";
+	case NVME_SC_FW_IMAGE:
+		return "download the whole image by fw-download first; or the slot is empty";
+	case NVME_SC_FW_TOO_LONG:
+		return "let a reset activate it: --action 1 or 2";
+	case NVME_SC_FW_OVERLAP:
+		return "a part was given twice; begin again with the whole image";
 	case NVME_SC_HOST_PATHING:
 		return "it was not carried out; see the daemon's log";
 	case NVME_SC_HOST_ABORTED:
@@ -81,6 +94,20 @@ int nvme_verb_failed(int ret, const char *verb, FILE *err)
 	return ret;
 }
 
+int nvme_verb_refuse_in_use(struct udrv_nvme *nvme, const char *verb, FILE *err)
+{
+	struct udrv_nvme_info info;
+
+	udrv_nvme_get_info(nvme, &info);
+	if (!info.queues_made)
+		return 0;
+	(void)fprintf(err,
+		      "%s: the namespaces are in use: an export has I/O queues; say --force if its "
+		      "I/O may fail\n",
+		      verb);
+	return -EBUSY;
+}
+
 const struct udrv_nvme_ns *nvme_verb_ns(struct udrv_nvme *nvme, uint64_t nsid, const char *verb,
 					FILE *err)
 {
@@ -114,6 +141,22 @@ const struct udrv_verb nvme_verbs[] = {
 	{"smart-log", "[-n NSID] [-o FORMAT]", "health information", nvme_verb_smart_log, FREE},
 	{"error-log", "[-e ENTRIES] [-o FORMAT]", "the last errors", nvme_verb_error_log, FREE},
 	{"fw-log", PAGE_ARGS, "firmware slots", nvme_verb_fw_log, FREE},
+	{"list-ctrl", "[-n NSID] [-c FROM] [-o FORMAT]", "controllers of the subsystem",
+	 nvme_verb_list_ctrl, FREE},
+	{"create-ns", "-s BLOCKS -f FLBAS|-b BYTES", "make a namespace", nvme_verb_create_ns, FREE},
+	{"delete-ns", "-n NSID --force", "delete a namespace: its data is lost",
+	 nvme_verb_delete_ns, FREE},
+	{"attach-ns", "-n NSID [-c ID,...]", "attach a namespace to controllers",
+	 nvme_verb_attach_ns, FREE},
+	{"detach-ns", "-n NSID [-c ID,...] [--force]", "detach a namespace", nvme_verb_detach_ns,
+	 FREE},
+	{"fw-download", "[-f FILE] [-x BYTES] [-o DWORD]", "give it a firmware, to be committed",
+	 nvme_verb_fw_download, UDRV_VERB_DATA_IN | UDRV_VERB_DATA_FW | FREE},
+	{"fw-commit", "-a ACTION [-s SLOT] [--reset]", "store or activate a firmware",
+	 nvme_verb_fw_commit, FREE},
+	{"sanitize-log", "[-H] [-o FORMAT]", "how far a sanitize is", nvme_verb_sanitize_log, FREE},
+	{"sanitize", "-a ACTION --force [OPTION...]", "erase for good: all data is lost",
+	 nvme_verb_sanitize, FREE},
 	{"get-feature", "[-f ID] [-s SELECT] [-n NSID] [-H]", "show features",
 	 nvme_verb_get_feature, FREE},
 	{"set-feature", "-f ID -v VALUE [-n NSID] [-s]", "change a feature", nvme_verb_set_feature,

@@ -28,6 +28,18 @@ NVME_VERB(set_feature);
 /* nvme_verbs_admin.c */
 NVME_VERB(format);
 NVME_VERB(reset);
+/* nvme_verbs_sanitize.c */
+NVME_VERB(sanitize);
+NVME_VERB(sanitize_log);
+/* nvme_verbs_firmware.c */
+NVME_VERB(fw_download);
+NVME_VERB(fw_commit);
+/* nvme_verbs_ns.c */
+NVME_VERB(create_ns);
+NVME_VERB(delete_ns);
+NVME_VERB(attach_ns);
+NVME_VERB(detach_ns);
+NVME_VERB(list_ctrl);
 /* nvme_verbs_io.c */
 NVME_VERB(read);
 NVME_VERB(write);
@@ -47,6 +59,9 @@ struct udrv_nvme *nvme_verb_nvme(struct udrv_device *dev);
  * negative errno; 0 for 0, without a line.
  */
 int nvme_verb_failed(int ret, const char *verb, FILE *err);
+
+/* -EBUSY after a line if an export has I/O queues. */
+int nvme_verb_refuse_in_use(struct udrv_nvme *nvme, const char *verb, FILE *err);
 
 /* The namespace nsid, or for 0 the first there is; NULL after a line. */
 const struct udrv_nvme_ns *nvme_verb_ns(struct udrv_nvme *nvme, uint64_t nsid, const char *verb,

@@ -97,10 +97,8 @@ NVME_VERB(get_feature)
 		NVME_SHOW_ARGS(&show),
 	};
 	enum nvme_format format;
-	int ret = nvme_args_parse(argc, argv, args, NVME_COUNT(args), err);
+	int ret = nvme_show_parse(argc, argv, args, NVME_COUNT(args), &show, &format, err);
 
-	if (!ret)
-		ret = nvme_show_format(&show, argv[0], &format, err);
 	if (ret)
 		return ret;
 	if (id)

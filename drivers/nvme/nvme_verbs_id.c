@@ -30,10 +30,8 @@ NVME_VERB(id_ctrl)
 	const struct nvme_arg args[] = {NVME_SHOW_ARGS(&show)};
 	enum nvme_format format;
 	struct nvme_id_ctrl *id;
-	int ret = nvme_args_parse(argc, argv, args, NVME_COUNT(args), err);
+	int ret = nvme_show_parse(argc, argv, args, NVME_COUNT(args), &show, &format, err);
 
-	if (!ret)
-		ret = nvme_show_format(&show, argv[0], &format, err);
 	if (ret)
 		return ret;
 	id = identify(nvme_verb_nvme(dev), NVME_CNS_CTRL, 0, argv[0], err, &ret);
@@ -63,10 +61,8 @@ NVME_VERB(id_ns)
 	const struct udrv_nvme_ns *ns;
 	enum nvme_format format;
 	struct nvme_id_ns *id;
-	int ret = nvme_args_parse(argc, argv, args, NVME_COUNT(args), err);
+	int ret = nvme_show_parse(argc, argv, args, NVME_COUNT(args), &show, &format, err);
 
-	if (!ret)
-		ret = nvme_show_format(&show, argv[0], &format, err);
 	if (ret)
 		return ret;
 	if (!nsid) {
@@ -101,10 +97,8 @@ NVME_VERB(list_ns)
 	};
 	enum nvme_format format;
 	uint32_t *list;
-	int ret = nvme_args_parse(argc, argv, args, NVME_COUNT(args), err);
+	int ret = nvme_show_parse(argc, argv, args, NVME_COUNT(args), &show, &format, err);
 
-	if (!ret)
-		ret = nvme_show_format(&show, argv[0], &format, err);
 	if (!ret && !from) {
 		(void)fprintf(err, "%s: namespaces are numbered from 1\n", argv[0]);
 		ret = -EINVAL;
@@ -156,10 +150,8 @@ NVME_VERB(list)
 	const struct nvme_arg args[] = {NVME_SHOW_ARGS(&show)};
 	json_object *devices = NULL, *o;
 	enum nvme_format format;
-	int ret = nvme_args_parse(argc, argv, args, NVME_COUNT(args), err);
+	int ret = nvme_show_parse(argc, argv, args, NVME_COUNT(args), &show, &format, err);
 
-	if (!ret)
-		ret = nvme_show_format(&show, argv[0], &format, err);
 	if (!ret && format == NVME_SHOW_BINARY) {
 		(void)fprintf(err, "%s: there is no binary form of this\n", argv[0]);
 		ret = -EINVAL;

@@ -19,10 +19,8 @@ NVME_VERB(smart_log)
 	};
 	struct nvme_smart log = {0};
 	enum nvme_format format;
-	int ret = nvme_args_parse(argc, argv, args, NVME_COUNT(args), err);
+	int ret = nvme_show_parse(argc, argv, args, NVME_COUNT(args), &show, &format, err);
 
-	if (!ret)
-		ret = nvme_show_format(&show, argv[0], &format, err);
 	if (ret)
 		return ret;
 	ret = udrv_nvme_get_log(nvme_verb_nvme(dev), NVME_LOG_SMART, (uint32_t)nsid, &log,
@@ -52,10 +50,8 @@ NVME_VERB(error_log)
 	struct nvme_error_entry *entries;
 	enum nvme_format format;
 	uint64_t most;
-	int ret = nvme_args_parse(argc, argv, args, NVME_COUNT(args), err);
+	int ret = nvme_show_parse(argc, argv, args, NVME_COUNT(args), &show, &format, err);
 
-	if (!ret)
-		ret = nvme_show_format(&show, argv[0], &format, err);
 	if (!ret && !count) {
 		(void)fprintf(err, "%s: --log-entries: at least 1\n", argv[0]);
 		ret = -EINVAL;
@@ -88,10 +84,8 @@ NVME_VERB(fw_log)
 	const struct nvme_arg args[] = {NVME_SHOW_ARGS(&show)};
 	struct nvme_firmware_slots log = {0};
 	enum nvme_format format;
-	int ret = nvme_args_parse(argc, argv, args, NVME_COUNT(args), err);
+	int ret = nvme_show_parse(argc, argv, args, NVME_COUNT(args), &show, &format, err);
 
-	if (!ret)
-		ret = nvme_show_format(&show, argv[0], &format, err);
 	if (ret)
 		return ret;
 	ret = udrv_nvme_get_log(nvme_verb_nvme(dev), NVME_LOG_FIRMWARE, NVME_NSID_ALL, &log,

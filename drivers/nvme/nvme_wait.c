@@ -92,12 +92,16 @@ static int make(struct udrv_nvme *nvme, const struct udrv_nvme_queue_options *op
 
 	if (entries < 0 || qid < 0)
 		return entries < 0 ? entries : qid;
+	if ((unsigned int)options->priority > UDRV_NVME_LOW)
+		return -EINVAL;
 	if (nvme->formatting)
 		return -EBUSY;
 	ret = nvme_queue_init(q, nvme, (uint16_t)qid, (unsigned int)entries);
 	if (ret)
 		return ret;
 	q->completion = options->completion;
+	q->priority = options->priority;
+	nvme_cmb_take(nvme, q);
 	take_vector(nvme, q);
 	ret = nvme_queue_tell(nvme, q, false);
 	if (!ret) {
@@ -313,8 +317,22 @@ static void wait_adaptively(struct udrv_nvme_queue *q, udrv_ktime_t end)
 	q->average_ns = (uint32_t)((7 * (int64_t)q->average_ns + took) / 8);
 }
 
+/* No longer than a command waits that is to be sent again. */
+static udrv_ktime_t not_beyond_waiting(const struct udrv_nvme_queue *q, udrv_ktime_t end)
+{
+	const uint32_t since = nvme_clock() - q->checked;
+	udrv_ktime_t due;
+
+	if (udrv_list_empty(&q->waiting))
+		return end;
+	due = udrv_ktime_get() +
+	      (int64_t)(since < q->look_after ? q->look_after - since : 1) * 1000000;
+	return due < end ? due : end;
+}
+
 static void wait_once(struct udrv_nvme_queue *q, udrv_ktime_t end)
 {
+	end = not_beyond_waiting(q, end);
 	switch (q->completion) {
 	case UDRV_NVME_POLLED:
 		(void)spin(q, SPIN_LOOK_NS);

@@ -16,7 +16,7 @@ trap 'rm -rf "$tmp"' EXIT
 "$objdump" -dr --no-show-raw-insn "$tmp/io.o" >"$tmp/listing"
 
 # What a function calls or jumps to, by the relocations or the disassembler's names. The ways of what is not
-# usual: rw_slowly, timeouts, and registers that are no memory. The doorbell is a 32-bit store to an
+# usual: read_slowly and write_slowly, timeouts, and registers that are no memory. The doorbell is a 32-bit store to an
 # address without an offset, in submit itself: the call of read, that of submit, then the store.
 awk -v cc="$*" '
 /^[0-9a-f]+ <.*>:$/ {
@@ -34,8 +34,7 @@ name == "" { next }
 /[ \t](call|jmp)[ \t]/ {
 	called = 1
 	target = $NF; gsub(/[<>]/, "", target); sub(/\+0x.*/, "", target)
-	if (/[ \t]call/ && target ~ /^rw_slowly/) calls[name] = calls[name] " " target
-	if (/[ \t]jmp/ && target ~ /^rw_slowly/) calls[name] = calls[name] " " target
+	if (target ~ /^(read|write)_slowly/) calls[name] = calls[name] " " target
 }
 /[ \t]movl?[ \t]+%(e[a-ds][xipb]|e[sd]i|r[0-9]+d),\(%r[a-z0-9]+\)$/ { stores[name]++ }
 END {
@@ -44,7 +43,7 @@ END {
 		for (i in list) {
 			target = list[i]
 			sub(/\.(isra|part|constprop).*/, "", target)
-			if (name ~ /read|write/ && target == "rw_slowly") { slow++; continue }
+			if (name ~ /read|write/ && target ~ /^(read|write)_slowly$/) { slow++; continue }
 			if (name ~ /submit/ && target ~ /^(nvme_look_for_late|udrv__io_write|udrv_nvme_submit)$/) continue
 			bad++; printf "%s: %s calls %s\n", cc, name, target
 		}

@@ -27,7 +27,7 @@ struct load {
 	unsigned int depth, size, write_percent;
 	double seconds;
 	uint64_t count; /* of requests; 0: until the time is over */
-	bool polled;
+	bool polled, end_at_error;
 
 	struct io_uring ring;
 	struct iovec *buffers;
@@ -110,6 +110,8 @@ static void take(struct load *l, const struct io_uring_cqe *cqe, bool more)
 	l->histogram[bucket_of(now_ns() - l->begun[slot])]++;
 	l->done++;
 	l->errors += cqe->res != (int)l->size;
+	if (l->errors && l->end_at_error)
+		return;
 	if (more && (!l->count || l->started < l->count))
 		submit(l, slot);
 }
@@ -177,15 +179,16 @@ static uint64_t size_of(int fd)
 static void usage(void)
 {
 	(void)printf("Usage: blk_load [-d DEPTH] [-s BYTES] [-w WRITE-PERCENT] [-t SECONDS | -n "
-		     "REQUESTS] [-p] DEVICE\n"
-		     "Random 4 KiB reads, one at a time, for a second; -p: polled\n");
+		     "REQUESTS] [-p] [-e] DEVICE\n"
+		     "Random 4 KiB reads, one at a time, for a second; -p: polled; -e: none after "
+		     "an error\n");
 }
 
 static void parse(struct load *l, int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "d:s:w:t:n:ph")) != -1) {
+	while ((c = getopt(argc, argv, "d:s:w:t:n:peh")) != -1) {
 		switch (c) {
 		case 'd':
 			l->depth = (unsigned int)strtoul(optarg, NULL, 10);
@@ -204,6 +207,9 @@ static void parse(struct load *l, int argc, char **argv)
 			break;
 		case 'p':
 			l->polled = true;
+			break;
+		case 'e':
+			l->end_at_error = true;
 			break;
 		default:
 			usage();

@@ -171,7 +171,7 @@ victim=0000:01:00.0
 check "bind what will be pulled" udrv bind --driver vfio-pci $victim
 check "drive it" udrv run ramdisk $victim --ublk --detach latency_us=500
 pid=$(daemon_pid $victim)
-blk_load -d 8 -t 60 $disk >/tmp/load 2>&1 &
+blk_load -e -d 8 -t 60 $disk >/tmp/load 2>&1 &
 load=$!
 check "the load runs" wait_for 300 grep -qE '^ *[1-9][0-9]{2}' /sys/block/ublkb0/stat
 echo unplug victim >/dev/lab

@@ -207,7 +207,7 @@ END_TEST
 
 START_TEST(commands_that_are_unknown_are_refused)
 {
-	static const uint8_t opcodes[] = {NVME_ADM_KEEP_ALIVE, NVME_ADM_DBBUF, 0x10, 0x81, 0xff};
+	static const uint8_t opcodes[] = {NVME_ADM_KEEP_ALIVE, NVME_ADM_DBBUF, 0x14, 0x81, 0xff};
 	struct udrv__nvme_cmd cmd = raw_identify(1, 0);
 
 	for (unsigned int i = 0; i < sizeof(opcodes); i++)

@@ -7,13 +7,19 @@
 #include <check.h>
 
 #include <udrv/completion.h>
+#include <udrv/delay.h>
 #include <udrv/device.h>
 #include <udrv/dma.h>
 #include <udrv/jiffies.h>
+#include <udrv/ktime.h>
 #include <udrv/log.h>
+#include <udrv/pci.h>
 
 #include "backend/model.h"
 #include "backend/model_nvme.h"
+#include "export/block_sync.h"
+#include "export/export.h"
+#include "export/watch.h"
 #include "nvme_driver.h"
 
 #include "support/suite.h"
@@ -402,7 +408,38 @@ START_TEST(an_identify_that_fails_costs_one_disk_at_most)
 }
 END_TEST
 
-START_TEST(a_disk_that_is_resized_is_told_of)
+static struct udrv_block *find_disk(const char *name)
+{
+	struct udrv_block *block = NULL;
+
+	while ((block = udrv_block_next(block)))
+		if (!strcmp(block->name, name))
+			return block;
+	return NULL;
+}
+
+/* The driver's thread makes it so. */
+static void await_disk(const char *name, bool there)
+{
+	const udrv_ktime_t end = udrv_ktime_get() + (udrv_ktime_t)SOON_MS * 1000000;
+
+	while (!find_disk(name) == there) {
+		ck_assert_msg(udrv_ktime_get() < end, "%s", name);
+		udrv_msleep(1);
+	}
+}
+
+static void await_size(const struct udrv_block *block, uint64_t size)
+{
+	const udrv_ktime_t end = udrv_ktime_get() + (udrv_ktime_t)SOON_MS * 1000000;
+
+	while (__atomic_load_n(&block->limits.size, __ATOMIC_RELAXED) != size) {
+		ck_assert(udrv_ktime_get() < end);
+		udrv_msleep(1);
+	}
+}
+
+START_TEST(a_disk_follows_its_namespaces_size)
 {
 	struct udrv_block *block = probe();
 	const uint64_t size = block->limits.size, blocks = size / 512;
@@ -410,50 +447,144 @@ START_TEST(a_disk_that_is_resized_is_told_of)
 	expect_line("nvme-n1 was made smaller");
 	ck_assert_int_eq(udrv__model_nvme_resize(dev, 1, blocks / 2), 0);
 	await_line("made smaller");
-	ck_assert_uint_eq(block->limits.size, size);
-	expect_line("nvme-n1 is there again as it was");
+	await_size(block, size / 2);
+	expect_line("nvme-n1 has grown");
 	ck_assert_int_eq(udrv__model_nvme_resize(dev, 1, blocks), 0);
-	await_line("as it was");
-	remove_driver();
-	ck_assert_int_eq(udrv__model_nvme_resize(dev, 1, blocks / 2), 0);
-	block = probe();
-	expect_line("and goes on with");
-	ck_assert_int_eq(udrv__model_nvme_resize(dev, 1, blocks), 0);
-	await_line("and goes on with");
-	ck_assert_uint_eq(block->limits.size, size / 2);
+	await_line("has grown");
+	await_size(block, size);
+	ck_assert_ptr_eq(find_disk("nvme-n1"), block);
 	remove_driver();
 }
 END_TEST
 
-START_TEST(a_disk_that_is_gone_is_told_of)
+START_TEST(a_disk_goes_and_comes_with_its_namespace)
 {
+	struct asked a = {.rq = {.op = UDRV_BLOCK_FLUSH, .done = request_done}};
 	struct udrv_block *block = probe();
+	const struct udrv_block_ops *ops = block->ops;
+	void *q = NULL;
 
+	ck_assert_int_eq(ops->queue_open(block, 0, &q), 0);
 	expect_line("disk nvme-n1 is gone");
 	ck_assert_int_eq(udrv__model_nvme_attach(dev, 1, false), 0);
 	await_line("is gone");
-	ck_assert_int_eq(ask_for(block, UDRV_BLOCK_FLUSH, 0, 0, NULL), -EINVAL);
-	expect_line("disk nvme-n1 is there again as it was");
+	await_disk("nvme-n1", false);
+	/* Who has a queue of it open hears of it. */
+	ck_assert_int_eq(ops->queue_rq(q, &a.rq), -EINVAL);
+	ops->queue_close(q);
 	ck_assert_int_eq(udrv__model_nvme_attach(dev, 1, true), 0);
-	await_line("as it was");
-	ck_assert_int_eq(ask_for(block, UDRV_BLOCK_FLUSH, 0, 0, NULL), 0);
+	await_disk("nvme-n1", true);
+	ck_assert_int_eq(ask_for(find_disk("nvme-n1"), UDRV_BLOCK_FLUSH, 0, 0, NULL), 0);
+	ck_assert_ptr_nonnull(find_disk("nvme-n2"));
 	remove_driver();
 }
 END_TEST
 
+/* _i: whether an event tells of it, or a reset finds it. */
 START_TEST(a_disk_does_not_become_another_one)
 {
+	struct asked a = {.rq = {.op = UDRV_BLOCK_FLUSH, .done = request_done}};
 	struct udrv_block *block = probe();
+	struct nvme_driver *driver = udrv_pci_get_drvdata(dev);
+	const struct udrv_block_ops *ops = block->ops;
+	void *q = NULL;
 
-	expect_line("namespace 1 is new");
+	if (_i)
+		ck_assert_int_eq(udrv_nvme_set_feature(driver->nvme, NVME_FEAT_ASYNC_EVENT, 0, 0,
+						       false, NULL),
+				 0);
+	ck_assert_int_eq(ops->queue_open(block, 0, &q), 0);
+	expect_line("disk nvme-n1 is gone");
 	ck_assert_int_eq(udrv__model_nvme_replace(dev, 1), 0);
-	await_line("is new");
-	ck_assert_int_eq(ask_for(block, UDRV_BLOCK_FLUSH, 0, 0, NULL), -EINVAL);
-	ck_assert_int_eq(ask_for(block, UDRV_BLOCK_DISCARD, 0, 4096, NULL), -EINVAL);
-	ck_assert_int_eq(ask_for(block, UDRV_BLOCK_WRITE_ZEROES, 0, 4096, NULL), -EINVAL);
+	if (_i)
+		ck_assert_int_eq(udrv_nvme_reset(driver->nvme), 0);
+	await_line("is gone");
+	/* The one before has a queue open, so this one is not at its place. */
+	while (!find_disk("nvme-n1") || find_disk("nvme-n1") == block)
+		udrv_msleep(1);
+	ck_assert_int_eq(ops->queue_rq(q, &a.rq), -EINVAL);
+	ops->queue_close(q);
+	ck_assert_int_eq(ask_for(find_disk("nvme-n1"), UDRV_BLOCK_FLUSH, 0, 0, NULL), 0);
 	remove_driver();
-	block = probe();
-	ck_assert_int_eq(ask_for(block, UDRV_BLOCK_FLUSH, 0, 0, NULL), 0);
+}
+END_TEST
+
+/* Namespaces made by Namespace Management, as another host would. */
+START_TEST(a_namespace_that_is_made_becomes_a_disk)
+{
+	struct nvme_sqe sqe = {.opcode = NVME_ADMIN_NS_MANAGEMENT};
+	struct nvme_driver *driver;
+	struct nvme_id_ns *id = calloc(1, sizeof(*id));
+	uint16_t ctrls[2048] = {1, 1};
+	uint32_t nsid = 0;
+
+	(void)probe();
+	driver = udrv_pci_get_drvdata(dev);
+	id->nsze = id->ncap = 2048;
+	ck_assert_int_eq(udrv_nvme_admin(driver->nvme, &sqe, id, sizeof(*id), &nsid), 0);
+	ck_assert_uint_eq(nsid, 3);
+	ck_assert_ptr_null(find_disk("nvme-n3"));
+	sqe = (struct nvme_sqe){.opcode = NVME_ADMIN_NS_ATTACHMENT, .nsid = 3};
+	ck_assert_int_eq(udrv_nvme_admin(driver->nvme, &sqe, ctrls, sizeof(ctrls), NULL), 0);
+	await_disk("nvme-n3", true);
+	ck_assert_uint_eq(find_disk("nvme-n3")->limits.size, 2048 * 512);
+	ck_assert_int_eq(ask_for(find_disk("nvme-n3"), UDRV_BLOCK_FLUSH, 0, 0, NULL), 0);
+	sqe = (struct nvme_sqe){.opcode = NVME_ADMIN_NS_MANAGEMENT, .nsid = 3, .cdw10 = 1};
+	ck_assert_int_eq(udrv_nvme_admin(driver->nvme, &sqe, NULL, 0, NULL), 0);
+	await_disk("nvme-n3", false);
+	remove_driver();
+	free(id);
+}
+END_TEST
+
+/* As the daemon does it: exported all the time. */
+START_TEST(disks_are_exported_as_they_come)
+{
+	const struct udrv__export_options o = {.nbd = "here", .ublk_id = -1};
+	struct udrv__exports x;
+	struct udrv__block_sync *s;
+	uint8_t data[512];
+
+	(void)probe();
+	ck_assert_int_eq(udrv__exports_start(&x, dev, &o), 0);
+	ck_assert_uint_eq(x.count, 2);
+	for (unsigned int i = 0; i < 3; i++) {
+		ck_assert_int_eq(udrv__model_nvme_attach(dev, 2, false), 0);
+		await_disk("nvme-n2", false);
+		ck_assert_int_eq(udrv__model_nvme_attach(dev, 2, true), 0);
+		await_disk("nvme-n2", true);
+		udrv__block_changes_hold();
+		s = x.nbd[1];
+		ck_assert_ptr_nonnull(s);
+		ck_assert_int_eq(udrv__block_sync_io(s, UDRV_BLOCK_READ, 0, 0, 512, data), 0);
+		udrv__block_changes_release();
+	}
+	udrv__exports_stop(&x);
+	remove_driver();
+}
+END_TEST
+
+START_TEST(a_request_that_fails_is_told_of)
+{
+	struct udrv_block *block = probe();
+	struct asked a = {.rq = {.op = UDRV_BLOCK_READ, .offset = 8192, .len = 4096}};
+	const struct udrv__model_nvme_fault fault = {
+		.kind = UDRV__MODEL_NVME_ERROR,
+		.any_queue = true,
+		.opcode = 0x02, /* Read */
+		.count = 1,
+		.value = NVME_SC_READ_ERROR | NVME_STATUS_DNR,
+	};
+
+	a.rq.buf = aligned_alloc(4096, 4096);
+	ck_assert_ptr_nonnull(a.rq.buf);
+	expect_line("nvme-n1: read of 4096 bytes at 8192 failed: unrecovered read error "
+		    "(status 0x281, failure 1)");
+	ck_assert_int_eq(udrv__model_nvme_inject(dev, &fault), 0);
+	ck_assert_int_eq(ask(block, &a), -ENODATA);
+	await_line("unrecovered read error");
+	ck_assert_int_eq(ask(block, &a), 0);
+	free(a.rq.buf);
 	remove_driver();
 }
 END_TEST
@@ -478,9 +609,12 @@ int main(void)
 	tcase_add_loop_test(tc, a_queue_takes_as_many_as_it_says, 0, 4);
 	tcase_add_test(tc, a_namespace_whose_blocks_are_too_large_is_skipped);
 	tcase_add_test(tc, an_identify_that_fails_costs_one_disk_at_most);
-	tcase_add_test(tc, a_disk_that_is_resized_is_told_of);
-	tcase_add_test(tc, a_disk_that_is_gone_is_told_of);
-	tcase_add_test(tc, a_disk_does_not_become_another_one);
+	tcase_add_test(tc, a_disk_follows_its_namespaces_size);
+	tcase_add_test(tc, a_disk_goes_and_comes_with_its_namespace);
+	tcase_add_loop_test(tc, a_disk_does_not_become_another_one, 0, 2);
+	tcase_add_test(tc, a_namespace_that_is_made_becomes_a_disk);
+	tcase_add_test(tc, disks_are_exported_as_they_come);
+	tcase_add_test(tc, a_request_that_fails_is_told_of);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

@@ -5,6 +5,8 @@
  */
 #include <errno.h>
 
+#include <udrv/ktime.h>
+
 #include "backend/model.h"
 #include "backend/model_nvme.h"
 
@@ -242,6 +244,142 @@ START_TEST(interrupts_for_nothing_and_none_at_all)
 }
 END_TEST
 
+/* An entry for the first command of a slot: that has the generation after the first. */
+static void post_for(unsigned int slot, uint32_t status)
+{
+	const uint32_t cid = slot + udrv_nvme_queue_depth(rig.q) + 1;
+	const uint32_t entry[4] = {0, 0, 1u << 16, cid | 1u << 16 | status << 17};
+
+	ck_assert_int_eq(udrv__model_nvme_post(rig.dev, 1, entry), 0);
+}
+
+/* The status of the entry that comes too early. */
+static const uint32_t early[] = {0, NVME_SC_READ_ERROR | NVME_STATUS_DNR};
+
+START_TEST(a_command_that_was_not_shown_cannot_be_completed)
+{
+	unsigned char *buf = nvme_rig_memory(&rig, 4096);
+	struct nvme_rig_wait w = {0};
+
+	ck_assert_int_eq(udrv_nvme_read(rig.q, rig.ns, buf, 0, 1, 0, nvme_rig_done, &w), 0);
+	post_for(0, early[_i]);
+	ck_assert_uint_eq(udrv_nvme_poll(rig.q, 0), 0);
+	ck_assert_uint_eq(w.calls, 0);
+	ck_assert_uint_eq(udrv_nvme_in_flight(rig.q), 1);
+	ck_assert_uint_eq(info().bad_completions, 1);
+	ck_assert_uint_eq(nvme_rig_await(&rig, &w), 0);
+}
+END_TEST
+
+/* A queue of a controller with retry delays; time is told in ms. */
+static void attach_with_delays(uint16_t crdt1, uint16_t crdt2, unsigned int io_timeout_ms)
+{
+	const struct udrv_nvme_options o = {.io_timeout_ms = io_timeout_ms,
+					    .admin_timeout_ms = 60000};
+	struct udrv__model_nvme_config config;
+
+	udrv_nvme_queue_destroy(rig.q);
+	udrv_nvme_detach(rig.nvme);
+	udrv__model_nvme_get_config(rig.dev, &config);
+	config.crdt[0] = crdt1;
+	config.crdt[1] = crdt2;
+	ck_assert_int_eq(udrv__model_nvme_set_config(rig.dev, &config), 0);
+	ck_assert_int_eq(udrv_nvme_attach(rig.dev, &o, &rig.nvme), 0);
+	rig.ns = udrv_nvme_ns_next(rig.nvme, 0);
+	nvme_rig_queue(&rig, 64, UDRV_NVME_INTERRUPT);
+}
+
+#define NOT_READY_CRD(crd) (NVME_SC_NS_NOT_READY | (crd) << 11)
+
+/* One read that fails so often, with that status: what it says at last, and how long it took. */
+static uint32_t read_after_failures(unsigned int failures, uint32_t status, int64_t *ms)
+{
+	unsigned char *buf = nvme_rig_memory(&rig, 4096);
+	const udrv_ktime_t begin = udrv_ktime_get();
+	uint32_t ret;
+
+	inject(UDRV__MODEL_NVME_ERROR, 1, failures, status, 0);
+	ret = nvme_rig_read(&rig, buf, 0, 1);
+	*ms = (udrv_ktime_get() - begin) / 1000000;
+	udrv__model_nvme_heal(rig.dev);
+	udrv_dma_free_coherent(rig.dev, 4096, buf, udrv_virt_to_bus(buf));
+	return ret;
+}
+
+START_TEST(a_retry_waits_as_long_as_the_controller_says)
+{
+	int64_t ms;
+
+	attach_with_delays(2, 4, 30000);
+	ck_assert_uint_eq(read_after_failures(1, NOT_READY_CRD(2), &ms), 0);
+	ck_assert_int_ge(ms, 400 - 10); /* the clock has a grain */
+	ck_assert_uint_eq(read_after_failures(2, NOT_READY_CRD(1), &ms), 0);
+	ck_assert_int_ge(ms, 2 * 200 - 20);
+	ck_assert_uint_eq(info().timeouts, 0);
+}
+END_TEST
+
+START_TEST(a_retry_waits_no_longer_than_a_command_may_take)
+{
+	int64_t ms;
+
+	attach_with_delays(0xffff, 0, 200);
+	ck_assert_uint_eq(read_after_failures(1, NOT_READY_CRD(1), &ms), 0);
+	ck_assert_int_ge(ms, 200 - 10);
+	ck_assert_int_lt(ms, 100 * 1000);
+}
+END_TEST
+
+START_TEST(retries_end_and_come_ever_later)
+{
+	int64_t ms;
+
+	attach_with_delays(0, 0, 30000);
+	ck_assert_uint_eq(read_after_failures(5, NVME_SC_NS_NOT_READY, &ms), 0);
+	ck_assert_int_ge(ms, 10 + 20 + 40 + 80 - 40);
+	ck_assert_uint_eq(read_after_failures(0, NVME_SC_NS_NOT_READY, &ms), NVME_SC_NS_NOT_READY);
+	ck_assert_uint_eq(read_after_failures(0, NVME_SC_NS_NOT_READY | NVME_STATUS_DNR, &ms),
+			  NVME_SC_NS_NOT_READY | NVME_STATUS_DNR);
+	ck_assert_int_lt(ms, 1000);
+}
+END_TEST
+
+/* Put while one waits: the queue goes on, and what waits is sent once the reset is over. */
+START_TEST(what_waits_is_in_nobodys_way)
+{
+	unsigned char *buf = nvme_rig_memory(&rig, 8192);
+	struct nvme_rig_wait w = {0};
+
+	attach_with_delays(300, 0, 60000);
+	inject(UDRV__MODEL_NVME_ERROR, 1, 1, NOT_READY_CRD(1), 0);
+	ck_assert_int_eq(udrv_nvme_read(rig.q, rig.ns, buf, 0, 1, 0, nvme_rig_done, &w), 0);
+	udrv_nvme_submit(rig.q);
+	for (unsigned int i = 0; i < 200; i++)
+		ck_assert_uint_eq(nvme_rig_read(&rig, buf + 4096, i, 1), 0);
+	ck_assert_uint_eq(w.calls, 0);
+	ck_assert_uint_eq(udrv_nvme_in_flight(rig.q), 1);
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	ck_assert_uint_eq(nvme_rig_await(&rig, &w), 0);
+}
+END_TEST
+
+START_TEST(what_waits_ends_with_its_queue)
+{
+	unsigned char *buf = nvme_rig_memory(&rig, 4096);
+	struct nvme_rig_wait w = {0};
+
+	attach_with_delays(300, 0, 60000);
+	inject(UDRV__MODEL_NVME_ERROR, 1, 1, NOT_READY_CRD(1), 0);
+	ck_assert_int_eq(udrv_nvme_read(rig.q, rig.ns, buf, 0, 1, 0, nvme_rig_done, &w), 0);
+	udrv_nvme_submit(rig.q);
+	ck_assert_uint_eq(udrv_nvme_wait(rig.q, 20), 0);
+	udrv_nvme_queue_destroy(rig.q);
+	rig.q = NULL;
+	ck_assert_uint_eq(w.calls, 1);
+	ck_assert_uint_eq(w.status, NVME_SC_ABORT_SQ_DELETED);
+}
+END_TEST
+
 /* Entries of any content; what they say cannot be known, but everything ends. */
 static unsigned int done_count;
 
@@ -346,6 +484,13 @@ int main(void)
 	tcase_add_loop_test(tc, odd_completions, 0, sizeof(odd) / sizeof(odd[0]));
 	tcase_add_test(tc, an_error_is_told);
 	tcase_add_test(tc, what_belongs_to_nobody_is_counted);
+	tcase_add_loop_test(tc, a_command_that_was_not_shown_cannot_be_completed, 0,
+			    sizeof(early) / sizeof(early[0]));
+	tcase_add_test(tc, a_retry_waits_as_long_as_the_controller_says);
+	tcase_add_test(tc, a_retry_waits_no_longer_than_a_command_may_take);
+	tcase_add_test(tc, retries_end_and_come_ever_later);
+	tcase_add_test(tc, what_waits_is_in_nobodys_way);
+	tcase_add_test(tc, what_waits_ends_with_its_queue);
 	tcase_add_test(tc, a_command_that_never_ends_is_aborted);
 	tcase_add_test(tc, an_abort_that_does_nothing_makes_a_reset);
 	tcase_add_test(tc, a_command_that_never_works_ends);

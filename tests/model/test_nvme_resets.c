@@ -377,6 +377,131 @@ START_TEST(removal_in_the_middle_of_a_reset)
 }
 END_TEST
 
+/* A write that the controller swallows, to the namespace that the number means now. */
+static void swallow_write(struct nvme_rig_wait *w)
+{
+	const struct udrv__model_nvme_fault fault = {
+		.kind = UDRV__MODEL_NVME_SWALLOW, .qid = 1, .opcode = NVME_WRITE, .count = 1};
+
+	ck_assert_int_eq(udrv__model_nvme_inject(rig.dev, &fault), 0);
+	memset(buf, 0x5a, 4096);
+	ck_assert_int_eq(udrv_nvme_write(rig.q, rig.ns, buf, 0, 1, 0, nvme_rig_done, w), 0);
+	udrv_nvme_submit(rig.q);
+	udrv__model_nvme_settle(rig.dev);
+}
+
+static void want_events(uint32_t mask)
+{
+	ck_assert_int_eq(
+		udrv_nvme_set_feature(rig.nvme, NVME_FEAT_ASYNC_EVENT, 0, mask, false, NULL), 0);
+}
+
+/* Has the namespace that it is now what was written to the one before? */
+static void is_untouched(void)
+{
+	rig.ns = udrv_nvme_ns(rig.nvme, 1);
+	ck_assert_ptr_nonnull(rig.ns);
+	ck_assert_uint_eq(nvme_rig_read(&rig, buf, 0, 1), 0);
+	for (unsigned int i = 0; i < 512; i++)
+		ck_assert_uint_eq(buf[i], 0);
+}
+
+static void replace_first(bool told)
+{
+	const struct udrv_nvme_ns *old = rig.ns;
+
+	want_events(told ? NVME_ASYNC_NS_CHANGED : 0);
+	ck_assert_int_eq(udrv__model_nvme_replace(rig.dev, 1), 0);
+	while (told && __atomic_load_n(&old->blocks, __ATOMIC_ACQUIRE))
+		udrv_msleep(1);
+}
+
+/* _i: whether an event tells of it, or the reset finds it. */
+START_TEST(a_command_does_not_go_to_another_namespace)
+{
+	const struct udrv_nvme_ns *old = rig.ns;
+	struct nvme_rig_wait w = {0};
+	struct nvme_rig_wait later = {0};
+
+	nvme_rig_queue(&rig, 16, UDRV_NVME_POLLED);
+	swallow_write(&w);
+	replace_first(_i);
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	ck_assert_uint_eq(nvme_rig_await(&rig, &w), NVME_SC_HOST_NS_CHANGED);
+	ck_assert_int_eq(udrv_nvme_errno(w.status), -ENODEV);
+	ck_assert_int_eq(udrv_nvme_write(rig.q, old, buf, 0, 1, 0, nvme_rig_done, &later), -EINVAL);
+	is_untouched();
+}
+END_TEST
+
+/* Put, and not shown yet. */
+START_TEST(a_command_that_was_not_sent_does_not_go_to_another_namespace)
+{
+	struct nvme_rig_wait w = {0};
+
+	nvme_rig_queue(&rig, 16, UDRV_NVME_POLLED);
+	memset(buf, 0x5a, 4096);
+	ck_assert_int_eq(udrv_nvme_write(rig.q, rig.ns, buf, 0, 1, 0, nvme_rig_done, &w), 0);
+	replace_first(false);
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	ck_assert_uint_eq(nvme_rig_await(&rig, &w), NVME_SC_HOST_PATHING);
+	is_untouched();
+}
+END_TEST
+
+START_TEST(a_retry_does_not_go_to_another_namespace)
+{
+	const struct udrv__model_nvme_fault fault = {.kind = UDRV__MODEL_NVME_ERROR,
+						     .qid = 1,
+						     .opcode = NVME_WRITE,
+						     .count = 4,
+						     .value = NVME_SC_NS_NOT_READY | 1u << 11};
+	struct udrv__model_nvme_config config;
+	struct nvme_rig_wait w = {0};
+
+	udrv_nvme_detach(rig.nvme);
+	udrv__model_nvme_get_config(rig.dev, &config);
+	config.crdt[0] = 5;
+	ck_assert_int_eq(udrv__model_nvme_set_config(rig.dev, &config), 0);
+	ck_assert_int_eq(udrv_nvme_attach(rig.dev, &patient, &rig.nvme), 0);
+	rig.ns = udrv_nvme_ns(rig.nvme, 1);
+	nvme_rig_queue(&rig, 16, UDRV_NVME_POLLED);
+	ck_assert_int_eq(udrv__model_nvme_inject(rig.dev, &fault), 0);
+	memset(buf, 0x5a, 4096);
+	ck_assert_int_eq(udrv_nvme_write(rig.q, rig.ns, buf, 0, 1, 0, nvme_rig_done, &w), 0);
+	udrv_nvme_submit(rig.q);
+	udrv__model_nvme_settle(rig.dev);
+	ck_assert_uint_eq(udrv_nvme_poll(rig.q, 0), 0);
+	replace_first(true);
+	udrv__model_nvme_heal(rig.dev);
+	ck_assert_int_eq(udrv_nvme_errno(nvme_rig_await(&rig, &w)), -ENODEV);
+	is_untouched();
+}
+END_TEST
+
+/* Identify Namespace: NGUID and EUI64 are zeroes, NSZE is not what it was. */
+static void say_no_identifiers(void)
+{
+	for (unsigned int at = 104; at < 128; at += 8)
+		ck_assert_int_eq(udrv__model_nvme_say(rig.dev, NVME_CNS_NS, at, 8, 0), 0);
+}
+
+START_TEST(a_namespace_is_known_by_its_uuid_if_it_has_no_other_name)
+{
+	const struct udrv_nvme_ns *old;
+
+	say_no_identifiers();
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	old = udrv_nvme_ns(rig.nvme, 1);
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	ck_assert_ptr_eq(udrv_nvme_ns(rig.nvme, 1), old);
+	replace_first(false);
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	ck_assert_ptr_ne(udrv_nvme_ns(rig.nvme, 1), old);
+	ck_assert_uint_eq(old->blocks, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("nvme_resets");
@@ -400,6 +525,10 @@ int main(void)
 	tcase_add_test(late, resets_back_to_back);
 	tcase_add_test(late, queues_come_and_go_during_resets);
 	tcase_add_test(late, removal_in_the_middle_of_a_reset);
+	tcase_add_loop_test(late, a_command_does_not_go_to_another_namespace, 0, 2);
+	tcase_add_test(late, a_command_that_was_not_sent_does_not_go_to_another_namespace);
+	tcase_add_test(late, a_retry_does_not_go_to_another_namespace);
+	tcase_add_test(late, a_namespace_is_known_by_its_uuid_if_it_has_no_other_name);
 	suite_add_tcase(s, late);
 	return run_suite(s);
 }

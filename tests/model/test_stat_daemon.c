@@ -55,7 +55,7 @@ START_TEST(the_counts_are_those_of_the_interrupts_made)
 	v = vector_now();
 	ck_assert_uint_eq(v.record.count, 2000);
 	ck_assert_uint_eq(v.record.unhandled, 0);
-	ck_assert_uint_eq(udrv__hist_count(&v.record.run), 2000);
+	ck_assert_uint_eq(udrv_hist_count(&v.record.run), 2000);
 	ck_assert_int_eq(irqs(WORDS("udrv irqs")), TOOL_OK);
 	said("tool.out", DEVICE "      0 msi  read");
 	said("tool.out", " 2000 ");

@@ -212,6 +212,9 @@ static int control(unsigned int op, const struct ublk_ctrl *c)
 		return begin_recovery();
 	case UBLK_END_RECOVERY:
 		return end_recovery(c);
+	case UBLK_UPDATE_SIZE:
+		fake_ublk.params.dev_sectors = c->data;
+		return fake_ublk.features & UBLK_F_RESIZE ? 0 : -EOPNOTSUPP;
 	case UBLK_DEL_DEV:
 		fake_ublk.deletes++;
 		vanish();

@@ -140,8 +140,13 @@ static inline bool raw_peek(unsigned int qid)
 static inline struct udrv__nvme_cqe raw_pop(unsigned int qid)
 {
 	struct raw_queue *q = &queues[qid];
-	struct udrv__nvme_cqe cqe = q->cq[q->head];
+	const void *halves = &q->cq[q->head];
+	struct udrv__nvme_cqe cqe;
+	uint64_t half = __atomic_load_n((const uint64_t *)halves + 1, __ATOMIC_ACQUIRE);
 
+	/* The half with the phase first, in one piece, as it was written. */
+	memcpy(&cqe.sqhd, &half, sizeof(half));
+	memcpy(&cqe, halves, sizeof(half));
 	q->head = (q->head + 1) % q->cq_size;
 	if (!q->head)
 		q->phase ^= 1;

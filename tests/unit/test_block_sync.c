@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 /* Blocking requests of many threads to the queues of a block device. */
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <udrv/device.h>
 #include <udrv/log.h>
 
 #include "export/block_sync.h"
+#include "export/export.h"
 
 #include "support/ramdisk.h"
 #include "support/suite.h"
@@ -171,8 +175,11 @@ START_TEST(discards_and_zeroes_of_any_length)
 	static uint8_t data[SIZE];
 
 	begin(plain, 1);
+	/* Exported anew, with limits that do not change after that. */
+	udrv__block_sync_stop(sync_);
 	disk.block.limits.max_discard = 1 << 20;
 	disk.block.limits.max_write_zeroes = 512;
+	ck_assert_int_eq(udrv__block_sync_start(&disk.block, 1, &sync_), 0);
 	memset(data, 7, sizeof(data));
 	ck_assert_int_eq(io(UDRV_BLOCK_WRITE, 0, 0, SIZE, data), 0);
 	ck_assert_uint_eq(disk.requests, SIZE / plain.max_transfer);
@@ -373,6 +380,134 @@ START_TEST(a_stop_waits_for_what_is_under_way)
 }
 END_TEST
 
+/* Disks that come, change and go while others are exported. */
+
+static struct udrv_device *dev;
+static struct udrv__exports exports;
+static struct ramdisk second;
+
+static void export(void)
+{
+	const struct udrv__export_options o = {.nbd = "here", .ublk_id = -1};
+
+	ck_assert_int_eq(udrv_device_open("model:edu", NULL, &dev), 0);
+	ck_assert_int_eq(ramdisk_init(&disk, NULL, "ram", &plain), 0);
+	ck_assert_int_eq(ramdisk_init(&second, NULL, "ram-2", &plain), 0);
+	ck_assert_int_eq(udrv_block_add(&disk.block), 0);
+	ck_assert_int_eq(udrv__exports_start(&exports, dev, &o), 0);
+	ck_assert_ptr_eq(exports.block[0], &disk.block);
+	sync_ = exports.nbd[0];
+}
+
+static void end_export(void)
+{
+	udrv__exports_stop(&exports);
+	udrv_block_del(&disk.block);
+	ck_assert_uint_eq(disk.open_queues + second.open_queues, 0);
+	ramdisk_free(&disk);
+	ramdisk_free(&second);
+	udrv_device_close(dev);
+}
+
+START_TEST(a_disk_that_comes_later_is_exported)
+{
+	uint8_t data[512];
+
+	export();
+	ck_assert_int_eq(udrv_block_add(&second.block), 0);
+	ck_assert_uint_eq(exports.count, 2);
+	ck_assert_ptr_eq(exports.block[1], &second.block);
+	sync_ = exports.nbd[1];
+	ck_assert_int_eq(io(UDRV_BLOCK_READ, 0, 0, 512, data), 0);
+	ck_assert_uint_eq(second.requests, 1);
+	ck_assert_int_eq(udrv_block_add(&second.block), -EEXIST);
+	udrv_block_del(&second.block);
+	ck_assert_uint_eq(second.open_queues, 0);
+	end_export();
+	/* Nobody follows any more. */
+	ck_assert_int_eq(ramdisk_init(&second, NULL, "ram-2", &plain), 0);
+	ck_assert_int_eq(udrv_block_add(&second.block), 0);
+	ck_assert_uint_eq(second.open_queues, 0);
+	udrv_block_del(&second.block);
+	ramdisk_free(&second);
+}
+END_TEST
+
+START_TEST(a_disk_that_goes_fails_for_who_has_it)
+{
+	struct udrv__block_sync *mine;
+	uint8_t data[512];
+
+	export();
+	mine = sync_;
+	udrv__block_sync_hold(mine);
+	udrv_block_del(&disk.block);
+	ck_assert_ptr_null(exports.nbd[0]);
+	ck_assert_uint_eq(disk.open_queues, 0);
+	ck_assert_int_eq(io(UDRV_BLOCK_READ, 0, 0, 512, data), -ESHUTDOWN);
+	ck_assert_int_eq(io(UDRV_BLOCK_FLUSH, 0, 0, 0, NULL), -ESHUTDOWN);
+	ck_assert_str_eq(udrv__block_sync_block(mine)->name, "ram");
+	/* Its place is taken by the next one. */
+	ck_assert_int_eq(udrv_block_add(&second.block), 0);
+	ck_assert_ptr_eq(exports.block[0], &second.block);
+	udrv__block_sync_release(mine);
+	udrv_block_del(&second.block);
+	end_export();
+}
+END_TEST
+
+START_TEST(a_disk_that_grows_and_shrinks_is_used_as_it_is)
+{
+	uint8_t data[512];
+
+	export();
+	ck_assert_int_eq(udrv_block_resize(&disk.block, plain.size / 2), 0);
+	ck_assert_uint_eq(udrv__block_sync_block(sync_)->limits.size, plain.size / 2);
+	ck_assert_int_eq(io(UDRV_BLOCK_READ, 0, plain.size / 2, 512, data), -EINVAL);
+	ck_assert_int_eq(udrv_block_resize(&disk.block, plain.size), 0);
+	ck_assert_int_eq(io(UDRV_BLOCK_READ, 0, plain.size / 2, 512, data), 0);
+	ck_assert_int_eq(udrv_block_resize(&disk.block, 0), -EINVAL);
+	ck_assert_int_eq(udrv_block_resize(&disk.block, 700), -EINVAL);
+	ck_assert_uint_eq(udrv__block_sync_block(sync_)->limits.size, plain.size);
+	end_export();
+}
+END_TEST
+
+/* Requests of several threads while it goes: each is done or refused. */
+static void *read_until_it_goes(void *arg)
+{
+	uint8_t data[4096];
+	int ret;
+
+	(void)arg;
+	do {
+		ret = io(UDRV_BLOCK_READ, 0, 0, sizeof(data), data);
+	} while (!ret);
+	udrv__block_sync_release(sync_);
+	return (void *)(intptr_t)ret;
+}
+
+START_TEST(a_disk_goes_under_requests)
+{
+	pthread_t threads[4];
+	void *ret;
+
+	export();
+	for (unsigned int i = 0; i < 4; i++) {
+		udrv__block_sync_hold(sync_);
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, read_until_it_goes, NULL), 0);
+	}
+	while (__atomic_load_n(&disk.requests, __ATOMIC_RELAXED) < 100)
+		sched_yield();
+	udrv_block_del(&disk.block);
+	for (unsigned int i = 0; i < 4; i++) {
+		ck_assert_int_eq(pthread_join(threads[i], &ret), 0);
+		ck_assert_int_eq((intptr_t)ret, -ESHUTDOWN);
+	}
+	end_export();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("block_sync");
@@ -388,6 +523,10 @@ int main(void)
 	tcase_add_loop_test(tc, a_device_that_goes_ends_all, 0, 2);
 	tcase_add_test(tc, queues_that_cannot_be_opened_are_done_without);
 	tcase_add_test(tc, a_stop_waits_for_what_is_under_way);
+	tcase_add_test(tc, a_disk_that_comes_later_is_exported);
+	tcase_add_test(tc, a_disk_that_goes_fails_for_who_has_it);
+	tcase_add_test(tc, a_disk_that_grows_and_shrinks_is_used_as_it_is);
+	tcase_add_test(tc, a_disk_goes_under_requests);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

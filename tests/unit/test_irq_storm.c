@@ -188,7 +188,7 @@ END_TEST
 
 START_TEST(a_stamp_is_a_latency)
 {
-	const struct udrv__hist *h = &dev->irqs->vectors[0].stat->latency;
+	const struct udrv_hist *h = &dev->irqs->vectors[0].stat->latency;
 
 	quiet = true;
 	request();
@@ -196,13 +196,13 @@ START_TEST(a_stamp_is_a_latency)
 		ck_assert_int_eq(udrv_irq_stamp(dev, 0), 0);
 		udrv_iowrite32(1, regs + IRQ_RAISE);
 		ck_assert_int_eq(udrv_synchronize_irq(dev, 0), 0);
-		ck_assert_uint_eq(udrv__hist_count(h), i);
+		ck_assert_uint_eq(udrv_hist_count(h), i);
 		/* Without a stamp there is none. */
 		udrv_iowrite32(1, regs + IRQ_RAISE);
 		ck_assert_int_eq(udrv_synchronize_irq(dev, 0), 0);
 	}
-	ck_assert_uint_eq(udrv__hist_count(h), 100);
-	ck_assert_uint_gt(udrv__hist_percentile(h, 500), 0);
+	ck_assert_uint_eq(udrv_hist_count(h), 100);
+	ck_assert_uint_gt(udrv_hist_percentile(h, 500), 0);
 	ck_assert_int_eq(udrv_irq_stamp(dev, 1), -EINVAL);
 }
 END_TEST

@@ -121,7 +121,7 @@ START_TEST(a_reader_sees_each_interrupt)
 	r = seen();
 	ck_assert_uint_eq(r->count, 1000);
 	ck_assert_uint_eq(r->unhandled, 0);
-	ck_assert_uint_eq(udrv__hist_count(&r->run), 1000);
+	ck_assert_uint_eq(udrv_hist_count(&r->run), 1000);
 	ck_assert_uint_gt(r->run.max, 0);
 	ck_assert_uint_ge(r->run.sum, r->run.max);
 	ck_assert_uint_eq(r->worker.type, UDRV__IRQ_MSI);
@@ -352,7 +352,7 @@ static int open_file_with(const void *bytes, size_t size)
 
 START_TEST(what_is_no_segment_is_refused)
 {
-	static char bytes[16384];
+	static char bytes[32768];
 	struct udrv__stat_header good;
 
 	ck_assert_int_eq(udrv__stat_open(&view, path), -ENOENT);

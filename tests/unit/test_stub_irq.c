@@ -201,11 +201,11 @@ END_TEST
 /* How many latencies are recorded, and the longest. */
 static uint64_t latencies(uint64_t *max)
 {
-	const struct udrv__hist *h = &udrv__vector_get(dev, 0)->stat->latency;
+	const struct udrv_hist *h = &udrv__vector_get(dev, 0)->stat->latency;
 	uint64_t n = 0;
 
 	ck_assert_int_eq(udrv_synchronize_irq(dev, 0), 0);
-	for (unsigned int i = 0; i < UDRV__HIST_BUCKETS; i++)
+	for (unsigned int i = 0; i < UDRV_HIST_BUCKETS; i++)
 		n += __atomic_load_n(&h->buckets[i], __ATOMIC_RELAXED);
 	*max = __atomic_load_n(&h->max, __ATOMIC_RELAXED);
 	return n;

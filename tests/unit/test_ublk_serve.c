@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "export/export.h"
 #include "export/ublk.h"
 
 #include "support/fake_ublk.h"
@@ -406,6 +407,64 @@ START_TEST(other_servers_devices_are_left_alone)
 }
 END_TEST
 
+/* What becomes of the disk. */
+
+START_TEST(a_new_size_is_told_where_the_kernel_takes_it)
+{
+	if (_i)
+		fake_ublk.features |= UBLK_F_RESIZE;
+	start();
+	ck_assert_int_eq(udrv_block_resize(&disk.block, 2 << 20), 0);
+	udrv__ublk_resize(ublk);
+	ck_assert_uint_eq(fake_ublk.params.dev_sectors, _i ? 4096 : 8192);
+	ck_assert(fault_logged(_i ? "ublkb3: 2 MiB now" : "cannot be told"));
+	ck_assert_int_eq(ask(0, 0, UBLK_READ, 4095, 1, false), 512);
+	ck_assert_int_eq(ask(0, 0, UBLK_READ, 4096, 1, false), -EIO);
+	stop();
+}
+END_TEST
+
+START_TEST(it_is_found_again_with_its_new_size)
+{
+	leave(UBLK_QUIESCED);
+	options.size *= 2;
+	left_params.dev_sectors *= 2;
+	fake_ublk_leave(&left, &left_params);
+	start();
+	ck_assert_uint_eq(fake_ublk.recoveries, 1);
+	stop();
+}
+END_TEST
+
+START_TEST(a_disk_goes_and_another_comes)
+{
+	const struct udrv__export_options o = {.ublk = true, .ublk_id = -1};
+	struct udrv__exports x;
+	struct udrv_device *dev;
+	struct pollfd p = {.events = POLLIN};
+
+	ck_assert_int_eq(udrv_device_open("model:edu", NULL, &dev), 0);
+	ck_assert_int_eq(ramdisk_init(&disk, NULL, "ram", &options), 0);
+	ck_assert_int_eq(udrv_block_add(&disk.block), 0);
+	ck_assert_int_eq(udrv__exports_start(&x, dev, &o), 0);
+	p.fd = x.ended_fd;
+	ck_assert(fake_ublk.exists);
+	udrv_block_del(&disk.block);
+	ck_assert(!fake_ublk.exists);
+	ck_assert_uint_eq(disk.open_queues, 0);
+	ck_assert_int_eq(udrv_block_add(&disk.block), 0);
+	ck_assert(fake_ublk.exists);
+	ck_assert_uint_eq(fake_ublk.adds, 2);
+	ck_assert_int_eq(ask(0, 0, UBLK_READ, 0, 1, false), 512);
+	ck_assert_int_eq(poll(&p, 1, 0), 0); /* the daemon goes on */
+	udrv__exports_stop(&x);
+	ck_assert(!fake_ublk.exists);
+	udrv_block_del(&disk.block);
+	ramdisk_free(&disk);
+	udrv_device_close(dev);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("ublk_serve");
@@ -436,6 +495,9 @@ int main(void)
 	tcase_add_test(tc, a_half_made_one_is_removed);
 	tcase_add_test(tc, another_disks_is_removed_when_nobody_has_it);
 	tcase_add_test(tc, other_servers_devices_are_left_alone);
+	tcase_add_loop_test(tc, a_new_size_is_told_where_the_kernel_takes_it, 0, 2);
+	tcase_add_test(tc, it_is_found_again_with_its_new_size);
+	tcase_add_test(tc, a_disk_goes_and_another_comes);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

@@ -18,6 +18,8 @@
 #define MORE_THAN_A_PIPE (1 << 20)
 
 static const struct udrv_verb takes = {"take", NULL, "", NULL, UDRV_VERB_DATA_IN};
+static const struct udrv_verb takes_fw = {"fw", NULL, "", NULL,
+					  UDRV_VERB_DATA_IN | UDRV_VERB_DATA_FW};
 static const struct udrv_verb gives = {"give", NULL, "", NULL, UDRV_VERB_DATA_OUT};
 static const struct udrv_verb neither = {"neither", NULL, "", NULL, 0};
 
@@ -200,6 +202,9 @@ START_TEST(the_data_is_what_the_arguments_name)
 	check_opened(open_data(&takes, NULL, NULL), zero);
 	check_opened(open_data(&takes, "--data-size", "5"), zero);
 	check_opened(open_data(&takes, "-d", "-"), zero);
+	check_opened(open_data(&takes_fw, "--fw=/dev/zero", NULL), zero);
+	check_opened(open_data(&takes_fw, "--fw", "/dev/zero"), zero);
+	check_opened(open_data(&takes_fw, "-f", "/dev/zero"), zero);
 	ck_assert_int_eq(open_data(&neither, "-d", "/dev/zero"), -1);
 	close(STDIN_FILENO);
 	ck_assert_int_eq(open_data(&takes, NULL, NULL), -1);

@@ -6,13 +6,13 @@
 #include "tool.h"
 
 /* Nanoseconds; null if there are none. */
-static json_object *json_hist(const struct stats_daemon *d, const struct udrv__hist *h)
+static json_object *json_hist(const struct stats_daemon *d, const struct udrv_hist *h)
 {
 	static const struct {
 		const char *key;
 		unsigned int permille;
 	} percentiles[] = {{"p50", 500}, {"p90", 900}, {"p99", 990}, {"p99_9", 999}, {"max", 1000}};
-	unsigned long long count = udrv__hist_count(h);
+	unsigned long long count = udrv_hist_count(h);
 	json_object *o;
 
 	if (!count)
@@ -22,7 +22,7 @@ static json_object *json_hist(const struct stats_daemon *d, const struct udrv__h
 	tool_json_add_int(o, "mean", stats_ns(d, h->sum / count));
 	for (size_t i = 0; i < sizeof(percentiles) / sizeof(percentiles[0]); i++)
 		tool_json_add_int(o, percentiles[i].key,
-				  stats_ns(d, udrv__hist_percentile(h, percentiles[i].permille)));
+				  stats_ns(d, udrv_hist_percentile(h, percentiles[i].permille)));
 	return o;
 }
 

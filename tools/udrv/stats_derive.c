@@ -51,5 +51,5 @@ unsigned long long stats_ns(const struct stats_daemon *d, uint64_t cycles)
 unsigned long long stats_handler_ns(const struct stats_daemon *d, unsigned int nr,
 				    unsigned int permille)
 {
-	return stats_ns(d, udrv__hist_percentile(&d->vector[nr].record.run, permille));
+	return stats_ns(d, udrv_hist_percentile(&d->vector[nr].record.run, permille));
 }

@@ -54,7 +54,7 @@ struct udrv_block_request {
 
 /**
  * struct udrv_block_limits - what the device can (Linux: struct queue_limits)
- * @size: bytes
+ * @size: bytes; see udrv_block_resize()
  * @logical_block_size: unit of offsets and lengths, bytes: 512 to 65536, a power of two
  * @physical_block_size: what is written without reading first, bytes
  * @io_min: preferred smallest write, bytes, or 0
@@ -133,15 +133,34 @@ struct udrv_block {
 
 /**
  * udrv_block_add() - offer a block device; from probe()
- * @block: filled in; until udrv_block_del() not to be changed
+ * @block: filled in; until udrv_block_del() not to be changed, but by udrv_block_resize()
  *
  * Nothing is exported by that: the daemon does if it is told to, once probe() has returned, and has
- * ended it when it calls remove(). Programs with a main loop of their own use @block's ops as they
- * like. Any thread. Return: 0, -EINVAL and a log line if the limits make no sense, -EEXIST.
+ * ended it when it calls remove(). One that is added later is exported before this returns; that it
+ * cannot be is only logged. Programs with a main loop of their own use @block's ops as they like.
+ * Any thread that may block, none of @block's queues. Return: 0, -EINVAL and a log line if the
+ * limits make no sense, -EEXIST.
  */
 UDRV_API int udrv_block_add(struct udrv_block *block);
 
-/** udrv_block_del() - undo udrv_block_add(); of a device that was not added, nothing. */
+/**
+ * udrv_block_resize() - it has another size now (Linux: set_capacity_and_notify())
+ * @block: added or not
+ * @size: bytes, whole logical blocks, not 0
+ *
+ * The one change that limits may see. The exporter tells the system if that can be told (ublk from
+ * Linux 6.16 on; NBD's clients when they connect), else logs what to do. Threads as for
+ * udrv_block_add(). Return: 0, -EINVAL.
+ */
+UDRV_API int udrv_block_resize(struct udrv_block *block, uint64_t size);
+
+/**
+ * udrv_block_del() - undo udrv_block_add(); of a device that was not added, nothing
+ * @block: it is no matter whether its medium is there
+ *
+ * Also while it is exported: the exporter ends that first, without waiting for what users have not
+ * written yet, and closes its queues; so requests must end. Threads as for udrv_block_add().
+ */
 UDRV_API void udrv_block_del(struct udrv_block *block);
 
 /** udrv_block_next() - walk the block devices: @after, or NULL for the first. NULL at the end. */

@@ -21,6 +21,7 @@
 #include <udrv/driver.h>
 #include <udrv/err.h>
 #include <udrv/gfp.h>
+#include <udrv/hist.h>
 #include <udrv/io.h>
 #include <udrv/irq.h>
 #include <udrv/irq_work.h>

@@ -270,8 +270,9 @@ static bool access_word(struct udrv__model *m, udrv_iova_t iova, size_t len, boo
 }
 
 /*
- * A reader may look at the last word by 2, 4 or 8 bytes; the thread sanitizer ties who stores and
- * who loads together by the address of the access.
+ * A reader may look at the last 2 or 4 bytes only, and then see what was stored before the last 8;
+ * those it loads in one piece. The thread sanitizer ties who stores and who loads together by the
+ * address of the access.
  */
 #if defined(__SANITIZE_THREAD__)
 #define HAVE_TSAN 1
@@ -284,8 +285,8 @@ static bool access_word(struct udrv__model *m, udrv_iova_t iova, size_t len, boo
 #include <sanitizer/tsan_interface.h>
 static void release_words(unsigned char *end)
 {
-	__tsan_release(end - 8);
 	__tsan_release(end - 4);
+	__tsan_release(end - 2);
 }
 #else
 static void release_words(unsigned char *end)
@@ -294,21 +295,22 @@ static void release_words(unsigned char *end)
 }
 #endif
 
+/* In one piece, like a device: the last 4 bytes, or with more before them the last 8. */
 static void store_last(unsigned char *memory, void *ctx, size_t len)
 {
 	const unsigned char *from = ctx;
 	uint32_t word;
-	uint16_t half;
+	uint64_t last;
 
-	if (len == 4) {
-		memcpy(&word, from, 4);
+	if (len < sizeof(last)) {
+		memcpy(&word, from, sizeof(word));
 		__atomic_store_n((uint32_t *)(void *)memory, word, __ATOMIC_RELEASE);
 		return;
 	}
-	memcpy(memory, from, len - 2);
-	memcpy(&half, from + len - 2, 2);
+	memcpy(memory, from, len - sizeof(last));
+	memcpy(&last, from + len - sizeof(last), sizeof(last));
 	release_words(memory + len);
-	__atomic_store_n((uint16_t *)(void *)(memory + len - 2), half, __ATOMIC_RELEASE);
+	__atomic_store_n((uint64_t *)(void *)(memory + len - sizeof(last)), last, __ATOMIC_RELEASE);
 }
 
 bool udrv__model_dma_publish(struct udrv__model *m, udrv_iova_t iova, const void *buf, size_t len)

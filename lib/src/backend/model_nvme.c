@@ -161,11 +161,24 @@ void udrv__model_nvme_power_cut(struct udrv_device *dev)
 	udrv__nvme_unlock(n);
 }
 
+/* Little-endian machines only, as all of this. */
+static uint64_t read_cmb(struct udrv__nvme *n, uint64_t offset, unsigned int size)
+{
+	uint64_t val = 0;
+
+	udrv__nvme_lock(n);
+	memcpy(&val, n->cmb + offset, size);
+	udrv__nvme_unlock(n);
+	return val;
+}
+
 static uint64_t nvme_read(void *state, unsigned int bar, uint64_t offset, unsigned int size)
 {
 	struct udrv__nvme *n = state;
 	uint64_t val;
 
+	if (bar == NVME_BAR_CMB)
+		return read_cmb(n, offset, size);
 	if (bar != BAR_REGS)
 		return UINT64_MAX;
 	udrv__nvme_lock(n);
@@ -198,6 +211,11 @@ static void nvme_write(void *state, unsigned int bar, uint64_t offset, unsigned 
 {
 	struct udrv__nvme *n = state;
 
+	if (bar == NVME_BAR_CMB && size <= sizeof(val)) {
+		udrv__nvme_lock(n);
+		memcpy(n->cmb + offset, &val, size);
+		udrv__nvme_unlock(n);
+	}
 	if (bar != BAR_REGS)
 		return;
 	if (offset >= NVME_REG_DBS) {
@@ -215,8 +233,12 @@ static bool nvme_map(void *state, unsigned int bar, struct udrv__area *area)
 {
 	struct udrv__nvme *n = state;
 
-	if (bar != BAR_REGS || !n->config.direct)
+	if (!n->config.direct || (bar != BAR_REGS && bar != NVME_BAR_CMB))
 		return false;
+	if (bar == NVME_BAR_CMB) {
+		*area = (struct udrv__area){.len = NVME_CMB_BAR_LEN, .map = n->cmb};
+		return true;
+	}
 	*area = (struct udrv__area){
 		.offset = NVME_REG_DBS, .len = NVME_DBS_LEN, .map = n->doorbells};
 	return true;
@@ -291,8 +313,11 @@ void udrv__model_nvme_get_config(struct udrv_device *dev, struct udrv__model_nvm
 static void free_nvme(struct udrv__nvme *n)
 {
 	udrv__nvme_ns_end(n);
+	udrv__nvme_firmware_end(n);
 	if (n->doorbells)
 		munmap(n->doorbells, NVME_DBS_LEN);
+	if (n->cmb)
+		munmap(n->cmb, NVME_CMB_BAR_LEN);
 	pthread_cond_destroy(&n->idle);
 	pthread_cond_destroy(&n->work);
 	pthread_mutex_destroy(&n->lock);
@@ -311,15 +336,21 @@ static void init_locks(struct udrv__nvme *n)
 	pthread_condattr_destroy(&attr);
 }
 
+static unsigned char *bar_memory(size_t len)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
 static int acquire(struct udrv__nvme *n)
 {
-	void *doorbells = mmap(NULL, NVME_DBS_LEN, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int ret;
 
-	if (doorbells == MAP_FAILED)
-		return -errno;
-	n->doorbells = doorbells;
+	n->doorbells = bar_memory(NVME_DBS_LEN);
+	n->cmb = bar_memory(NVME_CMB_BAR_LEN);
+	if (!n->doorbells || !n->cmb)
+		return -ENOMEM;
 	ret = udrv__nvme_ns_init(n);
 	if (ret)
 		return ret;
@@ -369,6 +400,7 @@ const struct udrv__model_type udrv__model_nvme = {
 	.revision = 2,
 	.class_code = 0x010802,
 	.bars = {[BAR_REGS] = {NVME_BAR_LEN, UDRV_RESOURCE_MEM | UDRV_RESOURCE_MEM_64},
+		 [NVME_BAR_CMB] = {NVME_CMB_BAR_LEN, UDRV_RESOURCE_MEM | UDRV_RESOURCE_MEM_64},
 		 [BAR_MSIX] = {4096, UDRV_RESOURCE_MEM}},
 	.intx = true,
 	.msi_vectors = 32,

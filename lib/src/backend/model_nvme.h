@@ -4,9 +4,10 @@
  * it is a correct NVMe 1.4 controller.
  *
  * Words behind the name choose from the start, joined by '-', as in "model:nvme:null-dbbuf":
- * direct, null, dbbuf, nocache, nosgl, 4k (blocks of 4096 bytes), <number>m (size of namespace 1 in
- * MiB), <number>q (I/O queue pairs). Other words tell instances apart. With UDRV_MODEL_NVME_FILE in
- * the environment, namespace 1 is that file, which is made when it is not there.
+ * direct, null, dbbuf, cmb, wrr, nocache, nosgl, 4k (blocks of 4096 bytes), <number>m (size of
+ * namespace 1 in MiB), <number>q (I/O queue pairs). Other words tell instances apart. With
+ * UDRV_MODEL_NVME_FILE in the environment, namespace 1 is that file, which is made when it is not
+ * there.
  */
 #ifndef UDRV_MODEL_NVME_H
 #define UDRV_MODEL_NVME_H
@@ -16,9 +17,11 @@
 
 struct udrv_device;
 
-#define UDRV__MODEL_NVME_QUEUES	 64 /* I/O queue pairs, at most */
-#define UDRV__MODEL_NVME_VECTORS 33
-#define UDRV__MODEL_NVME_NS_MAX	 16 /* NN */
+#define UDRV__MODEL_NVME_QUEUES	   64 /* I/O queue pairs, at most */
+#define UDRV__MODEL_NVME_VECTORS   33
+#define UDRV__MODEL_NVME_NS_MAX	   16 /* NN */
+#define UDRV__MODEL_NVME_SLOTS	   3  /* of firmware; 1 is read only */
+#define UDRV__MODEL_NVME_IMAGE_MAX (1u << 20)
 
 struct udrv__model_nvme_config {
 	uint32_t queue_entries; /* MQES + 1, up to 65536 */
@@ -28,13 +31,17 @@ struct udrv__model_nvme_config {
 	uint8_t mpsmin;		/* 0 to 4 */
 	bool cache;		/* there is a volatile write cache */
 	bool sgl;
-	bool dbbuf; /* Doorbell Buffer Config is supported */
+	bool weighted; /* it has weighted round robin arbitration */
+	bool cmb;      /* it has memory for submission queues */
+	bool dbbuf;    /* Doorbell Buffer Config is supported */
 	/* Identify knows CNS 06h, as where there are several I/O command sets (2.0), and it says:
 	 */
 	bool command_sets;
 	uint32_t dmrsl; /* longer ranges are not deallocated, without an error; 0: all are */
 	uint8_t wzsl;	/* longer Write Zeroes are refused; 0: none is */
-	bool no_deac;	/* Write Zeroes does not know DEAC (DLFEAT) */
+	bool firmware_needs_reset; /* no activation without one */
+	bool no_deac;		   /* Write Zeroes does not know DEAC (DLFEAT) */
+	uint16_t crdt[3]; /* command retry delay times, in 100 ms; CRD is told once the host asks */
 	/* Reads and writes are checked and counted, but their data is neither looked at nor moved.
 	 */
 	bool null_store;
@@ -55,6 +62,9 @@ int udrv__model_nvme_set_config(struct udrv_device *dev,
  * how many commands were executed. Any thread, also while another one steps or uses registers.
  */
 unsigned int udrv__model_nvme_step(struct udrv_device *dev);
+
+/* QPRIO of a submission queue; -ENOENT. */
+int udrv__model_nvme_priority(struct udrv_device *dev, unsigned int qid);
 
 /* Wait until all commands that were submitted are executed, or may not be yet. */
 void udrv__model_nvme_settle(struct udrv_device *dev);
@@ -84,7 +94,11 @@ int udrv__model_nvme_resize(struct udrv_device *dev, uint32_t nsid, uint64_t blo
 int udrv__model_nvme_attach(struct udrv_device *dev, uint32_t nsid, bool attached);
 /* The number means another namespace, with the same data. -EINVAL. */
 int udrv__model_nvme_replace(struct udrv_device *dev, uint32_t nsid);
+/* The slot that is active has it now. */
 void udrv__model_nvme_activate_firmware(struct udrv_device *dev, const char *revision);
+
+/* Of one that goes on. -EINVAL: there is none. */
+int udrv__model_nvme_end_sanitize(struct udrv_device *dev, bool well);
 
 /* Misbehaviour of one command or several. */
 enum udrv__model_nvme_fault_kind {
@@ -143,6 +157,9 @@ struct udrv__model_nvme_switches {
 	bool never_shut_down;
 	bool abort_is_lost; /* Abort commands succeed and nothing happens */
 	bool no_interrupts;
+	bool no_cmb_base;      /* no address for the memory buffer will do */
+	bool sanitize_goes_on; /* until udrv__model_nvme_end_sanitize() */
+	bool activating; /* CSTS.PP: a firmware is activated, and nothing is executed meanwhile */
 	unsigned int spoil; /* UDRV__MODEL_NVME_SPOIL_* */
 };
 

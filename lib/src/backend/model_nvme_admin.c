@@ -25,6 +25,8 @@ uint16_t udrv__nvme_admin(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd
 	/* No fused ones, and no SGL for these over PCI Express (4.4). */
 	if (NVME_CMD_FUSE(cmd->flags) || NVME_CMD_PSDT(cmd->flags))
 		return NVME_SC_INVALID_FIELD | NVME_ST_DNR;
+	if (udrv__nvme_sanitize_refuses(n) && !udrv__nvme_sanitize_allows(cmd))
+		return udrv__nvme_sanitize_refuses(n);
 	switch (cmd->opcode) {
 	case NVME_ADM_DELETE_SQ:
 		return udrv__nvme_delete_sq(n, cmd);
@@ -50,8 +52,14 @@ uint16_t udrv__nvme_admin(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd
 		return udrv__nvme_ns_management(n, cmd, dw0);
 	case NVME_ADM_NS_ATTACHMENT:
 		return udrv__nvme_ns_attachment(n, cmd);
+	case NVME_ADM_FW_COMMIT:
+		return udrv__nvme_firmware_commit(n, cmd);
+	case NVME_ADM_FW_DOWNLOAD:
+		return udrv__nvme_firmware_download(n, cmd);
 	case NVME_ADM_FORMAT:
 		return udrv__nvme_format(n, cmd);
+	case NVME_ADM_SANITIZE:
+		return udrv__nvme_sanitize(n, cmd);
 	case NVME_ADM_DBBUF:
 		return udrv__nvme_set_shadow(n, cmd);
 	default:

@@ -46,6 +46,8 @@ void udrv__nvme_post(struct udrv__nvme *n, struct udrv__nvme_cq *cq,
 struct udrv__nvme_cqe udrv__nvme_entry(const struct udrv__nvme *n, const struct udrv__nvme_sq *sq,
 				       uint16_t cid, uint16_t status, uint32_t dw0)
 {
+	if (!n->retry_delays)
+		status &= (uint16_t)~NVME_ST_CRD;
 	return (struct udrv__nvme_cqe){
 		.dw0 = dw0,
 		.sqhd = (uint16_t)sq->head,

@@ -14,6 +14,8 @@ static const struct {
 	{"null", offsetof(struct udrv__model_nvme_config, null_store), true},
 	{"dbbuf", offsetof(struct udrv__model_nvme_config, dbbuf), true},
 	{"nocache", offsetof(struct udrv__model_nvme_config, cache), false},
+	{"cmb", offsetof(struct udrv__model_nvme_config, cmb), true},
+	{"wrr", offsetof(struct udrv__model_nvme_config, weighted), true},
 	{"nosgl", offsetof(struct udrv__model_nvme_config, sgl), false},
 };
 

@@ -19,6 +19,8 @@
 #define NVME_DOORBELLS	 (2 * NVME_QIDS)
 #define NVME_DIRTY_WORDS ((NVME_DOORBELLS + 63) / 64)
 #define NVME_BAR_LEN	 0x4000
+#define NVME_BAR_CMB	 2
+#define NVME_CMB_BAR_LEN 0x20000
 #define NVME_DBS_LEN	 (NVME_BAR_LEN - NVME_REG_DBS)
 #define NVME_SEGS	 8200 /* 32 MiB by pages of 4 KiB */
 #define NVME_BUFFER_LEN	 8192 /* a block with metadata, or what an admin command gives */
@@ -38,6 +40,7 @@ struct udrv__nvme_sq {
 	bool on;
 	uint16_t id, cqid;
 	uint16_t last_cid; /* that was completed */
+	uint8_t priority;  /* NVME_QPRIO_*, where weights count */
 	uint32_t size, head, tail;
 	uint32_t seen; /* of the host's memory, where doorbells are there */
 	udrv_iova_t base;
@@ -137,6 +140,22 @@ struct udrv__nvme_smart {
 	uint8_t warning, spare;
 };
 
+struct udrv__nvme_sanitize {
+	uint8_t state;	/* SSTAT 2:0 */
+	uint8_t passes; /* of overwriting */
+	uint32_t cdw10; /* of the command */
+	bool erased;	/* and nothing written since smart.writes was: */
+	uint64_t writes;
+};
+
+struct udrv__nvme_firmware {
+	char slots[UDRV__MODEL_NVME_SLOTS][9]; /* revisions; empty: none */
+	uint8_t active, next;		       /* 1's based; next: at a reset, 0: the same */
+	unsigned char *image;		       /* downloaded, or NULL */
+	uint32_t len;
+	bool given[UDRV__MODEL_NVME_IMAGE_MAX / 4096];
+};
+
 struct udrv__nvme {
 	struct udrv__model *model;
 	struct udrv__model_nvme_config config;
@@ -158,11 +177,14 @@ struct udrv__nvme {
 
 	uint32_t cc, csts, intms, aqa;
 	uint64_t asq, acq;
+	uint64_t cmbmsc;
+	unsigned char *cmb; /* the BAR */
 	unsigned int page_shift;
 
 	struct udrv__nvme_sq sqs[NVME_QIDS];
 	struct udrv__nvme_cq cqs[NVME_QIDS];
-	unsigned int sq_end; /* no queue at or above */
+	unsigned int sq_end;  /* no queue at or above */
+	unsigned int turn[4]; /* of a class, by priority */
 	uint32_t sqs_granted, cqs_granted;
 	udrv_iova_t shadow, shadow_event; /* 0: off */
 
@@ -199,8 +221,10 @@ struct udrv__nvme {
 	bool event_masked[NVME_AER_TYPES]; /* told, and its log page not read yet */
 	bool vectors_uncoalesced[UDRV__MODEL_NVME_VECTORS];
 	bool timestamp_by_host;
+	bool retry_delays; /* the host honours them: 5.21.1.22, ACRE */
 	bool ns_changed[UDRV__MODEL_NVME_NS_MAX + 1];
-	char firmware[9];
+	struct udrv__nvme_firmware firmware;
+	struct udrv__nvme_sanitize sanitize;
 };
 
 /* model_nvme.c; all others with n->lock held. */
@@ -331,6 +355,28 @@ uint16_t udrv__nvme_ns_attachment(struct udrv__nvme *n, const struct udrv__nvme_
 uint16_t udrv__nvme_format(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd);
 void udrv__nvme_ns_has_changed(struct udrv__nvme *n, uint32_t nsid);
 
+/* model_nvme_sanitize.c */
+uint16_t udrv__nvme_sanitize(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd);
+/* Of commands that a sanitize, or one that failed, is in the way of: their status, else 0. */
+uint16_t udrv__nvme_sanitize_refuses(const struct udrv__nvme *n);
+bool udrv__nvme_sanitize_allows(const struct udrv__nvme_cmd *cmd);
+unsigned int udrv__nvme_sanitize_log(const struct udrv__nvme *n, unsigned char *buf);
+
+/* model_nvme_cmb.c */
+uint32_t udrv__nvme_cmb_read(const struct udrv__nvme *n, uint64_t offset);
+/* What the host means by such an address; NULL: it is the host's own memory. */
+void *udrv__nvme_cmb_at(const struct udrv__nvme *n, udrv_iova_t addr, size_t len);
+/* Of the function: what is in it is lost. */
+void udrv__nvme_cmb_reset(struct udrv__nvme *n);
+
+/* model_nvme_firmware.c */
+void udrv__nvme_firmware_init(struct udrv__nvme *n);
+void udrv__nvme_firmware_end(struct udrv__nvme *n);
+void udrv__nvme_firmware_reset(struct udrv__nvme *n);
+const char *udrv__nvme_firmware_revision(const struct udrv__nvme *n);
+uint16_t udrv__nvme_firmware_download(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd);
+uint16_t udrv__nvme_firmware_commit(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd);
+
 /* model_nvme_shadow.c: doorbells in the host's memory (5.7, 7.13) */
 uint16_t udrv__nvme_set_shadow(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd);
 void udrv__nvme_take_shadow(struct udrv__nvme *n);
@@ -355,6 +401,8 @@ uint16_t udrv__nvme_take_aer(struct udrv__nvme *n, const struct udrv__nvme_cmd *
 void udrv__nvme_check_temperature(struct udrv__nvme *n);
 /* Is it one that waits? Then no more. */
 bool udrv__nvme_abort_aer(struct udrv__nvme *n, uint16_t cid);
+/* Activation begins, for a host that wants to hear of it. */
+void udrv__nvme_tell_firmware(struct udrv__nvme *n);
 /* Its log page was read: it may be told again. */
 void udrv__nvme_event_seen(struct udrv__nvme *n, unsigned int type);
 

@@ -48,15 +48,16 @@ static inline bool is_plain(const struct udrv__nvme_cmd *cmd, const struct targe
 	       lba <= t->blocks - blocks;
 }
 
-/* The last half word is what tells the host. */
+/* The second half tells the host. */
 static inline void put(struct udrv__nvme_cqe *cqe, uint32_t head_and_queue, uint16_t cid,
 		       uint16_t phase)
 {
-	cqe->dw0 = 0;
-	cqe->dw1 = 0;
-	memcpy(&cqe->sqhd, &head_and_queue, sizeof(head_and_queue));
-	cqe->cid = cid;
-	__atomic_store_n(&cqe->status, phase, __ATOMIC_RELEASE);
+	typedef uint64_t __attribute__((may_alias)) quad;
+	quad *halves = __builtin_assume_aligned(cqe, 16);
+
+	halves[0] = 0;
+	__atomic_store_n(&halves[1], head_and_queue | (uint64_t)cid << 32 | (uint64_t)phase << 48,
+			 __ATOMIC_RELEASE);
 }
 
 static uint32_t between(uint32_t from, uint32_t to, uint32_t size)
@@ -109,7 +110,7 @@ unsigned int udrv__nvme_run_direct(struct udrv__nvme *n, struct udrv__nvme_sq *s
 	uint32_t done;
 
 	if (!n->config.null_store || !sq->memory || !cq->memory || n->fault_count ||
-	    !take_target(n, sq->memory[sq->head].nsid, &t))
+	    udrv__nvme_sanitize_refuses(n) || !take_target(n, sq->memory[sq->head].nsid, &t))
 		return 0;
 	done = run(sq, cq, ready < room ? ready : room, &t);
 	n->smart.reads += t.reads;

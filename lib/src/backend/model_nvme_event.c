@@ -116,13 +116,19 @@ void udrv__model_nvme_set_temperature(struct udrv_device *dev, uint16_t kelvin)
 	udrv__nvme_unlock(n);
 }
 
+void udrv__nvme_tell_firmware(struct udrv__nvme *n)
+{
+	if (n->features[NVME_FEAT_ASYNC] & NVME_ASYNC_FIRMWARE)
+		udrv__nvme_event(n, NVME_AER_NOTICE, NVME_AEI_FIRMWARE, NVME_LOG_FIRMWARE);
+}
+
 void udrv__model_nvme_activate_firmware(struct udrv_device *dev, const char *revision)
 {
 	struct udrv__nvme *n = udrv__nvme_of(dev);
 
 	udrv__nvme_lock(n);
-	(void)snprintf(n->firmware, sizeof(n->firmware), "%s", revision);
-	if (n->features[NVME_FEAT_ASYNC] & NVME_ASYNC_FIRMWARE)
-		udrv__nvme_event(n, NVME_AER_NOTICE, NVME_AEI_FIRMWARE, NVME_LOG_FIRMWARE);
+	(void)snprintf(n->firmware.slots[n->firmware.active - 1], sizeof(n->firmware.slots[0]),
+		       "%s", revision);
+	udrv__nvme_tell_firmware(n);
 	udrv__nvme_unlock(n);
 }

@@ -21,6 +21,7 @@
 #define OVER_TEMPERATURE	343 /* 5.21.1.4: thresholds' default is WCTEMP */
 #define THRESHOLD_TYPE(cdw11)	((cdw11) >> 20 & 3)
 #define THRESHOLD_SENSOR(cdw11) ((cdw11) >> 16 & 15)
+#define BEHAVIOR_LEN		512
 #define COALESCING_OFF		(1u << 16) /* 5.21.1.9 CD */
 
 struct feature {
@@ -42,6 +43,7 @@ static const struct feature features[] = {
 	{NVME_FEAT_ATOMICITY, true, true, 0, 1},
 	{NVME_FEAT_ASYNC, true, true, 0, 0x7fff},
 	{NVME_FEAT_TIMESTAMP, false, true, 0, 0},
+	{NVME_FEAT_BEHAVIOR, false, true, 0, 0},
 };
 
 static const struct feature *find(const struct udrv__nvme *n, uint32_t id)
@@ -63,7 +65,7 @@ void udrv__nvme_features_init(struct udrv__nvme *n)
 	n->smart.temperature = 303;
 	n->smart.spare = 100;
 	n->smart.power_cycles = 1;
-	strcpy(n->firmware, "1.0");
+	udrv__nvme_firmware_init(n);
 }
 
 /* 5.21: a reset brings back what was saved, or the default. */
@@ -72,6 +74,7 @@ void udrv__nvme_features_reset(struct udrv__nvme *n)
 	memcpy(n->features, n->saved_features, sizeof(n->features));
 	memset(n->vectors_uncoalesced, 0, sizeof(n->vectors_uncoalesced));
 	n->under_threshold = 0;
+	n->retry_delays = false;
 	n->sqs_granted = n->cqs_granted = n->config.queues;
 }
 
@@ -100,6 +103,26 @@ static uint16_t take_timestamp(struct udrv__nvme *n, const struct udrv__nvme_cmd
 	n->timestamp_set_ns = udrv__now_ns();
 	n->timestamp_by_host = true;
 	return NVME_SC_SUCCESS;
+}
+
+/* 5.21.1.22 figure 323: of 512 bytes the first counts. */
+static uint16_t give_behavior(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd)
+{
+	unsigned char data[BEHAVIOR_LEN] = {n->retry_delays};
+
+	return udrv__nvme_give(n, cmd, data, sizeof(data));
+}
+
+static uint16_t take_behavior(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd)
+{
+	unsigned char data[BEHAVIOR_LEN];
+	uint16_t status = udrv__nvme_take(n, cmd, data, sizeof(data));
+
+	if (!status && data[0] > 1)
+		status = DNR(NVME_SC_INVALID_FIELD);
+	if (!status)
+		n->retry_delays = data[0];
+	return status;
 }
 
 static bool queues_exist(const struct udrv__nvme *n)
@@ -186,6 +209,8 @@ uint16_t udrv__nvme_get_features(struct udrv__nvme *n, const struct udrv__nvme_c
 		*dw0 = (f->saveable ? CAP_SAVEABLE : 0) | (f->changeable ? CAP_CHANGEABLE : 0);
 	else if (id == NVME_FEAT_TIMESTAMP)
 		return give_timestamp(n, cmd);
+	else if (id == NVME_FEAT_BEHAVIOR)
+		return give_behavior(n, cmd);
 	else if (sel == SEL_CURRENT)
 		*dw0 = current(n, id, cmd->cdw11);
 	else
@@ -227,6 +252,8 @@ static uint16_t set_current(struct udrv__nvme *n, const struct feature *f,
 		return set_threshold(n, cmd->cdw11);
 	case NVME_FEAT_TIMESTAMP:
 		return take_timestamp(n, cmd);
+	case NVME_FEAT_BEHAVIOR:
+		return take_behavior(n, cmd);
 	default:
 		return set_value(n, f, cmd->cdw11);
 	}

@@ -70,7 +70,7 @@ static void put_identity(const struct udrv__nvme *n, unsigned char *buf)
 	put(buf, 2, 2, type->subsystem_vendor);
 	put_text(buf, 4, 20, name);
 	put_text(buf, 24, 40, "udrv software NVMe controller");
-	put_text(buf, 64, 8, n->firmware);
+	put_text(buf, 64, 8, udrv__nvme_firmware_revision(n));
 	put(buf, 73, 3, OUI);
 	put(buf, 78, 2, CONTROLLER_ID);
 	put(buf, 80, 4, NVME_VS_1_4);
@@ -84,16 +84,23 @@ static void put_limits(const struct udrv__nvme *n, unsigned char *buf)
 	put(buf, 84, 4, 1000000); /* RTD3R, RTD3E: a second */
 	put(buf, 88, 4, 1000000);
 	put(buf, 92, 4, 1u << 8 | 1u << 9); /* OAES: namespace, firmware notices */
-	put(buf, 256, 2, 1u << 1 | 1u << 3 | (n->config.dbbuf ? 1u << 8 : 0)); /* OACS */
-	buf[258] = NVME_ABORTS - 1;					       /* ACL */
-	buf[259] = NVME_AERS - 1;					       /* AERL */
-	buf[260] = 1u | 1u << 1;      /* FRMW: one slot, read only */
+	for (unsigned int i = 0; i < 3; i++)
+		put(buf, 128 + 2 * i, 2, n->config.crdt[i]);
+	put(buf, 256, 2, 1u << 1 | 1u << 2 | 1u << 3 | (n->config.dbbuf ? 1u << 8 : 0)); /* OACS */
+	buf[258] = NVME_ABORTS - 1;							 /* ACL */
+	buf[259] = NVME_AERS - 1;							 /* AERL */
+	/* FRMW: slot 1 is read only; activation without a reset */
+	buf[260] =
+		1u | UDRV__MODEL_NVME_SLOTS << 1 | (n->config.firmware_needs_reset ? 0 : 1u << 4);
 	buf[261] = 1u << 1 | 1u << 2; /* LPA: effects, offsets */
 	buf[262] = NVME_ERRORS - 1;   /* ELPE */
 	put(buf, 266, 2, 343);	      /* WCTEMP, CCTEMP: in kelvin */
 	put(buf, 268, 2, 373);
+	put(buf, 270, 2, 50); /* MTFA: 5 s */
 	put(buf, 280, 8, bytes_of(n) + n->unallocated);
 	put(buf, 296, 8, n->unallocated);
+	buf[319] = 1;	       /* FWUG: 4 KiB */
+	put(buf, 328, 4, 7);   /* SANICAP: crypto erase, block erase, overwrite */
 	buf[512] = 6 << 4 | 6; /* SQES, CQES */
 	buf[513] = 4 << 4 | 4;
 	put(buf, 514, 2, 0);

@@ -305,6 +305,8 @@ uint16_t udrv__nvme_io(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd)
 {
 	if (NVME_CMD_FUSE(cmd->flags))
 		return DNR(NVME_SC_INVALID_FIELD);
+	if (udrv__nvme_sanitize_refuses(n))
+		return udrv__nvme_sanitize_refuses(n);
 	switch (cmd->opcode) {
 	case NVME_NVM_FLUSH:
 		return do_flush(n, cmd);

@@ -72,9 +72,15 @@ static unsigned int fill_smart(const struct udrv__nvme *n, unsigned char *buf)
 
 static unsigned int fill_firmware(const struct udrv__nvme *n, unsigned char *buf)
 {
-	buf[0] = 1;
-	memset(buf + 8, ' ', 8);
-	memcpy(buf + 8, n->firmware, strlen(n->firmware));
+	buf[0] = (unsigned char)(n->firmware.active | n->firmware.next << 4);
+	for (unsigned int i = 0; i < UDRV__MODEL_NVME_SLOTS; i++) {
+		const char *revision = n->firmware.slots[i];
+
+		if (!*revision)
+			continue;
+		memset(buf + 8 + 8 * i, ' ', 8);
+		memcpy(buf + 8 + 8 * i, revision, strlen(revision));
+	}
 	return FIRMWARE_LEN;
 }
 
@@ -105,6 +111,9 @@ static unsigned int fill_effects(const struct udrv__nvme *n, unsigned char *buf)
 		put(buf, 4u * admin[i], 4, CSUPP);
 	put(buf, 4 * NVME_ADM_NS_MANAGEMENT, 4, CSUPP | NIC);
 	put(buf, 4 * NVME_ADM_NS_ATTACHMENT, 4, CSUPP | NIC);
+	put(buf, 4 * NVME_ADM_FW_COMMIT, 4, CSUPP);
+	put(buf, 4 * NVME_ADM_FW_DOWNLOAD, 4, CSUPP);
+	put(buf, 4 * NVME_ADM_SANITIZE, 4, CSUPP | LBCC);
 	put(buf, 4 * NVME_ADM_FORMAT, 4, CSUPP | LBCC | NCC);
 	put(buf, 4 * NVME_ADM_DBBUF, 4, n->config.dbbuf ? CSUPP : 0);
 	for (size_t i = 0; i < sizeof(reads); i++)
@@ -129,6 +138,8 @@ static unsigned int fill(const struct udrv__nvme *n, unsigned int page, unsigned
 		return fill_changed(n, buf);
 	case NVME_LOG_EFFECTS:
 		return fill_effects(n, buf);
+	case NVME_LOG_SANITIZE:
+		return udrv__nvme_sanitize_log(n, buf);
 	default:
 		return 0;
 	}
@@ -150,6 +161,9 @@ static void has_been_read(struct udrv__nvme *n, unsigned int page)
 		break;
 	case NVME_LOG_FIRMWARE:
 		udrv__nvme_event_seen(n, NVME_AER_NOTICE);
+		break;
+	case NVME_LOG_SANITIZE:
+		udrv__nvme_event_seen(n, NVME_AER_IO_SPECIFIC);
 		break;
 	}
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Creating and deleting I/O queues (5.3 to 5.6). */
+#include <errno.h>
+
 #include "backend/model_nvme_dev.h"
 
 #define DNR(sc)	       ((uint16_t)((sc) | NVME_ST_DNR))
@@ -55,6 +57,9 @@ uint16_t udrv__nvme_create_cq(struct udrv__nvme *n, const struct udrv__nvme_cmd 
 		return status;
 	if (NVME_CC_IOCQES(n->cc) != IOCQES)
 		return DNR(NVME_SC_QUEUE_SIZE);
+	/* CMBSZ.CQS is 0. */
+	if (udrv__nvme_cmb_at(n, cmd->prp1, 1))
+		return DNR(NVME_SC_CMB_USE);
 	if (!vector_exists(n, vector))
 		return DNR(NVME_SC_INTERRUPT_VECTOR);
 	udrv__nvme_init_cq(n, qid, cmd->prp1, SIZE_OF(cmd->cdw10), vector, ien);
@@ -75,8 +80,23 @@ uint16_t udrv__nvme_create_sq(struct udrv__nvme *n, const struct udrv__nvme_cmd 
 		return status;
 	if (NVME_CC_IOSQES(n->cc) != IOSQES)
 		return DNR(NVME_SC_QUEUE_SIZE);
+	if (udrv__nvme_cmb_at(n, cmd->prp1, 1) &&
+	    !udrv__nvme_cmb_at(n, cmd->prp1, SIZE_OF(cmd->cdw10) * sizeof(*cmd)))
+		return DNR(NVME_SC_CMB_USE);
 	udrv__nvme_init_sq(n, qid, cqid, cmd->prp1, SIZE_OF(cmd->cdw10));
+	n->sqs[qid].priority = QPRIO(cmd->cdw11);
 	return NVME_SC_SUCCESS;
+}
+
+int udrv__model_nvme_priority(struct udrv_device *dev, unsigned int qid)
+{
+	struct udrv__nvme *n = udrv__nvme_of(dev);
+	int ret;
+
+	udrv__nvme_lock(n);
+	ret = sq_exists(n, qid) ? n->sqs[qid].priority : -ENOENT;
+	udrv__nvme_unlock(n);
+	return ret;
 }
 
 /* 5.6: what is outstanding will not be completed any more. */

@@ -12,7 +12,11 @@ uint32_t *udrv__nvme_doorbell(struct udrv__nvme *n, unsigned int index)
 
 static void *queue_memory(struct udrv__nvme *n, udrv_iova_t base, size_t len)
 {
-	return n->config.direct ? udrv__model_dma_memory(n->model, base, len) : NULL;
+	void *in_cmb = n->config.direct ? udrv__nvme_cmb_at(n, base, len) : NULL;
+
+	if (in_cmb || !n->config.direct)
+		return in_cmb;
+	return udrv__model_dma_memory(n->model, base, len);
 }
 
 void udrv__nvme_init_sq(struct udrv__nvme *n, unsigned int qid, unsigned int cqid, udrv_iova_t base,
@@ -161,8 +165,8 @@ bool udrv__nvme_is_ready(const struct udrv__nvme *n, const struct udrv__nvme_sq 
 {
 	const uint32_t mask = NVME_CSTS_RDY | NVME_CSTS_CFS | NVME_CSTS_SHST_MASK;
 
-	return sq->on && sq->head != sq->tail && !n->paused && (n->csts & mask) == NVME_CSTS_RDY &&
-	       !udrv__nvme_cq_is_full(&n->cqs[sq->cqid]);
+	return sq->on && sq->head != sq->tail && !n->paused && !n->switches.activating &&
+	       (n->csts & mask) == NVME_CSTS_RDY && !udrv__nvme_cq_is_full(&n->cqs[sq->cqid]);
 }
 
 bool udrv__nvme_any_ready(const struct udrv__nvme *n)
@@ -175,7 +179,12 @@ bool udrv__nvme_any_ready(const struct udrv__nvme *n)
 
 static bool fetch(struct udrv__nvme *n, struct udrv__nvme_sq *sq, struct udrv__nvme_cmd *cmd)
 {
-	if (!udrv__model_dma_read(n->model, sq->base + sq->head * sizeof(*cmd), cmd, sizeof(*cmd)))
+	const udrv_iova_t at = sq->base + sq->head * sizeof(*cmd);
+	const void *in_cmb = udrv__nvme_cmb_at(n, at, sizeof(*cmd));
+
+	if (in_cmb)
+		memcpy(cmd, in_cmb, sizeof(*cmd));
+	else if (!udrv__model_dma_read(n->model, at, cmd, sizeof(*cmd)))
 		return false;
 	sq->head = sq->head + 1 == sq->size ? 0 : sq->head + 1;
 	n->counts.commands++;
@@ -213,10 +222,50 @@ static void execute(struct udrv__nvme *n, struct udrv__nvme_sq *sq)
 		udrv__nvme_run(n, sq, &cmd, faulty ? &fault : NULL);
 }
 
+/* One command of each queue of a class in turn, at most so many. */
+static unsigned int serve_class(struct udrv__nvme *n, unsigned int priority, unsigned int most)
+{
+	unsigned int done = 0, idle = 0;
+
+	while (done < most && idle < n->sq_end) {
+		struct udrv__nvme_sq *sq = &n->sqs[n->turn[priority]++ % n->sq_end];
+
+		if (sq->id && sq->priority == priority && udrv__nvme_is_ready(n, sq)) {
+			execute(n, sq);
+			done++;
+			idle = 0;
+		} else {
+			idle++;
+		}
+	}
+	return done;
+}
+
+/* 4.13.2: the admin queue, urgent ones, then the others by their weights (5.21.1.1), 0's based. */
+static unsigned int weighted_round(struct udrv__nvme *n)
+{
+	const uint32_t weights = n->features[NVME_FEAT_ARBITRATION];
+	unsigned int done = 0;
+
+	if (udrv__nvme_is_ready(n, &n->sqs[0])) {
+		execute(n, &n->sqs[0]);
+		return 1;
+	}
+	done = serve_class(n, NVME_QPRIO_URGENT, 1);
+	if (done)
+		return done;
+	done = serve_class(n, NVME_QPRIO_HIGH, (weights >> 24 & 0xff) + 1);
+	done += serve_class(n, NVME_QPRIO_MEDIUM, (weights >> 16 & 0xff) + 1);
+	return done + serve_class(n, NVME_QPRIO_LOW, (weights >> 8 & 0xff) + 1);
+}
+
 /* 4.13.1 round robin; one command each, which is a burst of 1 (5.21.1.1). */
 unsigned int udrv__nvme_round(struct udrv__nvme *n)
 {
 	unsigned int done = 0;
+
+	if (NVME_CC_AMS(n->cc) == NVME_AMS_WEIGHTED)
+		return weighted_round(n);
 
 	for (unsigned int i = 0; i < n->sq_end; i++) {
 		struct udrv__nvme_sq *sq = &n->sqs[i];

@@ -21,7 +21,8 @@ static uint64_t capabilities(const struct udrv__nvme *n)
 	       (uint64_t)n->config.dstrd << NVME_CAP_DSTRD_SHIFT | NVME_CAP_CSS_NVM |
 	       (n->config.command_sets ? NVME_CAP_CSS_SETS : 0) |
 	       (uint64_t)n->config.mpsmin << NVME_CAP_MPSMIN_SHIFT |
-	       (uint64_t)MPSMAX << NVME_CAP_MPSMAX_SHIFT;
+	       (uint64_t)MPSMAX << NVME_CAP_MPSMAX_SHIFT | (n->config.cmb ? NVME_CAP_CMBS : 0) |
+	       (n->config.weighted ? NVME_CAP_AMS_WRR : 0);
 }
 
 static uint32_t read_word(const struct udrv__nvme *n, uint64_t offset)
@@ -39,7 +40,7 @@ static uint32_t read_word(const struct udrv__nvme *n, uint64_t offset)
 	case NVME_REG_CC:
 		return n->cc;
 	case NVME_REG_CSTS:
-		return n->csts;
+		return n->csts | (n->switches.activating ? NVME_CSTS_PP : 0);
 	case NVME_REG_AQA:
 		return n->aqa;
 	case NVME_REG_ASQ:
@@ -50,6 +51,12 @@ static uint32_t read_word(const struct udrv__nvme *n, uint64_t offset)
 		return (uint32_t)n->acq;
 	case NVME_REG_ACQ + 4:
 		return (uint32_t)(n->acq >> 32);
+	case NVME_REG_CMBLOC:
+	case NVME_REG_CMBSZ:
+	case NVME_REG_CMBMSC:
+	case NVME_REG_CMBMSC + 4:
+	case NVME_REG_CMBSTS:
+		return udrv__nvme_cmb_read(n, offset);
 	default:
 		return 0;
 	}
@@ -100,6 +107,7 @@ void udrv__nvme_controller_reset(struct udrv__nvme *n)
 	for (unsigned int i = 0; i < NVME_DOORBELLS; i++)
 		__atomic_store_n(udrv__nvme_doorbell(n, i), 0, __ATOMIC_RELAXED);
 	n->sq_end = 0;
+	udrv__nvme_firmware_reset(n);
 	n->shadow = n->shadow_event = 0;
 	n->aer_count = n->event_count = 0;
 	memset(n->event_masked, 0, sizeof(n->event_masked));
@@ -116,6 +124,7 @@ void udrv__nvme_function_reset(struct udrv__nvme *n)
 {
 	n->cc = n->aqa = 0;
 	n->asq = n->acq = 0;
+	udrv__nvme_cmb_reset(n);
 	udrv__nvme_controller_reset(n);
 }
 
@@ -126,7 +135,8 @@ static bool may_enable(const struct udrv__nvme *n)
 	const unsigned int sqes = NVME_CC_IOSQES(n->cc), cqes = NVME_CC_IOCQES(n->cc);
 	const uint64_t in_page = (1ULL << (PAGE_4K + mps)) - 1;
 
-	if (mps < n->config.mpsmin || mps > MPSMAX || NVME_CC_CSS(n->cc) || NVME_CC_AMS(n->cc))
+	if (mps < n->config.mpsmin || mps > MPSMAX || NVME_CC_CSS(n->cc) ||
+	    NVME_CC_AMS(n->cc) > n->config.weighted)
 		return false;
 	if ((sqes && sqes != SQES) || (cqes && cqes != CQES))
 		return false;
@@ -205,6 +215,11 @@ static void write_word(struct udrv__nvme *n, uint64_t offset, uint32_t val)
 		break;
 	case NVME_REG_CC:
 		write_cc(n, val);
+		break;
+	case NVME_REG_CMBMSC:
+	case NVME_REG_CMBMSC + 4:
+		if (n->config.cmb)
+			set_half(&n->cmbmsc, offset & 4, val);
 		break;
 	case NVME_REG_AQA:
 	case NVME_REG_ASQ:

@@ -103,15 +103,18 @@ ssize_t udrv_verb_write(const void *buf, size_t len)
 	return (ssize_t)done;
 }
 
-/* The FILE of -d FILE, --data FILE or --data=FILE, or NULL. */
-static const char *data_file(int argc, char **argv)
+/* The FILE of -d FILE, --data FILE or --data=FILE, or what the verb has instead; or NULL. */
+static const char *data_file(const struct udrv_verb *v, int argc, char **argv)
 {
+	const bool fw = v->flags & UDRV_VERB_DATA_FW;
+	const char *letter = fw ? "-f" : "-d", *name = fw ? "--fw" : "--data";
+	const size_t len = strlen(name);
 	const char *file = NULL;
 
 	for (int i = 1; i < argc; i++) {
-		if (!strncmp(argv[i], "--data=", 7))
-			file = argv[i] + 7;
-		else if (i + 1 < argc && (!strcmp(argv[i], "--data") || !strcmp(argv[i], "-d")))
+		if (!strncmp(argv[i], name, len) && argv[i][len] == '=')
+			file = argv[i] + len + 1;
+		else if (i + 1 < argc && (!strcmp(argv[i], name) || !strcmp(argv[i], letter)))
 			file = argv[++i];
 	}
 	return file;
@@ -127,7 +130,7 @@ int udrv__verb_data_open(const struct udrv_verb *v, int argc, char **argv, int *
 	*fd_out = -1;
 	if (!(v->flags & (UDRV_VERB_DATA_IN | UDRV_VERB_DATA_OUT)))
 		return 0;
-	file = data_file(argc, argv);
+	file = data_file(v, argc, argv);
 	if (!file || !strcmp(file, "-"))
 		fd = fcntl(in ? STDIN_FILENO : STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 	else

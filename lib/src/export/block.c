@@ -4,11 +4,17 @@
 #include <pthread.h>
 #include <string.h>
 
-#include <udrv/block.h>
 #include <udrv/log.h>
+
+#include "export/watch.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct udrv_block *first; /* in the order in which they were added */
+
+/* Taken before @lock, and while the exporter starts or ends one. */
+static pthread_mutex_t changes = PTHREAD_MUTEX_INITIALIZER;
+static const struct udrv__block_watch *watch;
+static void *watch_ctx;
 
 static bool is_power_of_two(uint64_t n)
 {
@@ -52,16 +58,28 @@ static const char *what_is_wrong(const struct udrv_block *b)
 	return NULL;
 }
 
-int udrv_block_add(struct udrv_block *block)
+void udrv__block_changes_hold(void)
 {
-	const char *wrong = what_is_wrong(block);
+	pthread_mutex_lock(&changes);
+}
+
+void udrv__block_changes_release(void)
+{
+	pthread_mutex_unlock(&changes);
+}
+
+void udrv__block_watch_set(const struct udrv__block_watch *w, void *ctx)
+{
+	watch = w;
+	watch_ctx = ctx;
+}
+
+/* 0, or -EEXIST. */
+static int append(struct udrv_block *block)
+{
 	struct udrv_block **link = &first;
 	int ret = 0;
 
-	if (wrong) {
-		udrv_pr_err("block device %.31s not added: %s makes no sense", block->name, wrong);
-		return -EINVAL;
-	}
 	pthread_mutex_lock(&lock);
 	for (; *link && !ret; link = &(*link)->next)
 		if (*link == block || !strcmp((*link)->name, block->name))
@@ -74,16 +92,68 @@ int udrv_block_add(struct udrv_block *block)
 	return ret;
 }
 
-void udrv_block_del(struct udrv_block *block)
+int udrv_block_add(struct udrv_block *block)
+{
+	const char *wrong = what_is_wrong(block);
+	int ret;
+
+	if (wrong) {
+		udrv_pr_err("block device %.31s not added: %s makes no sense", block->name, wrong);
+		return -EINVAL;
+	}
+	udrv__block_changes_hold();
+	ret = append(block);
+	if (!ret && watch)
+		watch->added(watch_ctx, block);
+	udrv__block_changes_release();
+	return ret;
+}
+
+static bool is_added(const struct udrv_block *block)
+{
+	const struct udrv_block *b;
+
+	pthread_mutex_lock(&lock);
+	b = first;
+	while (b && b != block)
+		b = b->next;
+	pthread_mutex_unlock(&lock);
+	return b;
+}
+
+int udrv_block_resize(struct udrv_block *block, uint64_t size)
+{
+	if (!size || size % block->limits.logical_block_size)
+		return -EINVAL;
+	udrv__block_changes_hold();
+	__atomic_store_n(&block->limits.size, size, __ATOMIC_RELAXED);
+	if (watch && is_added(block))
+		watch->resized(watch_ctx, block);
+	udrv__block_changes_release();
+	return 0;
+}
+
+static bool unlink_block(struct udrv_block *block)
 {
 	struct udrv_block **link = &first;
+	bool found;
 
 	pthread_mutex_lock(&lock);
 	while (*link && *link != block)
 		link = &(*link)->next;
-	if (*link)
+	found = *link;
+	if (found)
 		*link = block->next;
 	pthread_mutex_unlock(&lock);
+	return found;
+}
+
+void udrv_block_del(struct udrv_block *block)
+{
+	udrv__block_changes_hold();
+	if (unlink_block(block) && watch)
+		watch->deleted(watch_ctx, block);
+	udrv__block_changes_release();
 }
 
 struct udrv_block *udrv_block_next(const struct udrv_block *after)

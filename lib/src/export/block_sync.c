@@ -24,7 +24,9 @@ static const size_t sizes[] = {4096, 32 << 10, 256 << 10};
 #define SIZES (sizeof(sizes) / sizeof(sizes[0]))
 
 struct udrv__block_sync {
-	struct udrv_block *block;
+	struct udrv_block *block; /* the driver's, until the stop */
+	struct udrv_block seen;	  /* for those who ask, also afterwards; its size is atomic */
+	unsigned int holders;	  /* atomic */
 	struct udrv_kmem_cache *copies[SIZES]; /* all NULL: nothing is copied */
 	uint32_t users;			       /* callers, and one until the stop; futex */
 	uint32_t stopping;
@@ -61,6 +63,8 @@ int udrv__block_sync_start(struct udrv_block *block, unsigned int queues,
 		return -ENOMEM;
 	}
 	s->block = block;
+	s->seen = *block;
+	s->holders = 1;
 	s->users = 1;
 	while (s->count < queues && !ret) {
 		ret = udrv__block_queue_start(&s->queues[s->count], block, s->count);
@@ -97,12 +101,33 @@ void udrv__block_sync_stop(struct udrv__block_sync *s)
 	while (s->count)
 		udrv__block_queue_stop(&s->queues[--s->count]);
 	destroy_copies(s);
-	free(s);
+	s->block = NULL;
+	udrv__block_sync_release(s);
 }
 
-struct udrv_block *udrv__block_sync_block(const struct udrv__block_sync *s)
+void udrv__block_sync_hold(struct udrv__block_sync *s)
 {
-	return s->block;
+	__atomic_add_fetch(&s->holders, 1, __ATOMIC_RELAXED);
+}
+
+void udrv__block_sync_release(struct udrv__block_sync *s)
+{
+	if (!__atomic_sub_fetch(&s->holders, 1, __ATOMIC_ACQ_REL))
+		free(s);
+}
+
+const struct udrv_block *udrv__block_sync_block(const struct udrv__block_sync *s)
+{
+	return &s->seen;
+}
+
+void udrv__block_sync_resize(struct udrv__block_sync *s)
+{
+	const uint64_t size = s->block->limits.size;
+
+	__atomic_store_n(&s->seen.limits.size, size, __ATOMIC_RELAXED);
+	udrv_pr_info("%s: %llu MiB now, for clients that connect from now on", s->seen.name,
+		     (unsigned long long)(size >> 20));
 }
 
 /* Threads keep to a queue, each to the next one. */
@@ -162,13 +187,15 @@ static uint32_t most_of(const struct udrv_block_limits *l, enum udrv_block_op op
 static int check(const struct udrv_block_limits *l, enum udrv_block_op op, uint64_t offset,
 		 uint64_t len)
 {
+	const uint64_t size = __atomic_load_n(&l->size, __ATOMIC_RELAXED);
+
 	if (op == UDRV_BLOCK_FLUSH)
 		return offset || len ? -EINVAL : 0;
 	if ((offset | len) & (l->logical_block_size - 1))
 		return -EINVAL;
 	if (op != UDRV_BLOCK_READ && l->read_only)
 		return -EROFS;
-	if (offset > l->size || len > l->size - offset)
+	if (offset > size || len > size - offset)
 		return op == UDRV_BLOCK_READ ? -EINVAL : -ENOSPC;
 	return most_of(l, op) ? 0 : -EOPNOTSUPP;
 }
@@ -178,12 +205,12 @@ static int flush(struct udrv__block_sync *s)
 	struct udrv__block_job job = {.op = UDRV_BLOCK_FLUSH};
 
 	/* What is not cached is kept already. */
-	return s->block->limits.write_cache ? udrv__block_queue_do(my_queue(s), &job) : 0;
+	return s->seen.limits.write_cache ? udrv__block_queue_do(my_queue(s), &job) : 0;
 }
 
 static int do_range(struct udrv__block_sync *s, struct udrv__block_job *job, uint32_t flags)
 {
-	const struct udrv_block_limits *l = &s->block->limits;
+	const struct udrv_block_limits *l = &s->seen.limits;
 	const bool keep = flags & UDRV_BLOCK_FUA && job->op != UDRV_BLOCK_READ && l->write_cache;
 	const bool native = keep && l->fua && job->op != UDRV_BLOCK_DISCARD;
 	int ret;
@@ -196,7 +223,7 @@ static int do_range(struct udrv__block_sync *s, struct udrv__block_job *job, uin
 int udrv__block_sync_io(struct udrv__block_sync *s, enum udrv_block_op op, uint32_t flags,
 			uint64_t offset, uint64_t len, void *buf)
 {
-	const struct udrv_block_limits *l = &s->block->limits;
+	const struct udrv_block_limits *l = &s->seen.limits;
 	struct udrv__block_job job = {
 		.op = op,
 		.offset = offset,

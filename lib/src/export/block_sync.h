@@ -18,12 +18,20 @@ int udrv__block_sync_start(struct udrv_block *block, unsigned int queues,
 			   struct udrv__block_sync **out);
 
 /*
- * Wait for the requests that are under way, then close. Meanwhile new ones are -ESHUTDOWN; none may
- * begin after it has returned.
+ * Wait for the requests that are under way, then close, and release. New ones are -ESHUTDOWN from
+ * then on, for those who still hold it: nobody else may begin one.
  */
 void udrv__block_sync_stop(struct udrv__block_sync *s);
 
-struct udrv_block *udrv__block_sync_block(const struct udrv__block_sync *s);
+/* One more who holds it, and one less. Any thread. */
+void udrv__block_sync_hold(struct udrv__block_sync *s);
+void udrv__block_sync_release(struct udrv__block_sync *s);
+
+/* What it is, or was: name, serial, limits. Valid as long as it is held. */
+const struct udrv_block *udrv__block_sync_block(const struct udrv__block_sync *s);
+
+/* The block device has another size. */
+void udrv__block_sync_resize(struct udrv__block_sync *s);
 
 /*
  * Do it and wait for the end. @offset and @len: in logical blocks, any length: it is cut into what

@@ -10,6 +10,7 @@
 #include "export/block_sync.h"
 #include "export/export.h"
 #include "export/ublk.h"
+#include "export/watch.h"
 
 #define NBD_QUEUES_MAX 4
 
@@ -21,29 +22,105 @@ static unsigned int nbd_queues(void)
 	return cpus < 1 ? 1 : cpus > NBD_QUEUES_MAX ? NBD_QUEUES_MAX : (unsigned int)cpus;
 }
 
-static int start_each(struct udrv__exports *x, const struct udrv_device *dev,
-		      const struct udrv__export_options *o)
+/* The first entry with that block, NULL: that is free; or -1. */
+static int find(const struct udrv__exports *x, const struct udrv_block *block)
 {
-	for (struct udrv_block *b = udrv_block_next(NULL); b; b = udrv_block_next(b)) {
-		int id = o->ublk_id < 0 ? -1 : o->ublk_id + (int)x->count;
-		int ret;
+	for (unsigned int i = 0; i < UDRV__EXPORTS_MAX; i++)
+		if (x->block[i] == block)
+			return (int)i;
+	return -1;
+}
 
-		if (x->count == UDRV__EXPORTS_MAX) {
-			udrv_dev_err(dev, "more than %d block devices", UDRV__EXPORTS_MAX);
-			return -E2BIG;
-		}
-		if (o->ublk)
-			ret = udrv__ublk_start(b, udrv_device_name(dev), id, x->ended_fd,
-					       &x->ublk[x->count]);
-		else
-			ret = udrv__block_sync_start(b, nbd_queues(), &x->nbd[x->count]);
-		if (ret) {
-			udrv_dev_err(dev, "%s: cannot be exported: %s", b->name, strerror(-ret));
-			return ret;
-		}
-		x->count++;
+/* 0 or negative errno, explained. */
+static int start_one(struct udrv__exports *x, struct udrv_block *b)
+{
+	const struct udrv__export_options *o = &x->options;
+	const int at = find(x, NULL);
+	int ret;
+
+	if (at < 0) {
+		udrv_dev_err(x->dev, "more than %d block devices", UDRV__EXPORTS_MAX);
+		return -E2BIG;
 	}
+	if (o->ublk)
+		ret = udrv__ublk_start(b, udrv_device_name(x->dev),
+				       o->ublk_id < 0 ? -1 : o->ublk_id + at, x->ended_fd,
+				       &x->ublk[at]);
+	else
+		ret = udrv__block_sync_start(b, nbd_queues(), &x->nbd[at]);
+	if (ret) {
+		udrv_dev_err(x->dev, "%s: cannot be exported: %s", b->name, strerror(-ret));
+		return ret;
+	}
+	x->block[at] = b;
+	if (x->count <= (unsigned int)at)
+		x->count = (unsigned int)at + 1;
 	return 0;
+}
+
+static void stop_one(struct udrv__exports *x, unsigned int i, bool gone)
+{
+	if (x->ublk[i] && gone)
+		udrv__ublk_end(x->ublk[i]);
+	else if (x->ublk[i])
+		udrv__ublk_stop(x->ublk[i]);
+	if (x->nbd[i])
+		udrv__block_sync_stop(x->nbd[i]);
+	x->ublk[i] = NULL;
+	x->nbd[i] = NULL;
+	x->block[i] = NULL;
+}
+
+/* What the driver does later. */
+
+static void added(void *ctx, struct udrv_block *block)
+{
+	(void)start_one(ctx, block);
+}
+
+static void resized(void *ctx, struct udrv_block *block)
+{
+	struct udrv__exports *x = ctx;
+	const int at = find(x, block);
+
+	if (at < 0)
+		return;
+	if (x->ublk[at])
+		udrv__ublk_resize(x->ublk[at]);
+	if (x->nbd[at])
+		udrv__block_sync_resize(x->nbd[at]);
+}
+
+static void deleted(void *ctx, struct udrv_block *block)
+{
+	struct udrv__exports *x = ctx;
+	const int at = find(x, block);
+
+	if (at >= 0)
+		stop_one(x, (unsigned int)at, true);
+}
+
+static const struct udrv__block_watch watch = {added, resized, deleted};
+
+static void stop_all(struct udrv__exports *x)
+{
+	udrv__block_watch_set(NULL, NULL);
+	while (x->count)
+		stop_one(x, --x->count, false);
+}
+
+static int start_each(struct udrv__exports *x)
+{
+	struct udrv_block *b = NULL;
+	int ret = 0;
+
+	while (!ret && (b = udrv_block_next(b)))
+		ret = start_one(x, b);
+	if (ret)
+		stop_all(x);
+	else
+		udrv__block_watch_set(&watch, x);
+	return ret;
 }
 
 int udrv__exports_start(struct udrv__exports *x, struct udrv_device *dev,
@@ -51,7 +128,7 @@ int udrv__exports_start(struct udrv__exports *x, struct udrv_device *dev,
 {
 	int ret;
 
-	*x = (struct udrv__exports){.ended_fd = -1};
+	*x = (struct udrv__exports){.ended_fd = -1, .dev = dev, .options = *o};
 	if (!o->ublk && !o->nbd)
 		return 0;
 	if (!udrv_block_next(NULL)) {
@@ -66,7 +143,9 @@ int udrv__exports_start(struct udrv__exports *x, struct udrv_device *dev,
 		udrv_dev_err(dev, "it cannot be exported: %s", strerror(errno));
 		return -errno;
 	}
-	ret = start_each(x, dev, o);
+	udrv__block_changes_hold();
+	ret = start_each(x);
+	udrv__block_changes_release();
 	if (ret)
 		udrv__exports_stop(x);
 	return ret;
@@ -74,18 +153,12 @@ int udrv__exports_start(struct udrv__exports *x, struct udrv_device *dev,
 
 void udrv__exports_stop(struct udrv__exports *x)
 {
-	while (x->count) {
-		struct udrv__ublk **ublk = &x->ublk[--x->count];
-		struct udrv__block_sync **nbd = &x->nbd[x->count];
-
-		if (*ublk)
-			udrv__ublk_stop(*ublk);
-		if (*nbd)
-			udrv__block_sync_stop(*nbd);
-		*ublk = NULL;
-		*nbd = NULL;
-	}
-	if (x->ended_fd >= 0)
-		close(x->ended_fd);
+	/* There is no other's watch that this could take away: a process is one daemon. */
+	if (x->ended_fd < 0)
+		return;
+	udrv__block_changes_hold();
+	stop_all(x);
+	udrv__block_changes_release();
+	close(x->ended_fd);
 	x->ended_fd = -1;
 }

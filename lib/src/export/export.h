@@ -18,17 +18,21 @@ struct udrv__export_options {
 struct udrv__block_sync;
 struct udrv__ublk;
 
-/* Those that are started. */
+/* Those that are started; entries of what is gone are NULL. */
 struct udrv__exports {
-	unsigned int count;
-	int ended_fd; /* readable when one has ended by itself; -1 if there is none */
+	unsigned int count; /* entries that may be used */
+	int ended_fd;	    /* readable when one has ended by itself; -1 if there is none */
+	struct udrv_block *block[UDRV__EXPORTS_MAX];
 	struct udrv__ublk *ublk[UDRV__EXPORTS_MAX];
 	struct udrv__block_sync *nbd[UDRV__EXPORTS_MAX]; /* the plugin asks them */
+	struct udrv_device *dev;
+	struct udrv__export_options options;
 };
 
 /*
  * After probe(), from the daemon's main thread. 0 or negative errno, explained, with nothing
- * started: -ENOENT if there is nothing to export.
+ * started: -ENOENT if there is nothing to export. Until the end it follows what the driver adds,
+ * resizes and deletes, in the driver's threads: udrv__block_changes_hold() keeps that off.
  */
 int udrv__exports_start(struct udrv__exports *x, struct udrv_device *dev,
 			const struct udrv__export_options *o);

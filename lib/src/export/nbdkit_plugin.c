@@ -23,6 +23,7 @@
 #include "driver/daemon.h"
 #include "export/block_sync.h"
 #include "export/nbd.h"
+#include "export/watch.h"
 #include "sched/thread.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
@@ -176,17 +177,30 @@ static void unload(void)
 		exit(EXIT_FAILURE);
 }
 
-/* Exports. */
+/* Exports: they come and go, and one that is open stays until it is closed. */
 
+/* With changes held. "": the first. */
 static struct udrv__block_sync *find(const char *name)
 {
 	for (unsigned int i = 0; i < me.exports.count; i++) {
 		struct udrv__block_sync *s = me.exports.nbd[i];
 
-		if (!*name || !strcmp(udrv__block_sync_block(s)->name, name))
+		if (s && (!*name || !strcmp(udrv__block_sync_block(s)->name, name)))
 			return s;
 	}
 	return NULL;
+}
+
+static struct udrv__block_sync *hold(const char *name)
+{
+	struct udrv__block_sync *s;
+
+	udrv__block_changes_hold();
+	s = find(name);
+	if (s)
+		udrv__block_sync_hold(s);
+	udrv__block_changes_release();
+	return s;
 }
 
 static const struct udrv_block_limits *limits(void *handle)
@@ -196,28 +210,40 @@ static const struct udrv_block_limits *limits(void *handle)
 
 static int list_exports(int readonly, int is_tls, struct nbdkit_exports *exports)
 {
+	int ret = 0;
+
 	(void)readonly;
 	(void)is_tls;
-	for (unsigned int i = 0; i < me.exports.count; i++) {
-		const struct udrv_block *b = udrv__block_sync_block(me.exports.nbd[i]);
+	udrv__block_changes_hold();
+	for (unsigned int i = 0; i < me.exports.count && !ret; i++) {
+		const struct udrv__block_sync *s = me.exports.nbd[i];
+		const struct udrv_block *b = s ? udrv__block_sync_block(s) : NULL;
 
-		if (nbdkit_add_export(exports, b->name, b->serial))
-			return -1;
+		if (b)
+			ret = nbdkit_add_export(exports, b->name, b->serial);
 	}
-	return 0;
+	udrv__block_changes_release();
+	return ret;
 }
 
 static const char *default_export(int readonly, int is_tls)
 {
 	(void)readonly;
 	(void)is_tls;
-	return udrv__block_sync_block(me.exports.nbd[0])->name;
+	struct udrv__block_sync *s = hold("");
+	const char *name;
+
+	if (!s)
+		return NULL;
+	name = nbdkit_strdup_intern(udrv__block_sync_block(s)->name);
+	udrv__block_sync_release(s);
+	return name;
 }
 
 static void *open_export(int readonly)
 {
 	const char *name = nbdkit_export_name();
-	void *handle = name ? find(name) : NULL;
+	void *handle = name ? hold(name) : NULL;
 
 	(void)readonly;
 	if (name && !handle) {
@@ -225,6 +251,11 @@ static void *open_export(int readonly)
 		nbdkit_set_error(ENOENT);
 	}
 	return handle;
+}
+
+static void close_export(void *handle)
+{
+	udrv__block_sync_release(handle);
 }
 
 static const char *export_description(void *handle)
@@ -236,7 +267,7 @@ static const char *export_description(void *handle)
 
 static int64_t get_size(void *handle)
 {
-	return (int64_t)limits(handle)->size;
+	return (int64_t)__atomic_load_n(&limits(handle)->size, __ATOMIC_RELAXED);
 }
 
 static uint32_t larger(uint32_t a, uint32_t b)
@@ -400,6 +431,7 @@ static struct nbdkit_plugin plugin = {
 	.list_exports = list_exports,
 	.default_export = default_export,
 	.open = open_export,
+	.close = close_export,
 	.export_description = export_description,
 	.get_size = get_size,
 	.block_size = block_size,

@@ -18,6 +18,7 @@
 
 #define FLUSH_S	    5
 #define STOP_SAY_MS 5000
+#define SECTOR	    512u
 
 static void log_ready(const struct udrv__ublk *u, bool recovered)
 {
@@ -342,11 +343,11 @@ static bool is_gone(const struct udrv__ublk *u)
 	return u->block->dev && udrv_device_gone(u->block->dev);
 }
 
-void udrv__ublk_stop(struct udrv__ublk *u)
+static void finish(struct udrv__ublk *u, bool gone)
 {
 	struct timespec until;
 	pthread_t flusher;
-	bool flushing = !is_gone(u) && !pthread_create(&flusher, NULL, flush, u);
+	bool flushing = !gone && !pthread_create(&flusher, NULL, flush, u);
 	bool flushed = false;
 
 	__atomic_store_n(&u->stopping, true, __ATOMIC_RELEASE);
@@ -365,4 +366,32 @@ void udrv__ublk_stop(struct udrv__ublk *u)
 	end(u);
 	udrv__ublk_ctrl_close(&u->ctrl);
 	release(u);
+}
+
+void udrv__ublk_stop(struct udrv__ublk *u)
+{
+	finish(u, is_gone(u));
+}
+
+void udrv__ublk_end(struct udrv__ublk *u)
+{
+	finish(u, true);
+}
+
+void udrv__ublk_resize(struct udrv__ublk *u)
+{
+	const uint64_t size = u->block->limits.size;
+	int ret = -EOPNOTSUPP;
+
+	if (u->ctrl.features & UBLK_F_RESIZE)
+		ret = udrv__ublk_simple(&u->ctrl, UBLK_UPDATE_SIZE, u->id, size / SECTOR);
+	if (ret == -EOPNOTSUPP)
+		udrv_pr_warn("/dev/ublkb%u: its disk has %llu MiB now, but this kernel (before "
+			     "6.16) cannot be told: it keeps its size until this daemon is "
+			     "started again",
+			     u->id, (unsigned long long)(size >> 20));
+	else if (ret)
+		(void)failed(u, "ublk does not take its new size", ret);
+	else
+		udrv_pr_info("/dev/ublkb%u: %llu MiB now", u->id, (unsigned long long)(size >> 20));
 }

@@ -65,6 +65,7 @@ struct udrv__ublk_ctrl {
 	int fd;
 	struct io_uring ring;
 	uint64_t sequence; /* of the newest command */
+	uint64_t features; /* of the kernel's driver: UBLK_F_* */
 };
 
 /* Explains failures: no module, a kernel that is too old, no permission. */
@@ -202,5 +203,9 @@ int udrv__ublk_start(struct udrv_block *block, const char *device, int number, i
 		     struct udrv__ublk **out);
 /* Flush what others wrote, if they still have it open, and end. */
 void udrv__ublk_stop(struct udrv__ublk *u);
+/* The disk is gone: nothing is flushed. */
+void udrv__ublk_end(struct udrv__ublk *u);
+/* The block device has another size: tell the kernel, or the user that it cannot be told. */
+void udrv__ublk_resize(struct udrv__ublk *u);
 
 #endif

@@ -63,6 +63,7 @@ static int check_features(struct udrv__ublk_ctrl *c)
 	};
 	int ret = udrv__ublk_call(c, UBLK_GET_FEATURES, &arg);
 
+	c->features = ret ? 0 : features;
 	if (!ret && (features & wanted) == wanted)
 		return 0;
 	if (ret == -EPERM || ret == -EACCES)

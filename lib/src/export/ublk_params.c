@@ -110,12 +110,10 @@ static uint32_t fold(uint64_t h)
 
 uint64_t udrv__ublk_identity(const char *device, const struct udrv_block *block)
 {
-	const uint64_t size = block->limits.size;
 	uint64_t export = hash(FNV_START, "udrv", 5);
 	uint64_t disk = hash(FNV_START, block->serial, strlen(block->serial) + 1);
 
 	export = hash(export, device, strlen(device) + 1);
 	export = hash(export, block->name, strlen(block->name) + 1);
-	disk = hash(disk, &size, sizeof(size));
 	return (uint64_t)fold(export) << 32 | fold(disk);
 }

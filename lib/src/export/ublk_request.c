@@ -38,6 +38,8 @@ static uint32_t most_of(const struct udrv_block_limits *l, enum udrv_block_op op
 static int check(const struct udrv__ublk_request *r, const struct udrv_block_limits *l,
 		 uint64_t len)
 {
+	const uint64_t size = __atomic_load_n(&l->size, __ATOMIC_RELAXED);
+
 	if (!most_of(l, r->op))
 		return -EOPNOTSUPP;
 	if (l->read_only && r->op != UDRV_BLOCK_READ)
@@ -45,7 +47,7 @@ static int check(const struct udrv__ublk_request *r, const struct udrv_block_lim
 	if (!len || len > UINT32_MAX || len % l->logical_block_size ||
 	    r->offset % l->logical_block_size)
 		return -EIO;
-	return r->offset <= l->size && len <= l->size - r->offset ? 0 : -EIO;
+	return r->offset <= size && len <= size - r->offset ? 0 : -EIO;
 }
 
 /* Only what asks for it and only where a write may be forgotten. */

@@ -41,11 +41,14 @@ static_assert(sizeof(struct ublk_ctrl) == 32, "struct ublksrv_ctrl_cmd");
 #define UBLK_START_RECOVERY	_IOWR('u', 0x10, struct ublk_ctrl)
 #define UBLK_END_RECOVERY	_IOWR('u', 0x11, struct ublk_ctrl)
 #define UBLK_GET_FEATURES	_IOR('u', 0x13, struct ublk_ctrl) /* Linux 6.5 */
+/* Linux 6.16, if it is among the features: data is the size in sectors. */
+#define UBLK_UPDATE_SIZE _IOWR('u', 0x15, struct ublk_ctrl)
 
 /* UBLK_F_* */
 #define UBLK_F_RECOVERY UINT64_C(0x08)
 #define UBLK_F_REISSUE	UINT64_C(0x10)
 #define UBLK_F_IOCTL	UINT64_C(0x40)
+#define UBLK_F_RESIZE	UINT64_C(0x400) /* UBLK_F_UPDATE_SIZE */
 
 /* UBLK_S_DEV_* */
 enum ublk_state { UBLK_DEAD = 0, UBLK_LIVE = 1, UBLK_QUIESCED = 2 };

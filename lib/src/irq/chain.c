@@ -90,7 +90,7 @@ void udrv__chain_latency(struct udrv__vector *v, uint64_t start_cycles)
 	uint64_t stamp = take_stamp(v, start_cycles);
 
 	if (stamp)
-		udrv__hist_record(&v->stat->latency, start_cycles - stamp);
+		udrv_hist_record(&v->stat->latency, start_cycles - stamp);
 }
 
 void udrv__chain_unmask(const struct udrv__vector *v)

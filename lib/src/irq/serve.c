@@ -48,7 +48,7 @@ HOT void count_run(struct udrv__irq_worker *w, struct udrv__vector *v, unsigned 
 	struct udrv__stat_vector *stat = v->stat;
 
 	udrv__stat_add(&stat->count, 1);
-	udrv__hist_record(&stat->run, udrv_get_cycles() - start);
+	udrv_hist_record(&stat->run, udrv_get_cycles() - start);
 	if (__builtin_expect(__atomic_load_n(&v->stamp, __ATOMIC_RELAXED) != 0, 0))
 		udrv__chain_latency(v, start);
 	if (__builtin_expect(result == UDRV_IRQ_NONE, 0))

@@ -14,7 +14,7 @@
 /* Readers of one version find everything at the same place, whatever compiler made them. */
 _Static_assert(sizeof(struct udrv__stat_header) == 224, "header has gaps");
 _Static_assert(sizeof(struct udrv__stat_worker) == 136, "worker has gaps");
-_Static_assert(sizeof(struct udrv__stat_vector) == 2 * sizeof(struct udrv__hist) + 192,
+_Static_assert(sizeof(struct udrv__stat_vector) == 2 * sizeof(struct udrv_hist) + 192,
 	       "record has gaps");
 
 static size_t size_for(unsigned int records)
@@ -48,8 +48,8 @@ static void fill_header(void *mapped, const void *ctx)
 	h->header_size = sizeof(*h);
 	h->record_size = sizeof(struct udrv__stat_vector);
 	h->record_count = most_vectors(owner->dev);
-	h->hist_sub_bits = UDRV__HIST_SUB_BITS;
-	h->hist_buckets = UDRV__HIST_BUCKETS;
+	h->hist_sub_bits = UDRV_HIST_SUB_BITS;
+	h->hist_buckets = UDRV_HIST_BUCKETS;
 	h->pid = (uint32_t)getpid();
 	udrv__stat_clocks(&h->start_ns, &h->start_cycles);
 	(void)clock_gettime(CLOCK_REALTIME, &now);

@@ -6,12 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <udrv/hist.h>
+
 #include "stat/file.h"
-#include "stat/hist.h"
 
 #define UDRV__STAT_SUFFIX  ".stats"
 #define UDRV__STAT_MAGIC   "udrvstat" /* 8 bytes, not terminated */
-#define UDRV__STAT_VERSION 2
+#define UDRV__STAT_VERSION 3
 #define UDRV__STAT_NAMES   96
 
 struct udrv_device;
@@ -31,14 +32,14 @@ struct udrv__stat_worker {
 struct udrv__stat_vector {
 	uint64_t count;
 	uint64_t unhandled;
-	uint64_t storms;	   /* times it was held down to its storm limit */
-	struct udrv__hist run;	   /* cycles that the chain took */
-	struct udrv__hist latency; /* cycles from udrv_irq_stamp() to the first handler */
-	uint64_t since_ns;	   /* CLOCK_MONOTONIC_RAW when the vectors were allocated */
-	int64_t disabled_cycles;   /* in all; while disabled, less the cycle when it began */
-	uint32_t disabled;	   /* depth of udrv_disable_irq() */
-	uint32_t shut;		   /* nobody handled it: the chain is not run any more */
-	uint32_t sequence;	   /* odd while worker changes */
+	uint64_t storms;	  /* times it was held down to its storm limit */
+	struct udrv_hist run;	  /* cycles that the chain took */
+	struct udrv_hist latency; /* cycles from udrv_irq_stamp() to the first handler */
+	uint64_t since_ns;	  /* CLOCK_MONOTONIC_RAW when the vectors were allocated */
+	int64_t disabled_cycles;  /* in all; while disabled, less the cycle when it began */
+	uint32_t disabled;	  /* depth of udrv_disable_irq() */
+	uint32_t shut;		  /* nobody handled it: the chain is not run any more */
+	uint32_t sequence;	  /* odd while worker changes */
 	struct udrv__stat_worker worker;
 	uint32_t reserved;
 };
@@ -83,6 +84,12 @@ struct udrv__stat_vector *udrv__stat_record(const struct udrv__stat_segment *seg
 					    unsigned int nr);
 /* How many records are valid from now on. @segment may be NULL. */
 void udrv__stat_set_vectors(const struct udrv__stat_segment *segment, unsigned int count);
+
+/* A counter that one thread writes and others read. */
+static inline void udrv__stat_add(uint64_t *counter, uint64_t add)
+{
+	__atomic_store_n(counter, *counter + add, __ATOMIC_RELAXED);
+}
 
 /* The counters of a vector begin. */
 void udrv__stat_begin(struct udrv__stat_vector *record);

@@ -19,7 +19,7 @@ static bool is_segment(const void *mapped, size_t size)
 	return !memcmp(h->magic, UDRV__STAT_MAGIC, sizeof(h->magic)) &&
 	       h->version == UDRV__STAT_VERSION && h->header_size == sizeof(*h) &&
 	       h->record_size == sizeof(struct udrv__stat_vector) &&
-	       h->hist_sub_bits == UDRV__HIST_SUB_BITS && h->hist_buckets == UDRV__HIST_BUCKETS &&
+	       h->hist_sub_bits == UDRV_HIST_SUB_BITS && h->hist_buckets == UDRV_HIST_BUCKETS &&
 	       h->record_count <= (size - sizeof(*h)) / sizeof(struct udrv__stat_vector) &&
 	       !h->driver[sizeof(h->driver) - 1] && !h->device[sizeof(h->device) - 1] &&
 	       !h->backend[sizeof(h->backend) - 1];
@@ -83,8 +83,8 @@ int udrv__stat_read(const struct udrv__stat_view *view, unsigned int nr,
 	if (nr >= __atomic_load_n(&h->vectors, __ATOMIC_ACQUIRE) || nr >= h->record_count)
 		return -ENOENT;
 	record = (const struct udrv__stat_vector *)(const void *)(h + 1) + nr;
-	udrv__hist_copy(&copy->run, &record->run);
-	udrv__hist_copy(&copy->latency, &record->latency);
+	udrv_hist_copy(&copy->run, &record->run);
+	udrv_hist_copy(&copy->latency, &record->latency);
 	copy->count = __atomic_load_n(&record->count, __ATOMIC_RELAXED);
 	copy->unhandled = __atomic_load_n(&record->unhandled, __ATOMIC_RELAXED);
 	copy->storms = __atomic_load_n(&record->storms, __ATOMIC_RELAXED);

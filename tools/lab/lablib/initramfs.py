@@ -3,9 +3,11 @@
 programs of this machine."""
 
 import hashlib
+import io
 import os
 import re
 import struct
+import tarfile
 from pathlib import Path
 
 from .common import CACHE, GUEST, ROOT, LabError, check_output, locked, need_program, scratch
@@ -21,19 +23,19 @@ EXTRA_LIBRARIES = ("/lib/x86_64-linux-gnu/libgcc_s.so.1",)
 # Where programs of the machine come from that are asked for by --program and are not there.
 PACKAGES = {
     "blkdiscard": "util-linux", "fio": "fio", "fsck.ext4": "e2fsprogs", "mkfs.ext4": "e2fsprogs",
-    "nbd-client": "nbd-client", "nbdcopy": "libnbd-bin", "nbdinfo": "libnbd-bin", "nvme": "nvme-cli",
-    "picocom": "picocom", "qemu-img": "qemu-utils", "qemu-io": "qemu-utils",
+    "nbd-client": "nbd-client", "nbdcopy": "libnbd-bin", "nbdinfo": "libnbd-bin", "nbdkit": "nbdkit",
+    "nvme": "nvme-cli", "picocom": "picocom", "qemu-img": "qemu-utils", "qemu-io": "qemu-utils", "tar": "tar",
 }
 PCI_IDS = "/usr/share/misc/pci.ids"
 PASSWD = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/tmp:/bin/sh\n"
 GROUP = b"root:x:0:\nnogroup:x:65534:\n"
 
 
-def get_initramfs(kernel, build, modules, programs=()):
+def get_initramfs(kernel, build, modules, programs=(), headers=False):
     """The archive for a kernel and a build tree, made anew only when something in it changed."""
     programs = [(name, find_program(name)) for name in sorted(set(programs))]
     with locked("initramfs"):
-        key = signature(kernel, build, modules, programs)
+        key = signature(kernel, build, modules, programs, headers)
         index = CACHE / "initramfs" / f"{key}.key"
         if index.exists():
             path = index.with_name(index.read_text(encoding="ascii"))
@@ -41,7 +43,10 @@ def get_initramfs(kernel, build, modules, programs=()):
                 os.utime(path)
                 os.utime(index)
                 return path
-        return create(kernel, build, modules, programs, index)
+        archive = compose(kernel, build, modules, programs)
+        if headers:
+            archive.file("/udrv/headers.tar", pack_headers(kernel))
+        return create(archive, index)
 
 
 def find_program(name):
@@ -50,9 +55,8 @@ def find_program(name):
     return Path(need_program(name, package, f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"))
 
 
-def create(kernel, build, modules, programs, index):
+def create(archive, index):
     """Write an archive, named by its contents so that a saved state can depend on it."""
-    archive = compose(kernel, build, modules, programs)
     with scratch(index) as temporary:
         with open(temporary, "wb") as stream:
             archive.write(stream)
@@ -70,12 +74,23 @@ def prune(directory):
             old.unlink()
 
 
-def signature(kernel, build, modules, programs):
+def pack_headers(kernel):
+    """A tar of the headers that the series' packages share: thousands of small files."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for tree in sorted(kernel.headers.parent.glob("linux-headers-*-common/include")):
+            archive.add(tree, arcname=tree.name)
+    if stream.tell() < 1 << 20:
+        raise LabError(f"there are no headers for --headers beside {kernel.headers}")
+    return stream.getvalue()
+
+
+def signature(kernel, build, modules, programs, headers):
     """Identity, size and time of everything that goes into the archive."""
     inputs = [*sorted(p for _, p in binaries(build)), *modules, *tests(), *sorted(GUEST.iterdir()),
               *(p for _, p in programs),
               *sorted(Path(__file__).parent.glob("*.py")), Path(need_busybox()), Path(PCI_IDS)]
-    digest = hashlib.sha256(kernel.release.encode())
+    digest = hashlib.sha256(f"{kernel.release}\0{headers}".encode())
     for path in inputs:
         if path.exists():
             status = path.stat()
@@ -142,6 +157,8 @@ def add_binaries(archive, build, programs):
     for name, path in libraries.items():
         place = "/usr/lib64" if name.startswith("ld-linux") else LIBRARIES
         archive.file(f"{place}/{name}", path.read_bytes(), 0o755)
+        if name.startswith("nbdkit-"):  # where a program in /usr/bin looks for its plugin
+            archive.symlink(f"/usr/lib/{name}", f"{LIBRARIES}/{name}")
 
 
 def needed_libraries(path):

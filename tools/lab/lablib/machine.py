@@ -46,6 +46,7 @@ class Machine:
     devices: list = field(default_factory=list)
     ivshmem: list = field(default_factory=list)  # the vectors of each
     disks: list = field(default_factory=list)
+    faults: list = field(default_factory=list)
     null_disks: list = field(default_factory=list)
     wires: int = 0
     echoes: int = 0
@@ -107,7 +108,11 @@ class Machine:
             path = directory / f"disk{number}"
             with open(path, "wb") as disk:
                 disk.truncate(byte_count(size))
-            arguments += ["-blockdev", f"driver=file,node-name=disk{number},filename={path}"]
+            faults = fault_options(self.faults, f"disk{number}")
+            name = f"file{number}" if faults else f"disk{number}"
+            arguments += ["-blockdev", f"driver=file,node-name={name},filename={path}"]
+            if faults:
+                arguments += ["-blockdev", f"driver=blkdebug,node-name=disk{number},image={name}{faults}"]
         for number, size in enumerate(self.null_disks):
             arguments += ["-blockdev", f"driver=null-co,node-name=null{number},"
                                        f"size={byte_count(size)},read-zeroes=on"]
@@ -153,6 +158,25 @@ class Machine:
 
 def is_placed(device):
     return bool(re.search(r",(addr|bus)=", device))
+
+
+FAULT = re.compile(r"(disk([0-9]+)):(read|write):([0-9]+)(:once)?")
+
+
+def is_fault(fault, disks):
+    """Whether that is a fault as `run --fault` takes it, of one of so many disks."""
+    match = FAULT.fullmatch(fault)
+    return bool(match) and int(match[2]) < disks
+
+
+def fault_options(faults, disk):
+    """QEMU's blkdebug driver's options for the faults of a disk; event none: from the start on."""
+    options = ""
+    for number, match in enumerate(filter(lambda m: m[1] == disk, map(FAULT.fullmatch, faults))):
+        rule = f",inject-error.{number}."
+        options += (f"{rule}event=none{rule}iotype={match[3]}{rule}sector={match[4]}{rule}errno=5"
+                    f"{rule}once={'on' if match[5] else 'off'}")
+    return options
 
 
 def byte_count(size):

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+/* fw-download, fw-commit */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nvme_fields.h"
+#include "nvme_verbs.h"
+
+#define IMAGE_MAX  ((size_t)256 << 20)
+#define READ_BYTES ((size_t)1 << 20)
+
+struct image {
+	char *bytes;
+	size_t len;
+};
+
+/* All that the caller gives; it is the caller's to free, also after a failure. */
+static int read_image(struct image *image)
+{
+	size_t room = 0;
+	ssize_t n;
+
+	do {
+		if (image->len == room) {
+			char *bytes = realloc(image->bytes, room + READ_BYTES);
+
+			if (!bytes)
+				return -ENOMEM;
+			image->bytes = bytes;
+			room += READ_BYTES;
+		}
+		n = udrv_verb_read(image->bytes + image->len, room - image->len);
+		if (n < 0)
+			return (int)n;
+		image->len += (size_t)n;
+	} while (image->len == room && room < IMAGE_MAX);
+	return image->len < IMAGE_MAX ? 0 : -EFBIG;
+}
+
+static int download(struct udrv_nvme *nvme, const struct image *image, uint64_t offset,
+		    uint64_t piece, const char *verb, FILE *err)
+{
+	int ret;
+
+	if (!image->len || image->len % 4 || offset >= image->len) {
+		(void)fprintf(err,
+			      "%s: the image has %zu bytes: a multiple of 4, and more than the "
+			      "offset, is wanted\n",
+			      verb, image->len);
+		return -EINVAL;
+	}
+	ret = udrv_nvme_firmware_download(nvme, image->bytes + offset, image->len - offset, offset,
+					  piece);
+	if (ret == -EINVAL || ret == -EMSGSIZE) {
+		(void)fprintf(err,
+			      "%s: the controller takes pieces, and offsets, that are multiples of "
+			      "%zu bytes\n",
+			      verb, udrv_nvme_firmware_piece(nvme));
+		return ret;
+	}
+	return nvme_verb_failed(ret, verb, err);
+}
+
+NVME_VERB(fw_download)
+{
+	struct udrv_nvme *nvme = nvme_verb_nvme(dev);
+	struct image image = {0};
+	uint64_t piece = 0, offset = 0;
+	const char *file = NULL; /* the client has opened it */
+	const struct nvme_arg args[] = {
+		{.name = "fw", .letter = 'f', .text = &file},
+		{.name = "xfer", .letter = 'x', .number = &piece, .max = IMAGE_MAX},
+		{.name = "offset", .letter = 'o', .number = &offset, .max = IMAGE_MAX / 4},
+	};
+	int ret = nvme_args_parse(argc, argv, args, NVME_COUNT(args), err);
+
+	if (ret)
+		return ret;
+	ret = read_image(&image);
+	if (ret)
+		(void)fprintf(err, "%s: cannot read the image: %s\n", argv[0], strerror(-ret));
+	else
+		ret = download(nvme, &image, offset * 4, piece, argv[0], err);
+	free(image.bytes);
+	if (!ret)
+		(void)fprintf(out, "Firmware download success\n");
+	return ret;
+}
+
+struct commit {
+	uint64_t slot, action;
+	bool reset;
+};
+
+/* 4.6.1.2.2: it was committed, and such a reset activates it; NULL: that is not what it says. */
+static const char *reset_wanted(int status)
+{
+	switch ((unsigned int)status & NVME_STATUS_MASK) {
+	case NVME_SC_FW_NEEDS_CONVENTIONAL:
+		return "conventional";
+	case NVME_SC_FW_NEEDS_SUBSYSTEM:
+		return "subsystem";
+	case NVME_SC_FW_NEEDS_RESET:
+		return "any controller";
+	default:
+		return NULL;
+	}
+}
+
+static int activate(struct udrv_nvme *nvme, const char *verb, FILE *out, FILE *err)
+{
+	char revision[9];
+	int ret = nvme_verb_failed(udrv_nvme_reset(nvme), verb, err);
+
+	if (!ret)
+		(void)fprintf(out, "The controller was reset; its firmware is %s\n",
+			      nvme_chars_trimmed(revision, udrv_nvme_id_ctrl(nvme)->fr, 8));
+	return ret;
+}
+
+/* What is left to do before it runs. */
+static int go_on(struct udrv_nvme *nvme, const struct commit *c, int status, const char *verb,
+		 FILE *out, FILE *err)
+{
+	const char *kind = status > 0 ? reset_wanted(status) : NULL;
+	const bool by_reset =
+		c->action == UDRV_NVME_COMMIT_STORE_RESET || c->action == UDRV_NVME_COMMIT_RESET;
+
+	if (kind && ((unsigned int)status & NVME_STATUS_MASK) != NVME_SC_FW_NEEDS_RESET) {
+		if (!c->reset)
+			return 0;
+		(void)fprintf(err, "%s: there is no %s reset from here: switch the machine off\n",
+			      verb, kind);
+		return -EOPNOTSUPP;
+	}
+	if (!kind && !by_reset)
+		return 0;
+	if (c->reset)
+		return activate(nvme, verb, out, err);
+	(void)fprintf(out, "The next reset activates it: 'udrv nvme reset', or --reset here\n");
+	return 0;
+}
+
+NVME_VERB(fw_commit)
+{
+	struct udrv_nvme *nvme = nvme_verb_nvme(dev);
+	struct commit c = {.action = UINT64_MAX};
+	const struct nvme_arg args[] = {
+		{.name = "slot", .letter = 's', .number = &c.slot, .max = NVME_FIRMWARE_SLOTS},
+		{.name = "action", .letter = 'a', .number = &c.action, .max = UDRV_NVME_COMMIT_NOW},
+		{.name = "reset", .flag = &c.reset},
+	};
+	int ret = nvme_args_parse(argc, argv, args, NVME_COUNT(args), err);
+	const char *kind;
+
+	if (!ret && c.action == UINT64_MAX) {
+		(void)fprintf(err, "%s: which? Say --action 0, 1, 2 or 3\n", argv[0]);
+		ret = -EINVAL;
+	}
+	if (ret)
+		return ret;
+	ret = udrv_nvme_firmware_commit(nvme, (unsigned int)c.slot,
+					(enum udrv_nvme_commit)c.action);
+	kind = ret > 0 ? reset_wanted(ret) : NULL;
+	if (ret && !kind)
+		return nvme_verb_failed(ret, argv[0], err);
+	(void)fprintf(out, "Success %s firmware action:%u slot:%u",
+		      kind ? "activating" : "committing", (unsigned int)c.action,
+		      (unsigned int)c.slot);
+	if (kind)
+		(void)fprintf(out, ", but firmware requires %s reset", kind);
+	(void)fputc('\n', out);
+	return go_on(nvme, &c, ret, argv[0], out, err);
+}
