@@ -242,9 +242,11 @@ UDRV_API int udrv_nvme_firmware_commit(struct udrv_nvme *nvme, unsigned int slot
  * @page_blocks: of a page of the controller's memory, if one can be read and written
  * @metadata: bytes per block
  * @extended: metadata is behind each block in the same buffer, else in one of its own
- * @pi_type: end-to-end protection, 0 to 3
+ * @pi_type: end-to-end protection (8.3), 0 to 3
+ * @pi_first: protection information is the first 8 bytes of the metadata, else the last
  * @read_only: writes are refused
- * @usable: its format can be read and written without a metadata buffer
+ * @usable: its format can be read and written without a metadata buffer: it has no metadata, or 8
+ *	bytes that are protection information, which the controller makes and checks then (PRACT)
  *
  * What another thread changes is @blocks, and @max_blocks and @read_only if the controller says
  * otherwise after a reset. If the number comes to mean another namespace (NGUID, EUI64), or one
@@ -260,6 +262,7 @@ struct udrv_nvme_ns {
 	uint16_t metadata;
 	bool extended;
 	uint8_t pi_type;
+	bool pi_first;
 	bool read_only;
 	bool usable;
 };
@@ -439,10 +442,16 @@ UDRV_API int udrv_nvme_write(struct udrv_nvme_queue *q, const struct udrv_nvme_n
  *	looked at otherwise
  * @lba: first block
  * @blocks: as for udrv_nvme_read()
- * @flags: CDW12 bits: NVME_RW_FUA, NVME_RW_LR, NVME_RW_PRACT and the other protection bits
- * @ref_tag: initial logical block reference tag
+ * @flags: CDW12 bits: NVME_RW_FUA, NVME_RW_LR, and of protected namespaces (8.3) NVME_RW_PRACT, the
+ *	controller makes, checks and strips the information, so that buffers are without if the
+ *	metadata is only that; NVME_RW_PRCHK_*, what it checks
+ * @ref_tag: initial logical block reference tag, which the next blocks count on; with
+ *	NVME_RW_PRCHK_REF and type 1 it has to be the lower half of @lba
  * @app_tag: application tag
- * @app_mask: application tag mask
+ * @app_mask: its bits that are checked
+ *
+ * What does not fit ends with NVME_SC_GUARD_CHECK, NVME_SC_APPTAG_CHECK or NVME_SC_REFTAG_CHECK. A
+ * block whose application tag is 0xffff (type 3: and the reference tag 0xffffffff) is not checked.
  */
 struct udrv_nvme_io {
 	uint8_t opcode;
@@ -460,16 +469,72 @@ struct udrv_nvme_io {
 UDRV_API int udrv_nvme_rw(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns,
 			  const struct udrv_nvme_io *io, udrv_nvme_done_t done, void *ctx);
 
+/**
+ * udrv_nvme_crc_t10dif() - the guard of a block (Linux: crc_t10dif_update())
+ * @crc: of what comes before, or 0
+ * @buf: any memory
+ * @len: bytes
+ */
+UDRV_API uint16_t udrv_nvme_crc_t10dif(uint16_t crc, const void *buf, size_t len);
+
+/**
+ * struct udrv_nvme_protected - blocks with their protection information, as they are transferred
+ * @data: the first block; with the metadata behind each if that is extended
+ * @metadata: or in a buffer of its own
+ * @blocks: how many
+ * @flags: NVME_RW_PRCHK_*, for udrv_nvme_pi_check()
+ * @ref_tag: as in struct udrv_nvme_io, as what follows
+ * @app_tag: see there
+ * @app_mask: see there
+ */
+struct udrv_nvme_protected {
+	void *data;
+	void *metadata;
+	uint32_t blocks;
+	uint32_t flags;
+	uint32_t ref_tag;
+	uint16_t app_tag, app_mask;
+};
+
+/**
+ * udrv_nvme_pi_make() - what a write without NVME_RW_PRACT takes
+ * @ns: with protection information of 8 bytes
+ * @p: the information is written to its metadata
+ *
+ * Any thread. Return: 0, -EOPNOTSUPP if @ns has none.
+ */
+UDRV_API int udrv_nvme_pi_make(const struct udrv_nvme_ns *ns, const struct udrv_nvme_protected *p);
+
+/**
+ * udrv_nvme_pi_check() - as the controller checks (8.3.1.5)
+ * @ns: as for udrv_nvme_pi_make()
+ * @p: what was read
+ * @bad: the first block that does not fit, from 0, or NULL
+ *
+ * Return: 0, NVME_SC_GUARD_CHECK, NVME_SC_APPTAG_CHECK or NVME_SC_REFTAG_CHECK; -EOPNOTSUPP.
+ */
+UDRV_API int udrv_nvme_pi_check(const struct udrv_nvme_ns *ns, const struct udrv_nvme_protected *p,
+				uint32_t *bad);
+
 /** udrv_nvme_flush() - what was written before is kept when the power fails (6.8). */
 UDRV_API int udrv_nvme_flush(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns,
 			     udrv_nvme_done_t done, void *ctx);
 
-/** udrv_nvme_write_zeroes() - @flags: NVME_RW_FUA, NVME_RW_DEAC. -EOPNOTSUPP: not known (6.17). */
+/**
+ * udrv_nvme_write_zeroes() - @flags: NVME_RW_FUA, NVME_RW_DEAC. -EOPNOTSUPP: not known (6.17).
+ *
+ * Of a protected namespace the controller makes the information, as for udrv_nvme_write().
+ */
 UDRV_API int udrv_nvme_write_zeroes(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns,
 				    uint64_t lba, uint32_t blocks, uint32_t flags,
 				    udrv_nvme_done_t done, void *ctx);
 
-/** udrv_nvme_verify() - check the blocks without transferring them (6.14). */
+/**
+ * udrv_nvme_verify() - check the blocks without transferring them (6.14)
+ *
+ * @flags: NVME_RW_PRCHK_GUARD and NVME_RW_PRCHK_REF if the namespace is protected; reference tags
+ * are those of udrv_nvme_write().
+ */
 UDRV_API int udrv_nvme_verify(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns,
 			      uint64_t lba, uint32_t blocks, uint32_t flags, udrv_nvme_done_t done,
 			      void *ctx);

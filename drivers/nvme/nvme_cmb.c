@@ -133,6 +133,11 @@ static unsigned int pages_of(const struct udrv_nvme_queue *q)
 	return (bytes + (1u << q->nvme->page_shift) - 1) >> q->nvme->page_shift;
 }
 
+static size_t offset_of(const struct udrv_nvme *nvme, const struct udrv_nvme_queue *q)
+{
+	return (size_t)(q->cmb - nvme->cmb.mem);
+}
+
 void nvme_cmb_take(struct udrv_nvme *nvme, struct udrv_nvme_queue *q)
 {
 	struct nvme_cmb *cmb = &nvme->cmb;
@@ -148,18 +153,19 @@ void nvme_cmb_take(struct udrv_nvme *nvme, struct udrv_nvme_queue *q)
 		at -= count;
 		memset(&cmb->used[at], true, count);
 		q->cmb = cmb->mem + ((size_t)at << nvme->page_shift);
-		q->cmb_page = at;
+		q->in_cmb = true;
 	}
 	pthread_mutex_unlock(&nvme->queues_lock);
 }
 
 void nvme_cmb_give(struct udrv_nvme *nvme, struct udrv_nvme_queue *q)
 {
-	if (!q->cmb)
+	if (!q->in_cmb)
 		return;
 	pthread_mutex_lock(&nvme->queues_lock);
-	memset(&nvme->cmb.used[q->cmb_page], false, pages_of(q));
+	memset(&nvme->cmb.used[offset_of(nvme, q) >> nvme->page_shift], false, pages_of(q));
 	pthread_mutex_unlock(&nvme->queues_lock);
+	q->in_cmb = false;
 	q->cmb = NULL;
 }
 
@@ -167,7 +173,7 @@ udrv_iova_t nvme_sq_address(struct udrv_nvme *nvme, struct udrv_nvme_queue *q)
 {
 	if (!nvme->cmb.on)
 		nvme_cmb_give(nvme, q);
-	return q->cmb ? BASE + ((uint64_t)q->cmb_page << nvme->page_shift) : q->sq_iova;
+	return q->in_cmb ? BASE + offset_of(nvme, q) : q->sq_iova;
 }
 
 /* Write combining or not, entries are there before the doorbell is. */

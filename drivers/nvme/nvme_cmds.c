@@ -34,7 +34,7 @@ static int put_range(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, u
 		     uint64_t lba, uint32_t blocks, uint32_t flags, udrv_nvme_done_t done,
 		     void *ctx)
 {
-	const struct nvme_sqe sqe = {
+	struct nvme_sqe sqe = {
 		.opcode = opcode,
 		.nsid = ns->nsid,
 		.cdw10 = (uint32_t)lba,
@@ -46,6 +46,8 @@ static int put_range(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, u
 		return -EINVAL;
 	if (blocks > NVME_RW_BLOCKS_MAX)
 		return -EMSGSIZE;
+	if (ns->pi_type)
+		sqe.cdw14 = nvme_pi_ref_tag(ns, lba);
 	return put_without_data(q, &sqe, done, ctx);
 }
 
@@ -64,6 +66,9 @@ int udrv_nvme_write_zeroes(struct udrv_nvme_queue *q, const struct udrv_nvme_ns 
 {
 	if (!(q->nvme->id->oncs & NVME_ONCS_WRITE_ZEROES))
 		return -EOPNOTSUPP;
+	/* PRCHK is reserved there. */
+	if (ns->pi_type)
+		flags |= NVME_RW_PRACT;
 	return put_range(q, ns, NVME_WRITE_ZEROES, lba, blocks, flags, done, ctx);
 }
 
@@ -152,17 +157,23 @@ static size_t sum(const struct iovec *iov, unsigned int count)
 	return len;
 }
 
+/* 8.3.1.1: it is not transferred. */
+static bool is_stripped(const struct udrv_nvme_ns *ns, const struct udrv_nvme_io *io)
+{
+	return io->flags & NVME_RW_PRACT && ns->metadata == sizeof(struct nvme_pi) && ns->pi_type;
+}
+
 /* The buffer of its own for metadata, of a namespace that has such. */
 static void *meta_of(const struct udrv_nvme_ns *ns, const struct udrv_nvme_io *io)
 {
-	return ns->metadata && !ns->extended ? io->metadata : NULL;
+	return ns->metadata && !ns->extended && !is_stripped(ns, io) ? io->metadata : NULL;
 }
 
 /* The buffers are the blocks, with their metadata if that is in the same place; or why not. */
 static int check_io(const struct udrv_nvme_ns *ns, const struct udrv_nvme_io *io)
 {
 	const size_t block = ((size_t)1 << ns->block_shift) + (ns->extended ? ns->metadata : 0);
-	const bool stripped = io->flags & NVME_RW_PRACT && ns->metadata == 8 && ns->pi_type;
+	const bool stripped = is_stripped(ns, io);
 	const size_t len = (size_t)io->blocks * (stripped ? (size_t)1 << ns->block_shift : block);
 
 	if (io->opcode != NVME_READ && io->opcode != NVME_WRITE && io->opcode != NVME_COMPARE)

@@ -33,11 +33,11 @@ struct nvme_namespaces {
 /* The controller memory buffer, or what of it is used. */
 #define NVME_CMB_PAGES 1024u
 struct nvme_cmb {
-	bool on;
 	uint8_t __udrv_iomem *mem; /* NULL: not mapped */
-	unsigned int bar, pages;
 	uint64_t offset;
+	unsigned int bar, pages;
 	bool used[NVME_CMB_PAGES]; /* under queues_lock */
+	bool on;
 };
 
 struct udrv_nvme {
@@ -52,9 +52,9 @@ struct udrv_nvme {
 	uint32_t retry_ms[3]; /* 4.6.1, CRD: 0 is not told; atomic */
 	bool sgl;
 	bool shadows_on;
-	bool weighted;
 	bool membarrier;
 	bool detaching;
+	bool ns_changed; /* a number came to mean another one; atomic */
 
 	/* Interrupts: 0 is the admin queue's; none: everything is polled. */
 	unsigned int vectors;
@@ -65,8 +65,7 @@ struct udrv_nvme {
 	bool asked; /* the reset was asked for */
 	unsigned int resets;
 	uint32_t timeouts, aborts, bad; /* atomic */
-	uint32_t paused_since; /* by nvme_clock(): CSTS.PP was seen first; 0: it is not set; atomic
-				*/
+	uint32_t paused_since;		/* nvme_clock() when CSTS.PP was seen first, or 0; atomic */
 
 	/* The admin queue. Its callbacks are called with the lock held. */
 	pthread_mutex_t admin_lock;
@@ -82,13 +81,13 @@ struct udrv_nvme {
 	struct udrv_nvme_queue *queues[NVME_QUEUES_MAX + 1]; /* by qid */
 	uint32_t attention; /* what queues that come now begin with: NVME_Q_FROZEN, NVME_Q_DEAD */
 	bool formatting;    /* no queue may come */
+	bool weighted;
 	struct nvme_cmb cmb;
 	uint32_t *shadows, *event_idxs; /* pages of 5.7, or NULL */
 	udrv_iova_t shadows_iova, event_idxs_iova;
 
 	pthread_mutex_t ns_lock; /* the table's changes */
 	struct nvme_namespaces namespaces;
-	bool ns_changed; /* a number came to mean another one; atomic */
 
 	/* A thread for resets and the clock; one for events, who may wait for a reset. */
 	struct udrv_workqueue_struct *wq;

@@ -97,7 +97,7 @@ static bool is_disk(const struct nvme_driver *driver, const struct udrv_nvme_ns 
 static const char *what_is_wrong(const struct udrv_nvme_ns *ns)
 {
 	if (!ns->usable)
-		return "it has metadata";
+		return "it has metadata that the controller does not keep to itself";
 	if (!ns->max_blocks)
 		return "one of its blocks is more than the controller transfers at once";
 	return NULL;

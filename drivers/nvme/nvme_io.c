@@ -61,6 +61,23 @@ struct transfer {
 	void *ctx;
 };
 
+/* A namespace with metadata, or such a transfer cannot be. */
+static __attribute__((noinline)) int
+rw_protected(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, const struct transfer *io)
+{
+	const struct nvme_sqe sqe = {
+		.opcode = io->opcode,
+		.nsid = ns->nsid,
+		.cdw10 = (uint32_t)io->lba,
+		.cdw11 = (uint32_t)(io->lba >> 32),
+		.cdw12 = (io->blocks - 1) | io->flags,
+	};
+
+	if (!ns->usable || !is_in_range(ns, io->lba, io->blocks))
+		return wrong_range(ns, io->blocks);
+	return nvme_rw_protected(q, ns, &sqe, io->buf, io->done, io->ctx);
+}
+
 /* Whatever there is to be done for it. */
 static __attribute__((noinline)) int
 rw_slowly(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, const struct transfer *io)
@@ -73,8 +90,8 @@ rw_slowly(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, const struct
 	uint16_t cid;
 	int flags = 0;
 
-	if (nvme_unlikely(!ns->usable || !is_in_range(ns, io->lba, io->blocks)))
-		return wrong_range(ns, io->blocks);
+	if (nvme_unlikely(ns->metadata || !is_in_range(ns, io->lba, io->blocks)))
+		return rw_protected(q, ns, io);
 	if (nvme_unlikely(q->in_flight >= q->depth || t->done || q->moved_count)) {
 		int ret = nvme_make_room(q);
 

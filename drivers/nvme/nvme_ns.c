@@ -11,6 +11,7 @@
 
 #define SHIFT_MIN   9u
 #define SHIFT_MAX   16u /* what an export can use */
+#define PI_TYPES    3u
 #define CHANGES_MAX 64u /* of what a number means: the old ones are kept */
 #define PATIENCE    10u
 #define PATIENCE_MS 50u
@@ -53,7 +54,8 @@ static void fill_format(struct udrv_nvme_ns *ns, const struct nvme_id_ns *id)
 	ns->block_shift = f->lbads;
 	ns->metadata = f->ms;
 	ns->extended = id->flbas & NVME_FLBAS_EXTENDED && f->ms;
-	ns->pi_type = NVME_DPS_TYPE(id->dps);
+	ns->pi_type = f->ms >= sizeof(struct nvme_pi) ? NVME_DPS_TYPE(id->dps) : 0;
+	ns->pi_first = id->dps & NVME_DPS_FIRST;
 	ns->read_only = id->nsattr & NVME_NSATTR_READ_ONLY;
 }
 
@@ -84,8 +86,11 @@ static struct namespace describe(const struct udrv_nvme *nvme, uint32_t nsid,
 		return now;
 	}
 	ns->max_blocks = most_blocks(nvme, ns);
-	ns->usable = !ns->metadata;
-	if (ns->usable) /* a page is never more than max_transfer */
+	/* 8.3.1.1: the controller strips it only if there is nothing else. Types above 3 are none.
+	 */
+	ns->usable = !ns->metadata || (ns->metadata == sizeof(struct nvme_pi) && ns->pi_type &&
+				       ns->pi_type <= PI_TYPES);
+	if (!ns->metadata) /* a page is never more than max_transfer */
 		ns->page_blocks = (1u << nvme->page_shift) >> ns->block_shift;
 	ns->blocks = id->nsze;
 	return now;
@@ -120,7 +125,8 @@ static bool is_same(const struct namespace *a, const struct namespace *b)
 {
 	return has_same_identifiers(a, b) && a->ns.block_shift == b->ns.block_shift &&
 	       a->ns.metadata == b->ns.metadata && a->ns.extended == b->ns.extended &&
-	       a->ns.pi_type == b->ns.pi_type && a->ns.usable == b->ns.usable;
+	       a->ns.pi_type == b->ns.pi_type && a->ns.pi_first == b->ns.pi_first &&
+	       a->ns.usable == b->ns.usable;
 }
 
 static void set_size(struct udrv_nvme_ns *ns, uint64_t blocks)

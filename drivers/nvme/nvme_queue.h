@@ -105,55 +105,57 @@ struct udrv_nvme_queue {
 	uint32_t rung; /* the tail that the controller was told */
 	uint32_t mask; /* slots less one */
 	uint32_t in_flight;
-	uint32_t depth; /* most in flight; 0 while it takes nothing */
-	uint32_t quick; /* as depth, or 0: reads and writes have to look at all that may be */
-	uint32_t now;	/* nvme_clock(), read now and then */
+	uint32_t depth;	    /* most in flight; 0 while it takes nothing */
+	uint32_t quick;	    /* as depth, or 0: reads and writes have to look at all that may be */
+	uint32_t now;	    /* nvme_clock(), read now and then */
 	uint32_t page_mask; /* bytes of the controller's page, less one */
 	uint16_t qid;
 	bool sgl;
+	bool in_cmb; /* the controller fetches from cmb, not from sq */
+	unsigned int moved_count;
 	struct udrv_device *dev;
 	struct udrv_dma_window window;
 	uint32_t __udrv_iomem *sq_doorbell;
 	volatile uint32_t *sq_shadow, *sq_event; /* NVMe 1.4, 5.7; or NULL */
-	uint8_t __udrv_iomem *cmb;		 /* where the controller fetches from; NULL: sq */
 
 	/* What comes out of it. */
 	struct nvme_cqe *cq __attribute__((aligned(64)));
 	uint32_t head;
-	uint32_t head_rung; /* the head that the controller was told */
-	uint32_t phase;	    /* of entries that are new */
+	uint32_t head_rung;  /* the head that the controller was told */
+	uint32_t phase;	     /* of entries that are new */
+	uint32_t look_after; /* ms between two looks */
 	uint32_t __udrv_iomem *cq_doorbell;
 	volatile uint32_t *cq_shadow, *cq_event;
 	uint32_t inside;
-	uint32_t attention;  /* NVME_Q_*; other threads set it */
-	uint32_t checked;    /* by the clock: what takes too long was looked for */
-	uint32_t timeout;    /* ms */
-	uint32_t look_after; /* ms between two looks */
-	uint32_t idle;	     /* polls that found nothing */
-	bool fences;	     /* there is no membarrier() */
+	uint32_t attention; /* NVME_Q_*; other threads set it */
+	uint32_t checked;   /* by the clock: what takes too long was looked for */
+	uint32_t timeout;   /* ms */
+	uint32_t idle;	    /* polls that found nothing */
+	bool fences;	    /* there is no membarrier() */
+	bool irq_taken;
+	uint8_t priority; /* enum udrv_nvme_priority */
 
 	/* The rest is seldom needed. */
 	struct udrv_nvme *nvme;
 	int refuse; /* why depth is 0: negative errno */
 	unsigned int full_depth;
-	unsigned int moved_count;
 	struct udrv_list_head moved;
 	struct udrv_list_head waiting; /* in flight, but not the controller's */
 	struct udrv_list_head spares;  /* places of those that were moved */
 	struct nvme_list *lists;       /* that are free */
 	struct nvme_saved *saved;      /* room for all in flight, while the rings begin anew */
 	udrv_iova_t sq_iova, cq_iova;
-	unsigned int cmb_page;
-	enum udrv_nvme_priority priority;
+	uint8_t __udrv_iomem *cmb;
 	enum udrv_nvme_completion completion;
 	int efd; /* -1: it is polled */
 	int vector;
-	bool irq_taken;
 	uint32_t sleeping; /* in read(2) of efd: is woken now and then to look at the time */
 	uint32_t woken;
 	uint32_t average_ns; /* adaptive: of the waits */
 	uint32_t waits;
+	char pad[48]; /* to whole cache lines */
 };
+_Static_assert(sizeof(struct udrv_nvme_queue) % 64 == 0, "whole cache lines");
 
 #define NVME_IDLE_POLLS 64u /* that find nothing, between two looks at the time */
 
@@ -226,7 +228,7 @@ void nvme_cmb_copy(struct udrv_nvme_queue *q);
 /* Entered. */
 static inline void nvme_ring_sq(struct udrv_nvme_queue *q)
 {
-	if (nvme_unlikely(q->cmb))
+	if (nvme_unlikely(q->in_cmb))
 		nvme_cmb_copy(q);
 	q->rung = q->tail;
 	q->quick = 0; /* what is put next reads the clock */
@@ -339,6 +341,13 @@ int nvme_postpone(struct udrv_nvme_queue *q, const struct nvme_command *c, uint3
 /* In flight at the tail, where there is room, with all that it was. */
 void nvme_put_in(struct udrv_nvme_queue *q, const struct nvme_sqe *sqe,
 		 const struct nvme_tracker *was);
+
+/* nvme_pi.c: of a protected namespace, what plain transfers ask of the controller; CDW14. */
+uint32_t nvme_pi_flags(const struct udrv_nvme_ns *ns);
+uint32_t nvme_pi_ref_tag(const struct udrv_nvme_ns *ns, uint64_t lba);
+/* A transfer without metadata; the entry has no pointers yet. */
+int nvme_rw_protected(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns,
+		      const struct nvme_sqe *plain, void *buf, udrv_nvme_done_t done, void *ctx);
 
 /*
  * nvme_data.c: point the entry to the buffers; metadata of meta_len bytes in one piece, or NULL. 0

@@ -188,6 +188,7 @@ _Static_assert(sizeof(struct nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_SC_FW_PROHIBITED	      0x113u
 #define NVME_SC_FW_OVERLAP	      0x114u
 #define NVME_SC_BAD_ATTRIBUTES	      0x180u
+#define NVME_SC_BAD_PROTECTION	      0x181u /* that cannot be checked */
 #define NVME_SC_READ_ONLY	      0x182u
 /* 4.6.1.2.3 media and data integrity */
 #define NVME_SC_WRITE_FAULT	0x280u
@@ -461,6 +462,7 @@ _Static_assert(offsetof(struct nvme_id_ns, lbaf) == 128, "5.15.2.1: bytes 131:12
 #define NVME_FLBAS(index)	   (((index)&0xfu) | ((index) >> 4 & 3u) << 5)
 #define NVME_FLBAS_EXTENDED	   0x10u /* metadata at the end of each block */
 #define NVME_DPS_TYPE(dps)	   ((dps)&7u)
+#define NVME_DPS_FIRST		   0x08u	 /* of the metadata's bytes, else the last */
 #define NVME_DLFEAT_READ(dlfeat)   ((dlfeat)&7u) /* what deallocated blocks read as */
 #define NVME_DLFEAT_READ_ZEROES	   1u
 #define NVME_DLFEAT_WZ_DEALLOCATES 0x08u
@@ -552,13 +554,25 @@ _Static_assert(sizeof(struct nvme_dsm_range) == 16, "6.7: 16 bytes");
 /* 6.9 Read, 6.15 Write and their kind: CDW12 */
 #define NVME_RW_BLOCKS_MAX 65536u     /* NLB is 0's based, 16 bits */
 #define NVME_RW_DEAC	   (1u << 25) /* 6.17 Write Zeroes: deallocate */
-#define NVME_RW_PRACT	   (1u << 29)
-#define NVME_RW_FUA	   (1u << 30)
-#define NVME_RW_LR	   (1u << 31) /* limited retry */
+/* PRINFO, 8.3: the controller's action, and what it checks */
+#define NVME_RW_PRACT	    (1u << 29)
+#define NVME_RW_PRCHK_GUARD (1u << 28)
+#define NVME_RW_PRCHK_APP   (1u << 27)
+#define NVME_RW_PRCHK_REF   (1u << 26)
+#define NVME_RW_FUA	    (1u << 30)
+#define NVME_RW_LR	    (1u << 31) /* limited retry */
+
+/* 8.3 Protection Information, 16 bits of guard: big-endian, at any address */
+struct nvme_pi {
+	uint8_t guard[2], app_tag[2], ref_tag[4];
+};
+_Static_assert(sizeof(struct nvme_pi) == 8, "8.3: 8 bytes");
 
 /* 5.23 Format NVM: CDW10 */
 #define NVME_FORMAT_LBAF(index) (((uint32_t)(index)&0xfu) | ((uint32_t)(index) >> 4 & 3u) << 12)
 #define NVME_FORMAT_SES(ses)	((uint32_t)(ses) << 9)
+#define NVME_FORMAT_EXTENDED	(1u << 4)
+#define NVME_FORMAT_PI(type)	((uint32_t)(type) << 5)
 
 /* 5.24 Sanitize: CDW10; 5.15.2.2, SANICAP */
 #define NVME_SANITIZE_EXIT_FAILURE  1u

@@ -54,7 +54,7 @@ static const struct {
 	{0x11b, EOPNOTSUPP, "thin provisioning not supported"},
 	{0x11c, EINVAL, "controller list invalid"},
 	{NVME_SC_BAD_ATTRIBUTES, EINVAL, "conflicting attributes"},
-	{0x181, EINVAL, "invalid protection information"},
+	{NVME_SC_BAD_PROTECTION, EINVAL, "invalid protection information"},
 	{NVME_SC_READ_ONLY, EROFS, "attempted write to read only range"},
 	{NVME_SC_WRITE_FAULT, EIO, "write fault"},
 	{NVME_SC_READ_ERROR, ENODATA, "unrecovered read error"},

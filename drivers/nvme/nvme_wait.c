@@ -100,7 +100,7 @@ static int make(struct udrv_nvme *nvme, const struct udrv_nvme_queue_options *op
 	if (ret)
 		return ret;
 	q->completion = options->completion;
-	q->priority = options->priority;
+	q->priority = (uint8_t)options->priority;
 	nvme_cmb_take(nvme, q);
 	take_vector(nvme, q);
 	ret = nvme_queue_tell(nvme, q, false);

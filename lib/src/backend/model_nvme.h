@@ -94,6 +94,8 @@ int udrv__model_nvme_resize(struct udrv_device *dev, uint32_t nsid, uint64_t blo
 int udrv__model_nvme_attach(struct udrv_device *dev, uint32_t nsid, bool attached);
 /* The number means another namespace, with the same data. -EINVAL. */
 int udrv__model_nvme_replace(struct udrv_device *dev, uint32_t nsid);
+/* A bit of a block that is kept is wrong: of its data, or of the metadata behind that. -EINVAL. */
+int udrv__model_nvme_spoil(struct udrv_device *dev, uint32_t nsid, uint64_t lba, uint32_t offset);
 /* The slot that is active has it now. */
 void udrv__model_nvme_activate_firmware(struct udrv_device *dev, const char *revision);
 

@@ -95,6 +95,7 @@ struct udrv__nvme_ns {
 	uint32_t generation; /* of what the number means */
 	uint64_t blocks;
 	uint8_t lbaf;
+	uint8_t pi;    /* protection information's type, or 0 */
 	bool extended; /* metadata follows each block in the data buffer */
 	unsigned int lba_shift, ms;
 
@@ -324,8 +325,9 @@ int udrv__nvme_ns_init(struct udrv__nvme *n);
 void udrv__nvme_ns_end(struct udrv__nvme *n);
 int udrv__nvme_ns_alloc(struct udrv__nvme_ns *ns, size_t bytes, int fd);
 void udrv__nvme_ns_free(struct udrv__nvme_ns *ns);
-/* Take an LBA format; all is zero afterwards. */
-void udrv__nvme_ns_format(struct udrv__nvme_ns *ns, unsigned int lbaf, bool extended);
+/* Take an LBA format; all is zero afterwards, protection information all ones. */
+void udrv__nvme_ns_format(struct udrv__nvme_ns *ns, unsigned int lbaf, bool extended,
+			  unsigned int pi);
 /* Blocks were written: persist says whether for good. */
 void udrv__nvme_ns_wrote(struct udrv__nvme_ns *ns, uint64_t lba, uint64_t count, bool persist);
 void udrv__nvme_ns_zero(struct udrv__nvme_ns *ns, uint64_t lba, uint64_t count, bool persist);
@@ -385,6 +387,20 @@ bool udrv__nvme_ask_to_ring(struct udrv__nvme *n);
 
 /* model_nvme_io.c */
 uint16_t udrv__nvme_io(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd);
+
+/* model_nvme_pi.c: protection information (8.3) */
+/* Is it the controller's alone, so that the host has none in its buffers? */
+bool udrv__nvme_is_stripped(const struct udrv__nvme_ns *ns, const struct udrv__nvme_cmd *cmd);
+/* Can what the command wants checked be checked? */
+uint16_t udrv__nvme_check_prinfo(const struct udrv__nvme_ns *ns, const struct udrv__nvme_cmd *cmd);
+/* Of a command's block-th block. */
+void udrv__nvme_make_pi(const struct udrv__nvme_ns *ns, const struct udrv__nvme_cmd *cmd,
+			uint32_t block, const unsigned char *data, unsigned char *pi);
+uint16_t udrv__nvme_check_pi(const struct udrv__nvme_ns *ns, const struct udrv__nvme_cmd *cmd,
+			     uint32_t block, const unsigned char *data, const unsigned char *pi);
+/* Both, of what is in the namespace. */
+uint16_t udrv__nvme_check_stored(const struct udrv__nvme_ns *ns, const struct udrv__nvme_cmd *cmd,
+				 uint64_t lba, uint32_t blocks);
 
 /* model_nvme_direct.c: reads and writes that move nothing, many at a time; how many */
 unsigned int udrv__nvme_run_direct(struct udrv__nvme *n, struct udrv__nvme_sq *sq);

@@ -128,7 +128,8 @@ static uint16_t give_ctrl(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd
 static void put_common(const struct udrv__nvme *n, unsigned char *buf)
 {
 	buf[25] = NVME_LBAFS - 1;
-	buf[27] = 3;				      /* MC: extended, separate */
+	buf[27] = 3;	/* MC: extended, separate */
+	buf[28] = 0x1f; /* DPC: all types, first or last 8 bytes of the metadata: all of it */
 	buf[33] = n->config.no_deac ? 1 : 1 | 1 << 3; /* DLFEAT: zeroes; DEAC of Write Zeroes */
 	for (unsigned int i = 0; i < NVME_LBAFS; i++)
 		put(buf, 128 + 4 * i, 4, udrv__nvme_lbaf_ms(i) | udrv__nvme_lbaf_shift(i) << 16);
@@ -164,6 +165,7 @@ static void put_ns(const struct udrv__nvme *n, const struct udrv__nvme_ns *ns, u
 	put(buf, 8, 8, ns->blocks);
 	put(buf, 16, 8, ns->blocks);
 	buf[26] = (unsigned char)(ns->lbaf | ns->extended << 4);
+	buf[29] = ns->pi;
 	put(buf, 48, 8, ns->bytes);
 	put_nguid(n, ns, buf + 104);
 	put_eui64(buf + 120, eui64_of(n, ns));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* I/O commands of the software NVMe controller (6). */
+#include <stdlib.h>
 #include <string.h>
 
 #include "backend/model_nvme_dev.h"
@@ -57,7 +58,7 @@ static uint16_t take_span(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd
 	s->lba = cmd->cdw10 | (uint64_t)cmd->cdw11 << 32;
 	s->blocks = (uint32_t)blocks;
 	len = blocks << s->ns->lba_shift;
-	if (s->ns->extended)
+	if (s->ns->extended && !udrv__nvme_is_stripped(s->ns, cmd))
 		len += blocks * s->ns->ms;
 	s->len = (uint32_t)len;
 	if (data && len > n->most_bytes)
@@ -73,6 +74,12 @@ static unsigned char *data_at(const struct span *s, uint32_t block)
 static unsigned char *meta_at(const struct span *s, uint32_t block)
 {
 	return s->ns->meta + (s->lba + block) * s->ns->ms;
+}
+
+/* Is the metadata in the data buffer? */
+static bool has_meta_between(const struct udrv__nvme_cmd *cmd, const struct span *s)
+{
+	return s->ns->extended && !udrv__nvme_is_stripped(s->ns, cmd);
 }
 
 /* Each block and its metadata by turns. */
@@ -115,7 +122,7 @@ static uint16_t move_meta(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd
 	struct udrv__nvme_cursor at = {0};
 	uint16_t status;
 
-	if (!len || s->ns->extended)
+	if (!len || s->ns->extended || udrv__nvme_is_stripped(s->ns, cmd))
 		return NVME_SC_SUCCESS;
 	status = map_meta(n, cmd, len);
 	if (!status && !udrv__nvme_move(n, &at, meta_at(s, 0), len, to_host))
@@ -131,8 +138,8 @@ static uint16_t move_blocks(struct udrv__nvme *n, const struct udrv__nvme_cmd *c
 
 	if (status)
 		return status;
-	if (s->ns->extended ? !move_extended(n, s, to_host)
-			    : !udrv__nvme_move(n, &at, data_at(s, 0), s->len, to_host))
+	if (has_meta_between(cmd, s) ? !move_extended(n, s, to_host)
+				     : !udrv__nvme_move(n, &at, data_at(s, 0), s->len, to_host))
 		return NVME_SC_DATA_TRANSFER;
 	return move_meta(n, cmd, s, to_host);
 }
@@ -156,9 +163,66 @@ static uint16_t do_read(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd)
 	if (cmd->cdw12 & NVME_RW_FUA && !n->config.null_store)
 		udrv__nvme_ns_flush(s.ns);
 	if (!n->config.null_store)
+		status = udrv__nvme_check_stored(s.ns, cmd, s.lba, s.blocks);
+	if (!status && !n->config.null_store)
 		status = move_blocks(n, cmd, &s, true);
 	n->smart.reads++;
 	n->smart.read_blocks += (uint64_t)s.blocks << (s.ns->lba_shift - SMART_SHIFT);
+	return status;
+}
+
+/* What the host sends besides its blocks is in *pi, if it is apart. */
+static uint16_t take_pi(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd,
+			const struct span *s, unsigned char *pi)
+{
+	struct udrv__nvme_cursor at = {0};
+	uint16_t status;
+
+	if (s->ns->extended || udrv__nvme_is_stripped(s->ns, cmd))
+		return NVME_SC_SUCCESS;
+	status = map_meta(n, cmd, s->blocks * s->ns->ms);
+	if (!status && !udrv__nvme_move(n, &at, pi, s->blocks * s->ns->ms, false))
+		status = NVME_SC_DATA_TRANSFER;
+	return status;
+}
+
+/* Block by block into n->buffer: 8.3.1.4, inserted, or checked. */
+static uint16_t check_blocks(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd,
+			     const struct span *s, unsigned char *pi)
+{
+	const uint32_t data = 1u << s->ns->lba_shift;
+	const uint32_t meta = has_meta_between(cmd, s) ? s->ns->ms : 0;
+	struct udrv__nvme_cursor at = {0};
+	uint16_t status = udrv__nvme_map_data(n, cmd, s->len, false);
+
+	for (uint32_t i = 0; i < s->blocks && !status; i++, pi += s->ns->ms) {
+		if (!udrv__nvme_move(n, &at, n->buffer, data + meta, false))
+			return NVME_SC_DATA_TRANSFER;
+		memcpy(pi, n->buffer + data, meta);
+		if (udrv__nvme_is_stripped(s->ns, cmd))
+			udrv__nvme_make_pi(s->ns, cmd, i, n->buffer, pi);
+		else
+			status = udrv__nvme_check_pi(s->ns, cmd, i, n->buffer, pi);
+	}
+	return status;
+}
+
+/* Nothing is written unless all is right. */
+static uint16_t write_protected(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd,
+				const struct span *s)
+{
+	unsigned char *pi = malloc((size_t)s->blocks * s->ns->ms);
+	uint16_t status = pi ? udrv__nvme_check_prinfo(s->ns, cmd) : NVME_SC_DATA_TRANSFER;
+
+	if (!status)
+		status = take_pi(n, cmd, s, pi);
+	if (!status)
+		status = check_blocks(n, cmd, s, pi);
+	if (!status)
+		status = move_blocks(n, cmd, s, false);
+	if (!status)
+		memcpy(meta_at(s, 0), pi, (size_t)s->blocks * s->ns->ms);
+	free(pi);
 	return status;
 }
 
@@ -173,8 +237,9 @@ static uint16_t do_write(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd)
 	n->smart.written_blocks += (uint64_t)s.blocks << (s.ns->lba_shift - SMART_SHIFT);
 	if (n->config.null_store)
 		return NVME_SC_SUCCESS;
-	status = move_blocks(n, cmd, &s, false);
-	udrv__nvme_ns_wrote(s.ns, s.lba, s.blocks, persists(n, cmd));
+	status = s.ns->pi ? write_protected(n, cmd, &s) : move_blocks(n, cmd, &s, false);
+	if (!status || !s.ns->pi)
+		udrv__nvme_ns_wrote(s.ns, s.lba, s.blocks, persists(n, cmd));
 	return status;
 }
 
@@ -188,9 +253,17 @@ static uint16_t do_write_zeroes(struct udrv__nvme *n, const struct udrv__nvme_cm
 		status = DNR(NVME_SC_INVALID_FIELD);
 	if (!status && n->config.wzsl && (uint64_t)s.blocks << s.ns->lba_shift > 1ULL << limit)
 		status = DNR(NVME_SC_INVALID_FIELD);
-	if (!status && !n->config.null_store)
-		udrv__nvme_ns_zero(s.ns, s.lba, s.blocks, persists(n, cmd));
-	return status;
+	if (!status)
+		status = udrv__nvme_check_prinfo(s.ns, cmd);
+	if (status || n->config.null_store)
+		return status;
+	udrv__nvme_ns_zero(s.ns, s.lba, s.blocks, persists(n, cmd));
+	if (udrv__nvme_is_stripped(s.ns, cmd)) {
+		for (uint32_t i = 0; i < s.blocks; i++)
+			udrv__nvme_make_pi(s.ns, cmd, i, data_at(&s, i), meta_at(&s, i));
+		udrv__nvme_ns_wrote(s.ns, s.lba, s.blocks, persists(n, cmd));
+	}
+	return NVME_SC_SUCCESS;
 }
 
 static uint16_t do_write_uncorrectable(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd)
@@ -204,9 +277,11 @@ static uint16_t do_write_uncorrectable(struct udrv__nvme *n, const struct udrv__
 }
 
 /* Block by block, at the cursor. */
-static uint16_t compare_blocks(struct udrv__nvme *n, const struct span *s)
+static uint16_t compare_blocks(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd,
+			       const struct span *s)
 {
-	const uint32_t data = 1u << s->ns->lba_shift, meta = s->ns->extended ? s->ns->ms : 0;
+	const uint32_t data = 1u << s->ns->lba_shift;
+	const uint32_t meta = has_meta_between(cmd, s) ? s->ns->ms : 0;
 	struct udrv__nvme_cursor at = {0};
 
 	for (uint32_t i = 0; i < s->blocks; i++) {
@@ -225,7 +300,7 @@ static uint16_t compare_meta(struct udrv__nvme *n, const struct udrv__nvme_cmd *
 	struct udrv__nvme_cursor at = {0};
 	uint16_t status;
 
-	if (!s->ns->ms || s->ns->extended)
+	if (!s->ns->ms || s->ns->extended || udrv__nvme_is_stripped(s->ns, cmd))
 		return NVME_SC_SUCCESS;
 	status = map_meta(n, cmd, s->blocks * s->ns->ms);
 	for (uint32_t i = 0; i < s->blocks && !status; i++) {
@@ -244,11 +319,14 @@ static uint16_t do_compare(struct udrv__nvme *n, const struct udrv__nvme_cmd *cm
 
 	if (!status && udrv__nvme_ns_is_bad(s.ns, s.lba, s.blocks))
 		status = DNR(NVME_SC_UNRECOVERED_READ);
-	if (!status && !n->config.null_store)
-		status = udrv__nvme_map_data(n, cmd, s.len, false);
 	if (status || n->config.null_store)
 		return status;
-	status = compare_blocks(n, &s);
+	status = udrv__nvme_check_stored(s.ns, cmd, s.lba, s.blocks);
+	if (!status)
+		status = udrv__nvme_map_data(n, cmd, s.len, false);
+	if (status)
+		return status;
+	status = compare_blocks(n, cmd, &s);
 	return status ? status : compare_meta(n, cmd, &s);
 }
 
@@ -259,6 +337,8 @@ static uint16_t do_verify(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd
 
 	if (!status && udrv__nvme_ns_is_bad(s.ns, s.lba, s.blocks))
 		status = DNR(NVME_SC_UNRECOVERED_READ);
+	if (!status && !n->config.null_store)
+		status = udrv__nvme_check_stored(s.ns, cmd, s.lba, s.blocks);
 	return status;
 }
 

@@ -187,10 +187,19 @@ static void zero(unsigned char *at, size_t len)
 	}
 }
 
+/* 8.3.1.5: tags of all ones are checked by nobody. */
+static void clear_meta(const struct udrv__nvme_ns *ns, unsigned char *at, size_t len)
+{
+	if (ns->pi)
+		memset(at, 0xff, len);
+	else
+		zero(at, len);
+}
+
 void udrv__nvme_ns_zero(struct udrv__nvme_ns *ns, uint64_t lba, uint64_t count, bool persist)
 {
 	zero(ns->data + (lba << ns->lba_shift), count << ns->lba_shift);
-	zero(ns->meta + lba * ns->ms, count * ns->ms);
+	clear_meta(ns, ns->meta + lba * ns->ms, count * ns->ms);
 	udrv__nvme_ns_wrote(ns, lba, count, persist);
 }
 
@@ -221,14 +230,16 @@ void udrv__nvme_flush_all(struct udrv__nvme *n)
 		udrv__nvme_ns_flush(&n->ns[i]);
 }
 
-void udrv__nvme_ns_format(struct udrv__nvme_ns *ns, unsigned int lbaf, bool extended)
+void udrv__nvme_ns_format(struct udrv__nvme_ns *ns, unsigned int lbaf, bool extended,
+			  unsigned int pi)
 {
 	const size_t meta = META_LEN(ns->bytes);
 
+	ns->pi = (uint8_t)pi;
 	zero(ns->data, ns->bytes);
 	zero(ns->stable, ns->bytes);
-	zero(ns->meta, meta);
-	zero(ns->stable_meta, meta);
+	clear_meta(ns, ns->meta, meta);
+	clear_meta(ns, ns->stable_meta, meta);
 	memset(ns->dirty, 0, BITMAP_LEN(ns->bytes));
 	memset(ns->bad, 0, BITMAP_LEN(ns->bytes));
 	ns->any_bad = false;

@@ -30,21 +30,28 @@ void udrv__nvme_ns_has_changed(struct udrv__nvme *n, uint32_t nsid)
 		udrv__nvme_event(n, NVME_AER_NOTICE, NVME_AEI_NS_CHANGED, NVME_LOG_NS_CHANGED);
 }
 
+/* Protection information is where there is metadata. */
+static bool is_format(unsigned int lbaf, unsigned int pi)
+{
+	return lbaf < NVME_LBAFS && pi <= 3 && (!pi || udrv__nvme_lbaf_ms(lbaf));
+}
+
 uint16_t udrv__nvme_format(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd)
 {
 	const unsigned int lbaf = LBAF(cmd->cdw10), ses = cmd->cdw10 >> 9 & 7;
+	const unsigned int pi = cmd->cdw10 >> 5 & 7;
 	const bool extended = EXTENDED(cmd->cdw10);
 
 	if (!is_valid(cmd->nsid) && cmd->nsid != NVME_NSID_ALL)
 		return DNR(NVME_SC_INVALID_NS);
 	if (is_valid(cmd->nsid) && !n->ns[cmd->nsid].attached)
 		return DNR(NVME_SC_INVALID_FIELD);
-	/* No protection information, no cryptographic erase (FNA bit 2). */
-	if (lbaf >= NVME_LBAFS || cmd->cdw10 >> 5 & 7 || ses > 1)
+	/* No cryptographic erase (FNA bit 2). */
+	if (!is_format(lbaf, pi) || ses > 1)
 		return DNR(NVME_SC_FORMAT);
 	for (uint32_t i = 1; i <= UDRV__MODEL_NVME_NS_MAX; i++)
 		if (n->ns[i].attached && (cmd->nsid == i || cmd->nsid == NVME_NSID_ALL))
-			udrv__nvme_ns_format(&n->ns[i], lbaf, extended);
+			udrv__nvme_ns_format(&n->ns[i], lbaf, extended, pi);
 	return NVME_SC_SUCCESS;
 }
 
@@ -76,7 +83,7 @@ static uint16_t create(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd, u
 		return status;
 	blocks = get(n->buffer, 0);
 	lbaf = LBAF(n->buffer[26]);
-	if (lbaf >= NVME_LBAFS || n->buffer[29])
+	if (!is_format(lbaf, n->buffer[29] & 7))
 		return DNR(NVME_SC_FORMAT);
 	if (!blocks)
 		return DNR(NVME_SC_INVALID_FIELD);
@@ -89,7 +96,7 @@ static uint16_t create(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd, u
 	bytes = blocks << udrv__nvme_lbaf_shift(lbaf);
 	if (udrv__nvme_ns_alloc(&n->ns[nsid], bytes, -1))
 		return NVME_SC_NS_CAPACITY;
-	udrv__nvme_ns_format(&n->ns[nsid], lbaf, EXTENDED(n->buffer[26]));
+	udrv__nvme_ns_format(&n->ns[nsid], lbaf, EXTENDED(n->buffer[26]), n->buffer[29] & 7);
 	n->ns[nsid].generation++;
 	n->unallocated -= bytes;
 	*dw0 = nsid;
@@ -193,6 +200,26 @@ int udrv__model_nvme_replace(struct udrv_device *dev, uint32_t nsid)
 		n->ns[nsid].generation++;
 		udrv__nvme_ns_has_changed(n, nsid);
 		ret = 0;
+	}
+	udrv__nvme_unlock(n);
+	return ret;
+}
+
+int udrv__model_nvme_spoil(struct udrv_device *dev, uint32_t nsid, uint64_t lba, uint32_t offset)
+{
+	struct udrv__nvme *n = udrv__nvme_of(dev);
+	int ret = -EINVAL;
+
+	udrv__nvme_lock(n);
+	if (is_valid(nsid) && n->ns[nsid].allocated && lba < n->ns[nsid].blocks) {
+		const struct udrv__nvme_ns *ns = &n->ns[nsid];
+		const uint32_t block = 1u << ns->lba_shift;
+
+		if (offset < block)
+			ns->data[(lba << ns->lba_shift) + offset] ^= 1;
+		else if (offset < block + ns->ms)
+			ns->meta[lba * ns->ms + offset - block] ^= 1;
+		ret = offset < block + ns->ms ? 0 : -EINVAL;
 	}
 	udrv__nvme_unlock(n);
 	return ret;

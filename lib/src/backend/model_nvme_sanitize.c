@@ -66,7 +66,8 @@ static uint16_t start(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd)
 	n->sanitize = (struct udrv__nvme_sanitize){.state = IN_PROGRESS, .cdw10 = cmd->cdw10};
 	for (uint32_t i = 1; i <= UDRV__MODEL_NVME_NS_MAX; i++)
 		if (n->ns[i].allocated)
-			udrv__nvme_ns_format(&n->ns[i], n->ns[i].lbaf, n->ns[i].extended);
+			udrv__nvme_ns_format(&n->ns[i], n->ns[i].lbaf, n->ns[i].extended,
+					     n->ns[i].pi);
 	if (!n->switches.sanitize_goes_on)
 		finish(n, true);
 	return NVME_SC_SUCCESS;

@@ -159,8 +159,12 @@ _Static_assert(sizeof(struct udrv__nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_SC_THIN_PROVISIONING      0x11b
 #define NVME_SC_CONTROLLER_LIST	       0x11c
 #define NVME_SC_ATTRIBUTES	       0x180
+#define NVME_SC_PROTECTION	       0x181
 #define NVME_SC_READ_ONLY	       0x182
 #define NVME_SC_UNRECOVERED_READ       0x281
+#define NVME_SC_GUARD		       0x282
+#define NVME_SC_APP_TAG		       0x283
+#define NVME_SC_REF_TAG		       0x284
 #define NVME_SC_COMPARE		       0x285
 #define NVME_SC_DEALLOCATED	       0x287
 #define NVME_ST_CRD		       0x1800
@@ -201,6 +205,11 @@ _Static_assert(sizeof(struct udrv__nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_RW_LR   (1u << 31)
 #define NVME_RW_FUA  (1u << 30)
 #define NVME_RW_DEAC (1u << 25)
+/* 8.3: PRINFO, bits 29:26 */
+#define NVME_RW_PRACT	    (1u << 29)
+#define NVME_RW_PRCHK_GUARD (1u << 28)
+#define NVME_RW_PRCHK_APP   (1u << 27)
+#define NVME_RW_PRCHK_REF   (1u << 26)
 
 /* 5.3 and 5.4: dword 11 */
 #define NVME_QUEUE_PC	  (1u << 0)

@@ -161,7 +161,7 @@ static void follow_programs(struct udrv_tty_port *t)
 {
 	const bool closed = udrv__pty_closed(&t->pty);
 
-	switch (t->phase) {
+	switch (+t->phase) { /* clang 14 takes no atomic as it is */
 	case UDRV__TTY_CLOSED:
 		if (!closed)
 			begin(t);
