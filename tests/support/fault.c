@@ -273,6 +273,11 @@ WRAP_ERRNO(int, signalfd, EMFILE, -1, (int fd, const sigset_t *mask, int flags),
 WRAP_ERRNO(int, flock, ENOLCK, -1, (int fd, int op), (fd, op))
 WRAP_ERRNO(int, ftruncate, EIO, -1, (int fd, off_t len), (fd, len))
 WRAP_ERRNO(int, memfd_create, ENOMEM, -1, (const char *name, unsigned int flags), (name, flags))
+WRAP_ERRNO(int, inotify_init1, EMFILE, -1, (int flags), (flags))
+WRAP_ERRNO(int, inotify_add_watch, ENOSPC, -1, (int fd, const char *path, uint32_t mask),
+	   (fd, path, mask))
+WRAP_ERRNO(int, posix_openpt, ENOSPC, -1, (int flags), (flags))
+WRAP_ERRNO(int, symlink, ENOSPC, -1, (const char *target, const char *path), (target, path))
 WRAP_ERRNO(int, mkdir, ENOSPC, -1, (const char *path, mode_t mode), (path, mode))
 WRAP_ERRNO(int, sigaction, EINVAL, -1,
 	   (int sig, const struct sigaction *act, struct sigaction *old), (sig, act, old))

@@ -907,4 +907,30 @@ typedef struct udrv_atomic64 atomic64_t;
 #define atomic_xchg_release udrv_atomic_xchg_release
 #define atomic_xor udrv_atomic_xor
 
+/* Serial ports. */
+#define ktermios	   udrv_ktermios
+#define tty_port	   udrv_tty_port
+#define uart_icount	   udrv_uart_icount
+#define uart_ops	   udrv_uart_ops
+#define uart_port	   udrv_uart_port
+#define TTY_NORMAL UDRV_TTY_NORMAL
+#define TTY_BREAK UDRV_TTY_BREAK
+#define TTY_FRAME UDRV_TTY_FRAME
+#define TTY_PARITY UDRV_TTY_PARITY
+#define TTY_OVERRUN UDRV_TTY_OVERRUN
+#define TIOCM_LOOP UDRV_TIOCM_LOOP
+#define uart_add_one_port udrv_uart_add_one_port
+#define uart_remove_one_port udrv_uart_remove_one_port
+#define tty_buffer_space_avail udrv_tty_buffer_space_avail
+#define tty_insert_flip_char udrv_tty_insert_flip_char
+#define tty_flip_buffer_push udrv_tty_flip_buffer_push
+#define uart_insert_char udrv_uart_insert_char
+#define uart_fifo_out udrv_uart_fifo_out
+#define uart_tx_stopped udrv_uart_tx_stopped
+#define uart_write_wakeup udrv_uart_write_wakeup
+#define uart_handle_cts_change udrv_uart_handle_cts_change
+#define uart_handle_dcd_change udrv_uart_handle_dcd_change
+#define uart_get_baud_rate udrv_uart_get_baud_rate
+#define uart_get_divisor udrv_uart_get_divisor
+
 #endif

@@ -16,8 +16,9 @@
 
 UDRV_BEGIN_DECLS
 
-struct udrv_tty_port;
 struct udrv_uart_port;
+/** struct udrv_tty_port - what is between a port and its terminal; the framework's. */
+struct udrv_tty_port;
 
 /* What is known about a received character. */
 #define UDRV_TTY_NORMAL	 0 /* it is good */

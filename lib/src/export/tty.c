@@ -46,10 +46,15 @@ static int open_terminal(struct udrv_tty_port *t)
 		return ret;
 	}
 	ret = udrv__pty_open(&t->pty, port->dev, name);
-	if (!ret)
-		ret = udrv__pty_get_termios(t->pty.master, &t->termios);
 	if (ret)
-		close(t->wake_fd);
+		goto err_close;
+	ret = udrv__pty_get_termios(t->pty.master, &t->termios);
+	if (!ret)
+		return 0;
+	udrv_dev_err(port->dev, "%s: no settings: %s", t->pty.link, strerror(-ret));
+	udrv__pty_close(&t->pty);
+err_close:
+	close(t->wake_fd);
 	return ret;
 }
 
