@@ -32,7 +32,8 @@ struct udrv_pci_device_id {
 #define UDRV_VERB_DATA_IN (1u << 1)
 /** UDRV_VERB_DATA_OUT - of a verb: it gives the caller data by udrv_verb_write(). */
 #define UDRV_VERB_DATA_OUT (1u << 2)
-/** UDRV_VERB_DATA_FW - of a verb with data: its file is named by `-f` or `--fw`, as a firmware is. */
+/** UDRV_VERB_DATA_FW - of a verb with data: its file is named by `-f` or `--fw`, as a firmware is.
+ */
 #define UDRV_VERB_DATA_FW (1u << 3)
 
 /**
@@ -105,10 +106,10 @@ UDRV_API bool udrv_verb_cancelled(void);
  * @len: bytes
  *
  * For a verb with UDRV_VERB_DATA_IN. The data is what `-d FILE`, `--data FILE` or `--data=FILE`
- * among its arguments names (with UDRV_VERB_DATA_FW: `-f`, `--fw`), opened by the caller's process with the caller's rights, else the
- * caller's standard input. Blocks. From the thread that runs the verb. Return: @len, less at the
- * end of the data, or negative errno; -ECANCELED as udrv_verb_cancelled(), -EBADF if there is no
- * data.
+ * among its arguments names (with UDRV_VERB_DATA_FW: `-f`, `--fw`), opened by the caller's process
+ * with the caller's rights, else the caller's standard input. Blocks. From the thread that runs the
+ * verb. Return: @len, less at the end of the data, or negative errno; -ECANCELED as
+ * udrv_verb_cancelled(), -EBADF if there is no data.
  */
 UDRV_API ssize_t udrv_verb_read(void *buf, size_t len);
 

@@ -78,8 +78,9 @@ static unsigned int fill_firmware(const struct udrv__nvme *n, unsigned char *buf
 
 		if (!*revision)
 			continue;
-		memset(buf + 8 + 8 * i, ' ', 8);
-		memcpy(buf + 8 + 8 * i, revision, strlen(revision));
+		/* Blanks behind. */
+		for (unsigned int c = 0; c < 8; c++)
+			buf[8 + 8 * i + c] = (unsigned char)(*revision ? *revision++ : ' ');
 	}
 	return FIRMWARE_LEN;
 }
