@@ -16,8 +16,9 @@
 #define UART_BAR	  0 /* I/O ports, UART_REGS bytes for each UART */
 #define UART_REGS	  8
 #define UART_PORTS_MAX	  4
-#define UART_CLOCK	  1843200 /* Hz; [Q] is silent, QEMU hw/char/serial.c: 115200 baud by divisor 1 \
-				   */
+#define UART_CLOCK                                                                                 \
+	1843200 /* Hz; [Q] is silent, QEMU hw/char/serial.c: 115200 baud by divisor 1              \
+		 */
 
 /* [PC] table II "Summary of Registers" */
 #define UART_RBR 0 /* RO, receiver buffer; LCR_DLAB 0 */

@@ -138,8 +138,8 @@ struct udrv__model {
 bool udrv__model_dma_read(struct udrv__model *m, udrv_iova_t iova, void *buf, size_t len);
 bool udrv__model_dma_write(struct udrv__model *m, udrv_iova_t iova, const void *buf, size_t len);
 /*
- * Write len bytes, 4, or a multiple of 8, to an iova that is a multiple of 4 or of 8. The last 8, or
- * all 4, are stored last, and at once: who sees them sees all that the device wrote before.
+ * Write len bytes, 4, or a multiple of 8, to an iova that is a multiple of 4 or of 8. The last 8,
+ * or all 4, are stored last, and at once: who sees them sees all that the device wrote before.
  */
 bool udrv__model_dma_publish(struct udrv__model *m, udrv_iova_t iova, const void *buf, size_t len);
 /* Load a naturally aligned word that the process may be storing. */
