@@ -82,7 +82,7 @@ static void format_of(const struct udrv_ktermios *t, char text[4])
 	const uint32_t bits = t->c_cflag & CSIZE;
 	const bool odd = t->c_cflag & PARODD;
 
-	text[0] = bits == CS5 ? '5' : bits == CS6 ? '6' : bits == CS7 ? '7' : '8';
+	text[0] = "5678"[bits == CS5 ? 0 : bits == CS6 ? 1 : bits == CS7 ? 2 : 3];
 	text[1] = 'N';
 	if (t->c_cflag & PARENB && t->c_cflag & CMSPAR)
 		text[1] = odd ? 'M' : 'S';
