@@ -145,26 +145,18 @@ static int verb_ports(struct udrv_device *dev, int argc, char **argv, FILE *out,
 	return print_each(dev, argc, argv, print_port, out, err);
 }
 
-/* A copy, as of one moment. */
-static struct uart16550 snapshot(struct uart16550 *u)
-{
-	struct uart16550 copy;
-	unsigned long flags;
+#define STATS 17
 
-	udrv_spin_lock_irqsave(&u->port.lock, flags);
-	copy = *u;
-	udrv_spin_unlock_irqrestore(&u->port.lock, flags);
-	return copy;
-}
+struct stat_row {
+	const char *name;
+	uint64_t val;
+};
 
-static void print_stats(struct uart16550 *u, bool json, FILE *out)
+/* With the port's lock. */
+static void read_stats(const struct uart16550 *u, struct stat_row rows[STATS])
 {
-	const struct uart16550 s = snapshot(u);
-	const struct udrv_uart_icount *c = &s.port.icount;
-	const struct {
-		const char *name;
-		uint64_t val;
-	} rows[] = {
+	const struct udrv_uart_icount *c = &u->port.icount;
+	const struct stat_row all[STATS] = {
 		{"rx", c->rx},
 		{"tx", c->tx},
 		{"overrun", c->overrun},
@@ -176,16 +168,27 @@ static void print_stats(struct uart16550 *u, bool json, FILE *out)
 		{"dsr", c->dsr},
 		{"rng", c->rng},
 		{"dcd", c->dcd},
-		{"irqs_line", s.irqs_line},
-		{"irqs_rda", s.irqs_rda},
-		{"irqs_timeout", s.irqs_timeout},
-		{"irqs_thre", s.irqs_thre},
-		{"irqs_msr", s.irqs_msr},
-		{"nonsense", s.nonsense},
+		{"irqs_line", u->irqs_line},
+		{"irqs_rda", u->irqs_rda},
+		{"irqs_timeout", u->irqs_timeout},
+		{"irqs_thre", u->irqs_thre},
+		{"irqs_msr", u->irqs_msr},
+		{"nonsense", u->nonsense},
 	};
 
-	fprintf(out, json ? "{\"port\":%u" : "port          %u\n", s.port.line);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	memcpy(rows, all, sizeof(all));
+}
+
+static void print_stats(struct uart16550 *u, bool json, FILE *out)
+{
+	struct stat_row rows[STATS];
+	unsigned long flags;
+
+	udrv_spin_lock_irqsave(&u->port.lock, flags);
+	read_stats(u, rows);
+	udrv_spin_unlock_irqrestore(&u->port.lock, flags);
+	fprintf(out, json ? "{\"port\":%u" : "port          %u\n", u->port.line);
+	for (size_t i = 0; i < STATS; i++)
 		fprintf(out, json ? ",\"%s\":%" PRIu64 : "%-13s %" PRIu64 "\n", rows[i].name,
 			rows[i].val);
 	if (json)
@@ -306,7 +309,9 @@ static int verb_lines(struct udrv_device *dev, int argc, char **argv, FILE *out,
 		ret = need_open(u, "lines", err);
 	if (ret)
 		return ret;
-	mctrl = snapshot(u).port.mctrl;
+	udrv_spin_lock_irqsave(&u->port.lock, flags);
+	mctrl = u->port.mctrl;
+	udrv_spin_unlock_irqrestore(&u->port.lock, flags);
 	for (int i = 2; i < argc; i++) {
 		ret = parse_line(argv[i], &mctrl);
 		if (ret) {
