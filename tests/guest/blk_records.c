@@ -234,7 +234,7 @@ static int verify(uint64_t latest)
 static void open_all(const char *device, const char *journal, bool writes)
 {
 	const int fd = open(journal, (writes ? O_CREAT | O_TRUNC : 0) | O_RDWR | O_CLOEXEC, 0644);
-	uint64_t size;
+	uint64_t size = 0;
 
 	if (fd < 0 || (writes && ftruncate(fd, sizeof(*g.journal))))
 		die(journal, errno);
