@@ -176,7 +176,7 @@ static void wire(struct uarts *us)
 	const bool loop = word && !strncmp(word, ":loop", 5);
 	const bool cross = word && !strncmp(word, ":cross", 6);
 
-	for (unsigned int i = 0; i < us->count; i++) {
+	for (unsigned int i = 0; i < us->count && i < UARTS_MAX; i++) {
 		struct uart *u = &us->port[i];
 
 		u->lines = MSR_CTS | MSR_DSR | MSR_DCD;
