@@ -8,6 +8,7 @@ import os
 import re
 import struct
 import tarfile
+import tempfile
 from pathlib import Path
 
 from .common import CACHE, GUEST, ROOT, LabError, check_output, locked, need_program, scratch
@@ -148,7 +149,7 @@ def add_binaries(archive, build, programs):
     for kind, path in binaries(build):
         libraries.update(needed_libraries(path))
         if kind == EXECUTABLE:
-            archive.file(f"/usr/bin/{path.name}", path.read_bytes(), 0o755)
+            archive.file(f"/usr/bin/{path.name}", stripped(path), 0o755)
         else:
             libraries[path.name] = path
     for name, path in programs:
@@ -156,9 +157,17 @@ def add_binaries(archive, build, programs):
         archive.file(f"/usr/bin/{name}", path.read_bytes(), 0o755)
     for name, path in libraries.items():
         place = "/usr/lib64" if name.startswith("ld-linux") else LIBRARIES
-        archive.file(f"{place}/{name}", path.read_bytes(), 0o755)
+        archive.file(f"{place}/{name}", stripped(path), 0o755)
         if name.startswith("nbdkit-"):  # where a program in /usr/bin looks for its plugin
             archive.symlink(f"/usr/lib/{name}", f"{LIBRARIES}/{name}")
+
+
+def stripped(path):
+    """A program or library without what only debuggers read: the guest unpacks all of it at each
+    boot, and has half of its memory for it."""
+    with tempfile.NamedTemporaryFile() as out:
+        check_output(["strip", "--strip-debug", "-o", out.name, path])
+        return Path(out.name).read_bytes()
 
 
 def needed_libraries(path):
