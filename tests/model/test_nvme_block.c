@@ -408,14 +408,17 @@ START_TEST(an_identify_that_fails_costs_one_disk_at_most)
 }
 END_TEST
 
+/* While the driver's thread may take disks away. */
 static struct udrv_block *find_disk(const char *name)
 {
 	struct udrv_block *block = NULL;
 
-	while ((block = udrv_block_next(block)))
-		if (!strcmp(block->name, name))
-			return block;
-	return NULL;
+	udrv__block_changes_hold();
+	do
+		block = udrv_block_next(block);
+	while (block && strcmp(block->name, name) != 0);
+	udrv__block_changes_release();
+	return block;
 }
 
 /* The driver's thread makes it so. */
