@@ -3,6 +3,7 @@
 # The uart16550 driver as a daemon on a card of two ports: port 0 gets back what it sends, port 1 is wired to a port
 # of virtio's serial device, which the kernel drives. test_uart16550.sh BACKEND; UDRV_SERIAL_BYTES: how much is sent.
 # Devices: pci-serial-2x with an echo and a wire, virtserialport "far".
+
 # shellcheck source-path=SCRIPTDIR
 . "${0%/*}/lib.sh"
 
@@ -20,6 +21,14 @@ far()
 	for dir in /sys/class/virtio-ports/*; do
 		[ "$(cat "$dir/name" 2>/dev/null)" = far ] && echo "/dev/${dir##*/}"
 	done
+}
+
+# A port that is off loses what comes, and it is on a moment after its terminal was opened.
+open_both()
+{
+	exec 5<>"$tty-0" 6<>"$tty-1"
+	check "both are open" wait_for 100 says '"port":0,.*"open":true.*"port":1,.*"open":true' \
+		udrv-uart16550 ports --json
 }
 
 daemon_pid()
@@ -89,10 +98,12 @@ exec 3>&-
 check "it is closed" wait_for 100 says '"port":0,.*"open":false' udrv-uart16550 ports --json
 
 # --- Data both ways on both ports, on one line
+open_both
 check "$bytes bytes each way on two ports" -m "^to $tty-0: $bytes bytes, 0 wrong, 0 lost" \
 	-m "^to $tty-1: $bytes bytes, 0 wrong, 0 lost" \
 	serial_load "$bytes" "$tty-0" - "$tty-1" "$(far)"
 cat "$check_out"
+exec 5>&- 6>&-
 check "no errors were counted" -m '"port":0,.*"overrun":0,"parity":0,"frame":0,"brk":0,"buf_overrun":0,' \
 	-m '"port":1,.*"overrun":0,"parity":0,"frame":0,"brk":0,"buf_overrun":0,' udrv-uart16550 stats --json
 cat "$check_out"
@@ -120,8 +131,10 @@ check "SIGKILL" kill_daemon
 check "the program was hung up" wait_for 100 ended $cat
 check "a stale name is left" test -L "$tty-0"
 check "start again" udrv run uart16550 "$uart" --detach
+open_both
 check "it works again" -m "^to $tty-1: 5000 bytes, 0 wrong, 0 lost" \
 	serial_load 5000 "$tty-0" - "$tty-1" "$(far)"
+exec 5>&- 6>&-
 
 # --- SIGTERM likewise
 cat "$tty-1" >/tmp/cat 2>&1 &

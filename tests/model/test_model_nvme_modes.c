@@ -77,7 +77,7 @@ START_TEST(doorbells_in_memory_are_seen)
 				poll(NULL, 0, 1);
 		}
 		ck_assert(raw_peek(1));
-		cqe = queues[1].cq[queues[1].head];
+		cqe = raw_entry(1);
 		ck_assert_uint_eq(cqe.cid, cid);
 		queues[1].head = (queues[1].head + 1) % RAW_ENTRIES;
 		queues[1].phase ^= !queues[1].head;
@@ -222,10 +222,10 @@ static void *run_load(void *arg)
 		while (!raw_peek(l->qid))
 			sched_yield();
 		while (raw_peek(l->qid)) {
-			const struct udrv__nvme_cqe *cqe = &q->cq[q->head];
+			const struct udrv__nvme_cqe cqe = raw_entry(l->qid);
 
-			l->bad += cqe->status >> 1 || cqe->cid != (uint16_t)l->done ||
-				  cqe->sqid != l->qid;
+			l->bad += cqe.status >> 1 || cqe.cid != (uint16_t)l->done ||
+				  cqe.sqid != l->qid;
 			l->done++;
 			q->head = (q->head + 1) % q->cq_size;
 			q->phase ^= !q->head;

@@ -10,6 +10,7 @@
 #include "backend/model_nvme.h"
 #include "support/nvme_rig.h"
 #include "support/suite.h"
+#include "support/threads.h"
 
 #define BLOCKS 64u
 
@@ -247,7 +248,9 @@ int main(void)
 	tcase_add_test(tc, one_that_goes_with_a_reset);
 	tc = tcase_create("model");
 	tcase_set_timeout(tc, 120);
-	tcase_add_test(tc, mapped_directly);
+	/* The thread sanitizer does not see that a doorbell orders what was written before. */
+	if (HANDLERS_RUN_AT_ONCE)
+		tcase_add_test(tc, mapped_directly);
 	tcase_add_test(tc, off_unless_asked_for);
 	tcase_add_test(tc, a_controller_without_one_is_used_as_ever);
 	tcase_add_test(tc, an_address_that_will_not_do);

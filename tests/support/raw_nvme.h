@@ -137,16 +137,23 @@ static inline bool raw_peek(unsigned int qid)
 	return (__atomic_load_n(&q->cq[q->head].status, __ATOMIC_ACQUIRE) & 1) == q->phase;
 }
 
+/* It: the half with the phase first, in one piece, as it was written. */
+static inline struct udrv__nvme_cqe raw_entry(unsigned int qid)
+{
+	const void *halves = &queues[qid].cq[queues[qid].head];
+	const uint64_t half = __atomic_load_n((const uint64_t *)halves + 1, __ATOMIC_ACQUIRE);
+	struct udrv__nvme_cqe cqe;
+
+	memcpy(&cqe.sqhd, &half, sizeof(half));
+	memcpy(&cqe, halves, sizeof(half));
+	return cqe;
+}
+
 static inline struct udrv__nvme_cqe raw_pop(unsigned int qid)
 {
 	struct raw_queue *q = &queues[qid];
-	const void *halves = &q->cq[q->head];
-	struct udrv__nvme_cqe cqe;
-	uint64_t half = __atomic_load_n((const uint64_t *)halves + 1, __ATOMIC_ACQUIRE);
+	struct udrv__nvme_cqe cqe = raw_entry(qid);
 
-	/* The half with the phase first, in one piece, as it was written. */
-	memcpy(&cqe.sqhd, &half, sizeof(half));
-	memcpy(&cqe, halves, sizeof(half));
 	q->head = (q->head + 1) % q->cq_size;
 	if (!q->head)
 		q->phase ^= 1;
