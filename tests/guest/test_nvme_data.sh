@@ -11,7 +11,7 @@
 # shellcheck source-path=SCRIPTDIR
 . "${0%/*}/lib_fault.sh"
 
-cuts=${UDRV_CUTS:-6}
+cuts=${UDRV_CUTS:-4}
 driver=nvme
 device=0000:01:00.0
 faulty=0000:00:05.0

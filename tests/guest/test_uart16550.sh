@@ -8,7 +8,7 @@
 . "${0%/*}/lib.sh"
 
 backend=${1:-vfio}
-bytes=${UDRV_SERIAL_BYTES:-30000}
+bytes=${UDRV_SERIAL_BYTES:-15000}
 [ "$backend" = vfio ] && driver=vfio-pci || driver=udrv_stub
 uart=$(device_by_ids 1b36:0003)
 lock=/run/udrv/$uart.lock
