@@ -84,7 +84,7 @@ START_TEST(the_way_to_wait_changes_while_factorials_run_and_none_is_lost)
 		ck_assert_int_lt(changes, 100000);
 	}
 	/* A request that waits for the verb to end would have made it one. */
-	ck_assert_int_gt(changes, 5);
+	ck_assert_int_gt(changes, 1);
 	said("client.out", "20000 factorials by interrupt, 0 lost");
 	before = vector_now().record.count;
 	ck_assert_uint_ge(before, 20000);
