@@ -74,7 +74,7 @@ START_TEST(the_way_to_wait_changes_while_factorials_run_and_none_is_lost)
 	int changes = 0;
 
 	start_daemon();
-	client = factorials("20000");
+	client = factorials("60000"); /* some seconds, on a slow machine too */
 	for (int wait = 0; waitpid(client, NULL, WNOHANG) == 0;
 	     wait = (wait + 1) % UDRV_WAIT_COUNT) {
 		(void)snprintf(option, sizeof(option), "wait=%s",
@@ -84,10 +84,10 @@ START_TEST(the_way_to_wait_changes_while_factorials_run_and_none_is_lost)
 		ck_assert_int_lt(changes, 100000);
 	}
 	/* A request that waits for the verb to end would have made it one. */
-	ck_assert_int_gt(changes, 1);
-	said("client.out", "20000 factorials by interrupt, 0 lost");
+	ck_assert_int_gt(changes, 5);
+	said("client.out", "60000 factorials by interrupt, 0 lost");
 	before = vector_now().record.count;
-	ck_assert_uint_ge(before, 20000);
+	ck_assert_uint_ge(before, 60000);
 	ck_assert_int_eq(
 		irq(WORDS("udrv irq", "set", DEVICE, "0", "wait=uring", "cpu=0", "priority=0")),
 		TOOL_OK);
