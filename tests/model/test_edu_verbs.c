@@ -5,9 +5,9 @@
 
 #include "edu_driver.h"
 #include "support/suite.h"
+#include "support/verb.h"
 
 static struct udrv_device *dev;
-static char *out, *err;
 
 static void setup(void)
 {
@@ -17,36 +17,12 @@ static void setup(void)
 static void teardown(void)
 {
 	remove_and_close(dev);
-	free(out);
-	free(err);
-	out = err = NULL;
+	free_output();
 }
 
-/* Run "factorial 5" and the like; what it printed is in out and err. */
 static int run(const char *line)
 {
-	size_t out_len, err_len;
-	FILE *out_file, *err_file;
-	char words[200], *argv[10];
-	const struct udrv_verb *verb = edu_driver.verbs;
-	int argc = 0, ret;
-
-	strncpy(words, line, sizeof(words) - 1);
-	words[sizeof(words) - 1] = 0;
-	for (char *w = strtok(words, " "); w; w = strtok(NULL, " "))
-		argv[argc++] = w;
-	argv[argc] = NULL;
-	while (verb->name && strcmp(verb->name, argv[0]))
-		verb++;
-	ck_assert_ptr_nonnull(verb->name);
-	free(out);
-	free(err);
-	out_file = open_memstream(&out, &out_len);
-	err_file = open_memstream(&err, &err_len);
-	ret = verb->run(dev, argc, argv, out_file, err_file);
-	fclose(out_file);
-	fclose(err_file);
-	return ret;
+	return run_verb(edu_driver.verbs, dev, line);
 }
 
 START_TEST(factorial_prints_the_number)

@@ -3,10 +3,10 @@
 #include <sys/stat.h>
 
 #include "support/suite.h"
+#include "support/verb.h"
 #include "uart_driver.h"
 
 static unsigned char got[10000];
-static char *out, *err;
 
 static void setup(void)
 {
@@ -20,9 +20,7 @@ static void teardown(void)
 {
 	remove_uart();
 	remove_rundir();
-	free(out);
-	free(err);
-	out = err = NULL;
+	free_output();
 }
 
 START_TEST(opened_and_closed_again_and_again)
@@ -241,30 +239,9 @@ START_TEST(misbehaviour_loses_nothing)
 }
 END_TEST
 
-/* Run "lines 0 rts=0" and the like; what it printed is in out and err. */
 static int run(const char *line)
 {
-	size_t out_len, err_len;
-	FILE *out_file, *err_file;
-	char words[200], *argv[10];
-	const struct udrv_verb *verb = uart16550_verbs;
-	int argc = 0, ret;
-
-	strcpy(words, line);
-	for (char *w = strtok(words, " "); w; w = strtok(NULL, " "))
-		argv[argc++] = w;
-	argv[argc] = NULL;
-	while (verb->name && strcmp(verb->name, argv[0]))
-		verb++;
-	ck_assert_ptr_nonnull(verb->name);
-	free(out);
-	free(err);
-	out_file = open_memstream(&out, &out_len);
-	err_file = open_memstream(&err, &err_len);
-	ret = verb->run(dev, argc, argv, out_file, err_file);
-	fclose(out_file);
-	fclose(err_file);
-	return ret;
+	return run_verb(uart16550_verbs, dev, line);
 }
 
 START_TEST(verbs_show_and_set)
