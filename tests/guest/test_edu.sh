@@ -3,6 +3,7 @@
 # The edu driver as a daemon on a real kernel, over vfio-pci, or over what is named: stub. Device: edu.
 # shellcheck source-path=SCRIPTDIR
 . "${0%/*}/lib.sh"
+. "${0%/*}/lib_daemon.sh"
 
 backend=${1:-vfio}
 [ "$backend" = vfio ] && driver=vfio-pci || driver=udrv_stub
@@ -10,30 +11,6 @@ edu=$(device_by_ids 1234:11e8)
 lock=/run/udrv/$edu.lock
 socket=/run/udrv/edu@$edu.sock
 log=/run/udrv/edu@$edu.log
-
-daemon_pid()
-{
-	cut -d' ' -f1 "$lock"
-}
-
-ended()
-{
-	! kill -0 "$1" 2>/dev/null
-}
-
-# The daemon ends by itself, within 10 s.
-stop_daemon()
-{
-	pid=$(daemon_pid)
-	kill -TERM "$pid" && wait_for 100 ended "$pid"
-}
-
-# As dead as it gets, in the middle of whatever it does.
-kill_daemon()
-{
-	pid=$(daemon_pid)
-	kill -KILL "$pid" && wait_for 100 ended "$pid"
-}
 
 check_work()
 {

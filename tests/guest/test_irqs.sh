@@ -3,27 +3,11 @@
 # udrv irqs and udrv irq set on a real kernel, over vfio-pci. Device: edu.
 # shellcheck source-path=SCRIPTDIR
 . "${0%/*}/lib.sh"
+. "${0%/*}/lib_daemon.sh"
 
 edu=$(device_by_ids 1234:11e8)
 lock=/run/udrv/$edu.lock
 segment=/run/udrv/edu@$edu.stats
-
-daemon_pid()
-{
-	cut -d' ' -f1 "$lock"
-}
-
-ended()
-{
-	! kill -0 "$1" 2>/dev/null
-}
-
-# end_daemon SIGNAL
-end_daemon()
-{
-	pid=$(daemon_pid)
-	kill "-$1" "$pid" && wait_for 100 ended "$pid"
-}
 
 # The count that /proc/interrupts has of the kernel's side of the vector.
 kernel_count()

@@ -4,23 +4,13 @@
 # what one writes the other reads. Device: nvme,serial=lab,drive=disk0. Program: nvme.
 # shellcheck source-path=SCRIPTDIR
 . "${0%/*}/lib.sh"
+. "${0%/*}/lib_daemon.sh"
 
 nvme=$(device_by_ids 1b36:0010)
 lock=/run/udrv/$nvme.lock
 cd /tmp || exit 1
 # What QEMU has whichever driver uses it. Queues, events and the time stamp are a driver's own.
 features='1 2 4 6 8 9 10'
-
-ended()
-{
-	! kill -0 "$1" 2>/dev/null
-}
-
-stop_daemon()
-{
-	pid=$(cut -d' ' -f1 "$lock")
-	kill -TERM "$pid" && wait_for 100 ended "$pid"
-}
 
 to_kernel()
 {

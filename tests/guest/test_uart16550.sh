@@ -6,6 +6,7 @@
 
 # shellcheck source-path=SCRIPTDIR
 . "${0%/*}/lib.sh"
+. "${0%/*}/lib_daemon.sh"
 
 backend=${1:-vfio}
 bytes=${UDRV_SERIAL_BYTES:-15000}
@@ -29,28 +30,6 @@ open_both()
 	exec 5<>"$tty-0" 6<>"$tty-1"
 	check "both are open" wait_for 100 says '"port":0,.*"open":true.*"port":1,.*"open":true' \
 		udrv-uart16550 ports --json
-}
-
-daemon_pid()
-{
-	cut -d' ' -f1 "$lock"
-}
-
-ended()
-{
-	! kill -0 "$1" 2>/dev/null
-}
-
-stop_daemon()
-{
-	pid=$(daemon_pid)
-	kill -TERM "$pid" && wait_for 100 ended "$pid"
-}
-
-kill_daemon()
-{
-	pid=$(daemon_pid)
-	kill -KILL "$pid" && wait_for 100 ended "$pid"
 }
 
 # says PATTERN COMMAND...: its output matches.
