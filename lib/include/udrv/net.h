@@ -283,8 +283,8 @@ struct udrv_net_stats {
  * @ndo_vlan_rx_add_vid: receive this VLAN; NULL without UDRV_NET_F_VLAN_FILTER
  * @ndo_vlan_rx_kill_vid: no more
  * @rx_pending: is there something for @burst? Of the queue's thread; a few instructions.
- * @rx_event_fd: an eventfd that becomes readable when there is, after rx_arm(); who waits reads it
- *	or not. -EOPNOTSUPP: there is none.
+ * @rx_event_fd: an eventfd, non-blocking, that becomes readable when there is, after rx_arm(); who
+ *	waits reads it or not. -EOPNOTSUPP: there is none.
  * @rx_arm: the queue's thread is about to sleep. True if there is something already, and it must
  *	not.
  * @tx_event_fd: likewise an eventfd for room in the ring, and frames that were sent

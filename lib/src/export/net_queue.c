@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <udrv/barrier.h>
 #include <udrv/device.h>
@@ -80,9 +81,16 @@ static int sleep_until(struct udrv_net_rxq *q, int fd, uint64_t until)
 	const struct timespec time = {.tv_nsec = (long)ns};
 	struct pollfd wait = {.fd = fd, .events = POLLIN};
 
+	uint64_t signals;
+
 	if (q->ndev->netdev_ops->rx_arm(q))
 		return 0;
-	return ppoll(&wait, 1, &time, NULL) < 0 ? -errno : 0;
+	if (ppoll(&wait, 1, &time, NULL) < 0)
+		return -errno;
+	/* Or the next one would not sleep. */
+	if (wait.revents)
+		(void)!read(fd, &signals, sizeof(signals));
+	return 0;
 }
 
 /* One that cannot interrupt is looked at all the time. */

@@ -174,7 +174,8 @@ class Session:
         return bool(data)
 
     def serve(self):
-        """Do what the guest's command asks for: "unplug ID", "link ID on" or "off"."""
+        """Do what the guest's command asks for: "unplug ID", "link ID on" or "off",
+        "break ID"."""
         while b"\n" in self.requests:
             line, _, rest = bytes(self.requests).partition(b"\n")
             self.requests[:] = rest
@@ -184,9 +185,11 @@ class Session:
                 self.monitor("device_del", id=words[1])
             elif words[0] == "link" and len(words) == 3 and words[2] in ("on", "off"):
                 self.monitor("set_link", name=words[1], up=words[2] == "on")
+            elif words[0] == "break" and len(words) == 2:
+                self.monitor("chardev-send-break", id=words[1])
             else:
                 raise LabError(f"the guest asked for {line.decode(errors='replace')!r}: there are "
-                               "only unplug ID and link ID on|off", EXIT_DIED)
+                               "only unplug ID, link ID on|off and break ID", EXIT_DIED)
 
     def drain(self):
         """Pass on what the guest wrote before its verdict: it is in the sockets by now."""
