@@ -66,22 +66,39 @@ links_up()
 	[ "$(grep net_e1000_em /tmp/testpmd | tail -n "$1" | grep -c 'net_e1000_em *up')" = "$1" ]
 }
 
-# testpmd NAME MODE START: the rate between two looks at the cards' counters.
+# testpmd_rate SECONDS PORTS: what they sent between two looks at the cards' counters, in frames per second.
+testpmd_rate()
+{
+	echo 'show port stats all' >&3
+	sleep "$1"
+	echo 'show port stats all' >&3
+	# The prompt's own answer: both looks are in the file then.
+	wait_for links_up "$2"
+	awk -v ports="$2" '/Tx-pps:/ { last[++n] = $2 }
+		END { for (i = n - ports + 1; i <= n; i++) sum += last[i]; print sum + 0 }' /tmp/testpmd
+}
+
+# testpmd_row NAME MODE START PORTS; a look during which it has not run at all is not one.
 testpmd_row()
 {
 	seconds=$((ms / 1000)).$(printf %03d $((ms % 1000)))
 	printf 'set fwd %s\n%s\n' "$2" "$3" >&3
 	sleep "$seconds"
-	echo 'show port stats all' >&3
-	sleep "$seconds"
-	printf 'show port stats all\nstop\nquit\n' >&3
+	looks=20
+	until pps=$(testpmd_rate "$seconds" "$4") && [ "$pps" -gt 0 ]; do
+		[ $((looks -= 1)) -gt 0 ] || break
+	done
+	printf 'stop\nquit\n' >&3
 	wait_for ended "$pid"
 	exec 3>&-
-	awk -v row="round=$round row=$1" '/Tx-pps:/ { last[++n] = $2 }
-		END {
-			for (i = n / 2 + 1; i <= n; i++) sum += last[i]
-			printf "%s pps=%d ns_frame=%.1f\n", row, sum, sum ? 1e9 / sum : 0
-		}' /tmp/testpmd
+	say_row "$1" "$pps"
+}
+
+# say_row NAME RATE
+say_row()
+{
+	echo "$2" | awk -v row="round=$round row=$1" \
+		'{ printf "%s pps=%d ns_frame=%.1f\n", row, $1, $1 ? 1e9 / $1 : 0 }'
 }
 
 ended()
@@ -114,12 +131,11 @@ kernel_row()
 		pktgen "$name" "$line"
 	done
 	echo start >/proc/net/pktgen/pgctrl
-	sed -n 's/^ *\([0-9]*\)pps .*/\1/p' "/proc/net/pktgen/$name" >/tmp/pps
+	pps=$(sed -n 's/^ *\([0-9]*\)pps .*/\1/p' "/proc/net/pktgen/$name")
 	echo rem_device_all >/proc/net/pktgen/kpktgend_0
 	ip link set "$name" down
 	bind vfio-pci "$alone"
-	awk -v row="round=$round row=$1" \
-		'{ printf "%s pps=%d ns_frame=%.1f\n", row, $1, $1 ? 1e9 / $1 : 0 }' /tmp/pps
+	say_row "$1" "$pps"
 }
 
 bind vfio-pci "$alone" "$one" "$other"
@@ -129,11 +145,11 @@ while [ $((round += 1)) -le "$rounds" ]; do
 		case $name in
 		testpmd-tx)
 			start_testpmd -a "$alone"
-			testpmd_row "$name" txonly start
+			testpmd_row "$name" txonly start 1
 			;;
 		testpmd-forward)
 			start_testpmd -a "$one" -a "$other"
-			testpmd_row "$name" io 'start tx_first 1'
+			testpmd_row "$name" io 'start tx_first 1' 2
 			;;
 		kernel-tx) kernel_row "$name" ;;
 		*-tx) row "$name" "$alone" ;;
