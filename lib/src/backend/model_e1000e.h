@@ -17,7 +17,7 @@ struct udrv_device;
 /* The longest frame on the wire, without its FCS. */
 #define UDRV__E1000E_FRAME_MAX 16380u
 
-/* What becomes of a frame on the wire; the bits of a descriptor's errors (7.1.4). */
+/* What becomes of a frame on the wire; bits of a descriptor's errors (7.1). */
 #define UDRV__E1000E_BAD_CRC	0x01u
 #define UDRV__E1000E_BAD_SYMBOL 0x02u
 #define UDRV__E1000E_BAD_DATA	0x80u
