@@ -41,7 +41,7 @@ enum udrv__model_e1000e_fault {
 	UDRV__E1000E_RX_ERRORS,	   /* with all error bits, whatever RCTL.SBP says */
 	UDRV__E1000E_RX_ONES,	   /* of ones */
 	UDRV__E1000E_TX_FOREIGN,   /* DD is also stored in the descriptor at the tail */
-	UDRV__E1000E_TX_SILENT,	   /* sent, without write-back and interrupt */
+	UDRV__E1000E_TX_SILENT,	   /* sent, without write-back and its interrupt */
 	UDRV__E1000E_TX_STUCK,	   /* nothing is sent before so many resets */
 	UDRV__E1000E_SPURIOUS,	   /* interrupts without cause; a line until ICR is read so often */
 	UDRV__E1000E_LOST,	   /* interrupts that do not come */
