@@ -933,4 +933,15 @@ typedef struct udrv_atomic64 atomic64_t;
 #define uart_get_baud_rate udrv_uart_get_baud_rate
 #define uart_get_divisor udrv_uart_get_divisor
 
+/* Network cards. */
+#define net_device	     udrv_net_device
+#define net_device_ops	     udrv_net_device_ops
+#define register_netdev udrv_register_netdev
+#define unregister_netdev udrv_unregister_netdev
+#define netif_carrier_on udrv_netif_carrier_on
+#define netif_carrier_off udrv_netif_carrier_off
+#define netif_carrier_ok udrv_netif_carrier_ok
+#define ETH_ALEN UDRV_ETH_ALEN
+#define ETH_HLEN UDRV_ETH_HLEN
+
 #endif

@@ -35,6 +35,7 @@
 #include <udrv/list.h>
 #include <udrv/log.h>
 #include <udrv/mutex.h>
+#include <udrv/net.h>
 #include <udrv/page.h>
 #include <udrv/pci.h>
 #include <udrv/pci_info.h>
