@@ -10,6 +10,11 @@
 
 static unsigned char seen[UDRV__E1000E_FRAME_MAX];
 
+static unsigned int get16(const unsigned char *bytes)
+{
+	return (unsigned int)(bytes[0] << 8 | bytes[1]);
+}
+
 static void teardown(void)
 {
 	raw_close();
@@ -182,7 +187,7 @@ START_TEST(legacy_checksum_is_from_css_to_the_end_at_cso)
 	raw_put_data(0, 0, 100, RAW_TXD | TXD_IC | 50u << 16, 34u << 8);
 	raw_tell_tx(0);
 	check_sent(100);
-	ck_assert_uint_eq(seen[50] << 8 | seen[51], sum);
+	ck_assert_uint_eq(get16(seen + 50), sum);
 	/* Out of the packet nothing is inserted. */
 	raw_put_data(0, 0, 100, RAW_TXD | TXD_IC | 99u << 16, 34u << 8);
 	raw_tell_tx(0);
@@ -304,7 +309,7 @@ START_TEST(checksum_of_udp_is_never_zero)
 	raw_put_data(0, 0, len, DATA, TXD_TXSM);
 	raw_tell_tx(0);
 	check_sent(len);
-	ck_assert_uint_eq(seen[shape.l4 + 6] << 8 | seen[shape.l4 + 7], 0xffff);
+	ck_assert_uint_eq(get16(seen + shape.l4 + 6), 0xffff);
 }
 END_TEST
 
@@ -341,10 +346,10 @@ static void check_segments(const struct shape *shape, size_t len, unsigned int m
 		ck_assert_uint_eq(tcp[13], at + part == len ? 0x19 : 0x10);
 		check_sums(seen, head + part, shape);
 		if (shape->v6) {
-			ck_assert_uint_eq(ip[4] << 8 | ip[5], head + part - L3 - 40);
+			ck_assert_uint_eq(get16(ip + 4), head + part - L3 - 40);
 		} else {
-			ck_assert_uint_eq(ip[2] << 8 | ip[3], head + part - L3);
-			ck_assert_uint_eq(ip[4] << 8 | ip[5], 0x1000 + number);
+			ck_assert_uint_eq(get16(ip + 2), head + part - L3);
+			ck_assert_uint_eq(get16(ip + 4), 0x1000 + number);
 		}
 	}
 	none_sent();
