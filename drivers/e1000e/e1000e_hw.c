@@ -288,9 +288,10 @@ void e1000e_hw_link(struct e1000e *nic)
 	static const unsigned int speeds[] = {10, 100, 1000, 1000};
 	const uint32_t status = e1000e_read(nic, E1000E_STATUS);
 	struct udrv_net_device *ndev = &nic->ndev;
-	const bool up = status & E1000E_STATUS_LU && status != UINT32_MAX;
+	const bool up = status & E1000E_STATUS_LU;
 
-	if (up == udrv_netif_carrier_ok(ndev))
+	/* All ones are no answer. */
+	if (status == UINT32_MAX || up == udrv_netif_carrier_ok(ndev))
 		return;
 	nic->link_changes++;
 	if (!up) {
