@@ -87,6 +87,16 @@ check "no errors were counted" -m '"port":0,.*"overrun":0,"parity":0,"frame":0,"
 	-m '"port":1,.*"overrun":0,"parity":0,"frame":0,"brk":0,"buf_overrun":0,' udrv-uart16550 stats --json
 cat "$check_out"
 
+# --- A line error: QEMU can make a break. PARMRK shows it to the program as three bytes.
+open_both
+stty -F "$tty-1" raw -ignbrk -brkint parmrk
+check "the port marks errors" wait_for 100 says 'parmrk' stty -a -F "$tty-1"
+echo break wire0a >/dev/lab
+check "the break was counted" wait_for 100 says '"port":1,.*"brk":1,' udrv-uart16550 stats --json
+check "the program sees it" -m '^ *ff 00 00$' sh -c "timeout 20 head -c 3 '$tty-1' | od -An -tx1"
+stty -F "$tty-1" raw -parmrk
+exec 5>&- 6>&-
+
 # --- A terminal program
 mkfifo /tmp/keys
 # A session of its own: at its end it signals its process group.

@@ -17,6 +17,7 @@
 static const struct udrv__model_type *const types[] = {
 	&udrv__model_edu,	&udrv__model_ivshmem,	   &udrv__model_nvme,
 	&udrv__model_uart16550, &udrv__model_uart16550_2x, &udrv__model_uart16550_4x,
+	&udrv__model_e1000e,
 };
 
 struct udrv__model *udrv__model_of(struct udrv_device *dev)

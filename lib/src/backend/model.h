@@ -61,6 +61,7 @@ struct udrv__model_type {
 	bool (*map)(void *state, unsigned int bar, struct udrv__area *area);
 };
 
+extern const struct udrv__model_type udrv__model_e1000e;
 extern const struct udrv__model_type udrv__model_edu;
 extern const struct udrv__model_type udrv__model_ivshmem;
 extern const struct udrv__model_type udrv__model_nvme;
@@ -152,6 +153,8 @@ void udrv__model_irq_raise(struct udrv__model *m, unsigned int vector);
 void udrv__model_irq_lower(struct udrv__model *m);
 /* Are interrupts messages now? */
 bool udrv__model_irq_is_message(struct udrv__model *m);
+/* What is on; UDRV__IRQ_TYPES: nothing. */
+enum udrv__irq_type udrv__model_irq_type(struct udrv__model *m);
 
 /* For tests. */
 

@@ -65,14 +65,21 @@ void udrv__model_irq_lower(struct udrv__model *m)
 	pthread_mutex_unlock(&m->lock);
 }
 
-bool udrv__model_irq_is_message(struct udrv__model *m)
+enum udrv__irq_type udrv__model_irq_type(struct udrv__model *m)
 {
-	bool message;
+	enum udrv__irq_type type;
 
 	pthread_mutex_lock(&m->lock);
-	message = m->irq_type == UDRV__IRQ_MSI || m->irq_type == UDRV__IRQ_MSIX;
+	type = m->irq_type;
 	pthread_mutex_unlock(&m->lock);
-	return message;
+	return type;
+}
+
+bool udrv__model_irq_is_message(struct udrv__model *m)
+{
+	const enum udrv__irq_type type = udrv__model_irq_type(m);
+
+	return type == UDRV__IRQ_MSI || type == UDRV__IRQ_MSIX;
 }
 
 /* The bit of the type's capability that says so; INTx has none. */

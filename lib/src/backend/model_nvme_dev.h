@@ -109,6 +109,7 @@ struct udrv__nvme_ns {
 	size_t bytes;
 	void *map;
 	size_t map_len;
+	bool in_file; /* the data */
 };
 
 /* Of Identify, whatever is true. */

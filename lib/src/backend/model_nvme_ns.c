@@ -59,6 +59,7 @@ int udrv__nvme_ns_alloc(struct udrv__nvme_ns *ns, size_t bytes, int fd)
 		.bytes = bytes,
 		.map = at,
 		.map_len = len,
+		.in_file = fd >= 0,
 		.data = at,
 		.stable = at + data,
 		.meta = at + 2 * data,
@@ -230,18 +231,30 @@ void udrv__nvme_flush_all(struct udrv__nvme *n)
 		udrv__nvme_ns_flush(&n->ns[i]);
 }
 
+/* All of it; memory is given back, a file's is overwritten. */
+static void zero_all(struct udrv__nvme_ns *ns)
+{
+	if (!ns->in_file && !madvise(ns->map, ns->map_len, MADV_DONTNEED))
+		return;
+	zero(ns->data, ns->bytes);
+	zero(ns->stable, ns->bytes);
+	zero(ns->meta, META_LEN(ns->bytes));
+	zero(ns->stable_meta, META_LEN(ns->bytes));
+	memset(ns->dirty, 0, BITMAP_LEN(ns->bytes));
+	memset(ns->bad, 0, BITMAP_LEN(ns->bytes));
+}
+
 void udrv__nvme_ns_format(struct udrv__nvme_ns *ns, unsigned int lbaf, bool extended,
 			  unsigned int pi)
 {
 	const size_t meta = META_LEN(ns->bytes);
 
 	ns->pi = (uint8_t)pi;
-	zero(ns->data, ns->bytes);
-	zero(ns->stable, ns->bytes);
-	clear_meta(ns, ns->meta, meta);
-	clear_meta(ns, ns->stable_meta, meta);
-	memset(ns->dirty, 0, BITMAP_LEN(ns->bytes));
-	memset(ns->bad, 0, BITMAP_LEN(ns->bytes));
+	zero_all(ns);
+	if (pi) {
+		clear_meta(ns, ns->meta, meta);
+		clear_meta(ns, ns->stable_meta, meta);
+	}
 	ns->any_bad = false;
 	set_format(ns, lbaf, extended);
 }

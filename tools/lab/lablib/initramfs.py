@@ -23,20 +23,23 @@ EXECUTABLE, SHARED = "program", "library"
 EXTRA_LIBRARIES = ("/lib/x86_64-linux-gnu/libgcc_s.so.1",)
 # Where programs of the machine come from that are asked for by --program and are not there.
 PACKAGES = {
-    "blkdiscard": "util-linux", "fio": "fio", "fsck.ext4": "e2fsprogs", "mkfs.ext4": "e2fsprogs",
-    "nbd-client": "nbd-client", "nbdcopy": "libnbd-bin", "nbdinfo": "libnbd-bin", "nbdkit": "nbdkit",
-    "nvme": "nvme-cli", "picocom": "picocom", "qemu-img": "qemu-utils", "qemu-io": "qemu-utils", "tar": "tar",
+    "blkdiscard": "util-linux", "ethtool": "ethtool", "fio": "fio", "fsck.ext4": "e2fsprogs",
+    "ip": "iproute2", "iperf3": "iperf3", "mkfs.ext4": "e2fsprogs", "nbd-client": "nbd-client",
+    "nbdcopy": "libnbd-bin", "nbdinfo": "libnbd-bin", "nbdkit": "nbdkit", "nvme": "nvme-cli",
+    "picocom": "picocom", "ping": "iputils-ping", "qemu-img": "qemu-utils", "qemu-io": "qemu-utils",
+    "tar": "tar", "tcpdump": "tcpdump",
 }
 PCI_IDS = "/usr/share/misc/pci.ids"
 PASSWD = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/tmp:/bin/sh\n"
 GROUP = b"root:x:0:\nnogroup:x:65534:\n"
 
 
-def get_initramfs(kernel, build, modules, programs=(), headers=False):
+def get_initramfs(kernel, build, modules, programs=(), headers=False, libraries=()):
     """The archive for a kernel and a build tree, made anew only when something in it changed."""
     programs = [(name, find_program(name)) for name in sorted(set(programs))]
+    libraries = [find_library(path) for path in sorted(set(libraries))]
     with locked("initramfs"):
-        key = signature(kernel, build, modules, programs, headers)
+        key = signature(kernel, build, modules, programs, headers, libraries)
         index = CACHE / "initramfs" / f"{key}.key"
         if index.exists():
             path = index.with_name(index.read_text(encoding="ascii"))
@@ -44,7 +47,7 @@ def get_initramfs(kernel, build, modules, programs=(), headers=False):
                 os.utime(path)
                 os.utime(index)
                 return path
-        archive = compose(kernel, build, modules, programs)
+        archive = compose(kernel, build, modules, programs, libraries)
         if headers:
             archive.file("/udrv/headers.tar", pack_headers(kernel))
         return create(archive, index)
@@ -54,6 +57,12 @@ def find_program(name):
     """A program of this machine: also one that only root has in its path."""
     package = PACKAGES.get(name, "that has it")
     return Path(need_program(name, package, f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"))
+
+
+def find_library(path):
+    if elf_kind(path.resolve()) != SHARED:
+        raise LabError(f"{path} is not an x86-64 shared library")
+    return path
 
 
 def create(archive, index):
@@ -86,10 +95,10 @@ def pack_headers(kernel):
     return stream.getvalue()
 
 
-def signature(kernel, build, modules, programs, headers):
+def signature(kernel, build, modules, programs, headers, libraries):
     """Identity, size and time of everything that goes into the archive."""
     inputs = [*sorted(p for _, p in binaries(build)), *modules, *tests(), *sorted(GUEST.iterdir()),
-              *(p for _, p in programs),
+              *(p for _, p in programs), *libraries,
               *sorted(Path(__file__).parent.glob("*.py")), Path(need_busybox()), Path(PCI_IDS)]
     digest = hashlib.sha256(f"{kernel.release}\0{headers}".encode())
     for path in inputs:
@@ -106,11 +115,11 @@ def need_busybox():
     return path
 
 
-def compose(kernel, build, modules, programs):
+def compose(kernel, build, modules, programs, libraries):
     """Put the whole file system together."""
     archive = Archive()
     add_base(archive, {name for name, _ in programs})
-    add_binaries(archive, build, programs)
+    add_binaries(archive, build, programs, libraries)
     for path, data in ModuleSet(kernel, modules).files().items():
         archive.file(f"/usr/lib/modules/{kernel.release}/{path}", data)
     for path in tests():
@@ -142,9 +151,9 @@ def add_base(archive, better):
         archive.file(PCI_IDS, Path(PCI_IDS).read_bytes())
 
 
-def add_binaries(archive, build, programs):
-    """The build tree's and the machine's programs in /usr/bin, and every library where the loader
-    looks."""
+def add_binaries(archive, build, programs, asked):
+    """The build tree's and the machine's programs in /usr/bin, and every library, those asked for
+    too, where the loader looks."""
     libraries = {Path(path).name: Path(path) for path in EXTRA_LIBRARIES if Path(path).exists()}
     for kind, path in binaries(build):
         libraries.update(needed_libraries(path))
@@ -152,6 +161,8 @@ def add_binaries(archive, build, programs):
             archive.file(f"/usr/bin/{path.name}", stripped(path), 0o755)
         else:
             libraries[path.name] = path
+    for path in asked:
+        libraries.update({path.name: path, **needed_libraries(path)})
     for name, path in programs:
         libraries.update(needed_libraries(path))
         archive.file(f"/usr/bin/{name}", path.read_bytes(), 0o755)

@@ -11,6 +11,7 @@ from .kernel import Kernel
 
 ROOT_PORTS = 4  # for devices that join a restored guest
 MAX_WIRES = 16  # a virtio serial device has room for 31 ports
+MAX_CABLES = 8  # with a card at each end, more than there are slots
 FIRST_SLOT = 5  # of the devices under test, on bus 0
 # Devices that do not sit on a PCI bus and so have no address there.
 NOT_PCI = ("nvme-ns", "nvme-subsys", "scsi-hd", "usb-", "virtconsole", "virtserialport")
@@ -50,6 +51,7 @@ class Machine:
     null_disks: list = field(default_factory=list)
     wires: int = 0
     echoes: int = 0
+    cables: int = 0
 
     def check(self):
         """Refuse what cannot work, in words."""
@@ -117,6 +119,11 @@ class Machine:
             arguments += ["-blockdev", f"driver=null-co,node-name=null{number},"
                                        f"size={byte_count(size)},read-zeroes=on"]
         return arguments
+
+    def cable_arguments(self):
+        """Both ends of each cable: a hub with two ports passes frames on as they are sent."""
+        return [word for number in range(self.cables) for end in "ab"
+                for word in ("-netdev", f"hubport,id=net{number}{end},hubid={number}")]
 
     def all_devices(self):
         """The devices under test in their order."""

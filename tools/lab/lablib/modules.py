@@ -14,7 +14,8 @@ from .kernel import read_module
 WANTED = (
     "virtio_pci", "virtio_console", "virtio_net", "virtio_blk", "virtio_iommu",
     "vfio", "vfio_pci", "vfio_iommu_type1", "uio", "uio_pci_generic", "pci_stub",
-    "nvme", "e1000e", "tun", "cuse", "nbd", "ublk_drv", "loop", "ext4", "crc32c_generic",
+    "nvme", "e1000e", "tun", "veth", "8021q", "pktgen", "cuse", "nbd", "ublk_drv", "loop", "ext4",
+    "crc32c_generic",
 )
 
 

@@ -174,15 +174,22 @@ class Session:
         return bool(data)
 
     def serve(self):
-        """Do what the guest's command asks for: "unplug ID"."""
+        """Do what the guest's command asks for: "unplug ID", "link ID on" or "off",
+        "break ID"."""
         while b"\n" in self.requests:
             line, _, rest = bytes(self.requests).partition(b"\n")
             self.requests[:] = rest
-            word, _, device = line.decode(errors="replace").partition(" ")
-            if word != "unplug":
-                raise LabError(f"the guest asked for {word!r}: there is only unplug", EXIT_DIED)
+            words = line.decode(errors="replace").split(" ")
             self.open_monitor()
-            self.monitor("device_del", id=device)
+            if words[0] == "unplug" and len(words) == 2:
+                self.monitor("device_del", id=words[1])
+            elif words[0] == "link" and len(words) == 3 and words[2] in ("on", "off"):
+                self.monitor("set_link", name=words[1], up=words[2] == "on")
+            elif words[0] == "break" and len(words) == 2:
+                self.monitor("chardev-send-break", id=words[1])
+            else:
+                raise LabError(f"the guest asked for {line.decode(errors='replace')!r}: there are "
+                               "only unplug ID, link ID on|off and break ID", EXIT_DIED)
 
     def drain(self):
         """Pass on what the guest wrote before its verdict: it is in the sockets by now."""

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: MIT
+/* A card in use: its queues come and go, and it is looked after. Sections are the datasheet's. */
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <udrv/container_of.h>
+#include <udrv/delay.h>
+#include <udrv/pci.h>
+
+#include "e1000e.h"
+
+#define STUCK_TICKS 2 /* so often the transmitter is seen at the same descriptor */
+
+/* Nobody is in a ring when it returns. */
+static void shut(struct e1000e *nic, struct e1000e_door *door)
+{
+	__atomic_store_n(&door->shut, true, __ATOMIC_SEQ_CST);
+	if (nic->membarrier)
+		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	else
+		udrv_smp_mb();
+	while (__atomic_load_n(&door->inside, __ATOMIC_ACQUIRE))
+		udrv_usleep_range(10, 50);
+}
+
+static void shut_all(struct e1000e *nic)
+{
+	for (unsigned int n = 0; n < E1000E_QUEUES; n++) {
+		if (nic->rxq[n])
+			shut(nic, &nic->rxq[n]->door);
+		if (nic->txq[n])
+			shut(nic, &nic->txq[n]->door);
+	}
+}
+
+static void wake_all(const struct e1000e *nic)
+{
+	for (unsigned int n = 0; n < E1000E_QUEUES; n++) {
+		if (nic->rxq[n])
+			e1000e_event_wake(&nic->rxq[n]->event);
+		if (nic->txq[n])
+			e1000e_event_wake(&nic->txq[n]->event);
+	}
+}
+
+/* 7.1.11: two queues share what is received by a hash of addresses and ports. */
+static void start_rss(struct e1000e *nic)
+{
+	uint32_t csum = 0;
+
+	if (nic->ndev.features & UDRV_NET_F_RX_CSUM)
+		csum |= E1000E_RXCSUM_IPOFLD | E1000E_RXCSUM_TUOFLD;
+	if (nic->rxq[1]) {
+		const uint32_t pair = E1000E_RETA_QUEUE(0) | E1000E_RETA_QUEUE(1) << 8;
+
+		csum |= E1000E_RXCSUM_PCSD;
+		for (unsigned int i = 0; i < E1000E_RETA_WORDS; i++)
+			e1000e_write(nic, E1000E_RETA(i), pair | pair << 16);
+		for (unsigned int i = 0; i < E1000E_RSSRK_WORDS; i++)
+			e1000e_write(nic, E1000E_RSSRK(i), nic->rss_key[i]);
+	}
+	e1000e_write(nic, E1000E_RXCSUM, csum);
+	e1000e_write(nic, E1000E_MRQC, nic->rxq[1] ? E1000E_MRQC_RSS | E1000E_MRQC_FIELDS : 0);
+}
+
+/* 10.2.5.1 */
+static uint32_t receive_control(const struct e1000e *nic)
+{
+	uint32_t rctl = E1000E_RCTL_BAM | E1000E_RCTL_SECRC;
+
+	if (nic->ndev.mtu > 1500)
+		rctl |= E1000E_RCTL_LPE;
+	switch (e1000e_rx_room(nic->ndev.mtu)) {
+	case 4096:
+		return rctl | E1000E_RCTL_BSIZE_4096;
+	case 8192:
+		return rctl | E1000E_RCTL_BSIZE_8192;
+	case 16384:
+		return rctl | E1000E_RCTL_BSIZE_16384;
+	default:
+		return rctl | E1000E_RCTL_BSIZE_2048;
+	}
+}
+
+/* 4.6.5 */
+static void start_receiver(struct e1000e *nic)
+{
+	e1000e_write(nic, E1000E_RFCTL,
+		     E1000E_RFCTL_EXSTEN | E1000E_RFCTL_NFSW_DIS | E1000E_RFCTL_NFSR_DIS);
+	for (unsigned int n = 0; n < E1000E_QUEUES; n++)
+		if (nic->rxq[n])
+			e1000e_rx_start(nic->rxq[n]);
+	start_rss(nic);
+	e1000e_write(nic, E1000E_RCTL, receive_control(nic));
+	e1000e_filter_set(nic);
+	e1000e_write(nic, E1000E_RCTL, e1000e_read(nic, E1000E_RCTL) | E1000E_RCTL_EN);
+	for (unsigned int n = 0; n < E1000E_QUEUES; n++)
+		if (nic->rxq[n])
+			e1000e_rx_open(nic->rxq[n]);
+}
+
+/* 4.6.6 */
+static void start_transmitter(struct e1000e *nic)
+{
+	for (unsigned int n = 0; n < E1000E_QUEUES; n++)
+		if (nic->txq[n])
+			e1000e_tx_start(nic->txq[n]);
+	e1000e_write(nic, E1000E_TIPG, E1000E_TIPG_COPPER);
+	e1000e_write(nic, E1000E_TCTL,
+		     E1000E_TCTL_EN | E1000E_TCTL_PSP | E1000E_TCTL_CT | E1000E_TCTL_COLD |
+			     E1000E_TCTL_RTLC | E1000E_TCTL_MULR);
+	for (unsigned int n = 0; n < E1000E_QUEUES; n++)
+		if (nic->txq[n])
+			e1000e_tx_open(nic->txq[n]);
+}
+
+/* With the lock. The order is that of 4.6.1. */
+static int start(struct e1000e *nic)
+{
+	int ret = e1000e_hw_reset(nic);
+
+	if (!ret)
+		ret = e1000e_hw_init(nic);
+	if (ret)
+		return ret;
+	if (nic->ndev.features & (UDRV_NET_F_VLAN_RX | UDRV_NET_F_VLAN_TX))
+		e1000e_write(nic, E1000E_CTRL, e1000e_read(nic, E1000E_CTRL) | E1000E_CTRL_VME);
+	start_receiver(nic);
+	start_transmitter(nic);
+	e1000e_irq_start(nic);
+	e1000e_hw_link(nic);
+	nic->up = true;
+	return 0;
+}
+
+/* The device first: nothing of it reaches memory afterwards. With the lock. */
+static void halt(struct e1000e *nic)
+{
+	nic->up = false;
+	shut_all(nic);
+	if (udrv_device_gone(nic->dev)) {
+		udrv_netif_carrier_off(&nic->ndev);
+		return;
+	}
+	e1000e_stats_read(nic);
+	if (e1000e_hw_reset(nic)) {
+		udrv_dev_err(nic->dev, "the card is cut off from memory, as it cannot be stopped");
+		(void)udrv_pci_clear_master(nic->dev);
+	}
+}
+
+static void free_queues(struct e1000e *nic)
+{
+	for (unsigned int n = 0; n < E1000E_QUEUES; n++) {
+		if (nic->rxq[n])
+			e1000e_rx_free(nic->rxq[n]);
+		if (nic->txq[n])
+			e1000e_tx_free(nic->txq[n]);
+		nic->rxq[n] = NULL;
+		nic->txq[n] = NULL;
+	}
+}
+
+static int make_queues(struct e1000e *nic)
+{
+	const struct udrv_net_options *o = &nic->ndev.options;
+	int ret = 0;
+
+	for (unsigned int n = 0; !ret && n < o->rx_queues; n++)
+		ret = e1000e_rx_make(nic, n);
+	for (unsigned int n = 0; !ret && n < o->tx_queues; n++)
+		ret = e1000e_tx_make(nic, n);
+	return ret;
+}
+
+static void next_tick(struct e1000e *nic)
+{
+	(void)udrv_queue_delayed_work(nic->wq, &nic->tick,
+				      (unsigned long)nic->tick_ms * UDRV_HZ / 1000);
+}
+
+/* Closed, it still tells of its link. With the lock. */
+static void idle(struct e1000e *nic)
+{
+	if (udrv_device_gone(nic->dev) || e1000e_hw_init(nic))
+		return;
+	e1000e_irq_start(nic);
+	e1000e_hw_link(nic);
+}
+
+int e1000e_open(struct udrv_net_device *ndev)
+{
+	struct e1000e *nic = ndev->priv;
+	int ret;
+
+	pthread_mutex_lock(&nic->lock);
+	memset(nic->vfta, 0, sizeof(nic->vfta));
+	if (ndev->features & UDRV_NET_F_VLAN_FILTER)
+		nic->vfta[0] = 1; /* VLAN 0 is a priority only */
+	ret = make_queues(nic);
+	if (!ret)
+		ret = udrv_pci_set_master(nic->dev);
+	if (!ret)
+		ret = start(nic);
+	if (ret) {
+		halt(nic);
+		free_queues(nic);
+		idle(nic);
+		pthread_mutex_unlock(&nic->lock);
+		return ret;
+	}
+	for (unsigned int n = 0; n < E1000E_QUEUES; n++) {
+		ndev->rxq[n] = nic->rxq[n] ? &nic->rxq[n]->q : NULL;
+		ndev->txq[n] = nic->txq[n] ? &nic->txq[n]->q : NULL;
+	}
+	pthread_mutex_unlock(&nic->lock);
+	next_tick(nic);
+	return 0;
+}
+
+int e1000e_stop(struct udrv_net_device *ndev)
+{
+	struct e1000e *nic = ndev->priv;
+
+	(void)udrv_cancel_delayed_work_sync(&nic->tick);
+	pthread_mutex_lock(&nic->lock);
+	halt(nic);
+	free_queues(nic);
+	idle(nic);
+	pthread_mutex_unlock(&nic->lock);
+	return 0;
+}
+
+/* 10.2.6: it has something, and its head has not moved for a while. */
+static bool is_stuck(struct e1000e *nic, struct e1000e_txq *q)
+{
+	const uint32_t head = e1000e_read(nic, E1000E_TDH(q->q.index));
+	const uint32_t tail = e1000e_read(nic, E1000E_TDT(q->q.index));
+	const bool paused = e1000e_read(nic, E1000E_STATUS) & E1000E_STATUS_TXOFF;
+
+	q->stuck = head != tail && head == q->head_seen && !paused ? q->stuck + 1 : 0;
+	q->head_seen = head;
+	if (q->stuck < STUCK_TICKS)
+		return false;
+	udrv_dev_err(nic->dev,
+		     "transmitter %u hangs at descriptor %u of up to %u: the card is reset",
+		     q->q.index, head, tail);
+	return true;
+}
+
+/* The frames that it had are lost. */
+static void restart(struct e1000e *nic)
+{
+	nic->resets++;
+	halt(nic);
+	if (start(nic))
+		udrv_dev_err(nic->dev, "the card is not used any more until it is opened again");
+	wake_all(nic);
+}
+
+void e1000e_tick(struct udrv_work_struct *work)
+{
+	struct udrv_delayed_work *dwork = udrv_container_of(work, struct udrv_delayed_work, work);
+	struct e1000e *nic = udrv_container_of(dwork, struct e1000e, tick);
+	bool stuck = false;
+
+	pthread_mutex_lock(&nic->lock);
+	if (udrv_device_gone(nic->dev)) {
+		udrv_netif_carrier_off(&nic->ndev);
+		wake_all(nic);
+		pthread_mutex_unlock(&nic->lock);
+		return;
+	}
+	e1000e_stats_read(nic);
+	for (unsigned int n = 0; nic->up && n < E1000E_QUEUES; n++)
+		stuck |= nic->txq[n] && is_stuck(nic, nic->txq[n]);
+	if (stuck)
+		restart(nic);
+	pthread_mutex_unlock(&nic->lock);
+	next_tick(nic);
+}

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MIT
+/* Receiving: a ring of extended descriptors, one buffer each. Sections are the datasheet's. */
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <udrv/dma.h>
+
+#include "e1000e.h"
+
+#define RING_DEFAULT   512
+#define RING_MIN       64
+#define RING_MAX       4096 /* 10.2.5: RDLEN is 64 KB at most */
+#define REFILL	       32   /* buffers at a time */
+#define PREFETCH_AHEAD 4
+
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+/* What the card writes is read once. */
+#define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+
+static struct e1000e_rxq *rxq_of(struct udrv_net_rxq *q)
+{
+	return (struct e1000e_rxq *)(void *)q;
+}
+
+static void give(struct e1000e_rxq *q, struct udrv_net_buf *buf)
+{
+	const uint32_t slot = q->fill & q->mask;
+	union e1000e_rx_desc *desc = &q->ring[slot];
+
+	q->bufs[slot] = buf;
+	__atomic_store_n(&desc->read.zero, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&desc->read.address, htole64(buf->iova + UDRV_NET_HEADROOM),
+			 __ATOMIC_RELAXED);
+	q->fill++;
+}
+
+/* The card may have all but one: a full ring would look like an empty one (7.1.8). */
+static uint32_t missing(const struct e1000e_rxq *q)
+{
+	return q->mask - (q->fill - q->next);
+}
+
+static void refill(struct e1000e_rxq *q)
+{
+	struct udrv_net_buf *bufs[REFILL];
+	const uint32_t before = q->fill;
+
+	while (missing(q) >= REFILL) {
+		if (udrv_net_buf_alloc_bulk(q->pool, UDRV_GFP_ATOMIC, REFILL, bufs)) {
+			UDRV__COUNT(q->no_buffers, 1);
+			break;
+		}
+		for (unsigned int i = 0; i < REFILL; i++)
+			give(q, bufs[i]);
+	}
+	if (q->fill != before)
+		udrv_iowrite32(q->fill & q->mask, q->tail);
+}
+
+/* Put the tag back between the addresses and the type. */
+static void untag(struct udrv_net_buf *buf)
+{
+	unsigned char *data = buf->data - 4; /* it is in the headroom */
+
+	buf->data = data;
+	buf->len += 4;
+	memmove(data, data + 4, 2 * UDRV_ETH_ALEN);
+	data[12] = E1000E_VLAN_TYPE >> 8;
+	data[13] = E1000E_VLAN_TYPE & 0xff;
+	data[14] = (unsigned char)(buf->vlan_tci >> 8);
+	data[15] = (unsigned char)buf->vlan_tci;
+	buf->flags &= ~UDRV_NET_VLAN;
+}
+
+/* 7.1.6, 7.1.9: what the card says of tag and checksums. */
+static void set_flags(const struct e1000e_rxq *q, struct udrv_net_buf *buf, uint32_t status,
+		      uint16_t vlan)
+{
+	if (!(status & E1000E_RXD_IXSM)) {
+		if (status & (E1000E_RXD_TCPE | E1000E_RXD_IPE))
+			buf->flags |= UDRV_NET_RX_CSUM_BAD;
+		else if (status & (E1000E_RXD_TCPCS | E1000E_RXD_UDPCS))
+			buf->flags |= UDRV_NET_RX_CSUM_GOOD;
+	}
+	if (status & E1000E_RXD_VP) {
+		buf->vlan_tci = le16toh(vlan);
+		buf->flags |= UDRV_NET_VLAN;
+		if (q->untag)
+			untag(buf);
+	}
+}
+
+/* Why a descriptor is not a frame: counted once for each frame. */
+static __attribute__((noinline)) void drop(struct e1000e_rxq *q, struct udrv_net_buf *buf,
+					   uint32_t status, uint32_t len)
+{
+	const bool last = status & E1000E_RXD_EOP;
+
+	udrv_net_buf_free(buf);
+	if (q->skipping) {
+		q->skipping = !last;
+		return;
+	}
+	UDRV__COUNT(q->q.dropped, 1);
+	if (!last) {
+		UDRV__COUNT(q->spanned, 1);
+		q->skipping = true;
+	} else if (len < UDRV_ETH_HLEN || len > q->room) {
+		UDRV__COUNT(q->nonsense, 1);
+	} else {
+		UDRV__COUNT(q->broken, 1);
+	}
+}
+
+static unsigned int receive(struct e1000e_rxq *q, struct udrv_net_buf **bufs, unsigned int n)
+{
+	unsigned int got = 0;
+	uint64_t bytes = 0;
+
+	while (got < n && q->next != q->fill) {
+		const uint32_t slot = q->next & q->mask;
+		const union e1000e_rx_desc *desc = &q->ring[slot];
+		const uint32_t status = le32toh(READ_ONCE(desc->wb.status));
+		struct udrv_net_buf *buf = q->bufs[slot];
+		uint32_t len;
+
+		if (!(status & E1000E_RXD_DD))
+			break;
+		udrv_dma_consume();
+		__builtin_prefetch(q->bufs[(slot + PREFETCH_AHEAD) & q->mask], 1);
+		len = le16toh(READ_ONCE(desc->wb.length));
+		q->next++;
+		if (unlikely(!(status & E1000E_RXD_EOP) || status & E1000E_RXD_BROKEN ||
+			     q->skipping || len < UDRV_ETH_HLEN || len > q->room)) {
+			drop(q, buf, status, len);
+			continue;
+		}
+		__builtin_prefetch(buf->data);
+		buf->len = len;
+		if (status & ~(E1000E_RXD_DD | E1000E_RXD_EOP))
+			set_flags(q, buf, status, READ_ONCE(desc->wb.vlan));
+		bytes += buf->len;
+		bufs[got++] = buf;
+	}
+	UDRV__COUNT(q->q.packets, got);
+	UDRV__COUNT(q->q.bytes, bytes);
+	return got;
+}
+
+static unsigned int burst(struct udrv_net_rxq *rxq, struct udrv_net_buf **bufs, unsigned int n)
+{
+	struct e1000e_rxq *q = rxq_of(rxq);
+	unsigned int got;
+
+	if (!e1000e_enter(&q->door))
+		return 0;
+	got = receive(q, bufs, n);
+	if (missing(q) >= REFILL)
+		refill(q);
+	e1000e_leave(&q->door);
+	return got;
+}
+
+static bool pending(const struct e1000e_rxq *q)
+{
+	return q->next != q->fill &&
+	       le32toh(READ_ONCE(q->ring[q->next & q->mask].wb.status)) & E1000E_RXD_DD;
+}
+
+bool e1000e_rx_pending(struct udrv_net_rxq *rxq)
+{
+	struct e1000e_rxq *q = rxq_of(rxq);
+	bool is;
+
+	if (!e1000e_enter(&q->door))
+		return false;
+	is = pending(q);
+	e1000e_leave(&q->door);
+	return is;
+}
+
+bool e1000e_rx_arm(struct udrv_net_rxq *rxq)
+{
+	struct e1000e_rxq *q = rxq_of(rxq);
+	bool is;
+
+	if (!e1000e_enter(&q->door))
+		return false;
+	if (missing(q) >= REFILL)
+		refill(q);
+	is = pending(q);
+	if (!is) {
+		e1000e_adapt(q);
+		e1000e_event_arm(q->nic, &q->event);
+		is = pending(q);
+	}
+	e1000e_leave(&q->door);
+	return is;
+}
+
+int e1000e_rx_event_fd(struct udrv_net_rxq *rxq)
+{
+	return rxq_of(rxq)->event.fd;
+}
+
+/* With room for tag and frame check sequence, though the card takes them away. */
+uint32_t e1000e_rx_room(unsigned int mtu)
+{
+	const uint32_t frame = mtu + UDRV_ETH_HLEN + 8;
+	uint32_t room = 2048;
+
+	while (room < frame)
+		room *= 2;
+	return room;
+}
+
+/* The power of two that is not less, within what the card can. */
+static uint32_t ring_of(unsigned int wanted)
+{
+	uint32_t size = RING_MIN;
+
+	while (size < RING_MAX && size < (wanted ? wanted : RING_DEFAULT))
+		size *= 2;
+	return size;
+}
+
+int e1000e_rx_make(struct e1000e *nic, unsigned int n)
+{
+	const struct udrv_net_options *o = &nic->ndev.options;
+	const uint32_t size = ring_of(o->rx_ring);
+	struct e1000e_rxq *q = aligned_alloc(64, (sizeof(*q) + 63) / 64 * 64);
+	int ret;
+
+	if (!q)
+		return -ENOMEM;
+	memset(q, 0, sizeof(*q));
+	nic->rxq[n] = q;
+	q->q.burst = burst;
+	q->q.ndev = &nic->ndev;
+	q->q.index = n;
+	q->door.fences = !nic->membarrier;
+	q->door.shut = true;
+	q->nic = nic;
+	q->mask = size - 1;
+	q->room = e1000e_rx_room(nic->ndev.mtu);
+	q->untag = !(nic->ndev.features & UDRV_NET_F_VLAN_RX);
+	q->tail = (char __udrv_iomem *)nic->regs + E1000E_RDT(n);
+	q->event.fd = -1;
+	q->ring_bytes = size * sizeof(union e1000e_rx_desc);
+	q->ring = udrv_dma_alloc_coherent(nic->dev, q->ring_bytes, &q->iova, UDRV_GFP_KERNEL);
+	q->bufs = calloc(size, sizeof(struct udrv_net_buf *));
+	/* Twice, as up to two threads keep a quarter each for themselves. */
+	q->pool = udrv_net_pool_create(nic->dev, "e1000e-rx", q->room,
+				       2 * (size + (o->rx_buffers ? o->rx_buffers : size)));
+	ret = q->ring && q->bufs && q->pool ? 0 : -ENOMEM;
+	return ret ? ret : e1000e_event_init(nic, &q->event, false, n);
+}
+
+static void free_buffers(struct e1000e_rxq *q)
+{
+	for (; q->next != q->fill; q->next++)
+		udrv_net_buf_free(q->bufs[q->next & q->mask]);
+}
+
+/* The user may have forgotten some: then the memory stays, as the pool says. */
+void e1000e_rx_free(struct e1000e_rxq *q)
+{
+	struct e1000e *nic = q->nic;
+
+	e1000e_event_exit(nic, &q->event);
+	if (q->bufs)
+		free_buffers(q);
+	if (udrv_net_pool_destroy(q->pool))
+		udrv_dev_err(nic->dev, "received frames were not freed before the card was closed");
+	free(q->bufs);
+	udrv_dma_free_coherent(nic->dev, q->ring_bytes, q->ring, q->iova);
+	free(q);
+}
+
+/* 4.6.5: an empty ring, while the receiver is off. */
+void e1000e_rx_start(struct e1000e_rxq *q)
+{
+	struct e1000e *nic = q->nic;
+	const unsigned int n = q->q.index;
+
+	free_buffers(q);
+	memset(q->ring, 0, q->ring_bytes);
+	q->next = 0;
+	q->fill = 0;
+	q->skipping = false;
+	e1000e_write(nic, E1000E_RDBAL(n), (uint32_t)q->iova);
+	e1000e_write(nic, E1000E_RDBAH(n), (uint32_t)(q->iova >> 32));
+	e1000e_write(nic, E1000E_RDLEN(n), (uint32_t)q->ring_bytes);
+	e1000e_write(nic, E1000E_RDH(n), 0);
+	e1000e_write(nic, E1000E_RDT(n), 0);
+}
+
+/* 4.6.5: once the receiver is on, the buffers. */
+void e1000e_rx_open(struct e1000e_rxq *q)
+{
+	refill(q);
+	__atomic_store_n(&q->door.shut, false, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,534 @@
+// SPDX-License-Identifier: MIT
+/* Sending: a ring of extended descriptors. Sections are the datasheet's. */
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "e1000e.h"
+
+#define RING_DEFAULT 512
+#define RING_MIN     64
+#define RING_MAX     4096 /* 10.2.6: TDLEN is 64 KB at most */
+#define REPORT_EVERY 32	  /* descriptors; and the last one of a burst */
+#define PIECES_MAX   48	  /* descriptors of one frame: QEMU's limit is 64 */
+/*
+ * The memory of one descriptor is within such a page. The card does not ask for it, but QEMU 7.2
+ * loses a frame when the pages behind an IOMMU are not neighbours.
+ */
+#define PIECE_PAGE     4096
+#define OFFSET_MAX     255 /* 7.2.10: the context has 8 bits for where a header begins */
+#define PREFETCH_AHEAD 4
+
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+static struct e1000e_txq *txq_of(struct udrv_net_txq *q)
+{
+	return (struct e1000e_txq *)(void *)q;
+}
+
+/* All but one, as a full ring would look like an empty one. */
+static uint32_t room(const struct e1000e_txq *q)
+{
+	return q->mask - (q->tail - q->clean);
+}
+
+static void put(struct e1000e_txq *q, udrv_iova_t iova, uint32_t cmd, uint32_t status)
+{
+	union e1000e_tx_desc *desc = &q->ring[q->tail++ & q->mask];
+
+	__atomic_store_n(&desc->data.address, htole64(iova), __ATOMIC_RELAXED);
+	__atomic_store_n(&desc->data.cmd,
+			 htole32(cmd | E1000E_TXD_DATA | E1000E_TXD_DEXT | E1000E_TXD_IFCS),
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&desc->data.status, htole32(status), __ATOMIC_RELAXED);
+}
+
+/* The last descriptor, which ends a frame, is to be reported, and with it all before. */
+static void mark(struct e1000e_txq *q)
+{
+	union e1000e_tx_desc *desc = &q->ring[(q->tail - 1) & q->mask];
+	struct e1000e_mark *m = &q->marks[q->mark_tail++ & q->mask];
+
+	__atomic_store_n(&desc->data.cmd, desc->data.cmd | htole32(E1000E_TXD_RS),
+			 __ATOMIC_RELAXED);
+	m->desc = q->tail;
+	m->frame = q->frame_tail;
+	q->marked = q->tail;
+}
+
+static void free_frames(struct e1000e_txq *q, uint32_t end)
+{
+	while (q->frame_clean != end) {
+		const uint32_t slot = q->frame_clean & q->mask;
+		const uint32_t to_wrap = q->mask + 1 - slot;
+		const uint32_t count = end - q->frame_clean;
+		const uint32_t n = count < to_wrap ? count : to_wrap;
+
+		udrv_net_buf_free_bulk(&q->frames[slot], n);
+		q->frame_clean += n;
+	}
+}
+
+/* Only descriptors that were to be reported are looked at, the oldest first. */
+static void reap(struct e1000e_txq *q)
+{
+	uint32_t end = q->frame_clean;
+
+	while (q->mark_clean != q->mark_tail) {
+		const struct e1000e_mark *m = &q->marks[q->mark_clean & q->mask];
+		const union e1000e_tx_desc *desc = &q->ring[(m->desc - 1) & q->mask];
+
+		if (!(le32toh(__atomic_load_n(&desc->data.status, __ATOMIC_RELAXED)) &
+		      E1000E_TXD_DD))
+			break;
+		end = m->frame;
+		q->clean = m->desc;
+		q->mark_clean++;
+	}
+	udrv_dma_consume();
+	free_frames(q, end);
+}
+
+/* A copy where the card reaches it, or NULL. */
+static struct udrv_net_buf *copy_of(struct e1000e_txq *q, const struct udrv_net_buf *buf)
+{
+	struct udrv_net_buf *copy = udrv_net_buf_alloc(q->copies, UDRV_GFP_ATOMIC);
+	unsigned char *to = copy ? udrv_net_buf_put(copy, buf->len) : NULL;
+
+	if (to) {
+		memcpy(to, buf->data, buf->len);
+		return copy;
+	}
+	udrv_net_buf_free(copy);
+	return NULL;
+}
+
+/* Each part of the frame at @link is reachable afterwards, or false. */
+static bool make_reachable(struct e1000e_txq *q, struct udrv_net_buf **link)
+{
+	for (; *link; link = &(*link)->next) {
+		struct udrv_net_buf *buf = *link;
+		struct udrv_net_buf *copy;
+
+		if (!buf->len || udrv_dma_look_up(q->nic->dev, buf->data, buf->len, &q->window) !=
+					 UDRV_DMA_MAPPING_ERROR)
+			continue;
+		copy = copy_of(q, buf);
+		if (!copy)
+			return false;
+		copy->flags = buf->flags;
+		copy->vlan_tci = buf->vlan_tci;
+		copy->csum_start = buf->csum_start;
+		copy->csum_offset = buf->csum_offset;
+		copy->gso_size = buf->gso_size;
+		copy->hdr_len = buf->hdr_len;
+		copy->next = buf->next;
+		buf->next = NULL;
+		udrv_net_buf_free(buf);
+		*link = copy;
+	}
+	return true;
+}
+
+/* Up to the end of its page, or of @len. */
+static uint32_t piece_of(uint64_t at, uint32_t len)
+{
+	const uint32_t to_border = PIECE_PAGE - (uint32_t)(at & (PIECE_PAGE - 1));
+
+	return len < to_border ? len : to_border;
+}
+
+/* Bytes of all parts; @most: descriptors that they can take, wherever they are. 0: too long. */
+static uint32_t measure(const struct udrv_net_buf *buf, uint32_t *most)
+{
+	uint32_t len = 0;
+
+	*most = 1; /* the context */
+	for (; buf; buf = buf->next) {
+		if (buf->len > E1000E_TXD_PAYLOAD_MAX - len)
+			return 0;
+		len += buf->len;
+		*most += buf->len / PIECE_PAGE + 2;
+	}
+	return len;
+}
+
+/* Descriptors that it does take. Pages of addresses for the device are pages of the process. */
+static uint32_t pieces_of(const struct udrv_net_buf *buf)
+{
+	uint32_t count = 0;
+
+	for (; buf; buf = buf->next) {
+		const uint64_t begin = (uintptr_t)buf->data / PIECE_PAGE;
+
+		if (buf->len)
+			count += (uint32_t)(((uintptr_t)buf->data + buf->len - 1) / PIECE_PAGE -
+					    begin + 1);
+	}
+	return count;
+}
+
+/* Does what is asked for make sense? The card is not told otherwise. */
+static bool is_fit(const struct e1000e_txq *q, const struct udrv_net_buf *buf, uint32_t len)
+{
+	const bool tso = buf->flags & (UDRV_NET_TX_TSO4 | UDRV_NET_TX_TSO6);
+	const uint32_t sum_at = (uint32_t)buf->csum_start + buf->csum_offset;
+
+	if (len < UDRV_ETH_HLEN || buf->len < UDRV_ETH_HLEN)
+		return false;
+	if (buf->flags & UDRV_NET_VLAN && !q->tags)
+		return false;
+	if (buf->flags & UDRV_NET_TX_CSUM &&
+	    (buf->csum_start < UDRV_ETH_HLEN || sum_at > OFFSET_MAX || sum_at + 2 > len))
+		return false;
+	if (!tso)
+		return len <= q->frame_max;
+	return buf->flags & UDRV_NET_TX_CSUM && buf->gso_size && buf->hdr_len <= buf->len &&
+	       buf->hdr_len <= OFFSET_MAX && sum_at + 2 <= buf->hdr_len && len > buf->hdr_len &&
+	       (uint32_t)buf->hdr_len + buf->gso_size <= q->frame_max;
+}
+
+/* Where the IP header is: the tag may be in the frame. */
+static unsigned int ip_of(const struct udrv_net_buf *buf)
+{
+	return buf->data[12] == E1000E_VLAN_TYPE >> 8 && !buf->data[13] ? UDRV_ETH_HLEN + 4
+									: UDRV_ETH_HLEN;
+}
+
+/* 7.2.5: the card fills in the lengths of each segment, from 0. */
+static bool zero_lengths(struct udrv_net_buf *buf)
+{
+	const unsigned int ip = ip_of(buf);
+	const bool v4 = buf->flags & UDRV_NET_TX_TSO4;
+
+	if (buf->csum_start < ip + (v4 ? 20 : 40))
+		return false;
+	if (v4) {
+		memset(buf->data + ip + 2, 0, 2);
+		memset(buf->data + ip + 10, 0, 2);
+	} else {
+		memset(buf->data + ip + 4, 0, 2);
+	}
+	return true;
+}
+
+/* 7.2.4, 7.2.10: what the card is to know of checksums and segments. */
+static union e1000e_tx_desc context_of(const struct udrv_net_buf *buf, uint32_t len)
+{
+	const unsigned int ip = ip_of(buf);
+	union e1000e_tx_desc desc = {.context = {
+					     .ipcss = (uint8_t)ip,
+					     .ipcso = (uint8_t)(ip + 10),
+					     .ipcse = htole16((uint16_t)(buf->csum_start - 1)),
+					     .tucss = (uint8_t)buf->csum_start,
+					     .tucso = (uint8_t)(buf->csum_start + buf->csum_offset),
+				     }};
+	uint32_t cmd = E1000E_TXD_DEXT;
+
+	if (buf->flags & (UDRV_NET_TX_TSO4 | UDRV_NET_TX_TSO6)) {
+		cmd |= E1000E_TXD_TSE | E1000E_TXD_TCP | (len - buf->hdr_len);
+		if (buf->flags & UDRV_NET_TX_TSO4)
+			cmd |= E1000E_TXD_IPV4;
+		desc.context.hdrlen = (uint8_t)buf->hdr_len;
+		desc.context.mss = htole16(buf->gso_size);
+	}
+	desc.context.cmd = htole32(cmd);
+	return desc;
+}
+
+/* The card keeps the last context: the same one need not be told again. */
+static void put_context(struct e1000e_txq *q, const union e1000e_tx_desc *desc)
+{
+	union e1000e_tx_desc *to = &q->ring[q->tail++ & q->mask];
+	uint64_t words[2];
+
+	memcpy(words, desc, sizeof(words));
+	__atomic_store_n(&to->data.address, words[0], __ATOMIC_RELAXED);
+	__atomic_store_n((uint64_t *)(void *)&to->data.cmd, words[1], __ATOMIC_RELAXED);
+	q->context = *desc;
+}
+
+static void put_parts(struct e1000e_txq *q, const struct udrv_net_buf *first, uint32_t cmd,
+		      uint32_t status)
+{
+	union e1000e_tx_desc *last;
+
+	for (const struct udrv_net_buf *buf = first; buf; buf = buf->next) {
+		udrv_iova_t iova =
+			buf->len ? udrv_dma_look_up(q->nic->dev, buf->data, buf->len, &q->window)
+				 : 0;
+
+		for (uint32_t left = buf->len; left;) {
+			const uint32_t len = piece_of(iova, left);
+
+			put(q, iova, cmd | len, status);
+			iova += len;
+			left -= len;
+		}
+	}
+	last = &q->ring[(q->tail - 1) & q->mask];
+	__atomic_store_n(&last->data.cmd, last->data.cmd | htole32(E1000E_TXD_EOP),
+			 __ATOMIC_RELAXED);
+}
+
+static void drop(struct e1000e_txq *q, struct udrv_net_buf *buf, uint64_t *why)
+{
+	UDRV__COUNT(*why, 1);
+	UDRV__COUNT(q->q.dropped, 1);
+	udrv_net_buf_free(buf);
+}
+
+/*
+ * A frame of several parts, with a tag, a checksum, segments, or that cannot be sent. False: there
+ * is no room. What was sent is added to @bytes and @sent.
+ */
+static __attribute__((noinline)) bool send_special(struct e1000e_txq *q, struct udrv_net_buf *buf,
+						   uint64_t *bytes, unsigned int *sent)
+{
+	const uint32_t offloads = UDRV_NET_TX_CSUM | UDRV_NET_TX_TSO4 | UDRV_NET_TX_TSO6;
+	union e1000e_tx_desc context;
+	uint32_t cmd = 0, status = 0;
+	uint32_t most;
+	const uint32_t len = measure(buf, &most);
+
+	if (!len || !is_fit(q, buf, len) ||
+	    (buf->flags & (UDRV_NET_TX_TSO4 | UDRV_NET_TX_TSO6) && !zero_lengths(buf))) {
+		drop(q, buf, &q->unfit);
+		return true;
+	}
+	if (room(q) < most && room(q) < q->mask)
+		return false;
+	if (!make_reachable(q, &buf)) {
+		drop(q, buf, &q->unreachable);
+		return true;
+	}
+	if (pieces_of(buf) > PIECES_MAX) {
+		drop(q, buf, &q->unfit);
+		return true;
+	}
+	if (buf->flags & UDRV_NET_VLAN) {
+		cmd |= E1000E_TXD_VLE;
+		status |= E1000E_TXD_TAG(buf->vlan_tci);
+	}
+	if (buf->flags & offloads) {
+		context = context_of(buf, len);
+		if (memcmp(&context, &q->context, sizeof(context)) != 0)
+			put_context(q, &context);
+		status |= E1000E_TXD_TXSM;
+	}
+	if (buf->flags & (UDRV_NET_TX_TSO4 | UDRV_NET_TX_TSO6)) {
+		cmd |= E1000E_TXD_TSE;
+		if (buf->flags & UDRV_NET_TX_TSO4)
+			status |= E1000E_TXD_IXSM;
+	}
+	put_parts(q, buf, cmd, status);
+	q->frames[q->frame_tail++ & q->mask] = buf;
+	*bytes += len;
+	(*sent)++;
+	return true;
+}
+
+/* One part in one page, nothing special, and reachable. */
+static bool send_plain(struct e1000e_txq *q, struct udrv_net_buf *buf)
+{
+	const uint32_t special =
+		UDRV_NET_VLAN | UDRV_NET_TX_CSUM | UDRV_NET_TX_TSO4 | UDRV_NET_TX_TSO6;
+	udrv_iova_t iova;
+
+	if (unlikely(buf->next || buf->flags & special || buf->len < UDRV_ETH_HLEN ||
+		     buf->len > q->frame_max ||
+		     piece_of((uintptr_t)buf->data, buf->len) < buf->len))
+		return false;
+	iova = udrv_dma_look_up(q->nic->dev, buf->data, buf->len, &q->window);
+	if (unlikely(iova == UDRV_DMA_MAPPING_ERROR))
+		return false;
+	put(q, iova, E1000E_TXD_EOP | buf->len, 0);
+	q->frames[q->frame_tail++ & q->mask] = buf;
+	return true;
+}
+
+static unsigned int transmit(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n)
+{
+	const uint32_t before = q->tail;
+	unsigned int taken = 0, sent = 0;
+	uint64_t bytes = 0;
+
+	for (; taken < n && likely(room(q)); taken++) {
+		struct udrv_net_buf *buf = bufs[taken];
+
+		if (taken + PREFETCH_AHEAD < n)
+			__builtin_prefetch(bufs[taken + PREFETCH_AHEAD]);
+		if (likely(send_plain(q, buf))) {
+			bytes += buf->len;
+			sent++;
+		} else if (!send_special(q, buf, &bytes, &sent)) {
+			break;
+		}
+		if (q->tail - q->marked >= REPORT_EVERY)
+			mark(q);
+	}
+	if (q->tail != q->marked)
+		mark(q);
+	if (q->tail != before)
+		udrv_iowrite32(q->tail & q->mask, q->tail_reg);
+	UDRV__COUNT(q->q.packets, sent);
+	UDRV__COUNT(q->q.bytes, bytes);
+	return taken;
+}
+
+/* Without a link the card would keep them until there is one. */
+static unsigned int lose(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n)
+{
+	udrv_net_buf_free_bulk(bufs, n);
+	UDRV__COUNT(q->lost, n);
+	UDRV__COUNT(q->q.dropped, n);
+	return n;
+}
+
+static unsigned int burst(struct udrv_net_txq *txq, struct udrv_net_buf **bufs, unsigned int n)
+{
+	struct e1000e_txq *q = txq_of(txq);
+	unsigned int taken = 0;
+
+	if (!e1000e_enter(&q->door))
+		return 0;
+	reap(q);
+	if (unlikely(udrv_device_gone(q->nic->dev)))
+		taken = 0;
+	else if (unlikely(!__atomic_load_n(&q->nic->ndev.carrier, __ATOMIC_RELAXED)))
+		taken = lose(q, bufs, n);
+	else
+		taken = transmit(q, bufs, n);
+	e1000e_leave(&q->door);
+	return taken;
+}
+
+/* A quarter, so that who waits does not wake up for each frame. */
+static bool has_room(const struct e1000e_txq *q)
+{
+	return room(q) > q->mask / 4;
+}
+
+bool e1000e_tx_arm(struct udrv_net_txq *txq)
+{
+	struct e1000e_txq *q = txq_of(txq);
+	bool has;
+
+	if (!e1000e_enter(&q->door))
+		return false;
+	reap(q);
+	has = has_room(q);
+	if (!has) {
+		e1000e_event_arm(q->nic, &q->event);
+		reap(q);
+		has = has_room(q);
+	}
+	e1000e_leave(&q->door);
+	return has;
+}
+
+int e1000e_tx_event_fd(struct udrv_net_txq *txq)
+{
+	return txq_of(txq)->event.fd;
+}
+
+static uint32_t ring_of(unsigned int wanted)
+{
+	uint32_t size = RING_MIN;
+
+	while (size < RING_MAX && size < (wanted ? wanted : RING_DEFAULT))
+		size *= 2;
+	return size;
+}
+
+int e1000e_tx_make(struct e1000e *nic, unsigned int n)
+{
+	const uint32_t size = ring_of(nic->ndev.options.tx_ring);
+	struct e1000e_txq *q = aligned_alloc(64, (sizeof(*q) + 63) / 64 * 64);
+	int ret;
+
+	if (!q)
+		return -ENOMEM;
+	memset(q, 0, sizeof(*q));
+	nic->txq[n] = q;
+	q->q.burst = burst;
+	q->q.ndev = &nic->ndev;
+	q->q.index = n;
+	q->door.fences = !nic->membarrier;
+	q->door.shut = true;
+	q->nic = nic;
+	q->mask = size - 1;
+	q->frame_max = nic->ndev.mtu + UDRV_ETH_HLEN + 4;
+	q->tags = nic->ndev.features & (UDRV_NET_F_VLAN_TX | UDRV_NET_F_VLAN_RX);
+	q->tail_reg = (char __udrv_iomem *)nic->regs + E1000E_TDT(n);
+	q->event.fd = -1;
+	q->ring_bytes = size * sizeof(union e1000e_tx_desc);
+	q->ring = udrv_dma_alloc_coherent(nic->dev, q->ring_bytes, &q->iova, UDRV_GFP_KERNEL);
+	q->frames = calloc(size, sizeof(struct udrv_net_buf *));
+	q->marks = calloc(size, sizeof(struct e1000e_mark));
+	q->copies = udrv_net_pool_create(nic->dev, "e1000e-tx", e1000e_rx_room(nic->ndev.mtu),
+					 2 * size);
+	ret = q->ring && q->frames && q->marks && q->copies ? 0 : -ENOMEM;
+	return ret ? ret : e1000e_event_init(nic, &q->event, true, n);
+}
+
+/* What has not been reported is lost. */
+static void forget(struct e1000e_txq *q)
+{
+	uint32_t left;
+
+	reap(q);
+	left = q->frame_tail - q->frame_clean;
+	UDRV__COUNT(q->lost, left);
+	UDRV__COUNT(q->q.dropped, left);
+	free_frames(q, q->frame_tail);
+	q->tail = 0;
+	q->clean = 0;
+	q->marked = 0;
+	q->mark_tail = 0;
+	q->mark_clean = 0;
+	q->frame_tail = 0;
+	q->frame_clean = 0;
+	memset(&q->context, 0, sizeof(q->context));
+}
+
+void e1000e_tx_free(struct e1000e_txq *q)
+{
+	struct e1000e *nic = q->nic;
+
+	e1000e_event_exit(nic, &q->event);
+	forget(q);
+	(void)udrv_net_pool_destroy(q->copies);
+	free(q->marks);
+	free(q->frames);
+	udrv_dma_free_coherent(nic->dev, q->ring_bytes, q->ring, q->iova);
+	free(q);
+}
+
+/* 4.6.6: an empty ring, while the transmitter is off. */
+void e1000e_tx_start(struct e1000e_txq *q)
+{
+	struct e1000e *nic = q->nic;
+	const unsigned int n = q->q.index;
+
+	forget(q);
+	memset(q->ring, 0, q->ring_bytes);
+	q->head_seen = 0;
+	q->stuck = 0;
+	e1000e_write(nic, E1000E_TDBAL(n), (uint32_t)q->iova);
+	e1000e_write(nic, E1000E_TDBAH(n), (uint32_t)(q->iova >> 32));
+	e1000e_write(nic, E1000E_TDLEN(n), (uint32_t)q->ring_bytes);
+	e1000e_write(nic, E1000E_TDH(n), 0);
+	e1000e_write(nic, E1000E_TDT(n), 0);
+	e1000e_write(nic, E1000E_TXDCTL(n),
+		     (e1000e_read(nic, E1000E_TXDCTL(n)) & ~E1000E_TXDCTL_WTHRESH) |
+			     E1000E_TXDCTL_WB);
+	e1000e_write(nic, E1000E_TARC(n), e1000e_read(nic, E1000E_TARC(n)) | E1000E_TARC_ENABLE);
+}
+
+void e1000e_tx_open(struct e1000e_txq *q)
+{
+	__atomic_store_n(&q->door.shut, false, __ATOMIC_RELEASE);
+}
