@@ -27,16 +27,16 @@ def run(command, **options):
     return result.stdout
 
 
-def download(package, folder):
+def download(folder, *packages):
     options = ["-o", "APT::Sandbox::User=root"] if os.geteuid() == 0 else []
     try:
-        run(["apt-get", *options, "download", package], cwd=folder)
+        run(["apt-get", *options, "download", *packages], cwd=folder)
     except RuntimeError:
         # The lists may be missing, or old.
         sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
         run([*sudo, "apt-get", "-o", "DPkg::Lock::Timeout=120", "update"])
-        run(["apt-get", *options, "download", package], cwd=folder)
-    return next(Path(folder).glob("*.deb"))
+        run(["apt-get", *options, "download", *packages], cwd=folder)
+    return sorted(Path(folder).glob("*.deb"))
 
 
 def dpdk_headers():
@@ -47,7 +47,7 @@ def dpdk_headers():
     if not tree.exists():
         DPDK.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=DPDK) as scratch:
-            deb = download(f"libdpdk-dev={version}", scratch)
+            deb, = download(scratch, f"libdpdk-dev={version}")
             with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE) as source:
                 subprocess.run(["tar", "-x", "--no-same-owner", "-C", scratch, "./usr/include"],
                                stdin=source.stdout, check=True)

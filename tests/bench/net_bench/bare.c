@@ -69,8 +69,16 @@ struct ring {
 	uint64_t buf[BENCH_RING]; /* the buffer that each holds */
 };
 
+struct memory {
+	void *at;
+	udrv_iova_t iova;
+	size_t size;
+};
+
 struct card {
 	struct udrv_device *dev;
+	struct memory memory[3]; /* two rings and buffers */
+	unsigned int memory_count;
 	unsigned char __udrv_iomem *regs;
 	struct ring rx, tx;
 	unsigned int marks[BENCH_RING]; /* ends of bursts that are under way: they have RS */
@@ -91,15 +99,25 @@ static void reset(const struct card *c)
 	set(c, CTRL, udrv_raw_readl(c->regs + CTRL) | CTRL_SLU);
 }
 
-static void make_ring(const struct card *c, struct ring *r, unsigned int regs)
+/* Zeroes, until the card is closed. */
+static void *take(struct card *c, size_t size, udrv_iova_t *iova)
+{
+	struct memory *m = &c->memory[c->memory_count++];
+
+	m->size = size;
+	m->at = udrv_dma_alloc_coherent(c->dev, size, &m->iova, UDRV_GFP_KERNEL);
+	if (!m->at)
+		die("DMA memory", ENOMEM);
+	*iova = m->iova;
+	return m->at;
+}
+
+static void make_ring(struct card *c, struct ring *r, unsigned int regs)
 {
 	udrv_iova_t iova;
 
 	*r = (struct ring){.tail_reg = c->regs + regs + RING_TAIL};
-	r->desc = udrv_dma_alloc_coherent(c->dev, BENCH_RING * sizeof(struct desc), &iova,
-					  UDRV_GFP_KERNEL);
-	if (!r->desc)
-		die("a ring", ENOMEM);
+	r->desc = take(c, BENCH_RING * sizeof(struct desc), &iova);
 	set(c, regs + RING_BAL, (uint32_t)iova);
 	set(c, regs + RING_BAH, (uint32_t)(iova >> 32));
 	set(c, regs + RING_LEN, BENCH_RING * sizeof(struct desc));
@@ -130,11 +148,17 @@ static void open_card(struct card *c, const char *name)
 	set(c, TCTL, TCTL_ON);
 }
 
-static void close_card(const struct card *c)
+static void close_card(struct card *c)
 {
 	set(c, RCTL, 0);
 	set(c, TCTL, 0);
 	set(c, CTRL, udrv_raw_readl(c->regs + CTRL) | CTRL_RST);
+	udrv_msleep(5);
+	while (c->memory_count) {
+		const struct memory *m = &c->memory[--c->memory_count];
+
+		udrv_dma_free_coherent(c->dev, m->size, m->at, m->iova);
+	}
 	udrv_device_close(c->dev);
 }
 
@@ -184,13 +208,10 @@ static void await_room(struct card *c)
 }
 
 /* Buffers of 2 KiB, the first so many in front. */
-static unsigned char *make_buffers(const struct card *c, unsigned int count, udrv_iova_t *iova)
+static unsigned char *make_buffers(struct card *c, unsigned int count, udrv_iova_t *iova)
 {
-	unsigned char *bufs =
-		udrv_dma_alloc_coherent(c->dev, (size_t)count * 2048, iova, UDRV_GFP_KERNEL);
+	unsigned char *bufs = take(c, (size_t)count * 2048, iova);
 
-	if (!bufs)
-		die("buffers", ENOMEM);
 	for (unsigned int i = 0; i < count; i++)
 		make_frame(bufs + (size_t)i * 2048);
 	return bufs;
@@ -297,6 +318,6 @@ void bare_forward(const struct plan *plan)
 		}
 	} while (count_goes_on(&count));
 	count_report(&count, plan);
-	close_card(&cards[0]);
 	close_card(&cards[1]);
+	close_card(&cards[0]);
 }

@@ -24,6 +24,8 @@ static const struct row {
 } rows[] = {
 	{"bare-tx", bare_tx, 1},
 	{"bare-forward", bare_forward, 2},
+	{"udrv-tx", udrv_tx, 1},
+	{"udrv-forward", udrv_forward, 2},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
