@@ -7,13 +7,17 @@
 
 #include "e1000e.h"
 
-#define RING_DEFAULT   512
-#define RING_MIN       64
-#define RING_MAX       4096  /* 10.2.6: TDLEN is 64 KB at most */
-#define REPORT_EVERY   32    /* descriptors; and the last one of a burst */
-#define PARTS_MAX      32    /* descriptors of one frame */
-#define PIECE_MAX      16384 /* bytes of one descriptor */
-#define OFFSET_MAX     255   /* 7.2.10: the context has 8 bits for where a header begins */
+#define RING_DEFAULT 512
+#define RING_MIN     64
+#define RING_MAX     4096 /* 10.2.6: TDLEN is 64 KB at most */
+#define REPORT_EVERY 32	  /* descriptors; and the last one of a burst */
+#define PIECES_MAX   48	  /* descriptors of one frame: QEMU's limit is 64 */
+/*
+ * The memory of one descriptor is within such a page. The card does not ask for it, but QEMU 7.2
+ * loses a frame when the pages behind an IOMMU are not neighbours.
+ */
+#define PIECE_PAGE     4096
+#define OFFSET_MAX     255 /* 7.2.10: the context has 8 bits for where a header begins */
 #define PREFETCH_AHEAD 4
 
 #define likely(x)   __builtin_expect(!!(x), 1)
@@ -64,6 +68,7 @@ static void free_frames(struct e1000e_txq *q, uint32_t end)
 
 		udrv_net_buf_free_bulk(&q->frames[slot], n);
 		q->frame_clean += n;
+		UDRV__COUNT(q->done, n);
 	}
 }
 
@@ -128,19 +133,42 @@ static bool make_reachable(struct e1000e_txq *q, struct udrv_net_buf **link)
 	return true;
 }
 
-/* Bytes of all parts, and the descriptors that they take; 0: too many. */
-static uint32_t measure(const struct udrv_net_buf *buf, uint32_t *descs)
+/* Up to the end of its page, or of @len. */
+static uint32_t piece_of(uint64_t at, uint32_t len)
+{
+	const uint32_t to_border = PIECE_PAGE - (uint32_t)(at & (PIECE_PAGE - 1));
+
+	return len < to_border ? len : to_border;
+}
+
+/* Bytes of all parts; @most: descriptors that they can take, wherever they are. 0: too long. */
+static uint32_t measure(const struct udrv_net_buf *buf, uint32_t *most)
 {
 	uint32_t len = 0;
 
-	*descs = 0;
+	*most = 1; /* the context */
 	for (; buf; buf = buf->next) {
-		len += buf->len;
-		*descs += (buf->len + PIECE_MAX - 1) / PIECE_MAX;
-		if (*descs > PARTS_MAX || len > E1000E_TXD_PAYLOAD_MAX)
+		if (buf->len > E1000E_TXD_PAYLOAD_MAX - len)
 			return 0;
+		len += buf->len;
+		*most += buf->len / PIECE_PAGE + 2;
 	}
 	return len;
+}
+
+/* Descriptors that it does take. Pages of addresses for the device are pages of the process. */
+static uint32_t pieces_of(const struct udrv_net_buf *buf)
+{
+	uint32_t count = 0;
+
+	for (; buf; buf = buf->next) {
+		const uint64_t begin = (uintptr_t)buf->data / PIECE_PAGE;
+
+		if (buf->len)
+			count += (uint32_t)(((uintptr_t)buf->data + buf->len - 1) / PIECE_PAGE -
+					    begin + 1);
+	}
+	return count;
 }
 
 /* Does what is asked for make sense? The card is not told otherwise. */
@@ -234,7 +262,7 @@ static void put_parts(struct e1000e_txq *q, const struct udrv_net_buf *first, ui
 				 : 0;
 
 		for (uint32_t left = buf->len; left;) {
-			const uint32_t len = left < PIECE_MAX ? left : PIECE_MAX;
+			const uint32_t len = piece_of(iova, left);
 
 			put(q, iova, cmd | len, status);
 			iova += len;
@@ -263,18 +291,22 @@ static __attribute__((noinline)) bool send_special(struct e1000e_txq *q, struct 
 	const uint32_t offloads = UDRV_NET_TX_CSUM | UDRV_NET_TX_TSO4 | UDRV_NET_TX_TSO6;
 	union e1000e_tx_desc context;
 	uint32_t cmd = 0, status = 0;
-	uint32_t descs;
-	const uint32_t len = measure(buf, &descs);
+	uint32_t most;
+	const uint32_t len = measure(buf, &most);
 
 	if (!len || !is_fit(q, buf, len) ||
 	    (buf->flags & (UDRV_NET_TX_TSO4 | UDRV_NET_TX_TSO6) && !zero_lengths(buf))) {
 		drop(q, buf, &q->unfit);
 		return true;
 	}
-	if (room(q) < descs + 1)
+	if (room(q) < most && room(q) < q->mask)
 		return false;
 	if (!make_reachable(q, &buf)) {
 		drop(q, buf, &q->unreachable);
+		return true;
+	}
+	if (pieces_of(buf) > PIECES_MAX) {
+		drop(q, buf, &q->unfit);
 		return true;
 	}
 	if (buf->flags & UDRV_NET_VLAN) {
@@ -299,7 +331,7 @@ static __attribute__((noinline)) bool send_special(struct e1000e_txq *q, struct 
 	return true;
 }
 
-/* One part, nothing special, and reachable. */
+/* One part in one page, nothing special, and reachable. */
 static bool send_plain(struct e1000e_txq *q, struct udrv_net_buf *buf)
 {
 	const uint32_t special =
@@ -307,7 +339,8 @@ static bool send_plain(struct e1000e_txq *q, struct udrv_net_buf *buf)
 	udrv_iova_t iova;
 
 	if (unlikely(buf->next || buf->flags & special || buf->len < UDRV_ETH_HLEN ||
-		     buf->len > q->frame_max || buf->len > PIECE_MAX))
+		     buf->len > q->frame_max ||
+		     piece_of((uintptr_t)buf->data, buf->len) < buf->len))
 		return false;
 	iova = udrv_dma_look_up(q->nic->dev, buf->data, buf->len, &q->window);
 	if (unlikely(iova == UDRV_DMA_MAPPING_ERROR))
@@ -475,6 +508,17 @@ void e1000e_tx_free(struct e1000e_txq *q)
 	free(q);
 }
 
+void e1000e_tx_collect(struct e1000e_txq *q, bool all)
+{
+	reap(q);
+	if (!all || q->frame_clean == q->frame_tail)
+		return;
+	UDRV__COUNT(q->unreported, q->frame_tail - q->frame_clean);
+	free_frames(q, q->frame_tail);
+	q->clean = q->tail;
+	q->mark_clean = q->mark_tail;
+}
+
 /* 4.6.6: an empty ring, while the transmitter is off. */
 void e1000e_tx_start(struct e1000e_txq *q)
 {
@@ -484,7 +528,9 @@ void e1000e_tx_start(struct e1000e_txq *q)
 	forget(q);
 	memset(q->ring, 0, q->ring_bytes);
 	q->head_seen = 0;
+	q->done_seen = 0;
 	q->stuck = 0;
+	q->silent = 0;
 	e1000e_write(nic, E1000E_TDBAL(n), (uint32_t)q->iova);
 	e1000e_write(nic, E1000E_TDBAH(n), (uint32_t)(q->iova >> 32));
 	e1000e_write(nic, E1000E_TDLEN(n), (uint32_t)q->ring_bytes);

@@ -22,7 +22,7 @@
 #define LEN_MAX	   9018 /* with a tag in it */
 #define LEN_PLAIN  9014
 #define BURST	   32
-#define STALL_NS   UINT64_C(30000000000)
+#define STALL_NS   UINT64_C(10000000000)
 #define LINK_TRIES 300
 
 struct end {
@@ -34,9 +34,26 @@ struct end {
 static unsigned int queues = 1;
 static uint64_t flood;
 
+static struct end ends[2];
+
+/* What may tell why. */
+static void show(const struct end *e)
+{
+	const struct udrv_verb *v = e->dev ? e1000e_driver.verbs : NULL;
+
+	for (; v && v->name; v++) {
+		char *argv[] = {(char *)v->name, (char *)"--json", NULL};
+
+		printf("%s %s: ", udrv_device_name(e->dev), v->name);
+		(void)v->run(e->dev, 2, argv, stdout, stdout);
+	}
+}
+
 static void fail(const char *what)
 {
 	printf("net_load: %s\n", what);
+	show(&ends[0]);
+	show(&ends[1]);
 	exit(1);
 }
 
@@ -252,7 +269,7 @@ static void wait_for_link(const struct end *e)
 
 int main(int argc, char **argv)
 {
-	struct end a, b;
+	struct end *a = &ends[0], *b = &ends[1];
 
 	udrv_log_set(udrv_log_stderr, NULL, 6);
 	if (argc < 3)
@@ -260,17 +277,17 @@ int main(int argc, char **argv)
 	for (int i = 3; i < argc; i++)
 		if (!set_param(argv[i]))
 			fail("name=value is wanted");
-	open_end(&a, argv[1]);
-	open_end(&b, argv[2]);
-	wait_for_link(&a);
-	wait_for_link(&b);
-	every_size(&a, &b);
-	every_size(&b, &a);
+	open_end(a, argv[1]);
+	open_end(b, argv[2]);
+	wait_for_link(a);
+	wait_for_link(b);
+	every_size(a, b);
+	every_size(b, a);
 	if (flood) {
-		many(&a, &b);
-		many(&b, &a);
+		many(a, b);
+		many(b, a);
 	}
-	close_end(&a);
-	close_end(&b);
+	close_end(a);
+	close_end(b);
 	return 0;
 }

@@ -356,6 +356,53 @@ START_TEST(cable_ends_are_closed_in_any_order)
 }
 END_TEST
 
+/* 2.7 MB, more than what is under way can be. */
+START_TEST(sender_waits_for_an_other_end_that_is_slow)
+{
+	struct raw_card a, b;
+
+	raw_up(NAME ":b");
+	udrv__model_e1000e_fault(card.dev, UDRV__E1000E_LATE, 20);
+	b = card;
+	raw_up(NAME ":a");
+	a = card;
+	ck_assert_int_eq(udrv__model_e1000e_connect(a.dev, b.dev), 0);
+	for (unsigned int i = 0; i < 300; i++)
+		send_to(b.mac, 9000, i);
+	ck_assert_uint_eq(raw_look().wire_lost, 0);
+	ck_assert_uint_eq(raw_look().tx, 300);
+	(void)swap_card(b);
+	/* None fits into a frame without LPE, but each has been there. */
+	for (unsigned int ms = 0; raw_look().filtered < 300 && ms < RAW_LONG_MS; ms++)
+		poll(NULL, 0, 1);
+	ck_assert_uint_eq(raw_look().filtered, 300);
+	raw_close();
+	card = a;
+}
+END_TEST
+
+START_TEST(cable_ends_are_closed_under_traffic)
+{
+	struct raw_card a, b;
+
+	for (int i = 0; i < 20; i++) {
+		raw_up(NAME ":b");
+		b = card;
+		raw_up(NAME ":a");
+		ck_assert_int_eq(udrv__model_e1000e_connect(card.dev, b.dev), 0);
+		raw_frame(card.data, 1000, 1);
+		memcpy(card.data, b.mac, 6);
+		for (unsigned int n = 0; n < RAW_ENTRIES - 1; n++)
+			raw_put_data(0, 0, 1000, RAW_TXD, 0);
+		raw_tell_tx(0);
+		a = i % 2 ? swap_card(b) : b;
+		raw_close();
+		card = a;
+		raw_close();
+	}
+}
+END_TEST
+
 START_TEST(card_is_its_own_other_end_by_name)
 {
 	struct raw_packet p;
@@ -401,6 +448,8 @@ int main(void)
 	tcase_add_test(tc, mac_has_the_link_with_slu_only);
 	tcase_add_test(tc, cards_on_a_cable_have_each_others_frames);
 	tcase_add_test(tc, cable_ends_are_closed_in_any_order);
+	tcase_add_test(tc, sender_waits_for_an_other_end_that_is_slow);
+	tcase_add_test(tc, cable_ends_are_closed_under_traffic);
 	tcase_add_test(tc, card_is_its_own_other_end_by_name);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

@@ -264,9 +264,6 @@ WRAPPED(long, syscall, (long nr, long a, long b, long c, long d, long e, long f)
 WRAP_ERRNO(int, eventfd, EMFILE, -1, (unsigned int init, int flags), (init, flags))
 WRAP_ERRNO(int, epoll_create1, EMFILE, -1, (int flags), (flags))
 WRAP_ERRNO(int, epoll_ctl, ENOSPC, -1, (int epfd, int op, int fd, void *ev), (epfd, op, fd, ev))
-WRAP_ERRNO(int, socket, EMFILE, -1, (int domain, int type, int protocol), (domain, type, protocol))
-WRAP_ERRNO(int, bind, EACCES, -1, (int fd, const struct sockaddr *addr, socklen_t len),
-	   (fd, addr, len))
 WRAP_ERRNO(int, listen, ENOBUFS, -1, (int fd, int backlog), (fd, backlog))
 WRAP_ERRNO(int, timerfd_create, EMFILE, -1, (int clock, int flags), (clock, flags))
 WRAP_ERRNO(int, signalfd, EMFILE, -1, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))
@@ -283,6 +280,44 @@ WRAP_ERRNO(int, sigaction, EINVAL, -1,
 	   (int sig, const struct sigaction *act, struct sigaction *old), (sig, act, old))
 WRAP_ERRNO(ssize_t, readlink, EIO, -1, (const char *path, char *buf, size_t len), (path, buf, len))
 WRAP_ERRNO(FILE *, open_memstream, ENOMEM, NULL, (char **text, size_t *len), (text, len))
+
+/* What a hook took. */
+static int result(int ret)
+{
+	if (ret < 0)
+		errno = -ret;
+	return ret < 0 ? -1 : ret;
+}
+
+WRAPPED(int, socket, (int domain, int type, int protocol))
+{
+	int ret;
+
+	FAIL_ERRNO("socket", EMFILE, -1);
+	if (hooks.socket && hooks.socket(domain, type, protocol, &ret))
+		return result(ret);
+	return __real_socket(domain, type, protocol);
+}
+
+WRAPPED(int, bind, (int fd, const struct sockaddr *addr, socklen_t len))
+{
+	int ret;
+
+	FAIL_ERRNO("bind", EACCES, -1);
+	if (hooks.bind && hooks.bind(fd, &ret))
+		return result(ret);
+	return __real_bind(fd, addr, len);
+}
+
+WRAPPED(ssize_t, send, (int fd, const void *buf, size_t len, int flags))
+{
+	int ret;
+
+	FAIL_ERRNO("send", 0, -1);
+	if (hooks.send && hooks.send(fd, buf, len, &ret))
+		return result(ret);
+	return __real_send(fd, buf, len, flags);
+}
 
 WRAPPED(int, fcntl, (int fd, int cmd, ...))
 {

@@ -77,6 +77,9 @@ const char *fault_log_text(void);
 struct fault_hooks {
 	bool (*open)(const char *path, int *ret);
 	bool (*ioctl)(int fd, unsigned long request, void *arg, int *ret);
+	bool (*socket)(int domain, int type, int protocol, int *ret);
+	bool (*bind)(int fd, int *ret);
+	bool (*send)(int fd, const void *buf, size_t len, int *ret);
 	bool (*mmap)(int fd, size_t len, off_t offset, int *ret); /* to refuse one: *ret < 0 */
 	void (*munmap)(void *addr, size_t len);
 	void (*access)(int fd, size_t len, off_t offset, bool write); /* pread, pwrite */

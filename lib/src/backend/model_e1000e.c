@@ -226,7 +226,7 @@ static void destroy(void *state)
 	free_card(e);
 }
 
-/* 3.1.1.9 "FLR": all of it, with the PHY. */
+/* Function level reset: all of it, with the PHY. */
 static void reset(void *state)
 {
 	struct e1000e *e = state;

@@ -17,7 +17,7 @@ struct udrv_device;
 /* The longest frame on the wire, without its FCS. */
 #define UDRV__E1000E_FRAME_MAX 16380u
 
-/* What becomes of a frame on the wire; the bits of a descriptor's errors (7.1.4). */
+/* What becomes of a frame on the wire; bits of a descriptor's errors (7.1). */
 #define UDRV__E1000E_BAD_CRC	0x01u
 #define UDRV__E1000E_BAD_SYMBOL 0x02u
 #define UDRV__E1000E_BAD_DATA	0x80u
@@ -41,7 +41,7 @@ enum udrv__model_e1000e_fault {
 	UDRV__E1000E_RX_ERRORS,	   /* with all error bits, whatever RCTL.SBP says */
 	UDRV__E1000E_RX_ONES,	   /* of ones */
 	UDRV__E1000E_TX_FOREIGN,   /* DD is also stored in the descriptor at the tail */
-	UDRV__E1000E_TX_SILENT,	   /* sent, without write-back and interrupt */
+	UDRV__E1000E_TX_SILENT,	   /* sent, without write-back and its interrupt */
 	UDRV__E1000E_TX_STUCK,	   /* nothing is sent before so many resets */
 	UDRV__E1000E_SPURIOUS,	   /* interrupts without cause; a line until ICR is read so often */
 	UDRV__E1000E_LOST,	   /* interrupts that do not come */

@@ -14,7 +14,7 @@
 #define QUEUES	UDRV__E1000E_QUEUES
 #define VECTORS UDRV__E1000E_VECTORS
 
-/* 10.1.2, 10.1.3: BARs */
+/* 10.1: BARs */
 #define REGS_LEN  0x20000u
 #define FLASH_LEN 0x20000u
 #define IO_LEN	  32u
@@ -22,7 +22,7 @@
 #define IO_ADDR	  0u
 #define IO_DATA	  4u
 
-/* 10.2, "Register Summary" */
+/* 10.2 */
 #define REG_CTRL	0x00000u
 #define REG_CTRL_ALIAS	0x00004u
 #define REG_STATUS	0x00008u
@@ -192,7 +192,8 @@
 
 #define RAH_AV (1u << 31)
 
-/* 7.1.4, 7.1.5: of both formats, where a legacy descriptor has the lowest and the highest 8 */
+/* 7.1: of both formats; a legacy descriptor has the lowest and the highest 8 */
+#define RXD_LEGACY    0xff0000ffu
 #define RXD_DD	      (1u << 0)
 #define RXD_EOP	      (1u << 1)
 #define RXD_IXSM      (1u << 2)
@@ -211,7 +212,7 @@
 #define TCTL_PSP    (1u << 3)
 #define TARC_ENABLE (1u << 10)
 
-/* 7.2.10: command bits of all three formats, in the third word */
+/* 7.2.10, 7.2.11: command bits of all three formats, in the third word */
 #define TXD_EOP	 (1u << 24)
 #define TXD_IFCS (1u << 25)
 #define TXD_TSE	 (1u << 26) /* IC of a legacy descriptor */
@@ -252,10 +253,10 @@ struct e1000e_packet {
 	bool ipv4, ipv6, tcp, udp;
 	bool fragment;
 	bool options; /* extension headers of IPv6 */
-	bool pure_ack;
+	bool is_ack;
 };
 
-/* 7.2.10.2: what context descriptors set up. */
+/* 7.2.10: what context descriptors set up. */
 struct e1000e_context {
 	uint8_t ipcss, ipcso, tucss, tucso, hdr_len;
 	uint16_t ipcse, tucse, mss;

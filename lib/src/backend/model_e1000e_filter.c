@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Which frames the software 82574 takes: addresses and VLANs (7.1.1). */
+/* Which frames the software 82574 takes: addresses and VLANs (7.1, 7.5). */
 #include "backend/model_e1000e_dev.h"
 
 bool e1000e_is_vlan(struct e1000e *e, const uint8_t *frame, size_t len)
@@ -7,7 +7,7 @@ bool e1000e_is_vlan(struct e1000e *e, const uint8_t *frame, size_t len)
 	return len >= 18 && (uint32_t)(frame[12] << 8 | frame[13]) == *e1000e_reg(e, REG_VET);
 }
 
-/* 10.2.5.21: a bit of each of 4096 */
+/* 10.2.5: VFTA, a bit of each of 4096 */
 static bool is_member_of_vlan(struct e1000e *e, const uint8_t *frame)
 {
 	const unsigned int id = (unsigned int)(frame[14] << 8 | frame[15]) & 0xfff;
@@ -23,7 +23,6 @@ static bool is_address(const uint8_t *frame, uint32_t low, uint32_t high)
 	return high & RAH_AV && frame[4] == (high & 0xff) && frame[5] == (high >> 8 & 0xff);
 }
 
-/* 7.1.1.1, 10.2.5.20 */
 static bool is_exact(struct e1000e *e, const uint8_t *frame)
 {
 	for (uint32_t reg = REG_RAL; reg < REG_RAL + 16 * 8; reg += 8)
@@ -32,7 +31,7 @@ static bool is_exact(struct e1000e *e, const uint8_t *frame)
 	return false;
 }
 
-/* 7.1.1.2: 12 bits of the address, where RCTL.MO says, are the number of a bit. */
+/* MTA: 12 bits of the address, where RCTL.MO says, are the number of a bit. */
 static bool is_hashed(struct e1000e *e, const uint8_t *frame)
 {
 	static const unsigned int shifts[] = {4, 3, 2, 0};

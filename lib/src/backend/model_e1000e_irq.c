@@ -47,7 +47,7 @@ static uint32_t causes_of(struct e1000e *e, unsigned int vector)
 	return causes;
 }
 
-/* 7.4.5, 10.2.4.8: causes in EIAC go, and are masked unless CTRL_EXT.IAME; IAM masks with EIAME. */
+/* 7.4: causes in EIAC go, and are masked unless CTRL_EXT.IAME; IAM masks with EIAME. */
 static void clear_automatically(struct e1000e *e, uint32_t causes)
 {
 	const uint32_t ext = *e1000e_reg(e, REG_CTRL_EXT);
@@ -155,7 +155,7 @@ void e1000e_fire_delayed(struct e1000e *e)
 	e1000e_cause(e, causes);
 }
 
-/* 7.4.4: the first timer starts anew with each, the absolute one does not. */
+/* 10.2.5, 10.2.6: the first timer starts anew with each, the absolute one does not. */
 static void delay(struct e1000e *e, uint32_t causes, unsigned int timer, uint32_t reg,
 		  uint32_t reg_absolute)
 {

@@ -90,7 +90,8 @@ static void set_link_bits(struct e1000e *e)
 		e->phy[PHY_STATUS] |= STATUS_AUTO_DONE;
 	e->phy[PHY_PARTNER] = 0xcde1;
 	e->phy[PHY_1000_STAT] = 0x3c00;
-	e->phy[PHY_COPPER_STAT] = (uint16_t)(link_speed(e) << 14 | link_duplex(e) << 13 | 0x0c08);
+	e->phy[PHY_COPPER_STAT] =
+		(uint16_t)(link_speed(e) << 14 | (link_duplex(e) ? 0x2c08u : 0x0c08u));
 }
 
 /* Status bits of a link that is lost stay low until they have been read (22.2.4.2.13). */

@@ -43,7 +43,7 @@ static void set_defaults(struct e1000e *e)
 	e1000e_load_mac(e);
 }
 
-/* 4.3, 10.2.2.1: all but the PHY; what is on the wire stays there. */
+/* 10.2.2.1: all but the PHY; what is on the wire stays there. */
 void e1000e_reset_mac(struct e1000e *e)
 {
 	set_defaults(e);
@@ -243,7 +243,7 @@ static void write_word(struct e1000e *e, uint32_t reg, uint32_t val)
 		write_reg(e, reg, val);
 }
 
-/* 10.1.2.2: IOADDR chooses what IODATA is. */
+/* 10.1: IOADDR chooses what IODATA is. */
 static uint64_t read_io(struct e1000e *e, uint64_t offset)
 {
 	if (offset == IO_ADDR)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The software 82574's rings (7.1.6, 7.2.11): where descriptors are, and how many there are. */
+/* The software 82574's rings (7.1.8, 7.2): where descriptors are, and how many there are. */
 #include "backend/model_e1000e_dev.h"
 
 unsigned int e1000e_ring_size(struct e1000e *e, uint32_t ring)

@@ -13,7 +13,7 @@ struct ending {
 	uint32_t high; /* hash, or IP identification and checksum */
 	uint16_t vlan, sum;
 	unsigned int queue;
-	bool pure_ack;
+	bool is_ack;
 };
 
 static uint32_t rctl(struct e1000e *e)
@@ -42,7 +42,7 @@ static size_t trailer(struct e1000e *e)
 	return rctl(e) & RCTL_SECRC ? 0 : FCS_LEN;
 }
 
-/* 7.1.5.1: legacy has the address and then length, checksum, status and errors, VLAN */
+/* 7.1: legacy has the address and then length, checksum, status and errors, VLAN */
 static void fill_legacy(uint32_t desc[4], const struct ending *end, size_t len)
 {
 	desc[2] = (uint32_t)len | (uint32_t)end->sum << 16;
@@ -143,26 +143,22 @@ static void fill_all(struct e1000e *e, const uint8_t *bytes, size_t len, const s
 	}
 }
 
-/* 7.1.4, 7.1.5.2: with PCSD the hash, otherwise the checksum from PCSS on */
+/* With PCSD the hash, otherwise the checksum from PCSS on (10.2.5.15). */
 static void describe(struct e1000e *e, struct ending *end, unsigned int flags)
 {
 	const uint32_t rxcsum = *e1000e_reg(e, REG_RXCSUM);
-	const size_t start = rxcsum & 0xff;
+	const size_t start = rxcsum & 0xff, len = e->frame_len + trailer(e);
 	struct e1000e_packet p;
-	uint32_t hash, type;
 
 	e1000e_parse(&p, e->frame, e->frame_len);
-	end->status = RXD_DD | RXD_EOP | e1000e_check_sums(e, &p);
+	end->status |= RXD_DD | RXD_EOP | e1000e_check_sums(e, &p);
 	end->status |= (uint32_t)(flags & 0xff) << RXD_ERR_SHIFT;
-	end->pure_ack = p.pure_ack;
-	if (p.pure_ack)
+	end->is_ack = p.is_ack;
+	if (p.is_ack)
 		end->status |= RXD_ACK;
-	if (e1000e_rss(e, &p, &hash, &type, &end->queue)) {
-		end->high = hash;
-		end->mrq = type | end->queue << 8;
-	} else if (!(rxcsum & RXCSUM_PCSD)) {
-		if (start < p.len)
-			end->sum = e1000e_sum(p.frame + start, p.len - start, 0);
+	if (!(rxcsum & RXCSUM_PCSD)) {
+		if (start < len)
+			end->sum = e1000e_sum(e->frame + start, len - start, 0);
 		end->high = (uint32_t)end->sum << 16;
 		if (p.ipv4) {
 			end->status |= RXD_IPIDV;
@@ -170,10 +166,10 @@ static void describe(struct e1000e *e, struct ending *end, unsigned int flags)
 		}
 	}
 	if (!is_extended(e))
-		end->status &= 0xff0000ffu;
+		end->status &= RXD_LEGACY;
 }
 
-/* 7.1.12: CTRL.VME moves the tag to the descriptor. */
+/* 7.5: CTRL.VME moves the tag to the descriptor. */
 static void strip(struct e1000e *e, struct ending *end)
 {
 	if (!(*e1000e_reg(e, REG_CTRL) & CTRL_VME) || !e1000e_is_vlan(e, e->frame, e->frame_len))
@@ -197,6 +193,26 @@ static void append_fcs(struct e1000e *e, unsigned int flags)
 		e->frame[e->frame_len + i] = (uint8_t)(fcs >> 8 * i);
 }
 
+static void choose_queue(struct e1000e *e, struct ending *end)
+{
+	struct e1000e_packet p;
+	uint32_t hash, type;
+
+	e1000e_parse(&p, e->frame, e->frame_len);
+	if (!e1000e_rss(e, &p, &hash, &type, &end->queue))
+		return;
+	end->high = hash;
+	end->mrq = type | end->queue << 8;
+}
+
+static bool has_room(struct e1000e *e, uint32_t ring)
+{
+	const size_t len = e->frame_len + trailer(e), size = buffer_size(e);
+
+	return !*e1000e_ring_halted(e, ring) &&
+	       (len + size - 1) / size <= e1000e_ring_left(e, ring);
+}
+
 static bool is_below_threshold(struct e1000e *e, uint32_t ring)
 {
 	const unsigned int shift = 1 + (rctl(e) >> RCTL_RDMTS_SHIFT & 3);
@@ -211,7 +227,7 @@ static void interrupt(struct e1000e *e, const struct ending *end, size_t len, bo
 
 	if (len < *e1000e_reg(e, REG_RSRPD))
 		more |= ICR_SRPD;
-	if (end->pure_ack && !(rfctl & RFCTL_ACK_DIS))
+	if (end->is_ack && !(rfctl & RFCTL_ACK_DIS))
 		more |= ICR_ACK;
 	if (low) {
 		e1000e_count(e, REG_ICRXDMTC);
@@ -228,17 +244,16 @@ static bool deliver(struct e1000e *e, unsigned int flags)
 	bool was_low;
 	size_t len;
 
-	describe(e, &end, flags);
+	choose_queue(e, &end);
 	ring = e1000e_ring(REG_RX_RING, end.queue);
-	if (*e1000e_ring_halted(e, ring) ||
-	    (e->frame_len + trailer(e) + buffer_size(e) - 1) / buffer_size(e) >
-		    e1000e_ring_left(e, ring))
+	if (!has_room(e, ring))
 		return false;
 	if (!(flags & 0xff))
 		e1000e_count_rx(e, e->frame, e->frame_len);
 	was_low = is_below_threshold(e, ring);
 	strip(e, &end);
 	append_fcs(e, flags);
+	describe(e, &end, flags);
 	len = e->frame_len + trailer(e);
 	fill_all(e, e->frame, len, &end);
 	interrupt(e, &end, len, !was_low && is_below_threshold(e, ring));
@@ -267,7 +282,7 @@ static bool is_good(struct e1000e *e, unsigned int flags)
 	return !(flags & 0xff) && !too_short && !too_long;
 }
 
-/* 10.2.2.16: the packet buffer's kilobytes */
+/* 10.2.2: the packet buffer's kilobytes */
 static bool keep(struct e1000e *e, unsigned int flags)
 {
 	const size_t room = (*e1000e_reg(e, REG_PBA) & 0xff) * 1024u;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What the software 82574 reads in frames: headers, checksums (7.1.10), the hash of RSS (7.1.11).
- */
+/* What the software 82574 reads in frames: headers, checksums and the hash of RSS (7.1). */
 #include <string.h>
 
 #include "backend/model_e1000e_dev.h"
@@ -13,7 +12,7 @@
 
 #define TCP_ACK 0x10u
 
-/* 10.2.5.12: MRQC, and a descriptor's types */
+/* 10.2.5: MRQC, and a descriptor's types */
 #define MRQC_RSS	1u
 #define MRQC_TCP_IPV4	(1u << 16)
 #define MRQC_IPV4	(1u << 17)
@@ -76,7 +75,7 @@ static void parse_l4(struct e1000e_packet *p, unsigned int proto)
 		return;
 	p->tcp = proto == PROTO_TCP && left >= 20;
 	p->udp = proto == PROTO_UDP && left >= 8;
-	p->pure_ack = p->tcp && l4[13] & TCP_ACK;
+	p->is_ack = p->tcp && l4[13] & TCP_ACK;
 }
 
 static void parse_ipv4(struct e1000e_packet *p)
@@ -151,7 +150,6 @@ static uint32_t check_l4(const struct e1000e_packet *p)
 	return status | (l4_is_right(p, len) ? 0 : RXD_TCPE);
 }
 
-/* 7.1.10 */
 uint32_t e1000e_check_sums(struct e1000e *e, const struct e1000e_packet *p)
 {
 	const uint32_t rxcsum = *e1000e_reg(e, REG_RXCSUM);
@@ -184,7 +182,7 @@ static uint32_t rss_type(uint32_t mrqc, const struct e1000e_packet *p)
 	return mrqc & MRQC_IPV6 ? TYPE_RSS_IPV6 : 0;
 }
 
-/* 7.1.11.2: for each bit of the input that is 1 the 32 bits of the key that begin there. */
+/* For each bit of the input that is 1 the 32 bits of the key that begin there. */
 static uint32_t toeplitz(struct e1000e *e, const uint8_t *input, size_t len)
 {
 	const uint8_t *key = (const uint8_t *)e1000e_reg(e, REG_RSSRK);
@@ -199,7 +197,7 @@ static uint32_t toeplitz(struct e1000e *e, const uint8_t *input, size_t len)
 	return hash;
 }
 
-/* 7.1.11: needs extended descriptors, and RXCSUM.PCSD for the place in them. */
+/* Needs extended descriptors, and RXCSUM.PCSD for the place in them. */
 bool e1000e_rss(struct e1000e *e, const struct e1000e_packet *p, uint32_t *hash, uint32_t *type,
 		unsigned int *queue)
 {
@@ -222,7 +220,7 @@ bool e1000e_rss(struct e1000e *e, const struct e1000e_packet *p, uint32_t *hash,
 		len += 4;
 	}
 	*hash = toeplitz(e, input, len);
-	/* 10.2.5.14: a byte each, of which bit 7 is the queue */
+	/* 10.2.5: RETA, a byte each, of which bit 7 is the queue */
 	entry = *hash & 0x7f;
 	*queue = *e1000e_reg(e, REG_RETA + (entry & ~3u)) >> (8 * (entry & 3) + 7) & 1;
 	return true;

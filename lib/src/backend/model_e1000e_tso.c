@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* What the software 82574 does to packets that it sends: checksums, segments, tags (7.2.9
- * to 7.2.12). */
+/* What the software 82574 does to packets that it sends: checksums, tags, segments (7.2, 7.3, 7.5).
+ */
 #include <string.h>
 
 #include "backend/model_e1000e_dev.h"
@@ -33,7 +33,7 @@ static void insert_sum(uint8_t *frame, size_t len, size_t start, size_t end, siz
 	put16(frame + place, never_zero && !sum ? 0xffff : sum);
 }
 
-/* 10.2.6.1: frames without IFCS have one of their own; if that is wrong the other end sees it. */
+/* 7.2.10: frames without IFCS have one of their own; if that is wrong the other end sees it. */
 static unsigned int take_own_fcs(struct e1000e *e, const struct e1000e_tx *tx)
 {
 	uint32_t fcs;
@@ -48,16 +48,18 @@ static unsigned int take_own_fcs(struct e1000e *e, const struct e1000e_tx *tx)
 	return 0;
 }
 
-/* 7.2.12: the tag is inserted with VLE and CTRL.VME */
+/* 7.2.11: with VLE and CTRL.VME, in the last descriptor, or the first of what is segmented */
 static size_t copy_tagged(struct e1000e *e, const struct e1000e_tx *tx, const uint8_t *frame,
 			  size_t len)
 {
-	const size_t tag = tx->last_cmd & TXD_VLE && *e1000e_reg(e, REG_CTRL) & CTRL_VME ? 4 : 0;
+	const bool first = tx->cmd & TXD_DEXT && tx->cmd & TXD_TSE;
+	const uint32_t cmd = first ? tx->cmd : tx->last_cmd;
+	const size_t tag = cmd & TXD_VLE && *e1000e_reg(e, REG_CTRL) & CTRL_VME ? 4 : 0;
 
 	memcpy(e->frame, frame, 12);
 	if (tag) {
 		put16(e->frame + 12, *e1000e_reg(e, REG_VET));
-		put16(e->frame + 14, tx->last_upper >> 16);
+		put16(e->frame + 14, (first ? tx->upper : tx->last_upper) >> 16);
 	}
 	memcpy(e->frame + 12 + tag, frame + 12, len - 12);
 	return len + tag;
@@ -78,7 +80,7 @@ static void finish(struct e1000e *e, const struct e1000e_tx *tx, const uint8_t *
 	e1000e_wire_put(e, e->frame, e->frame_len, flags);
 }
 
-/* 7.2.9: each segment's lengths, identification, sequence number and flags */
+/* 7.3: each segment's lengths, identification, sequence number and flags */
 static void patch_header(const struct e1000e_context *ctx, uint8_t *frame, size_t len,
 			 unsigned int number, bool last)
 {
@@ -158,15 +160,15 @@ static void emit_extended(struct e1000e *e, struct e1000e_tx *tx)
 	finish(e, tx, tx->buf, tx->len);
 }
 
-/* 7.2.10.1: a legacy descriptor has CSO in its length's word, CSS in its status' */
+/* 7.2.10: of legacy descriptors the first has CSS, in its status' word, the last IC and CSO */
 void e1000e_emit(struct e1000e *e, struct e1000e_tx *tx)
 {
 	if (tx->cmd & TXD_DEXT) {
 		emit_extended(e, tx);
 		return;
 	}
-	if (tx->cmd & TXD_IC)
-		insert_sum(tx->buf, tx->len, tx->upper >> 8 & 0xff, 0, tx->cmd >> 16 & 0xff, 0,
+	if (tx->last_cmd & TXD_IC)
+		insert_sum(tx->buf, tx->len, tx->upper >> 8 & 0xff, 0, tx->last_cmd >> 16 & 0xff, 0,
 			   false);
 	finish(e, tx, tx->buf, tx->len);
 }

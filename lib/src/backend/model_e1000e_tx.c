@@ -9,7 +9,6 @@ static bool is_context(uint32_t cmd)
 	return cmd & TXD_DEXT && !(cmd & TXD_TYPE);
 }
 
-/* 7.2.10.2 */
 static void set_context(struct e1000e_context *ctx, const uint32_t desc[4])
 {
 	*ctx = (struct e1000e_context){
@@ -26,7 +25,7 @@ static void set_context(struct e1000e_context *ctx, const uint32_t desc[4])
 	};
 }
 
-/* Checksums and segmentation are as the first descriptor says, tag and FCS as the last. */
+/* Some options are as the first descriptor says, some as the last. */
 static void gather(struct e1000e *e, struct e1000e_tx *tx, const uint32_t desc[4])
 {
 	const uint32_t cmd = desc[2];
@@ -77,7 +76,7 @@ static void store_foreign(struct e1000e *e, uint32_t ring)
 	store_done(e, e1000e_ring_at(e, ring, tail), 0);
 }
 
-/* 7.2.11.2. The causes that go with it. */
+/* The causes that go with it. */
 static uint32_t write_back(struct e1000e *e, unsigned int queue, udrv_iova_t at,
 			   const uint32_t desc[4])
 {

@@ -10,6 +10,7 @@
 #include <udrv/log.h>
 
 #include "driver/daemon.h"
+#include "export/tap.h"
 
 static void usage(const struct udrv_driver *drv)
 {
@@ -25,6 +26,8 @@ static void usage(const struct udrv_driver *drv)
 		"                      kernel chooses N\n"
 		"      --nbd=ADDRESS   its disks are served by nbdkit on a path, [HOST]:PORT or\n"
 		"                      PORT; what follows -- is for nbdkit\n"
+		"      --tap=NAME      its network card is the interface NAME; with %%d in it\n"
+		"                      the kernel chooses a number\n"
 		"  -v, --verbose       log more\n"
 		"  -h, --help          this text\n",
 		drv->name);
@@ -70,7 +73,7 @@ static int parse_ublk(const char *text, struct udrv__export_options *o)
 	return 0;
 }
 
-enum { OPTION_UBLK = 256, OPTION_NBD };
+enum { OPTION_UBLK = 256, OPTION_NBD, OPTION_TAP };
 
 static int parse_option(const struct udrv_driver *drv, int c, char **argv,
 			struct udrv__run_options *o)
@@ -90,6 +93,9 @@ static int parse_option(const struct udrv_driver *drv, int c, char **argv,
 	case OPTION_NBD:
 		o->daemon.exports.nbd = optarg;
 		return 0;
+	case OPTION_TAP:
+		o->daemon.exports.tap = optarg;
+		return udrv__tap_check_name(optarg);
 	case 'h':
 		usage(drv);
 		return 1;
@@ -125,6 +131,8 @@ static int check(const struct udrv__run_options *o)
 
 	if (o->daemon.exports.ublk && o->daemon.exports.nbd)
 		wrong = "--ublk and --nbd: one of them";
+	else if (o->daemon.exports.nbd && o->daemon.exports.tap)
+		wrong = "--nbd is nbdkit's process, which has no --tap";
 	else if (o->nbdkit_count && !o->daemon.exports.nbd)
 		wrong = "what follows -- is for nbdkit: only with --nbd";
 	if (!wrong)
@@ -154,6 +162,7 @@ int udrv__run_parse(const struct udrv_driver *drv, int argc, char **argv,
 		{"detach", no_argument, NULL, 'd'},
 		{"ublk", optional_argument, NULL, OPTION_UBLK},
 		{"nbd", required_argument, NULL, OPTION_NBD},
+		{"tap", required_argument, NULL, OPTION_TAP},
 		{"verbose", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
 		{0},

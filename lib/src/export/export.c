@@ -123,29 +123,48 @@ static int start_each(struct udrv__exports *x)
 	return ret;
 }
 
-int udrv__exports_start(struct udrv__exports *x, struct udrv_device *dev,
-			const struct udrv__export_options *o)
+static int start_blocks(struct udrv__exports *x)
 {
 	int ret;
 
-	*x = (struct udrv__exports){.ended_fd = -1, .dev = dev, .options = *o};
-	if (!o->ublk && !o->nbd)
-		return 0;
 	if (!udrv_block_next(NULL)) {
-		udrv_dev_err(dev,
+		udrv_dev_err(x->dev,
 			     "its driver has found no block device that could be exported; "
 			     "run it without %s",
-			     o->ublk ? "--ublk" : "--nbd");
+			     x->options.ublk ? "--ublk" : "--nbd");
 		return -ENOENT;
 	}
+	udrv__block_changes_hold();
+	ret = start_each(x);
+	udrv__block_changes_release();
+	return ret;
+}
+
+static void stop_blocks(struct udrv__exports *x)
+{
+	/* There is no other's watch that this could take away: a process is one daemon. */
+	udrv__block_changes_hold();
+	stop_all(x);
+	udrv__block_changes_release();
+}
+
+int udrv__exports_start(struct udrv__exports *x, struct udrv_device *dev,
+			const struct udrv__export_options *o)
+{
+	int ret = 0;
+
+	*x = (struct udrv__exports){.ended_fd = -1, .dev = dev, .options = *o};
+	if (!o->ublk && !o->nbd && !o->tap)
+		return 0;
 	x->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (x->ended_fd < 0) {
 		udrv_dev_err(dev, "it cannot be exported: %s", strerror(errno));
 		return -errno;
 	}
-	udrv__block_changes_hold();
-	ret = start_each(x);
-	udrv__block_changes_release();
+	if (o->ublk || o->nbd)
+		ret = start_blocks(x);
+	if (!ret && o->tap)
+		ret = udrv__exports_start_taps(x);
 	if (ret)
 		udrv__exports_stop(x);
 	return ret;
@@ -153,12 +172,10 @@ int udrv__exports_start(struct udrv__exports *x, struct udrv_device *dev,
 
 void udrv__exports_stop(struct udrv__exports *x)
 {
-	/* There is no other's watch that this could take away: a process is one daemon. */
 	if (x->ended_fd < 0)
 		return;
-	udrv__block_changes_hold();
-	stop_all(x);
-	udrv__block_changes_release();
+	udrv__exports_stop_taps(x);
+	stop_blocks(x);
 	close(x->ended_fd);
 	x->ended_fd = -1;
 }

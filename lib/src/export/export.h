@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a daemon offers to the system: the block devices that its driver has added. */
+/* What a daemon offers to the system: block devices and network cards that its driver has added. */
 #ifndef UDRV_SRC_EXPORT_H
 #define UDRV_SRC_EXPORT_H
 
@@ -7,15 +7,19 @@
 #include <udrv/device.h>
 
 #define UDRV__EXPORTS_MAX 64
+#define UDRV__TAPS_MAX	  16
 
 /* What the command line asks for. */
 struct udrv__export_options {
 	bool ublk;
 	int ublk_id;	 /* of the first /dev/ublkbN, or -1: the kernel chooses */
 	const char *nbd; /* an address, see nbd.h; NULL: none. In nbdkit's process. */
+	const char *tap; /* the name of an interface, maybe with %d; NULL: none */
 };
 
 struct udrv__block_sync;
+struct udrv__tap;
+struct udrv_net_device;
 struct udrv__ublk;
 
 /* Those that are started; entries of what is gone are NULL. */
@@ -25,9 +29,15 @@ struct udrv__exports {
 	struct udrv_block *block[UDRV__EXPORTS_MAX];
 	struct udrv__ublk *ublk[UDRV__EXPORTS_MAX];
 	struct udrv__block_sync *nbd[UDRV__EXPORTS_MAX]; /* the plugin asks them */
+	struct udrv_net_device *card[UDRV__TAPS_MAX];	 /* NULL: none */
+	struct udrv__tap *tap[UDRV__TAPS_MAX];		 /* of it */
 	struct udrv_device *dev;
 	struct udrv__export_options options;
 };
+
+/* export_net.c: the network cards of them. 0 or negative errno, explained, with none started. */
+int udrv__exports_start_taps(struct udrv__exports *x);
+void udrv__exports_stop_taps(struct udrv__exports *x);
 
 /*
  * After probe(), from the daemon's main thread. 0 or negative errno, explained, with nothing
