@@ -66,7 +66,7 @@ check "no card" -s 1 -m 'has found no network card' udrv run ramdisk "$edu" --ta
 check "no module" -s 1 -m 'TUN/TAP is not there.*modprobe tun' run
 check "the modules" modprobe -a tun veth
 chmod 600 /dev/net/tun
-mkdir -m 777 /tmp/nobody
+mkdir -m 700 /tmp/nobody && chown nobody /tmp/nobody
 check "no permission for the node" -s 1 -m '/dev/net/tun: Permission denied: run as root' \
 	as_nobody "UDRV_RUNTIME_DIR=/tmp/nobody udrv-echonic run model:edu --tap net0"
 chmod 666 /dev/net/tun

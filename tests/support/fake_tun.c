@@ -227,7 +227,7 @@ static int create(int fd, struct ifreq *ifr)
 	if (fake_tun.create_errno)
 		return -fake_tun.create_errno;
 	if (!fake_tun.exists) {
-		(void)strncpy(fake_tun.name, ifr->ifr_name, IFNAMSIZ - 1);
+		memcpy(fake_tun.name, ifr->ifr_name, IFNAMSIZ);
 		if (strchr(fake_tun.name, '%'))
 			memcpy(strchr(fake_tun.name, '%'), "0", 2);
 		fake_tun.exists = true;
