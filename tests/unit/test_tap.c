@@ -447,6 +447,26 @@ START_TEST(an_address_is_the_cards_too)
 }
 END_TEST
 
+/* What was told before it looked, and is no more. */
+START_TEST(what_is_past_is_not_followed)
+{
+	static const uint8_t addr[] = {2, 0, 0, 0, 0, 9};
+
+	begin(NULL);
+	for (int i = 0; i < 100; i++) {
+		fake_tun_lock();
+		memcpy(fake_tun.addr, i & 1 ? nic.ndev.perm_addr : addr, 6);
+		fake_tun.mtu = i & 1 ? 1500 : 70000;
+		fake_tun_unlock();
+		fake_tun_tell();
+	}
+	fake_tun_up(false);
+	until(get(nic.stops) == 1);
+	ck_assert_mem_eq(fake_tun.addr, nic.ndev.perm_addr, 6);
+	ck_assert_uint_eq(fake_tun.mtu, 1500);
+}
+END_TEST
+
 START_TEST(who_listens_to_all_gets_all)
 {
 	begin(NULL);
@@ -546,6 +566,7 @@ int main(void)
 	tcase_add_test(tc, another_mtu_loses_nothing);
 	tcase_add_test(tc, an_mtu_that_the_card_does_not_take_is_taken_back);
 	tcase_add_test(tc, an_address_is_the_cards_too);
+	tcase_add_test(tc, what_is_past_is_not_followed);
 	tcase_add_test(tc, who_listens_to_all_gets_all);
 	tcase_add_test(tc, the_carrier_is_the_cards);
 	tcase_add_test(tc, a_card_that_does_not_open_is_put_down);
