@@ -85,8 +85,12 @@ struct e1000e_txq {
 	struct udrv_net_pool *copies; /* for what the card cannot reach */
 	struct e1000e_event event;
 	uint64_t unfit, unreachable, lost; /* @q.dropped, why */
-	uint32_t head_seen;		   /* of the watchdog */
+	uint64_t done;			   /* frames that were freed */
+	uint64_t unreported;		   /* of them, those that the card never reported */
+	uint32_t head_seen;		   /* of the watchdog, down to @silent */
+	uint64_t done_seen;
 	unsigned int stuck;
+	unsigned int silent;
 	size_t ring_bytes;
 	udrv_iova_t iova;
 };
@@ -208,6 +212,8 @@ void e1000e_tx_free(struct e1000e_txq *q);
 /* After a reset, the transmitter being off: an empty ring. What was in it is lost. */
 void e1000e_tx_start(struct e1000e_txq *q);
 void e1000e_tx_open(struct e1000e_txq *q);
+/* The door is shut: free what has been reported; @all: everything, as the card has sent it. */
+void e1000e_tx_collect(struct e1000e_txq *q, bool all);
 bool e1000e_tx_arm(struct udrv_net_txq *q);
 int e1000e_tx_event_fd(struct udrv_net_txq *q);
 

@@ -9,7 +9,7 @@
 
 #define MASTER_MS    80
 #define DRAIN_MS     10
-#define AUTO_READ_MS 100
+#define RESET_MS     100
 #define PHY_READY_MS 25 /* 4.6: until the PHY has been set by the NVM */
 #define OWNER_MS     100
 #define NVM_US	     10000
@@ -139,10 +139,19 @@ static void clear_queues(struct e1000e *nic)
 	e1000e_write(nic, E1000E_MRQC, 0);
 }
 
+/* Until @bits of a register are as wanted. All ones are no register's. */
+static int await(struct e1000e *nic, uint32_t reg, uint32_t bits, uint32_t wanted)
+{
+	uint32_t val;
+	const int ret = udrv_read_poll_timeout(e1000e_read, val, (val & bits) == wanted, 1000,
+					       RESET_MS * 1000, false, nic, reg);
+
+	return val == UINT32_MAX ? -ETIMEDOUT : ret;
+}
+
 /* 4.6.1, 4.6.2: interrupts off, transfers off, reset, interrupts off again. */
 int e1000e_hw_reset(struct e1000e *nic)
 {
-	uint32_t eec;
 	int ret;
 
 	if (udrv_device_gone(nic->dev))
@@ -158,12 +167,13 @@ int e1000e_hw_reset(struct e1000e *nic)
 		return ret;
 	e1000e_write(nic, E1000E_CTRL, e1000e_read(nic, E1000E_CTRL) | E1000E_CTRL_RST);
 	udrv_usleep_range(1000, 2000);
+	ret = await(nic, E1000E_CTRL, E1000E_CTRL_RST, 0);
+	if (!ret)
+		ret = await(nic, E1000E_EEC, E1000E_EEC_AUTO_RD, E1000E_EEC_AUTO_RD);
 	give_phy(nic);
-	ret = udrv_read_poll_timeout(e1000e_read, eec, eec & E1000E_EEC_AUTO_RD, 1000,
-				     AUTO_READ_MS * 1000, false, nic, E1000E_EEC);
-	if (ret || eec == UINT32_MAX) {
+	if (ret) {
 		udrv_dev_err(nic->dev, "the card does not come back from a reset");
-		return udrv_device_gone(nic->dev) ? -ENODEV : -ETIMEDOUT;
+		return udrv_device_gone(nic->dev) ? -ENODEV : ret;
 	}
 	udrv_msleep(PHY_READY_MS);
 	e1000e_write(nic, E1000E_IMC, UINT32_MAX);
@@ -278,9 +288,10 @@ void e1000e_hw_link(struct e1000e *nic)
 	static const unsigned int speeds[] = {10, 100, 1000, 1000};
 	const uint32_t status = e1000e_read(nic, E1000E_STATUS);
 	struct udrv_net_device *ndev = &nic->ndev;
-	const bool up = status & E1000E_STATUS_LU && status != UINT32_MAX;
+	const bool up = status & E1000E_STATUS_LU;
 
-	if (up == udrv_netif_carrier_ok(ndev))
+	/* All ones are no answer. */
+	if (status == UINT32_MAX || up == udrv_netif_carrier_ok(ndev))
 		return;
 	nic->link_changes++;
 	if (!up) {

@@ -235,10 +235,8 @@ int e1000e_stop(struct udrv_net_device *ndev)
 }
 
 /* 10.2.6: it has something, and its head has not moved for a while. */
-static bool is_stuck(struct e1000e *nic, struct e1000e_txq *q)
+static bool is_stuck(struct e1000e *nic, struct e1000e_txq *q, uint32_t head, uint32_t tail)
 {
-	const uint32_t head = e1000e_read(nic, E1000E_TDH(q->q.index));
-	const uint32_t tail = e1000e_read(nic, E1000E_TDT(q->q.index));
 	const bool paused = e1000e_read(nic, E1000E_STATUS) & E1000E_STATUS_TXOFF;
 
 	q->stuck = head != tail && head == q->head_seen && !paused ? q->stuck + 1 : 0;
@@ -251,14 +249,50 @@ static bool is_stuck(struct e1000e *nic, struct e1000e_txq *q)
 	return true;
 }
 
+/*
+ * All has been sent, and the queue's thread has not freed it for a while: it has nothing to send,
+ * or the card has not reported it.
+ */
+static void collect(struct e1000e *nic, struct e1000e_txq *q)
+{
+	const uint64_t done = __atomic_load_n(&q->done, __ATOMIC_RELAXED);
+	const bool idle =
+		done == q->done_seen && done != __atomic_load_n(&q->q.packets, __ATOMIC_RELAXED);
+
+	q->done_seen = done;
+	q->silent = idle ? q->silent + 1 : 0;
+	if (!idle)
+		return;
+	shut(nic, &q->door);
+	/* It may have sent more meanwhile. */
+	if (e1000e_read(nic, E1000E_TDH(q->q.index)) == (q->tail & q->mask))
+		e1000e_tx_collect(q, q->silent >= STUCK_TICKS);
+	e1000e_tx_open(q);
+}
+
+/* False: it hangs. */
+static bool look_after(struct e1000e *nic, struct e1000e_txq *q)
+{
+	const uint32_t head = e1000e_read(nic, E1000E_TDH(q->q.index));
+	const uint32_t tail = e1000e_read(nic, E1000E_TDT(q->q.index));
+
+	/* What is no descriptor is no answer. */
+	if (head > q->mask || tail > q->mask)
+		return true;
+	if (is_stuck(nic, q, head, tail))
+		return false;
+	if (head == tail)
+		collect(nic, q);
+	return true;
+}
+
 /* The frames that it had are lost. */
 static void restart(struct e1000e *nic)
 {
-	nic->resets++;
 	halt(nic);
 	if (start(nic))
 		udrv_dev_err(nic->dev, "the card is not used any more until it is opened again");
-	wake_all(nic);
+	__atomic_store_n(&nic->resets, nic->resets + 1, __ATOMIC_RELEASE);
 }
 
 void e1000e_tick(struct udrv_work_struct *work)
@@ -276,9 +310,11 @@ void e1000e_tick(struct udrv_work_struct *work)
 	}
 	e1000e_stats_read(nic);
 	for (unsigned int n = 0; nic->up && n < E1000E_QUEUES; n++)
-		stuck |= nic->txq[n] && is_stuck(nic, nic->txq[n]);
+		stuck |= nic->txq[n] && !look_after(nic, nic->txq[n]);
 	if (stuck)
 		restart(nic);
+	/* An interrupt may have been lost. */
+	wake_all(nic);
 	pthread_mutex_unlock(&nic->lock);
 	next_tick(nic);
 }

@@ -12,7 +12,7 @@
 #define RING_DEFAULT   512
 #define RING_MIN       64
 #define RING_MAX       4096 /* 10.2.5: RDLEN is 64 KB at most */
-#define REFILL	       32   /* buffers at a time */
+#define REFILL	       32   /* buffers that are allocated at a time */
 #define PREFETCH_AHEAD 4
 
 #define likely(x)   __builtin_expect(!!(x), 1)
@@ -44,17 +44,25 @@ static uint32_t missing(const struct e1000e_rxq *q)
 	return q->mask - (q->fill - q->next);
 }
 
+/* A quarter of the ring at a time: each write of the tail costs more than the buffers. */
+static bool is_hungry(const struct e1000e_rxq *q)
+{
+	return missing(q) > q->mask / 4;
+}
+
 static void refill(struct e1000e_rxq *q)
 {
 	struct udrv_net_buf *bufs[REFILL];
 	const uint32_t before = q->fill;
 
-	while (missing(q) >= REFILL) {
-		if (udrv_net_buf_alloc_bulk(q->pool, UDRV_GFP_ATOMIC, REFILL, bufs)) {
+	while (missing(q)) {
+		const unsigned int n = missing(q) < REFILL ? missing(q) : REFILL;
+
+		if (udrv_net_buf_alloc_bulk(q->pool, UDRV_GFP_ATOMIC, n, bufs)) {
 			UDRV__COUNT(q->no_buffers, 1);
 			break;
 		}
-		for (unsigned int i = 0; i < REFILL; i++)
+		for (unsigned int i = 0; i < n; i++)
 			give(q, bufs[i]);
 	}
 	if (q->fill != before)
@@ -159,7 +167,7 @@ static unsigned int burst(struct udrv_net_rxq *rxq, struct udrv_net_buf **bufs, 
 	if (!e1000e_enter(&q->door))
 		return 0;
 	got = receive(q, bufs, n);
-	if (missing(q) >= REFILL)
+	if (is_hungry(q))
 		refill(q);
 	e1000e_leave(&q->door);
 	return got;
@@ -190,7 +198,7 @@ bool e1000e_rx_arm(struct udrv_net_rxq *rxq)
 
 	if (!e1000e_enter(&q->door))
 		return false;
-	if (missing(q) >= REFILL)
+	if (is_hungry(q))
 		refill(q);
 	is = pending(q);
 	if (!is) {

@@ -69,16 +69,13 @@ const char *e1000e_stats_name(unsigned int n)
 
 void e1000e_stats_read(struct e1000e *nic)
 {
-	if (udrv_device_gone(nic->dev))
-		return;
 	for (unsigned int i = 0; i < COUNTERS; i++) {
-		uint64_t val = e1000e_read(nic, counters[i].reg);
+		const uint32_t low = e1000e_read(nic, counters[i].reg);
+		const uint32_t high = counters[i].wide ? e1000e_read(nic, counters[i].reg + 4) : 0;
 
-		if (counters[i].wide)
-			val |= (uint64_t)e1000e_read(nic, counters[i].reg + 4) << 32;
-		/* A device that goes meanwhile answers so. */
-		if ((uint32_t)val != UINT32_MAX || !udrv_device_gone(nic->dev))
-			nic->counters[i] += val;
+		/* All ones are no answer: none gets there between two looks. */
+		if (low != UINT32_MAX && high != UINT32_MAX)
+			nic->counters[i] += low | (uint64_t)high << 32;
 	}
 }
 

@@ -68,6 +68,7 @@ static void free_frames(struct e1000e_txq *q, uint32_t end)
 
 		udrv_net_buf_free_bulk(&q->frames[slot], n);
 		q->frame_clean += n;
+		UDRV__COUNT(q->done, n);
 	}
 }
 
@@ -507,6 +508,17 @@ void e1000e_tx_free(struct e1000e_txq *q)
 	free(q);
 }
 
+void e1000e_tx_collect(struct e1000e_txq *q, bool all)
+{
+	reap(q);
+	if (!all || q->frame_clean == q->frame_tail)
+		return;
+	UDRV__COUNT(q->unreported, q->frame_tail - q->frame_clean);
+	free_frames(q, q->frame_tail);
+	q->clean = q->tail;
+	q->mark_clean = q->mark_tail;
+}
+
 /* 4.6.6: an empty ring, while the transmitter is off. */
 void e1000e_tx_start(struct e1000e_txq *q)
 {
@@ -516,7 +528,9 @@ void e1000e_tx_start(struct e1000e_txq *q)
 	forget(q);
 	memset(q->ring, 0, q->ring_bytes);
 	q->head_seen = 0;
+	q->done_seen = 0;
 	q->stuck = 0;
+	q->silent = 0;
 	e1000e_write(nic, E1000E_TDBAL(n), (uint32_t)q->iova);
 	e1000e_write(nic, E1000E_TDBAH(n), (uint32_t)(q->iova >> 32));
 	e1000e_write(nic, E1000E_TDLEN(n), (uint32_t)q->ring_bytes);

@@ -141,6 +141,7 @@ static void print_queues(struct printer *p, const struct e1000e *nic)
 			queue_number(p, "tx", n, "unfit", &tx->unfit);
 			queue_number(p, "tx", n, "unreachable", &tx->unreachable);
 			queue_number(p, "tx", n, "lost", &tx->lost);
+			queue_number(p, "tx", n, "unreported", &tx->unreported);
 		}
 	}
 }

@@ -87,6 +87,18 @@ static void send_some(struct end *e, int fd, uint64_t total)
 		e->sent += (uint64_t)ret;
 }
 
+/* What came and what should have: whether some are missing, twice there, or changed. */
+static void explain(const struct end *e, const uint8_t *buf, size_t n, uint64_t seed)
+{
+	printf("%s: byte %" PRIu64 " of %zu read with it:", e->name, e->received, n);
+	for (size_t i = 0; i < n && i < 24; i++)
+		printf(" %02x", buf[i]);
+	printf("\nexpected:");
+	for (uint64_t i = 0; i < 64; i++)
+		printf(" %02x", byte_at(seed, e->received + i));
+	printf("\n");
+}
+
 static void receive_some(struct end *e, int fd, uint64_t seed)
 {
 	uint8_t buf[PIECE];
@@ -94,9 +106,12 @@ static void receive_some(struct end *e, int fd, uint64_t seed)
 
 	if (n < 0 && errno != EAGAIN)
 		fail(e, strerror(errno));
-	for (ssize_t i = 0; i < n; i++)
-		if (buf[i] != byte_at(seed, e->received++))
-			fail(e, "a wrong byte");
+	for (ssize_t i = 0; i < n; i++, e->received++) {
+		if (buf[i] == byte_at(seed, e->received))
+			continue;
+		explain(e, buf + i, (size_t)(n - i), seed);
+		fail(e, "a wrong byte");
+	}
 }
 
 static int run(struct end *ends, struct pollfd *fds, unsigned int count, uint64_t total)
