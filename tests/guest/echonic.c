@@ -132,11 +132,11 @@ static int verb_link(struct udrv_device *dev, int argc, char **argv, FILE *out, 
 	struct cards *c = udrv_pci_get_drvdata(dev);
 
 	(void)out;
-	if (argc != 1) {
+	if (argc != 2) {
 		(void)fprintf(err, "on or off?\n");
 		return -EINVAL;
 	}
-	if (is_on(argv[0]))
+	if (is_on(argv[1]))
 		udrv_netif_carrier_on(&c->nic[0].ndev);
 	else
 		udrv_netif_carrier_off(&c->nic[0].ndev);
