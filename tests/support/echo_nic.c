@@ -15,6 +15,10 @@
 
 #define FRAME_MAX (80u * 1024)
 #define add(x, n) __atomic_add_fetch(&(x), n, __ATOMIC_RELAXED)
+/* For who waits for it: what was done before is seen. */
+#define done(x)	  __atomic_add_fetch(&(x), 1, __ATOMIC_SEQ_CST)
+#define take(x)	  __atomic_exchange_n(&(x), 0, __ATOMIC_SEQ_CST)
+#define put(x, v) __atomic_store_n(&(x), v, __ATOMIC_SEQ_CST)
 
 /* Receiving. */
 
@@ -117,6 +121,16 @@ static bool rx_arm(struct udrv_net_rxq *rx)
 	q->rx_armed = !any;
 	pthread_mutex_unlock(&q->lock);
 	return any;
+}
+
+bool echo_nic_armed(struct echo_nic *nic, unsigned int queue)
+{
+	bool armed;
+
+	pthread_mutex_lock(&nic->queue[queue].lock);
+	armed = nic->queue[queue].rx_armed;
+	pthread_mutex_unlock(&nic->queue[queue].lock);
+	return armed;
 }
 
 /* Sending. */
@@ -289,17 +303,16 @@ static int nic_open(struct udrv_net_device *ndev)
 {
 	struct echo_nic *nic = ((struct echo_nic_queue *)ndev->priv)->nic;
 
-	add(nic->opens, 1);
-	if (nic->open_error) {
-		const int ret = nic->open_error;
+	const int error = take(nic->open_error);
 
-		nic->open_error = 0;
-		return ret;
+	if (error) {
+		done(nic->refusals);
+		return error;
 	}
 	nic->pool = udrv_net_pool_create(ndev->dev, "echo-rx", nic->o.max_mtu + 18, 0);
 	if (!nic->pool)
 		return -ENOMEM;
-	nic->opened_mtu = ndev->mtu;
+	put(nic->opened_mtu, ndev->mtu);
 	for (unsigned int i = 0; i < ndev->options.rx_queues; i++) {
 		nic->queue[i].rx = (struct udrv_net_rxq){rx_burst, ndev, i, 0, 0, 0};
 		ndev->rxq[i] = &nic->queue[i].rx;
@@ -313,6 +326,7 @@ static int nic_open(struct udrv_net_device *ndev)
 		nic->queue[i].open = true;
 		pthread_mutex_unlock(&nic->queue[i].lock);
 	}
+	done(nic->opens);
 	return 0;
 }
 
@@ -320,7 +334,6 @@ static int nic_stop(struct udrv_net_device *ndev)
 {
 	struct echo_nic *nic = ((struct echo_nic_queue *)ndev->priv)->nic;
 
-	add(nic->stops, 1);
 	for (unsigned int i = 0; i < nic->o.queues; i++) {
 		struct echo_nic_queue *q = &nic->queue[i];
 
@@ -336,29 +349,32 @@ static int nic_stop(struct udrv_net_device *ndev)
 	if (udrv_net_pool_destroy(nic->pool))
 		abort();
 	nic->pool = NULL;
+	done(nic->stops);
 	return 0;
 }
 
 static void nic_set_rx_mode(struct udrv_net_device *ndev)
 {
-	add(((struct echo_nic_queue *)ndev->priv)->nic->rx_modes, 1);
+	struct echo_nic *nic = ((struct echo_nic_queue *)ndev->priv)->nic;
+
+	put(nic->rx_flags, ndev->flags);
+	done(nic->rx_modes);
 }
 
 static int nic_set_mac_address(struct udrv_net_device *ndev, const uint8_t *addr)
 {
 	struct echo_nic *nic = ((struct echo_nic_queue *)ndev->priv)->nic;
-	const int ret = nic->address_error;
+	const int ret = take(nic->address_error);
 
 	(void)addr;
-	nic->address_error = 0;
-	add(nic->addresses, 1);
+	done(nic->addresses);
 	return ret;
 }
 
 static int nic_vid(struct udrv_net_device *ndev, uint16_t vid)
 {
 	(void)vid;
-	add(((struct echo_nic_queue *)ndev->priv)->nic->vids, 1);
+	done(((struct echo_nic_queue *)ndev->priv)->nic->vids);
 	return 0;
 }
 

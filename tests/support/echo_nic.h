@@ -57,8 +57,8 @@ struct echo_nic {
 	pthread_t thread;
 	unsigned long received;
 	/* What has been called; atomic. */
-	unsigned int opens, stops, rx_modes, addresses, vids;
-	unsigned int opened_mtu;
+	unsigned int opens, refusals, stops, rx_modes, addresses, vids;
+	unsigned int opened_mtu, rx_flags;
 	/* The next such calls fail. */
 	int open_error, address_error;
 };
@@ -69,6 +69,8 @@ int echo_nic_init(struct echo_nic *nic, struct udrv_device *dev, const char *nam
 void echo_nic_free(struct echo_nic *nic);
 /* A frame comes from outside, if it is open; lost if there is no room. */
 void echo_nic_receive(struct echo_nic *nic, unsigned int queue, const void *frame, size_t len);
+/* Does the user of the queue sleep until a frame comes? */
+bool echo_nic_armed(struct echo_nic *nic, unsigned int queue);
 /* So many of the frames that are kept have been sent. */
 void echo_nic_complete(struct echo_nic *nic, unsigned int queue, unsigned int n);
 

@@ -103,10 +103,11 @@ static void say(int fd, const struct message *m)
 	FAULT_MUST(__real_send(peer[fd], m, m->head.nlmsg_len, MSG_NOSIGNAL) > 0);
 }
 
-static void say_ours(int fd, unsigned short type)
+static void say_ours(int fd, unsigned short type, uint32_t number)
 {
 	struct message m = message(type, FAKE_TUN_INDEX, fake_tun.flags);
 
+	m.head.nlmsg_seq = number;
 	(void)add(&m, IFLA_IFNAME, fake_tun.name, strlen(fake_tun.name) + 1);
 	(void)add(&m, IFLA_ADDRESS, fake_tun.addr, 6);
 	(void)add(&m, IFLA_MTU, &fake_tun.mtu, 4);
@@ -127,7 +128,7 @@ static void say_all(int fd)
 		say(fd, &m);
 	}
 	if (fake_tun.exists)
-		say_ours(fd, RTM_NEWLINK);
+		say_ours(fd, RTM_NEWLINK, 0);
 	m = message(NLMSG_DONE, 0, 0);
 	say(fd, &m);
 }
@@ -136,7 +137,7 @@ static void tell(unsigned short type)
 {
 	for (int fd = 0; fd < FDS_MAX; fd++)
 		if (is_ours(fd, true))
-			say_ours(fd, type);
+			say_ours(fd, type, 0);
 }
 
 void fake_tun_tell(void)
@@ -181,7 +182,7 @@ static bool on_send(int fd, const void *buf, size_t len, int *ret)
 	else if (m->head.nlmsg_flags & NLM_F_DUMP)
 		say_all(fd);
 	else if (fake_tun.exists)
-		say_ours(fd, RTM_NEWLINK);
+		say_ours(fd, RTM_NEWLINK, m->head.nlmsg_seq);
 	fake_tun_unlock();
 	*ret = (int)len;
 	return true;
@@ -227,7 +228,7 @@ static int create(int fd, struct ifreq *ifr)
 	if (fake_tun.create_errno)
 		return -fake_tun.create_errno;
 	if (!fake_tun.exists) {
-		(void)strncpy(fake_tun.name, ifr->ifr_name, IFNAMSIZ - 1);
+		memcpy(fake_tun.name, ifr->ifr_name, IFNAMSIZ);
 		if (strchr(fake_tun.name, '%'))
 			memcpy(strchr(fake_tun.name, '%'), "0", 2);
 		fake_tun.exists = true;

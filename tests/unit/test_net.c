@@ -465,7 +465,7 @@ static void *receive_later(void *arg)
 	static const uint8_t frame[60];
 
 	/* Not before it waits. */
-	until(__atomic_load_n(&nic.queue[0].rx_armed, __ATOMIC_SEQ_CST));
+	until(echo_nic_armed(&nic, 0));
 	echo_nic_receive(&nic, 0, frame, sizeof(frame));
 	return arg;
 }
@@ -551,7 +551,7 @@ END_TEST
 
 static void *take_it_away(void *arg)
 {
-	until(__atomic_load_n(&nic.queue[0].rx_armed, __ATOMIC_SEQ_CST));
+	until(echo_nic_armed(&nic, 0));
 	udrv_device_set_gone(arg);
 	return NULL;
 }

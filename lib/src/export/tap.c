@@ -72,7 +72,7 @@ static void compare(void *ctx, const struct udrv__tap_link *link)
 static int check_others(const struct udrv__tap *t)
 {
 	struct search s = {.t = t};
-	int ret = udrv__tap_link_ask(t->link_fd, 0, NULL);
+	int ret = udrv__tap_link_ask(t->link_fd, 0, 0, NULL);
 
 	while (!ret && !s.told_all)
 		ret = udrv__tap_link_read(t->link_fd, true, compare, &s);
@@ -92,7 +92,7 @@ static void find_index(void *ctx, const struct udrv__tap_link *link)
 
 static int learn_index(struct udrv__tap *t)
 {
-	int ret = udrv__tap_link_ask(t->link_fd, 0, t->name);
+	int ret = udrv__tap_link_ask(t->link_fd, 0, 0, t->name);
 
 	while (!ret && !t->index)
 		ret = udrv__tap_link_read(t->link_fd, true, find_index, t);

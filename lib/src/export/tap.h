@@ -31,7 +31,7 @@ int udrv__tap_set_address(int fd, const uint8_t *addr);
 int udrv__tap_set_carrier(int fd, bool on);
 /* As `ethtool` is to show it. */
 void udrv__tap_set_speed(int fd, unsigned int speed, bool full_duplex);
-/* Its name now; false if there is no interface any more. */
+/* Its name now, if that can be told; false if there is no interface any more. */
 bool udrv__tap_name(int fd, char name[IFNAMSIZ]);
 
 /* tap_link.c: what the kernel says of interfaces, and is asked for. */
@@ -44,13 +44,17 @@ struct udrv__tap_link {
 	bool has_addr;
 	unsigned int mtu, flags;
 	unsigned int promiscuity;
+	uint32_t answers; /* the number of the question, or another one */
 	bool deleted;
 };
 
 /* A descriptor that hears of changes, or negative errno. */
 int udrv__tap_link_open(void);
-/* 0 or negative errno: the answers are to be read. @index or @name, or 0 and NULL: of all. */
-int udrv__tap_link_ask(int fd, int index, const char *name);
+/*
+ * 0 or negative errno: the answers are to be read, and have @number. @index or @name, or 0 and
+ * NULL: of all.
+ */
+int udrv__tap_link_ask(int fd, uint32_t number, int index, const char *name);
 /*
  * Read what there is, blocking or not; @each is told of each interface, the last time with NULL if
  * the kernel has told all. 0, -EAGAIN, -ENOBUFS: something was missed; or other errno.
@@ -109,8 +113,10 @@ struct udrv__tap {
 	char asked[IFNAMSIZ];
 	int index; /* of the interface */
 	int link_fd;
-	int control_fd; /* eventfd: something has changed */
-	int ended_fd;	/* the caller's: it has ended by itself */
+	uint32_t question; /* the last one, and not what was told unasked, says how it is */
+	bool stale;	   /* it is to be asked again */
+	int control_fd;	   /* eventfd: something has changed */
+	int ended_fd;	   /* the caller's: it has ended by itself */
 	uint64_t started_ns;
 	pthread_t control;
 	bool up;      /* the card is open */

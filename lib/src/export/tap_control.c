@@ -2,7 +2,8 @@
 /*
  * What is done to the interface (ip link) is done to the card, and the card's carrier is the
  * interface's. The kernel tells of changes by rtnetlink, but not of multicast groups: all multicast
- * is received.
+ * is received. What it tells may be long past when it is read, and what is done about it must not
+ * undo what was done since: so it is asked, once it has told all.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,9 @@
 
 #include "export/tap.h"
 #include "sched/thread.h"
+
+/* Not those that others number by the time. */
+#define FIRST_QUESTION 0x80000000u
 
 static struct udrv_net_options options(const struct udrv__tap *t)
 {
@@ -143,7 +147,7 @@ static bool follow_to_namespace(struct udrv__tap *t)
 	/* The same descriptor: the caller is waiting for it. */
 	(void)dup3(fd, t->link_fd, O_CLOEXEC);
 	close(fd);
-	(void)udrv__tap_link_ask(t->link_fd, 0, t->name);
+	t->stale = true;
 	return true;
 }
 
@@ -162,9 +166,13 @@ static void follow(void *ctx, const struct udrv__tap_link *link)
 			ended(t, "somebody has deleted the interface");
 		return;
 	}
+	if (link->answers != t->question) {
+		t->stale = true;
+		return;
+	}
 	t->index = link->index;
 	if (link->name[0])
-		(void)memcpy(t->name, link->name, sizeof(t->name));
+		memcpy(t->name, link->name, sizeof(t->name));
 	follow_address(t, link);
 	follow_mtu(t, link->mtu);
 	follow_flags(t, link);
@@ -186,16 +194,24 @@ static void follow_carrier(struct udrv__tap *t)
 		udrv_pr_info("%s: %s", t->name, on ? "link" : "no link");
 }
 
-/* All that there is; what was missed is asked for. */
+static void ask(struct udrv__tap *t)
+{
+	t->stale = false;
+	t->question++;
+	(void)udrv__tap_link_ask(t->link_fd, t->question, t->index, t->index ? NULL : t->name);
+}
+
+/* All that there is. */
 static void read_links(struct udrv__tap *t)
 {
 	int ret;
 
 	do {
 		ret = udrv__tap_link_read(t->link_fd, false, follow, t);
-		if (ret == -ENOBUFS)
-			(void)udrv__tap_link_ask(t->link_fd, t->index, NULL);
+		t->stale |= ret == -ENOBUFS;
 	} while (!ret || ret == -ENOBUFS);
+	if (t->stale && !t->ended)
+		ask(t);
 }
 
 static void look(struct udrv__tap *t)
@@ -215,7 +231,8 @@ static void *control_main(void *arg)
 	uint64_t count;
 
 	udrv__thread_begin("udrv-tap");
-	(void)udrv__tap_link_ask(t->link_fd, t->index, NULL);
+	t->question = FIRST_QUESTION;
+	ask(t);
 	while (!t->stop) {
 		look(t);
 		(void)poll(fds, 2, -1);

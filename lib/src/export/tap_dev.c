@@ -154,7 +154,7 @@ bool udrv__tap_name(int fd, char name[IFNAMSIZ])
 	struct ifreq ifr = {0};
 
 	if (ioctl(fd, TUNGETIFF, &ifr))
-		return false;
+		return errno != EBADFD;
 	memcpy(name, ifr.ifr_name, IFNAMSIZ);
 	name[IFNAMSIZ - 1] = 0;
 	return true;
@@ -165,7 +165,7 @@ void udrv__tap_set_speed(int fd, unsigned int speed, bool full_duplex)
 	struct ethtool_cmd cmd = {.cmd = ETHTOOL_SSET,
 				  .duplex = full_duplex ? DUPLEX_FULL : DUPLEX_HALF};
 	struct ifreq ifr = {0};
-	char name[IFNAMSIZ];
+	char name[IFNAMSIZ] = "";
 	int any;
 
 	if (!speed || !udrv__tap_name(fd, name))

@@ -58,10 +58,11 @@ static int put(int fd, const struct request *r)
 	return send(fd, r, r->head.nlmsg_len, 0) < 0 ? -errno : 0;
 }
 
-int udrv__tap_link_ask(int fd, int index, const char *name)
+int udrv__tap_link_ask(int fd, uint32_t number, int index, const char *name)
 {
 	struct request r = begin(RTM_GETLINK, index || name ? 0 : NLM_F_DUMP, index);
 
+	r.head.nlmsg_seq = number;
 	if (name)
 		add_attr(&r, IFLA_IFNAME, name, strlen(name) + 1);
 	return put(fd, &r);
@@ -148,6 +149,7 @@ static bool parse(const struct nlmsghdr *head, struct udrv__tap_link *link)
 		return false;
 	*link = (struct udrv__tap_link){.index = info->ifi_index,
 					.flags = info->ifi_flags,
+					.answers = head->nlmsg_seq,
 					.deleted = head->nlmsg_type == RTM_DELLINK};
 	each_attr(link, IFLA_RTA(info), head->nlmsg_len - fixed, take_attr);
 	return true;
