@@ -2,9 +2,9 @@
 /*
  * udrv_irqbench - how long an interrupt takes to reach a driver inside the kernel
  *
- * Drives QEMU's edu device (1234:11e8; registers: QEMU docs/specs/edu) and measures from the
- * register write that raises an interrupt to the hard handler, to the interrupt thread, and to a
- * process blocked in read(). It is the yardstick for `udrv bench irq`, which measures the same
+ * Drives QEMU's edu device (1234:11e8; registers: QEMU docs/specs/edu) or an Intel 82574 (8086:10d3;
+ * registers: 82574 datasheet, 10.2) and measures from the register write that raises an interrupt
+ * to the hard handler, to the interrupt thread, and to a process blocked in read(). It is the yardstick for `udrv bench irq`, which measures the same
  * way from user space. Interface: uapi/udrv_irqbench.h.
  *
  * Life time: struct irqbench lives as long as the PCI device is bound or the node is open. The
@@ -12,6 +12,7 @@
  * which free_irq() waits for.
  */
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/interrupt.h>
 #include <linux/kref.h>
@@ -36,9 +37,10 @@
 #define PCI_IRQ_INTX PCI_IRQ_LEGACY
 #endif
 
+#define REGS_BAR	0
+
 #define EDU_VENDOR	0x1234
 #define EDU_DEVICE	0x11e8
-#define EDU_BAR		0
 #define EDU_REGS_BYTES	0x68
 
 #define EDU_ID		0x00	/* 0xRRrr00ed */
@@ -46,13 +48,47 @@
 #define EDU_IRQ_RAISE	0x60
 #define EDU_IRQ_ACK	0x64
 
+#define I82574_DEVICE		0x10d3
+#define I82574_REGS_BYTES	0x20000
+
+#define I82574_CTRL		0x0000
+#define I82574_CTRL_RST		BIT(26)
+#define I82574_RESET_MS		10
+#define I82574_ICR		0x00c0
+#define I82574_ITR		0x00c4
+#define I82574_ICS		0x00c8
+#define I82574_IMS		0x00d0
+#define I82574_IMC		0x00d8
+#define I82574_RCTL		0x0100
+#define I82574_TCTL		0x0400
+/* A cause that the card does not have itself while its receiver is off. */
+#define I82574_CAUSE_RXT0	BIT(7)
+
 static bool intx;
 module_param(intx, bool, 0644);
 MODULE_PARM_DESC(intx, "Use INTx where user space asks for MSI (default: no)");
 
+struct irqbench;
+
+/* What differs between the devices. */
+struct source {
+	u16 vendor;
+	u16 device;
+	u32 bytes;			/* of the BAR, at least */
+	u32 raise_reg;
+	u32 raise;
+	u32 status_reg;
+	u32 ack_reg;
+	u32 cause;
+	unsigned int quiet_ms;		/* from the last interrupt to the end of its vector */
+	int (*enable)(struct irqbench *b);
+	void (*disable)(struct irqbench *b);
+};
+
 struct irqbench {
 	struct kref ref;
 	struct pci_dev *pdev;
+	const struct source *source;
 	void __iomem *regs;
 	struct miscdevice misc;
 	char name[40];
@@ -98,12 +134,21 @@ static void irqbench_release(struct kref *ref)
 /* Takes the device's interrupt away; false when there was none. */
 static bool acknowledge(struct irqbench *b)
 {
-	u32 status = ioread32(b->regs + EDU_IRQ_STATUS);
+	u32 status = ioread32(b->regs + b->source->status_reg);
 
-	if (!status || status == ~0u)
+	if (!(status & b->source->cause) || status == ~0u)
 		return false;
-	iowrite32(status, b->regs + EDU_IRQ_ACK);
+	iowrite32(status & b->source->cause, b->regs + b->source->ack_reg);
 	return true;
+}
+
+static void raise(struct irqbench *b)
+{
+	void __iomem *reg = b->regs + b->source->raise_reg;
+	u32 value = b->source->raise;
+
+	WRITE_ONCE(b->start, stamp());
+	iowrite32(value, reg);
 }
 
 /* Modes HARD and THREAD: the first thing either handler does is to read the counter. */
@@ -156,6 +201,7 @@ static void irq_off(struct irqbench *b)
 {
 	if (b->mode == UDRV_IRQBENCH_OFF)
 		return;
+	msleep(b->source->quiet_ms);
 	free_irq(b->irq, b);
 	pci_free_irq_vectors(b->pdev);
 	b->irq = 0;
@@ -236,8 +282,7 @@ static int one_sample(struct irqbench *b, unsigned long deadline)
 	long left;
 
 	reinit_completion(&b->handled);
-	b->start = stamp();
-	iowrite32(1, b->regs + EDU_IRQ_RAISE);
+	raise(b);
 	left = wait_for_completion_interruptible_timeout(&b->handled, deadline);
 	if (READ_ONCE(b->gone))
 		return -ENODEV;
@@ -300,8 +345,7 @@ static int irqbench_trigger(struct irqbench *b)
 {
 	if (b->mode != UDRV_IRQBENCH_READ)
 		return -EINVAL;
-	WRITE_ONCE(b->start, stamp());
-	iowrite32(1, b->regs + EDU_IRQ_RAISE);
+	raise(b);
 	return 0;
 }
 
@@ -437,22 +481,92 @@ static struct irqbench *irqbench_alloc(struct pci_dev *pdev)
 }
 
 /* driver_override would bind this driver to anything: insist on a device that answers as edu. */
-static int check_edu(struct irqbench *b)
+static int edu_check(struct irqbench *b)
 {
-	struct pci_dev *pdev = b->pdev;
-	u32 id;
+	u32 id = ioread32(b->regs + EDU_ID);
 
-	if (pci_resource_len(pdev, EDU_BAR) < EDU_REGS_BYTES)
-		return -ENODEV;
-	b->regs = pci_iomap(pdev, EDU_BAR, 0);
-	if (!b->regs)
-		return -ENOMEM;
-	id = ioread32(b->regs + EDU_ID);
 	if ((id & 0xffff) == 0x00ed)
 		return 0;
-	pci_err(pdev, "identification register reads %#010x: not an edu device\n", id);
-	pci_iounmap(pdev, b->regs);
+	pci_err(b->pdev, "identification register reads %#010x: not an edu device\n", id);
 	return -ENODEV;
+}
+
+static void edu_leave(struct irqbench *b)
+{
+}
+
+/* As after a reset, whatever the former driver left, without throttling. */
+static int i82574_enable(struct irqbench *b)
+{
+	iowrite32(~0u, b->regs + I82574_IMC);
+	iowrite32(0, b->regs + I82574_RCTL);
+	iowrite32(0, b->regs + I82574_TCTL);
+	iowrite32(ioread32(b->regs + I82574_CTRL) | I82574_CTRL_RST, b->regs + I82574_CTRL);
+	msleep(I82574_RESET_MS);
+	iowrite32(~0u, b->regs + I82574_IMC);
+	iowrite32(0, b->regs + I82574_ITR);
+	iowrite32(~0u, b->regs + I82574_ICR);
+	iowrite32(I82574_CAUSE_RXT0, b->regs + I82574_IMS);
+	return 0;
+}
+
+static void i82574_disable(struct irqbench *b)
+{
+	iowrite32(~0u, b->regs + I82574_IMC);
+}
+
+static const struct source sources[] = {
+	{
+		.vendor = EDU_VENDOR,
+		.device = EDU_DEVICE,
+		.bytes = EDU_REGS_BYTES,
+		.raise_reg = EDU_IRQ_RAISE,
+		.raise = 1,
+		.status_reg = EDU_IRQ_STATUS,
+		.ack_reg = EDU_IRQ_ACK,
+		.cause = ~0u,
+		.enable = edu_check,
+		.disable = edu_leave,
+	}, {
+		.vendor = PCI_VENDOR_ID_INTEL,
+		.device = I82574_DEVICE,
+		.bytes = I82574_REGS_BYTES,
+		.raise_reg = I82574_ICS,
+		.raise = I82574_CAUSE_RXT0,
+		.status_reg = I82574_ICR,
+		.ack_reg = I82574_ICR,
+		.cause = I82574_CAUSE_RXT0,
+		/* QEMU 7.2 must not hold one back when the way of interrupts changes. */
+		.quiet_ms = 50,
+		.enable = i82574_enable,
+		.disable = i82574_disable,
+	},
+};
+
+static const struct source *find_source(struct pci_dev *pdev)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sources); i++)
+		if (pdev->vendor == sources[i].vendor && pdev->device == sources[i].device)
+			return &sources[i];
+	return NULL;
+}
+
+static int regs_on(struct irqbench *b)
+{
+	struct pci_dev *pdev = b->pdev;
+	int ret;
+
+	if (pci_resource_len(pdev, REGS_BAR) < b->source->bytes)
+		return -ENODEV;
+	b->regs = pci_iomap(pdev, REGS_BAR, 0);
+	if (!b->regs)
+		return -ENOMEM;
+	ret = b->source->enable(b);
+	if (ret)
+		pci_iounmap(pdev, b->regs);
+	return ret;
 }
 
 static int pci_on(struct irqbench *b)
@@ -463,17 +577,17 @@ static int pci_on(struct irqbench *b)
 	ret = pci_enable_device_mem(pdev);
 	if (ret)
 		return ret;
-	ret = pci_request_region(pdev, EDU_BAR, KBUILD_MODNAME);
+	ret = pci_request_region(pdev, REGS_BAR, KBUILD_MODNAME);
 	if (ret)
 		goto err_disable;
-	ret = check_edu(b);
+	ret = regs_on(b);
 	if (ret)
 		goto err_release;
 	pci_set_master(pdev);
 	return 0;
 
 err_release:
-	pci_release_region(pdev, EDU_BAR);
+	pci_release_region(pdev, REGS_BAR);
 err_disable:
 	pci_disable_device(pdev);
 	return ret;
@@ -483,22 +597,25 @@ static void pci_off(struct irqbench *b)
 {
 	struct pci_dev *pdev = b->pdev;
 
+	b->source->disable(b);
 	pci_clear_master(pdev);
 	pci_iounmap(pdev, b->regs);
-	pci_release_region(pdev, EDU_BAR);
+	pci_release_region(pdev, REGS_BAR);
 	pci_disable_device(pdev);
 }
 
 static int irqbench_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
+	const struct source *source = find_source(pdev);
 	struct irqbench *b;
 	int ret;
 
-	if (pdev->vendor != EDU_VENDOR || pdev->device != EDU_DEVICE)
+	if (!source)
 		return -ENODEV;
 	b = irqbench_alloc(pdev);
 	if (!b)
 		return -ENOMEM;
+	b->source = source;
 	ret = pci_on(b);
 	if (ret)
 		goto err_put;
@@ -532,11 +649,12 @@ static void irqbench_remove(struct pci_dev *pdev)
 }
 
 /*
- * Bound by driver_override only: the entry is marked override_only, and there is no module alias.
+ * Bound by driver_override only: the entries are marked override_only, and there is no module alias.
  * The value only says to modpost which alias to make, and none is made here.
  */
 static const struct pci_device_id irqbench_ids[] = {
 	{ PCI_DEVICE_DRIVER_OVERRIDE(EDU_VENDOR, EDU_DEVICE, 1) },
+	{ PCI_DEVICE_DRIVER_OVERRIDE(PCI_VENDOR_ID_INTEL, I82574_DEVICE, 1) },
 	{ }
 };
 
@@ -549,5 +667,5 @@ static struct pci_driver irqbench_driver = {
 module_pci_driver(irqbench_driver);
 
 MODULE_AUTHOR("udrv authors");
-MODULE_DESCRIPTION("Interrupt latency of an in-kernel driver for QEMU's edu device");
+MODULE_DESCRIPTION("Interrupt latency of an in-kernel driver: QEMU's edu device, Intel 82574");
 MODULE_LICENSE("GPL");

@@ -4,7 +4,6 @@
 #include <linux/membarrier.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -181,8 +180,6 @@ static int start_card(struct e1000e *nic)
 static int make(struct e1000e *nic)
 {
 	nic->membarrier = !syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
-	if (getrandom(nic->rss_key, sizeof(nic->rss_key), 0) != (ssize_t)sizeof(nic->rss_key))
-		return -EIO;
 	pthread_mutex_init(&nic->lock, NULL);
 	udrv_init_delayed_work(&nic->tick, e1000e_tick);
 	nic->wq = udrv_alloc_ordered_workqueue("e1000e", 0);

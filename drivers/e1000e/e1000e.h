@@ -116,7 +116,6 @@ struct e1000e {
 	bool throttled;		      /* an interval was ever set */
 	bool up;		      /* open, and not being reset */
 	bool membarrier;
-	uint32_t rss_key[E1000E_RSSRK_WORDS];
 	uint32_t vfta[E1000E_VFTA_WORDS];
 	struct e1000e_rxq *rxq[E1000E_QUEUES];
 	struct e1000e_txq *txq[E1000E_QUEUES];

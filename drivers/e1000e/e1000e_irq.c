@@ -313,7 +313,7 @@ int e1000e_parse_moderation(const char *text, enum e1000e_moderation *how, unsig
 
 /*
  * Frames since it slept last: few want to be told at once, many rarely. It changes by one step at a
- * time, so that a single burst does not.
+ * time, so that a single burst does not; to be woken for nothing says nothing.
  */
 void e1000e_adapt(struct e1000e_rxq *q)
 {
@@ -322,7 +322,7 @@ void e1000e_adapt(struct e1000e_rxq *q)
 	const unsigned int load = q->load;
 
 	q->seen = q->q.packets;
-	if (wanted == load || q->nic->moderation != E1000E_ADAPTIVE)
+	if (!frames || wanted == load || q->nic->moderation != E1000E_ADAPTIVE)
 		return;
 	q->load = wanted > load ? load + 1 : load - 1;
 	if (is_msix(q->nic))

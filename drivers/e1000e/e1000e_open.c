@@ -49,6 +49,11 @@ static void wake_all(const struct e1000e *nic)
 /* 7.1.11: two queues share what is received by a hash of addresses and ports. */
 static void start_rss(struct e1000e *nic)
 {
+	/* Any will do whose bits are mixed: the queue is the hash's last one. */
+	static const uint32_t key[E1000E_RSSRK_WORDS] = {
+		0xecd5c000, 0xded254a0, 0xe58d5d62, 0x7521781d, 0x629190aa,
+		0xba31ae29, 0x0ddeec8d, 0xb60904ec, 0x526884c1, 0x52a92961,
+	};
 	uint32_t csum = 0;
 
 	if (nic->ndev.features & UDRV_NET_F_RX_CSUM)
@@ -60,7 +65,7 @@ static void start_rss(struct e1000e *nic)
 		for (unsigned int i = 0; i < E1000E_RETA_WORDS; i++)
 			e1000e_write(nic, E1000E_RETA(i), pair | pair << 16);
 		for (unsigned int i = 0; i < E1000E_RSSRK_WORDS; i++)
-			e1000e_write(nic, E1000E_RSSRK(i), nic->rss_key[i]);
+			e1000e_write(nic, E1000E_RSSRK(i), key[i]);
 	}
 	e1000e_write(nic, E1000E_RXCSUM, csum);
 	e1000e_write(nic, E1000E_MRQC, nic->rxq[1] ? E1000E_MRQC_RSS | E1000E_MRQC_FIELDS : 0);

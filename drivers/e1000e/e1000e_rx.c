@@ -18,8 +18,9 @@
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-/* What the card writes is read once. */
-#define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+/* What the card writes is read once, and the status before everything else. */
+#define READ_ONCE(x)   __atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define READ_STATUS(x) __atomic_load_n(&(x), __ATOMIC_ACQUIRE)
 
 static struct e1000e_rxq *rxq_of(struct udrv_net_rxq *q)
 {
@@ -132,7 +133,7 @@ static unsigned int receive(struct e1000e_rxq *q, struct udrv_net_buf **bufs, un
 	while (got < n && q->next != q->fill) {
 		const uint32_t slot = q->next & q->mask;
 		const union e1000e_rx_desc *desc = &q->ring[slot];
-		const uint32_t status = le32toh(READ_ONCE(desc->wb.status));
+		const uint32_t status = le32toh(READ_STATUS(desc->wb.status));
 		struct udrv_net_buf *buf = q->bufs[slot];
 		uint32_t len;
 
@@ -176,7 +177,7 @@ static unsigned int burst(struct udrv_net_rxq *rxq, struct udrv_net_buf **bufs, 
 static bool pending(const struct e1000e_rxq *q)
 {
 	return q->next != q->fill &&
-	       le32toh(READ_ONCE(q->ring[q->next & q->mask].wb.status)) & E1000E_RXD_DD;
+	       le32toh(READ_STATUS(q->ring[q->next & q->mask].wb.status)) & E1000E_RXD_DD;
 }
 
 bool e1000e_rx_pending(struct udrv_net_rxq *rxq)

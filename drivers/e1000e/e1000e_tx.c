@@ -81,7 +81,7 @@ static void reap(struct e1000e_txq *q)
 		const struct e1000e_mark *m = &q->marks[q->mark_clean & q->mask];
 		const union e1000e_tx_desc *desc = &q->ring[(m->desc - 1) & q->mask];
 
-		if (!(le32toh(__atomic_load_n(&desc->data.status, __ATOMIC_RELAXED)) &
+		if (!(le32toh(__atomic_load_n(&desc->data.status, __ATOMIC_ACQUIRE)) &
 		      E1000E_TXD_DD))
 			break;
 		end = m->frame;

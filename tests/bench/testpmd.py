@@ -10,6 +10,7 @@ from pathlib import Path
 from poolbuild import DPDK, download, run
 
 PROGRAM = "dpdk-testpmd"
+PMDS = "dpdk/pmds-23.0"
 # What it loads by name: buses, memory pools, drivers.
 PLUGINS = ["librte_bus_pci.so.23", "librte_bus_vdev.so.23", "librte_mempool_ring.so.23", "librte_net_e1000.so.23",
            "librte_net_null.so.23"]
@@ -25,17 +26,20 @@ OTHERS = ["ibverbs-providers", "libbsd0", "libdbus-1-3", "libelf1", "libfdt1", "
 
 
 class Testpmd:
-    """The unpacked packages."""
+    """The unpacked packages. What is installed goes before them: DPDK always loads what is in PMDS, and nothing must be
+    there twice."""
 
     def __init__(self):
         self.tree = DPDK / "testpmd"
         if not self.tree.exists():
             unpack(self.tree)
-        machine = run(["gcc", "-print-multiarch"]).strip()
-        self.folders = [self.tree / "usr/lib" / machine, self.tree / "lib" / machine]
+        libraries = Path("/usr/lib") / run(["gcc", "-print-multiarch"]).strip()
+        self.folders = [libraries, libraries / PMDS]
+        self.folders += [self.tree / folder.relative_to("/") for folder in self.folders]
+        self.folders += [self.tree / libraries.relative_to("/usr")]
 
     def plugins(self):
-        return [next(self.tree.glob(f"usr/lib/**/{name}")) for name in PLUGINS]
+        return [next(folder / name for folder in self.folders if (folder / name).exists()) for name in PLUGINS]
 
     def environment(self):
         """In which the program is found, and its libraries."""

@@ -2,8 +2,9 @@
 /*
  * net_load A B [name=value...]: two e1000e cards that are wired to each other, in one process:
  * frames of every size from 60 to 9,018 bytes in both directions, every byte compared; each side
- * waits for its interrupts. Parameters are the driver's; "frames=N" sends N more, of 60 bytes, and
- * "queues=N" opens so many. Prints a line for each direction.
+ * waits for its interrupts. Parameters are the driver's; "frames=N" sends N more, of 60 bytes,
+ * "queues=N" opens so many, and "flap=END" unplugs that end of the lab's cable, which is A's, again
+ * and again. Prints a line for each direction.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 #define BURST	   32
 #define STALL_NS   UINT64_C(10000000000)
 #define LINK_TRIES 300
+#define FLAPS	   3
 
 struct end {
 	struct udrv_device *dev;
@@ -33,6 +35,7 @@ struct end {
 
 static unsigned int queues = 1;
 static uint64_t flood;
+static const char *flap;
 
 static struct end ends[2];
 
@@ -248,6 +251,8 @@ static bool set_param(char *word)
 	*value++ = 0;
 	if (!strcmp(word, "frames"))
 		flood = strtoull(value, NULL, 10);
+	else if (!strcmp(word, "flap"))
+		flap = value;
 	else if (!strcmp(word, "queues"))
 		queues = (unsigned int)strtoul(value, NULL, 10);
 	else
@@ -257,14 +262,59 @@ static bool set_param(char *word)
 	return true;
 }
 
-static void wait_for_link(const struct end *e)
+static void wait_for_link(const struct end *e, bool on)
 {
 	for (int i = 0; i < LINK_TRIES; i++) {
-		if (udrv_netif_carrier_ok(e->ndev))
+		if (udrv_netif_carrier_ok(e->ndev) == on)
 			return;
 		nap(100);
 	}
-	fail("no link");
+	fail(on ? "no link" : "still a link");
+}
+
+static void plug(const char *what)
+{
+	FILE *lab = fopen("/dev/lab", "w");
+
+	if (!lab || fprintf(lab, "link %s %s\n", flap, what) < 0 || fclose(lab))
+		fail("no /dev/lab");
+}
+
+/* One frame there and back. */
+static void ping(struct end *a, struct end *b)
+{
+	struct end *from = a, *to = b;
+
+	for (int i = 0; i < 2; i++) {
+		struct udrv_net_buf *buf = frame(from, to, 100);
+
+		send_all(from, &buf, 1, 0);
+		while (!receive(to, &buf, 1))
+			;
+		check(buf, 100, to, from);
+		udrv_net_buf_free(buf);
+		from = b;
+		to = a;
+	}
+}
+
+/* What is sent meanwhile is lost, and nothing else. */
+static void flap_link(struct end *a, struct end *b)
+{
+	for (int i = 0; i < FLAPS; i++) {
+		struct udrv_net_buf *lost;
+
+		plug("off");
+		wait_for_link(a, false);
+		lost = frame(a, b, 60);
+		send_all(a, &lost, 1, 0);
+		plug("on");
+		wait_for_link(a, true);
+		ping(a, b);
+	}
+	if (a->ndev->txq[0]->dropped != FLAPS)
+		fail("frames were lost while there was a link");
+	printf("%s: the link came and went %d times\n", udrv_device_name(a->dev), FLAPS);
 }
 
 int main(int argc, char **argv)
@@ -279,8 +329,10 @@ int main(int argc, char **argv)
 			fail("name=value is wanted");
 	open_end(a, argv[1]);
 	open_end(b, argv[2]);
-	wait_for_link(a);
-	wait_for_link(b);
+	wait_for_link(a, true);
+	wait_for_link(b, true);
+	if (flap)
+		flap_link(a, b);
 	every_size(a, b);
 	every_size(b, a);
 	if (flood) {

@@ -1,13 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # udrv bench irq on a real device: every row, what it refuses, and that the device goes back to the driver it
-# had, whatever happens. The figures' bounds are checked by tests/bench/irq. Devices: edu, pci-testdev.
+# had, whatever happens. The figures' bounds are checked by tests/bench/irq. Devices: edu, pci-testdev, e1000e.
 # shellcheck source-path=SCRIPTDIR
 . "${0%/*}/lib.sh"
 
 edu=$(device_by_ids 1234:11e8)
 other=$(device_by_ids 1b36:0005)
 json=/tmp/bench.json
+
+blocking='kernel-hard kernel-thread kernel-read vfio-read vfio-epoll vfio-uring vfio-uring-read vfio-adaptive
+	stub-read stub-epoll stub-uring stub-uring-read stub-adaptive uio-read'
 
 # A row of the JSON file, on a line of its own.
 row()
@@ -52,8 +55,7 @@ check "all rows" -m '^vfio-read +300 +0 ' -m '^kernel-thread +300 +0 .* - +- +1\
 check "the stub's rows say when the hard handler ran" \
 	-m '"to_hard_p50_ns": [0-9]+, "to_worker_p50_ns": [0-9]+' row stub-read
 check "others do not" -m '"to_hard_p50_ns": null, "to_worker_p50_ns": null' row vfio-read
-for name in kernel-hard kernel-thread kernel-read vfio-read vfio-epoll vfio-uring vfio-uring-read \
-	vfio-adaptive stub-read stub-epoll stub-uring stub-uring-read stub-adaptive uio-read; do
+for name in $blocking; do
 	check "$name is in the JSON file, complete" -m '"count": 300, "lost": 0' \
 		-m '"min_ns": [0-9]+, "p50_ns": [0-9]+, "p90_ns": [0-9]+, "p99_ns": [0-9]+' \
 		-m '"p999_ns": [0-9]+, "max_ns": [0-9]+, ' -m '"ratio": [0-9.]+' row $name
@@ -87,6 +89,25 @@ check "the model's rows" -s 1 -m "$edu has the rows kernel-\*, vfio-\*, stub-\* 
 	udrv bench irq --rows model-read
 check "no root" -s 1 as_nobody udrv bench irq
 as_it_was "after what was refused"
+
+# --- A network card
+card=$(device_by_ids 8086:10d3)
+modprobe e1000e
+check_driver "the kernel has the card" "$card" e1000e
+check "all rows of the card" -m "^Interrupt latency of $card" -m ' MSI$' -m '; gap 200000 ns; ' \
+	udrv bench irq "$card" --count 100 --json "$json"
+for name in $blocking; do
+	check "$name of the card: none is lost" -m '"count": 100, "lost": 0' row "$name"
+done
+check_driver "the kernel has it again" "$card" e1000e
+check "the card by INTx" -m '^kernel-thread +50 +0 ' -m '^vfio-read +50 +0 ' -m '^stub-read +50 +0 ' \
+	-m '^uio-read +50 +0 ' udrv bench irq "$card" --intx --rows kernel-thread,*-read --count 50
+name=$(basename /sys/bus/pci/devices/"$card"/net/*)
+ip link set "$name" up
+check "an interface that is up is in use" -s 1 -m "$name is up" udrv bench irq "$card" --count 10
+check_driver "it was not taken away" "$card" e1000e
+ip link set "$name" down
+as_it_was "after the card"
 
 # --- In use
 check "give it back" udrv unbind "$edu"

@@ -542,6 +542,7 @@ START_TEST(moderation_follows_the_load)
 	for (unsigned int round = 0; round < 4; round++) {
 		for (unsigned int i = 0; i < 100; i++)
 			far_sends(60, i);
+		udrv__model_e1000e_settle(dev);
 		for (unsigned int i = 0; i < 100; i++)
 			gets(60, i);
 		ck_assert_int_eq(udrv_net_rx_wait(ndev->rxq[0], 1000000), 0);

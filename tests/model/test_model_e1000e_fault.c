@@ -317,6 +317,22 @@ START_TEST(link_flaps)
 }
 END_TEST
 
+START_TEST(card_is_pulled_under_traffic)
+{
+	raw_up(NAME ":loop");
+	raw_frame(card.data, 1000, 1);
+	for (unsigned int n = 0; n < RAW_ENTRIES - 1; n++)
+		raw_put_data(0, 0, 1000, RAW_TXD, 0);
+	raw_tell_tx(0);
+	udrv__model_surprise_remove(card.dev);
+	ck_assert_uint_eq(rd(REG_STATUS), UINT32_MAX);
+	wr(REG_TX_RING + RING_TAIL, 0);
+	raw_send_frame(64, 1);
+	udrv__model_e1000e_settle(card.dev);
+	ck_assert_uint_eq(rd(REG_STATUS), UINT32_MAX);
+}
+END_TEST
+
 static TCase *make(Suite *s, const char *name)
 {
 	TCase *tc = tcase_create(name);
@@ -348,5 +364,6 @@ int main(void)
 	tcase_add_test(tc, registers_read_as_ones_so_often);
 	tcase_add_test(tc, phy_does_not_answer_so_often);
 	tcase_add_test(tc, link_flaps);
+	tcase_add_test(tc, card_is_pulled_under_traffic);
 	return run_suite(s);
 }

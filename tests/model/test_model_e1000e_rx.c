@@ -501,24 +501,45 @@ static size_t known_packet(unsigned char *frame, bool tcp)
 	return len;
 }
 
+/* 3ffe:2501:200:1fff::7 to 3ffe:2501:200:3::1, the same ports */
+static size_t known_packet6(unsigned char *frame, bool tcp)
+{
+	static const unsigned char addresses[] = {
+		0x3f, 0xfe, 0x25, 0x01, 0x02, 0, 0x1f, 0xff, 0, 0, 0, 0, 0, 0, 0, 7,
+		0x3f, 0xfe, 0x25, 0x01, 0x02, 0, 0,    3,    0, 0, 0, 0, 0, 0, 0, 1,
+	};
+	const size_t len = make_packet(frame, true, tcp, 1);
+
+	memcpy(frame + 14 + 8, addresses, 32);
+	put_ports(frame + 54, 2794, 1766);
+	return len;
+}
+
 static const struct {
 	uint32_t mrqc;
-	bool tcp;
+	bool v6, tcp;
 	uint32_t hash, type;
 } hashes[] = {
-	{1u << 16 | 1u << 17, true, 0x51ccc178, 1},
-	{1u << 16 | 1u << 17, false, 0x323e8fc2, 2},
-	{1u << 17, true, 0x323e8fc2, 2},
-	{1u << 16, false, 0, 0},
+	{1u << 16 | 1u << 17, false, true, 0x51ccc178, 1},
+	{1u << 16 | 1u << 17, false, false, 0x323e8fc2, 2},
+	{1u << 17, false, true, 0x323e8fc2, 2},
+	{1u << 16, false, false, 0, 0},
+	{1u << 18 | 1u << 20, true, true, 0x40207d3d, 3},
+	{1u << 18 | 1u << 20, true, false, 0x2cc18cd5, 5},
+	{1u << 19 | 1u << 20, true, true, 0x2cc18cd5, 4},
+	{1u << 18, true, false, 0, 0},
 };
 
 START_TEST(rss_hashes_as_its_specification)
 {
+	const bool tcp = hashes[_i].tcp;
 	unsigned char frame[256];
 	struct raw_packet p;
+	size_t len;
 
 	start_rss(hashes[_i].mrqc);
-	ck_assert(udrv__model_e1000e_send(card.dev, frame, known_packet(frame, hashes[_i].tcp)));
+	len = hashes[_i].v6 ? known_packet6(frame, tcp) : known_packet(frame, tcp);
+	ck_assert(udrv__model_e1000e_send(card.dev, frame, len));
 	p = raw_wait(0);
 	ck_assert_uint_eq(p.high, hashes[_i].hash);
 	ck_assert_uint_eq(p.mrq, hashes[_i].type);
@@ -674,7 +695,7 @@ int main(void)
 	tcase_add_test(tc, checksums_are_not_checked_where_that_is_off);
 	tcase_add_loop_test(tc, packet_checksum_begins_where_pcss_says, 0, 2);
 	tcase_add_test(tc, truncated_headers_do_no_harm);
-	tcase_add_loop_test(tc, rss_hashes_as_its_specification, 0, 4);
+	tcase_add_loop_test(tc, rss_hashes_as_its_specification, 0, 8);
 	tcase_add_test(tc, rss_chooses_the_queue_by_reta);
 
 	tc = make(s, "rings");

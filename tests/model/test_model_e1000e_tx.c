@@ -452,13 +452,17 @@ START_TEST(nothing_is_sent_without_link)
 }
 END_TEST
 
+/* In the MAC, and in the PHY */
 START_TEST(loopback_needs_no_link)
 {
 	struct raw_packet p;
 
 	raw_up(NAME);
 	udrv__model_e1000e_set_link(card.dev, false);
-	wr(REG_RCTL, RAW_RCTL | 1u << 6);
+	if (_i)
+		wr(REG_MDIC, MDIC_WRITE | 1u << 21 | 0x4140);
+	else
+		wr(REG_RCTL, RAW_RCTL | 1u << 6);
 	raw_frame(card.data, 200, 1);
 	raw_send_data(200);
 	p = raw_wait(0);
@@ -543,7 +547,7 @@ int main(void)
 
 	tc = make(s, "wire");
 	tcase_add_test(tc, nothing_is_sent_without_link);
-	tcase_add_test(tc, loopback_needs_no_link);
+	tcase_add_loop_test(tc, loopback_needs_no_link, 0, 2);
 	tcase_add_test(tc, sent_frames_are_counted);
 	tcase_add_test(tc, frames_that_nobody_takes_are_lost_in_the_end);
 	return run_suite(s);

@@ -382,6 +382,7 @@ void e1000e_lose_link(struct e1000e *e);
 /* STATUS.LU follows. */
 void e1000e_update_link(struct e1000e *e);
 uint32_t e1000e_status(struct e1000e *e);
+bool e1000e_phy_loops(const struct e1000e *e);
 
 /* model_e1000e_irq.c */
 void e1000e_cause(struct e1000e *e, uint32_t causes);
@@ -448,6 +449,7 @@ size_t e1000e_line_peek(const struct e1000e_line *l, uint8_t *frame, unsigned in
 /* There is a first one. */
 void e1000e_line_drop(struct e1000e_line *l);
 void e1000e_line_clear(struct e1000e_line *l);
+bool e1000e_is_loopback(struct e1000e *e);
 /* May the transmitter go on? */
 bool e1000e_wire_has_room(struct e1000e *e);
 void e1000e_wire_put(struct e1000e *e, const uint8_t *frame, size_t len, unsigned int flags);

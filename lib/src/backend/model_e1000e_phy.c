@@ -69,6 +69,11 @@ static unsigned int link_speed(const struct e1000e *e)
 	return e->phy[PHY_ADV] & 0x0180 ? 1 : 0;
 }
 
+bool e1000e_phy_loops(const struct e1000e *e)
+{
+	return e->phy[PHY_CTRL] & CTRL_LOOP;
+}
+
 static bool link_duplex(const struct e1000e *e)
 {
 	if (!(e->phy[PHY_CTRL] & CTRL_AUTO))

@@ -293,9 +293,8 @@ static bool keep(struct e1000e *e, unsigned int flags)
 
 static void arrive(struct e1000e *e, unsigned int flags)
 {
-	const bool loops = rctl(e) & RCTL_LBM;
-
-	if (!(rctl(e) & RCTL_EN) || (!loops && !(*e1000e_reg(e, REG_STATUS) & STATUS_LU)))
+	if (!(rctl(e) & RCTL_EN) ||
+	    (!e1000e_is_loopback(e) && !(*e1000e_reg(e, REG_STATUS) & STATUS_LU)))
 		return;
 	e1000e_count_wire(e, e->frame_len);
 	if ((!is_good(e, flags) && !(rctl(e) & RCTL_SBP)) ||

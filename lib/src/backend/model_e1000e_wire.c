@@ -71,9 +71,15 @@ void e1000e_line_clear(struct e1000e_line *l)
 	l->count = 0;
 }
 
+/* In the MAC or the PHY, which needs no link. */
+bool e1000e_is_loopback(struct e1000e *e)
+{
+	return *e1000e_reg(e, REG_RCTL) & RCTL_LBM || e1000e_phy_loops(e);
+}
+
 static bool loops(struct e1000e *e)
 {
-	return e->loop || *e1000e_reg(e, REG_RCTL) & RCTL_LBM;
+	return e->loop || e1000e_is_loopback(e);
 }
 
 /* For all that one descriptor may send; a test's end takes what it can. */
@@ -86,7 +92,7 @@ bool e1000e_wire_has_room(struct e1000e *e)
 
 void e1000e_wire_put(struct e1000e *e, const uint8_t *frame, size_t len, unsigned int flags)
 {
-	if (!(*e1000e_reg(e, REG_RCTL) & RCTL_LBM) && !(*e1000e_reg(e, REG_STATUS) & STATUS_LU)) {
+	if (!e1000e_is_loopback(e) && !(*e1000e_reg(e, REG_STATUS) & STATUS_LU)) {
 		e->counts.wire_lost++;
 		return;
 	}

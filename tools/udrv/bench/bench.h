@@ -3,6 +3,7 @@
 #ifndef UDRV_BENCH_H
 #define UDRV_BENCH_H
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,17 +14,21 @@
 #define BENCH_ROWS_MAX	  24
 #define BENCH_COUNT_MAX	  1000000u
 #define BENCH_DEADLINE_MS 1000u
+#define BENCH_GAP_DEFAULT UINT_MAX
+
+struct bench_target;
 
 /* As asked for on the command line. */
 struct bench_settings {
-	char device[32];  /* BDF, or model:edu; "" is not found yet */
-	const char *rows; /* comma-separated names or patterns; NULL is all */
-	const char *json; /* files to write, or NULL */
+	char device[32];		   /* BDF, or model:edu; "" is not found yet */
+	const struct bench_target *target; /* what the device is, once it is found */
+	const char *rows;		   /* comma-separated names or patterns; NULL is all */
+	const char *json;		   /* files to write, or NULL */
 	const char *plot;
 	enum bench_clock clock;
 	unsigned int count; /* samples of a pass */
 	unsigned int passes;
-	unsigned int gap_ns;
+	unsigned int gap_ns;  /* BENCH_GAP_DEFAULT: the target's, which is filled in */
 	int fifo;	      /* SCHED_FIFO priority of the waiter; 0 is SCHED_OTHER */
 	int cpu;	      /* the waiter's, or -1 */
 	int trigger_cpu;      /* or -1 */

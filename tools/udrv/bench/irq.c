@@ -9,11 +9,9 @@
 #include <udrv/pci_info.h>
 
 #include "bench/home.h"
+#include "bench/target.h"
 #include "rebind.h"
 #include "tool.h"
-
-#define EDU_VENDOR 0x1234
-#define EDU_DEVICE 0x11e8
 
 static const char *const row_names[] = {
 	"kernel-hard",	    "kernel-thread",   "kernel-read",	  "vfio-read",	   "vfio-epoll",
@@ -59,7 +57,7 @@ static int is_edu(const struct udrv_pci_info *info, void *ctx)
 {
 	char *name = ctx;
 
-	if (info->vendor != EDU_VENDOR || info->device != EDU_DEVICE)
+	if (bench_target_of(info->vendor, info->device) != bench_target_of_model())
 		return 0;
 	memcpy(name, info->name, sizeof(info->name));
 	return 1;
@@ -70,8 +68,9 @@ static int find_device(struct bench_settings *settings)
 	char name[UDRV_PCI_NAME_MAX];
 
 	if (!settings->device[0] && udrv_pci_for_each(is_edu, name) != 1) {
-		tool_err("this machine has no edu device (1234:11e8); run in the lab: "
-			 "tools/lab/run --device edu -- udrv bench irq, or measure model:edu");
+		tool_err("this machine has no edu device (1234:11e8); name an Intel 82574 "
+			 "(8086:10d3), run in the lab: tools/lab/run --device edu -- udrv bench "
+			 "irq, or measure model:edu");
 		return -ENODEV;
 	}
 	if (!settings->device[0])
@@ -79,14 +78,26 @@ static int find_device(struct bench_settings *settings)
 	return 0;
 }
 
-/* Any other device may be in use, and has no register that raises an interrupt. */
-static int check_edu(const struct udrv_pci_info *info)
+static void take_target(struct bench_settings *settings, const struct bench_target *target)
 {
-	if (info->vendor == EDU_VENDOR && info->device == EDU_DEVICE)
-		return 0;
-	tool_err("%s is %04x:%04x: only QEMU's edu device (1234:11e8) can be measured", info->name,
-		 info->vendor, info->device);
-	return -ENODEV;
+	settings->target = target;
+	if (settings->gap_ns == BENCH_GAP_DEFAULT)
+		settings->gap_ns = target->gap_ns;
+}
+
+/* Any other device has no register that raises an interrupt. */
+static int check_target(struct bench_settings *settings, const struct udrv_pci_info *info)
+{
+	const struct bench_target *target = bench_target_of(info->vendor, info->device);
+
+	if (!target) {
+		tool_err("%s is %04x:%04x: only QEMU's edu device (1234:11e8) and Intel's 82574L "
+			 "(8086:10d3) can be measured",
+			 info->name, info->vendor, info->device);
+		return -ENODEV;
+	}
+	take_target(settings, target);
+	return 0;
 }
 
 static bool wants(const struct bench_result *result, const char *prefix)
@@ -208,7 +219,7 @@ static int pci_rows(struct bench_result *result)
 	result->baseline = "kernel-thread";
 	ret = bench_home_find(&home, result->settings.device);
 	if (!ret)
-		ret = check_edu(&home.was);
+		ret = check_target(&result->settings, &home.was);
 	if (!ret && result->machine.cpus > 1)
 		place(&result->settings);
 	for (size_t i = 0; i < SOURCES && !ret && !atomic_load(&bench_stop); i++) {
@@ -225,6 +236,7 @@ static int model_rows(struct bench_result *result)
 {
 	int bare, model = 0;
 
+	take_target(&result->settings, bench_target_of_model());
 	result->baseline = "bare-eventfd";
 	place(&result->settings);
 	bare = bench_bare_row(result);

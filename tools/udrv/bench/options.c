@@ -151,7 +151,7 @@ static const struct argp_option options[] = {
 	{"mlock", OPT_MLOCK, NULL, 0, "lock memory", 0},
 	{"cpu", OPT_CPU, "N", 0, "waiter and interrupt on this CPU", 0},
 	{"trigger-cpu", OPT_TRIGGER_CPU, "N", 0, "trigger on this CPU", 0},
-	{"gap-ns", OPT_GAP, "N", 0, "busy time before each trigger (0)", 0},
+	{"gap-ns", OPT_GAP, "N", 0, "busy time before each trigger (0; 82574: 200000)", 0},
 	{"intx", OPT_INTX, NULL, 0, "use INTx", 0},
 	{"msi", OPT_MSI, NULL, 0, "use MSI, which is the default", 0},
 	{"json", OPT_JSON, "FILE", 0, "write settings, rows and distributions", 0},
@@ -164,15 +164,19 @@ static const struct argp argp = {
 	.parser = parse_option,
 	.args_doc = "[DEVICE]",
 	.doc = "Measure from the register write that raises an interrupt to its handler, on QEMU's "
-	       "edu device: in the kernel (module udrv_irqbench), then in this process over "
+	       "edu device or an Intel 82574 network card: in the kernel (module udrv_irqbench), then in this process over "
 	       "vfio-pci, the stub (module udrv_stub) and uio_pci_generic.\v"
-	       "DEVICE is found if not given; model:edu needs neither device nor privileges.",
+	       "An edu device is found if DEVICE is not given; model:edu needs neither device nor privileges.",
 };
 
 int bench_options(struct bench_settings *s, int argc, char **argv)
 {
-	*s = (struct bench_settings){
-		.passes = 1, .fifo = 50, .cpu = -1, .trigger_cpu = -1, .spin_trigger_cpu = -1};
+	*s = (struct bench_settings){.passes = 1,
+				     .fifo = 50,
+				     .cpu = -1,
+				     .trigger_cpu = -1,
+				     .spin_trigger_cpu = -1,
+				     .gap_ns = BENCH_GAP_DEFAULT};
 	if (bench_clock_parse("auto", &s->clock)) {
 		(void)wrong("UDRV_LAB_CLOCK", getenv("UDRV_LAB_CLOCK"),
 			    "should be icount or realtime");

@@ -9,11 +9,6 @@
 #include "bench/bench.h"
 #include "bench/gate.h"
 
-/* QEMU's edu device, docs/specs/edu: all registers are 32 bits wide. */
-#define EDU_IRQ_STATUS 0x24
-#define EDU_IRQ_RAISE  0x60
-#define EDU_IRQ_ACK    0x64
-
 /* Takes @count samples in ticks. 0, -ETIMEDOUT (too many were lost), -EINTR, other errno. */
 typedef int (*bench_take_fn)(void *ctx, uint64_t *samples, size_t count, unsigned int *lost);
 

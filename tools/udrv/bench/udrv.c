@@ -4,6 +4,7 @@
  * with a handler that stamps and acknowledges. Only the wait strategy differs.
  */
 #include "bench/rows.h"
+#include "bench/target.h"
 #include "tool.h"
 
 #include <errno.h>
@@ -14,81 +15,87 @@
 #include <udrv/irq.h>
 #include <udrv/pci.h>
 
-struct edu {
+struct dut {
 	struct bench_gate gate;
+	const struct bench_target *target;
 	struct udrv_device *dev;
-	unsigned char __udrv_iomem *regs;
+	void __udrv_iomem *regs;
 	int irq;
 };
 
-static udrv_irqreturn_t edu_handler(int irq, void *dev_id)
+static udrv_irqreturn_t dut_handler(int irq, void *dev_id)
 {
 	uint64_t now = bench_stamp();
-	struct edu *edu = dev_id;
-	uint32_t status = udrv_ioread32(edu->regs + EDU_IRQ_STATUS);
+	struct dut *dut = dev_id;
 
-	if (!status)
+	if (!bench_target_take(dut->target, dut->regs))
 		return UDRV_IRQ_NONE;
-	udrv_iowrite32(status, edu->regs + EDU_IRQ_ACK);
-	edu->gate.hard = udrv_irq_hard_stamp(edu->dev, irq);
-	bench_gate_open(&edu->gate, now);
+	dut->gate.hard = udrv_irq_hard_stamp(dut->dev, irq);
+	bench_gate_open(&dut->gate, now);
 	return UDRV_IRQ_HANDLED;
 }
 
-static int edu_fire(void *ctx)
+static int dut_fire(void *ctx)
 {
-	struct edu *edu = ctx;
+	struct dut *dut = ctx;
 
-	edu->gate.start = bench_stamp();
-	udrv_iowrite32(1, edu->regs + EDU_IRQ_RAISE);
+	dut->gate.start = bench_stamp();
+	bench_target_raise(dut->target, dut->regs);
 	return 0;
 }
 
-static int edu_enable(struct edu *edu, bool intx)
+static int dut_enable(struct dut *dut, bool intx)
 {
-	int ret = udrv_pci_enable_device(edu->dev);
+	int ret = udrv_pci_enable_device(dut->dev);
 
 	if (!ret)
-		ret = udrv_pci_set_master(edu->dev);
+		ret = udrv_pci_set_master(dut->dev);
 	if (ret)
 		return ret;
-	edu->regs = udrv_pci_iomap(edu->dev, 0, 0);
-	if (!edu->regs)
+	dut->regs = udrv_pci_iomap(dut->dev, 0, 0);
+	if (!dut->regs)
 		return -ENOMEM;
-	ret = udrv_pci_alloc_irq_vectors(edu->dev, 1, 1,
+	ret = udrv_pci_alloc_irq_vectors(dut->dev, 1, 1,
 					 intx ? UDRV_PCI_IRQ_INTX : UDRV_PCI_IRQ_MSI);
 	if (ret < 0)
 		return ret;
-	edu->irq = udrv_pci_irq_vector(edu->dev, 0);
-	/* An interrupt that an earlier user left pending. */
-	udrv_iowrite32(udrv_ioread32(edu->regs + EDU_IRQ_STATUS), edu->regs + EDU_IRQ_ACK);
+	dut->irq = udrv_pci_irq_vector(dut->dev, 0);
+	bench_target_enable(dut->target, dut->regs);
 	return 0;
 }
 
-static int edu_open(struct edu *edu, const struct bench_settings *settings, const char *backend)
+static int dut_open(struct dut *dut, const struct bench_settings *settings, const char *backend)
 {
 	int ret;
 
-	memset(edu, 0, sizeof(*edu));
-	ret = udrv_device_open(settings->device, backend, &edu->dev);
+	*dut = (struct dut){.target = settings->target};
+	ret = udrv_device_open(settings->device, backend, &dut->dev);
 	if (ret)
 		return ret;
-	ret = edu_enable(edu, settings->intx);
+	ret = dut_enable(dut, settings->intx);
 	if (ret) {
-		udrv_device_close(edu->dev);
-		edu->dev = NULL;
+		udrv_device_close(dut->dev);
+		dut->dev = NULL;
 	}
 	return ret;
 }
 
-static int edu_request(struct edu *edu, const struct bench_settings *settings, enum udrv_wait wait)
+static void dut_close(struct dut *dut)
+{
+	bench_target_disable(dut->target, dut->regs);
+	udrv_pci_free_irq_vectors(dut->dev);
+	udrv_pci_iounmap(dut->dev, dut->regs);
+	udrv_device_close(dut->dev);
+}
+
+static int dut_request(struct dut *dut, const struct bench_settings *settings, enum udrv_wait wait)
 {
 	struct udrv_irq_options options = {wait, settings->fifo, settings->cpu};
-	int ret = udrv_irq_set_options(edu->dev, edu->irq, &options);
+	int ret = udrv_irq_set_options(dut->dev, dut->irq, &options);
 
 	if (ret)
 		return ret;
-	return udrv_request_irq(edu->dev, edu->irq, edu_handler, 0, "bench", edu);
+	return udrv_request_irq(dut->dev, dut->irq, dut_handler, 0, "bench", dut);
 }
 
 static bool spins(enum udrv_wait wait)
@@ -104,7 +111,7 @@ static int irq_cpu(const struct bench_settings *settings, enum udrv_wait wait)
 	return placed && spins(wait) ? settings->spin_trigger_cpu : settings->cpu;
 }
 
-static int edu_row(struct bench_result *result, struct bench_row *row, struct edu *edu,
+static int dut_row(struct bench_result *result, struct bench_row *row, struct dut *dut,
 		   enum udrv_wait wait)
 {
 	const struct bench_settings *settings = &result->settings;
@@ -117,23 +124,23 @@ static int edu_row(struct bench_result *result, struct bench_row *row, struct ed
 		bench_leave_out(row, "no memory for the parts of samples");
 		return ret;
 	}
-	bench_collect_init(&how, result, &edu->gate, edu_fire, edu);
+	bench_collect_init(&how, result, &dut->gate, dut_fire, dut);
 	how.split = &split;
-	ret = edu_request(edu, settings, wait);
+	ret = dut_request(dut, settings, wait);
 	if (ret) {
 		bench_leave_out(row, "request_irq: %s", strerror(-ret));
 		goto out;
 	}
-	if (strcmp(udrv_device_backend(edu->dev), "model") != 0)
+	if (strcmp(udrv_device_backend(dut->dev), "model") != 0)
 		ret = bench_pin_irq(settings->device, irq_cpu(settings, wait));
 	if (ret)
 		bench_leave_out(row, "the interrupt could not be moved to CPU %d",
 				irq_cpu(settings, wait));
 	else
 		ret = bench_measure(result, row, bench_take_collect, &how);
-	if (!udrv_irq_get_stats(edu->dev, edu->irq, &stats))
+	if (!udrv_irq_get_stats(dut->dev, dut->irq, &stats))
 		row->fifo = stats.fifo_priority;
-	(void)udrv_free_irq(edu->dev, edu->irq, edu);
+	(void)udrv_free_irq(dut->dev, dut->irq, dut);
 out:
 	bench_split_end(&split, result, row);
 	return ret;
@@ -164,7 +171,7 @@ static bool may_spin(const struct bench_result *result)
 	       (settings->cpu < 0 || settings->cpu != settings->spin_trigger_cpu);
 }
 
-static int wait_rows(struct bench_result *result, struct edu *edu, const char *const *names)
+static int wait_rows(struct bench_result *result, struct dut *dut, const char *const *names)
 {
 	int failed = 0, ret = 0;
 
@@ -181,7 +188,7 @@ static int wait_rows(struct bench_result *result, struct edu *edu, const char *c
 		ret = bench_pin(spins((enum udrv_wait)wait) ? result->settings.spin_trigger_cpu
 							    : result->settings.trigger_cpu);
 		if (!ret)
-			ret = edu_row(result, row, edu, (enum udrv_wait)wait);
+			ret = dut_row(result, row, dut, (enum udrv_wait)wait);
 		if (ret)
 			failed = ret;
 	}
@@ -197,18 +204,16 @@ static const char *const *names_of(const char *backend)
 
 int bench_udrv_rows(struct bench_result *result, const char *backend)
 {
-	struct edu edu;
+	struct dut dut;
 	int ret;
 
-	ret = edu_open(&edu, &result->settings, backend);
+	ret = dut_open(&dut, &result->settings, backend);
 	if (ret) {
 		tool_err("%s: cannot be used through %s: %s", result->settings.device, backend,
 			 strerror(-ret));
 		return ret;
 	}
-	ret = wait_rows(result, &edu, names_of(backend));
-	udrv_pci_free_irq_vectors(edu.dev);
-	udrv_pci_iounmap(edu.dev, edu.regs);
-	udrv_device_close(edu.dev);
+	ret = wait_rows(result, &dut, names_of(backend));
+	dut_close(&dut);
 	return ret;
 }

@@ -5,6 +5,7 @@
  * Documentation/driver-api/uio-howto).
  */
 #include "bench/rows.h"
+#include "bench/target.h"
 #include "pci/sysfs.h"
 #include "tool.h"
 
@@ -19,12 +20,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define REGS_SIZE 4096u
-
 struct uio {
 	struct bench_gate gate;
+	const struct bench_target *target;
 	const char *device;
-	volatile uint32_t *regs;
+	void *regs;
 	int node;	  /* /dev/uioN */
 	int config;	  /* of the device, in sysfs */
 	uint16_t command; /* little-endian, INTX_DISABLE off */
@@ -43,19 +43,18 @@ static int unmask(const struct uio *uio)
 static void uio_wait(void *ctx)
 {
 	struct uio *uio = ctx;
-	uint32_t count, status;
+	uint32_t count;
 	uint64_t now;
+	bool ours;
 
 	while (!atomic_load(&uio->finish)) {
 		if (read(uio->node, &count, sizeof(count)) != sizeof(count))
 			return;
 		now = bench_stamp();
-		status = uio->regs[EDU_IRQ_STATUS / 4];
-		if (status)
-			uio->regs[EDU_IRQ_ACK / 4] = status;
+		ours = bench_target_take(uio->target, (void __udrv_iomem *)uio->regs);
 		if (unmask(uio))
 			return;
-		if (status)
+		if (ours)
 			bench_gate_open(&uio->gate, now);
 	}
 }
@@ -65,7 +64,7 @@ static int uio_fire(void *ctx)
 	struct uio *uio = ctx;
 
 	uio->gate.start = bench_stamp();
-	uio->regs[EDU_IRQ_RAISE / 4] = 1;
+	bench_target_raise(uio->target, (void __udrv_iomem *)uio->regs);
 	return 0;
 }
 
@@ -103,6 +102,11 @@ static int open_attribute(const char *device, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
+static size_t map_bytes(const struct uio *uio)
+{
+	return (uio->target->bytes + 4095u) & ~(size_t)4095u;
+}
+
 static int map_regs(struct uio *uio)
 {
 	int fd = open_attribute(uio->device, "resource0");
@@ -111,7 +115,7 @@ static int map_regs(struct uio *uio)
 
 	if (fd < 0)
 		return fd;
-	map = mmap(NULL, REGS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	map = mmap(NULL, map_bytes(uio), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		ret = -errno;
 	else
@@ -122,8 +126,10 @@ static int map_regs(struct uio *uio)
 
 static void uio_close(struct uio *uio)
 {
-	if (uio->regs)
-		(void)munmap((void *)(uintptr_t)uio->regs, REGS_SIZE);
+	if (uio->regs) {
+		bench_target_disable(uio->target, (void __udrv_iomem *)uio->regs);
+		(void)munmap(uio->regs, map_bytes(uio));
+	}
 	if (uio->config >= 0)
 		close(uio->config);
 	if (uio->node >= 0)
@@ -151,7 +157,8 @@ static int uio_open(struct uio *uio, const struct bench_settings *settings)
 	uint64_t irq = 0;
 	int ret;
 
-	*uio = (struct uio){.device = settings->device, .node = -1, .config = -1};
+	*uio = (struct uio){
+		.target = settings->target, .device = settings->device, .node = -1, .config = -1};
 	ret = open_all(uio);
 	if (!uio->regs)
 		return ret ? ret : -EIO;
@@ -159,8 +166,8 @@ static int uio_open(struct uio *uio, const struct bench_settings *settings)
 		ret = udrv__sysfs_read_u64(&irq, INT_MAX, "bus/pci/devices/%s/irq", uio->device);
 	ret = ret < 0 ? ret : bench_pin_irq_number(uio->device, (int)irq, settings->cpu);
 	if (!ret) {
-		/* An interrupt that an earlier user left pending, and the line that it masked. */
-		uio->regs[EDU_IRQ_ACK / 4] = uio->regs[EDU_IRQ_STATUS / 4];
+		bench_target_enable(uio->target, (void __udrv_iomem *)uio->regs);
+		/* An earlier user may have masked the line. */
 		uio->command &= htole16((uint16_t)~PCI_COMMAND_INTX_DISABLE);
 		ret = unmask(uio);
 	}
