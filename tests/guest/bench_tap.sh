@@ -55,8 +55,9 @@ for round in $(seq "$rounds"); do
 		udrv bind --driver vfio-pci "$card" >/dev/null
 		udrv run e1000e "$card" --tap lan0 --detach 2>/dev/null
 		measure "$round" "$way" udrv lan0
-		kill "$(cut -d' ' -f1 "/run/udrv/$card.lock")"
-		until_it sh -c "! $ip link show lan0"
+		pid=$(cut -d' ' -f1 "/run/udrv/$card.lock")
+		kill "$pid"
+		until_it sh -c "! kill -0 $pid"
 		udrv unbind "$card" >/dev/null
 		until_it ls "/sys/bus/pci/devices/$card/net"
 		near=$(ls "/sys/bus/pci/devices/$card/net")
