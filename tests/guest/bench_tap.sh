@@ -27,10 +27,10 @@ until_it()
 measure()
 {
 	case $2 in
-	tcp-send) way= ;;
-	tcp-receive) way=-R ;;
-	udp-send) way="-u -b 1G" ;;
-	udp-receive) way="-u -b 1G -R" ;;
+	tcp-send) option= ;;
+	tcp-receive) option=-R ;;
+	udp-send) option="-u -b 1G" ;;
+	udp-receive) option="-u -b 1G -R" ;;
 	esac
 	$ip addr replace 10.0.0.1/24 dev "$4"
 	$ip link set "$4" up
@@ -38,7 +38,7 @@ measure()
 	$ip netns exec far /usr/bin/iperf3 -s -1 -D
 	until_it $ip netns exec far grep -q ':1451 .* 0A ' /proc/net/tcp /proc/net/tcp6
 	# shellcheck disable=SC2086 # a list of words
-	/usr/bin/iperf3 -f m -c 10.0.0.2 -t "$seconds" $way | awk -v head="$1 $2 $3" \
+	/usr/bin/iperf3 -f m -c 10.0.0.2 -t "$seconds" $option | awk -v head="$1 $2 $3" \
 		'/receiver/ { for (i = 2; i <= NF; i++) if ($i == "Mbits/sec") print head, $(i - 1) }'
 }
 
