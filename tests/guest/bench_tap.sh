@@ -27,10 +27,10 @@ until_it()
 measure()
 {
 	case $2 in
-	tcp-send) way= ;;
-	tcp-receive) way=-R ;;
-	udp-send) way="-u -b 1G" ;;
-	udp-receive) way="-u -b 1G -R" ;;
+	tcp-send) option= ;;
+	tcp-receive) option=-R ;;
+	udp-send) option="-u -b 1G" ;;
+	udp-receive) option="-u -b 1G -R" ;;
 	esac
 	$ip addr replace 10.0.0.1/24 dev "$4"
 	$ip link set "$4" up
@@ -38,7 +38,7 @@ measure()
 	$ip netns exec far /usr/bin/iperf3 -s -1 -D
 	until_it $ip netns exec far grep -q ':1451 .* 0A ' /proc/net/tcp /proc/net/tcp6
 	# shellcheck disable=SC2086 # a list of words
-	/usr/bin/iperf3 -f m -c 10.0.0.2 -t "$seconds" $way | awk -v head="$1 $2 $3" \
+	/usr/bin/iperf3 -f m -c 10.0.0.2 -t "$seconds" $option | awk -v head="$1 $2 $3" \
 		'/receiver/ { for (i = 2; i <= NF; i++) if ($i == "Mbits/sec") print head, $(i - 1) }'
 }
 
@@ -55,8 +55,9 @@ for round in $(seq "$rounds"); do
 		udrv bind --driver vfio-pci "$card" >/dev/null
 		udrv run e1000e "$card" --tap lan0 --detach 2>/dev/null
 		measure "$round" "$way" udrv lan0
-		kill "$(cut -d' ' -f1 "/run/udrv/$card.lock")"
-		until_it sh -c "! $ip link show lan0"
+		pid=$(cut -d' ' -f1 "/run/udrv/$card.lock")
+		kill "$pid"
+		until_it sh -c "! kill -0 $pid"
 		udrv unbind "$card" >/dev/null
 		until_it ls "/sys/bus/pci/devices/$card/net"
 		near=$(ls "/sys/bus/pci/devices/$card/net")

@@ -31,11 +31,15 @@ int udrv__tap_check_name(const char *name)
 	return -EINVAL;
 }
 
+/* A killed daemon's TAP goes a little after its lock. */
+#define GOING_TRIES  100
+#define GOING_NAP_US 20000
+
 /* Before it is made: is the name free, and the address? */
 struct search {
 	const struct udrv__tap *t;
 	bool told_all;
-	int ret;
+	struct udrv__tap_link name, addr; /* that have it; no index: none */
 };
 
 /* What is a port of its own; not what is on top of others and shares their address. */
@@ -47,39 +51,59 @@ static bool is_port(const struct udrv__tap_link *link)
 static void compare(void *ctx, const struct udrv__tap_link *link)
 {
 	struct search *s = ctx;
-	const struct udrv_net_device *ndev = s->t->ndev;
 
-	s->told_all = !link;
-	if (!link || s->ret || link->deleted)
+	s->told_all |= !link;
+	if (!link || link->deleted)
 		return;
-	if (!strcmp(link->name, s->t->asked)) {
-		/* One that is about to go is waited for. */
-		if (!strcmp(link->kind, "tun"))
-			return;
+	if (!strcmp(link->name, s->t->asked))
+		s->name = *link;
+	else if (link->has_addr && is_port(link) &&
+		 !memcmp(link->addr, s->t->ndev->dev_addr, UDRV_ETH_ALEN))
+		s->addr = *link;
+}
+
+static int look_for_others(const struct udrv__tap *t, struct search *s)
+{
+	int ret = udrv__tap_link_ask(t->link_fd, 0, 0, NULL);
+
+	*s = (struct search){.t = t};
+	while (!ret && !s->told_all)
+		ret = udrv__tap_link_read(t->link_fd, true, compare, s);
+	if (ret)
+		udrv_pr_err("--tap %s: the kernel does not tell of interfaces: %s", t->asked,
+			    strerror(-ret));
+	return ret;
+}
+
+static int explain_others(const struct search *s)
+{
+	const uint8_t *a = s->addr.addr;
+
+	/* Who takes it, if it is a TAP, is told by the kernel. */
+	if (s->name.index && strcmp(s->name.kind, "tun") != 0) {
 		udrv_pr_err("--tap %s: there is such an interface (%s): choose another name",
-			    link->name, link->kind[0] ? link->kind : "a device of the kernel's");
-		s->ret = -EEXIST;
-	} else if (link->has_addr && is_port(link) &&
-		   !memcmp(link->addr, ndev->dev_addr, UDRV_ETH_ALEN)) {
-		udrv_pr_err("--tap %s: %s has the card's address, %02x:%02x:%02x:%02x:%02x:%02x: "
-			    "give it another (ip link set %s address ...)",
-			    s->t->asked, link->name, link->addr[0], link->addr[1], link->addr[2],
-			    link->addr[3], link->addr[4], link->addr[5], link->name);
-		s->ret = -EADDRINUSE;
+			    s->t->asked,
+			    s->name.kind[0] ? s->name.kind : "a device of the kernel's");
+		return -EEXIST;
 	}
+	if (!s->addr.index)
+		return 0;
+	udrv_pr_err("--tap %s: %s has the card's address, %02x:%02x:%02x:%02x:%02x:%02x: give it "
+		    "another (ip link set %s address ...)",
+		    s->t->asked, s->addr.name, a[0], a[1], a[2], a[3], a[4], a[5], s->addr.name);
+	return -EADDRINUSE;
 }
 
 static int check_others(const struct udrv__tap *t)
 {
-	struct search s = {.t = t};
-	int ret = udrv__tap_link_ask(t->link_fd, 0, 0, NULL);
+	struct search s;
+	int ret = look_for_others(t, &s);
 
-	while (!ret && !s.told_all)
-		ret = udrv__tap_link_read(t->link_fd, true, compare, &s);
-	if (ret)
-		udrv_pr_err("--tap %s: the kernel does not tell of interfaces: %s", t->asked,
-			    strerror(-ret));
-	return ret ? ret : s.ret;
+	for (int i = 0; !ret && s.addr.index && s.addr.kind[0] && i < GOING_TRIES; i++) {
+		usleep(GOING_NAP_US);
+		ret = look_for_others(t, &s);
+	}
+	return ret ? ret : explain_others(&s);
 }
 
 static void find_index(void *ctx, const struct udrv__tap_link *link)

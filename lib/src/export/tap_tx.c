@@ -167,7 +167,7 @@ static void send_on(struct udrv__tap_queue *q)
 
 	q->tx_count -= n;
 	q->counts.tx_frames += n;
-	memmove(q->tx, q->tx + n, q->tx_count * sizeof(q->tx[0]));
+	memmove(q->tx, q->tx + n, (size_t)q->tx_count * sizeof(struct udrv_net_buf *));
 }
 
 unsigned int udrv__tap_transmit(struct udrv__tap_queue *q)
