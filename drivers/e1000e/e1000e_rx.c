@@ -127,24 +127,26 @@ static __attribute__((noinline)) void drop(struct e1000e_rxq *q, struct udrv_net
 
 static unsigned int receive(struct e1000e_rxq *q, struct udrv_net_buf **bufs, unsigned int n)
 {
+	const union e1000e_rx_desc *const ring = q->ring;
+	struct udrv_net_buf **const slots = q->bufs;
+	const uint32_t mask = q->mask, fill = q->fill, most = q->room;
+	uint32_t next = q->next;
 	unsigned int got = 0;
 	uint64_t bytes = 0;
 
-	while (got < n && q->next != q->fill) {
-		const uint32_t slot = q->next & q->mask;
-		const union e1000e_rx_desc *desc = &q->ring[slot];
+	for (; got < n && next != fill; next++) {
+		const union e1000e_rx_desc *desc = &ring[next & mask];
 		const uint32_t status = le32toh(READ_STATUS(desc->wb.status));
-		struct udrv_net_buf *buf = q->bufs[slot];
+		struct udrv_net_buf *buf = slots[next & mask];
 		uint32_t len;
 
 		if (!(status & E1000E_RXD_DD))
 			break;
 		udrv_dma_consume();
-		__builtin_prefetch(q->bufs[(slot + PREFETCH_AHEAD) & q->mask], 1);
+		__builtin_prefetch(slots[(next + PREFETCH_AHEAD) & mask], 1);
 		len = le16toh(READ_ONCE(desc->wb.length));
-		q->next++;
-		if (unlikely(!(status & E1000E_RXD_EOP) || status & E1000E_RXD_BROKEN ||
-			     q->skipping || len < UDRV_ETH_HLEN || len > q->room)) {
+		if (unlikely((status & (E1000E_RXD_EOP | E1000E_RXD_BROKEN)) != E1000E_RXD_EOP ||
+			     len - UDRV_ETH_HLEN > most - UDRV_ETH_HLEN || q->skipping)) {
 			drop(q, buf, status, len);
 			continue;
 		}
@@ -155,6 +157,7 @@ static unsigned int receive(struct e1000e_rxq *q, struct udrv_net_buf **bufs, un
 		bytes += buf->len;
 		bufs[got++] = buf;
 	}
+	q->next = next;
 	UDRV__COUNT(q->q.packets, got);
 	UDRV__COUNT(q->q.bytes, bytes);
 	return got;

@@ -331,23 +331,62 @@ static __attribute__((noinline)) bool send_special(struct e1000e_txq *q, struct 
 	return true;
 }
 
-/* One part in one page, nothing special, and reachable. */
-static bool send_plain(struct e1000e_txq *q, struct udrv_net_buf *buf)
+/* One part in one page, and nothing special. */
+static bool is_plain(const struct udrv_net_buf *buf, uint32_t frame_max)
 {
 	const uint32_t special =
 		UDRV_NET_VLAN | UDRV_NET_TX_CSUM | UDRV_NET_TX_TSO4 | UDRV_NET_TX_TSO6;
-	udrv_iova_t iova;
 
-	if (unlikely(buf->next || buf->flags & special || buf->len < UDRV_ETH_HLEN ||
-		     buf->len > q->frame_max ||
-		     piece_of((uintptr_t)buf->data, buf->len) < buf->len))
-		return false;
-	iova = udrv_dma_look_up(q->nic->dev, buf->data, buf->len, &q->window);
-	if (unlikely(iova == UDRV_DMA_MAPPING_ERROR))
-		return false;
-	put(q, iova, E1000E_TXD_EOP | buf->len, 0);
-	q->frames[q->frame_tail++ & q->mask] = buf;
-	return true;
+	return !buf->next && !(buf->flags & special) && buf->len >= UDRV_ETH_HLEN &&
+	       buf->len <= frame_max &&
+	       ((uintptr_t)buf->data & (PIECE_PAGE - 1)) + buf->len <= PIECE_PAGE;
+}
+
+/*
+ * Frames up to the first that is not plain, or not reachable where it says: how many. The buffers
+ * of a pool are reachable together, so one of them is looked up for all.
+ */
+static unsigned int send_plain(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n,
+			       uint64_t *bytes)
+{
+	const uint32_t cmd = E1000E_TXD_DATA | E1000E_TXD_DEXT | E1000E_TXD_IFCS | E1000E_TXD_EOP;
+	const uint32_t mask = q->mask, frame_max = q->frame_max;
+	union e1000e_tx_desc *const ring = q->ring;
+	struct udrv_net_buf **const frames = q->frames;
+	const struct udrv_net_pool *pool = NULL;
+	const uint32_t tail = q->tail, frame = q->frame_tail;
+	uint64_t sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		struct udrv_net_buf *buf = bufs[i];
+		const udrv_iova_t iova = udrv_net_buf_iova(buf);
+		const uint32_t len = buf->len;
+		uint64_t *desc = (uint64_t *)&ring[(tail + i) & mask];
+
+		if (i + PREFETCH_AHEAD < n)
+			__builtin_prefetch(bufs[i + PREFETCH_AHEAD]);
+		if (unlikely(!is_plain(buf, frame_max)))
+			break;
+		if (unlikely(buf->pool != pool)) {
+			if (udrv_dma_look_up(q->nic->dev, buf->data, len, &q->window) != iova)
+				break;
+			pool = buf->pool;
+		}
+		__atomic_store_n(&desc[0], htole64(iova), __ATOMIC_RELAXED);
+		__atomic_store_n(&desc[1], htole64(cmd | len), __ATOMIC_RELAXED);
+		frames[(frame + i) & mask] = buf;
+		sum += len;
+	}
+	q->tail = tail + i;
+	q->frame_tail = frame + i;
+	*bytes += sum;
+	return i;
+}
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
 }
 
 static unsigned int transmit(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n)
@@ -356,15 +395,15 @@ static unsigned int transmit(struct e1000e_txq *q, struct udrv_net_buf **bufs, u
 	unsigned int taken = 0, sent = 0;
 	uint64_t bytes = 0;
 
-	for (; taken < n && likely(room(q)); taken++) {
-		struct udrv_net_buf *buf = bufs[taken];
+	while (taken < n && likely(room(q))) {
+		const uint32_t to_mark = REPORT_EVERY - (q->tail - q->marked);
+		const uint32_t most = least(least(n - taken, room(q)), to_mark);
+		const unsigned int plain = send_plain(q, bufs + taken, most, &bytes);
 
-		if (taken + PREFETCH_AHEAD < n)
-			__builtin_prefetch(bufs[taken + PREFETCH_AHEAD]);
-		if (likely(send_plain(q, buf))) {
-			bytes += buf->len;
-			sent++;
-		} else if (!send_special(q, buf, &bytes, &sent)) {
+		taken += plain;
+		sent += plain;
+		if (!plain && !send_special(q, bufs[taken++], &bytes, &sent)) {
+			taken--;
 			break;
 		}
 		if (q->tail - q->marked >= REPORT_EVERY)
