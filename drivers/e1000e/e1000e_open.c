@@ -320,6 +320,6 @@ void e1000e_tick(struct udrv_work_struct *work)
 		restart(nic);
 	/* An interrupt may have been lost. */
 	wake_all(nic);
-	pthread_mutex_unlock(&nic->lock);
 	next_tick(nic);
+	pthread_mutex_unlock(&nic->lock);
 }
