@@ -126,11 +126,8 @@ static void undo_register(void *ctx)
 
 START_TEST(registration)
 {
-	fault_check(&(struct fault_case){.step = step_register,
-					 .undo = undo_register,
-					 .ctx = &nic.ndev,
-					 .fewest = 1,
-					 .silent = true});
+	fault_check(&(struct fault_case){
+		.step = step_register, .undo = undo_register, .ctx = &nic.ndev, .fewest = 1});
 }
 END_TEST
 
@@ -140,7 +137,7 @@ int main(void)
 	TCase *tc = tcase_create("net");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 200);
 	tcase_add_loop_test(tc, pool, 0, 3);
 	tcase_add_test(tc, pool_of_a_device);
 	tcase_add_test(tc, buffers);

@@ -41,9 +41,16 @@ connect()
 	$ip addr replace 10.0.0.1/24 dev lan0 && $ip link set lan0 up && answers 10.0.0.2
 }
 
+# One ends a moment after its client.
+no_server()
+{
+	! $ip netns exec far grep -q ':1451 .* 0A ' /proc/net/tcp /proc/net/tcp6
+}
+
 # A server for one client, there; its port is open when this returns.
 serve()
 {
+	wait_for 100 no_server || return 1
 	$ip netns exec far /usr/bin/iperf3 -s -1 -D && wait_for 100 $ip netns exec far \
 		grep -q ':1451 .* 0A ' /proc/net/tcp /proc/net/tcp6
 }
@@ -71,7 +78,7 @@ check "all sizes" -m ' 0% packet loss' sh -c "
 for way in "" -R "-u -b 5M" "-u -b 5M -R"; do
 	check "iperf3 serves" serve
 	# shellcheck disable=SC2086 # a list of words
-	check "iperf3 $way" -m 'receiver' timeout 60 /usr/bin/iperf3 -c 10.0.0.2 -t 2 $way
+	check "iperf3 $way" -m '[1-9][0-9.]* [KMG]Bytes .*receiver' timeout 60 /usr/bin/iperf3 -c 10.0.0.2 -t 2 $way
 done
 $ping -q -i 0.05 -w 600 10.0.0.2 >/dev/null 2>&1 &
 pinger=$!
@@ -92,10 +99,10 @@ check "MTU 9000 there" $ip -n far link set "$far" mtu 9000
 check "MTU 9000" $ip link set lan0 mtu 9000
 check "the link comes back" link_is lan0 'mtu 9000 .*LOWER_UP|LOWER_UP.* mtu 9000'
 check "connected by that" answers 10.0.0.2
-check "in one piece" -m ' 0% packet loss' $ping -q -M do -s 8972 -i 0.05 -c 20 10.0.0.2
-check "not more" -s 1 -m "message too long" $ping -M do -s 8973 -c 1 10.0.0.2
+check "in one piece" -m ' 0% packet loss' $ping -q -M 'do' -s 8972 -i 0.05 -c 20 10.0.0.2
+check "not more" -s 1 -m "message too long" $ping -M 'do' -s 8973 -c 1 10.0.0.2
 check "iperf3 serves that" serve
-check "iperf3 by that" -m 'receiver' timeout 60 /usr/bin/iperf3 -c 10.0.0.2 -t 2
+check "iperf3 by that" -m '[1-9][0-9.]* [KMG]Bytes .*receiver' timeout 60 /usr/bin/iperf3 -c 10.0.0.2 -t 2
 check "MTU 1500" sh -c "$ip link set lan0 mtu 1500; $ip -n far link set $far mtu 1500"
 check "connected again" answers 10.0.0.2
 

@@ -162,6 +162,13 @@ far()
 	udrv run echonic "$other" --tap far0 --detach from=/tmp/far to=/tmp/near unit=2 "$@"
 }
 
+# The device goes, and the daemon with it.
+end_far()
+{
+	pid=$(cut -d' ' -f1 "/run/udrv/$other.lock")
+	udrv-echonic --device "$other" pull && wait_for 100 ended "$pid"
+}
+
 # A carrier at both ends, addresses, and an answer to the first question.
 connect()
 {
@@ -189,8 +196,8 @@ for options in "" "event=off csum=off tso=off rx_csum=off dma=off queues=1"; do
 	wait $nc_pid
 	check "arrives as it was: $options" cmp /tmp/sent /tmp/got
 	check "stop near: $options" stop_daemon
-	check "stop far: $options" udrv-echonic --device "$other" pull
-	check "far is gone: $options" wait_for 100 sh -c "! $ip -n far link show far0"
+	check "far goes: $options" end_far
+	check "all of it: $options" -s 1 $ip -n far link show far0
 done
 
 # --- Under traffic: another MTU, tcpdump, SIGKILL

@@ -579,7 +579,7 @@ int main(void)
 	TCase *tc = tcase_create("net");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 200);
 	tcase_add_test(tc, a_new_buffer_is_empty_behind_its_headroom);
 	tcase_add_test(tc, a_pool_of_nonsense_is_refused);
 	tcase_add_loop_test(tc, a_limited_pool_has_exactly_its_number, 0, 6);

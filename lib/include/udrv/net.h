@@ -338,7 +338,7 @@ struct udrv_net_options {
  * @priv: the driver's own
  * @rxq: set by ndo_open, for @options.rx_queues
  * @txq: likewise
- * @options: of who has opened it, with all numbers filled in but those of the rings
+ * @options: of who has opened it, with numbers of queues filled in
  * @features: those of @hw_features that were asked for
  * @mtu: bytes of payload; from 1500 on. Changed only while it is closed.
  * @dev_addr: the address in use

@@ -124,6 +124,8 @@ int udrv_register_netdev(struct udrv_net_device *ndev)
 	ret = append(ndev);
 	pthread_mutex_unlock(&rtnl);
 	udrv__net_changes_release();
+	if (ret)
+		udrv_pr_err("network card %s not registered: %s", ndev->name, strerror(-ret));
 	return ret;
 }
 

@@ -110,13 +110,14 @@ static void find_index(void *ctx, const struct udrv__tap_link *link)
 {
 	struct udrv__tap *t = ctx;
 
-	if (link && !link->deleted && !strcmp(link->name, t->name))
+	/* Not what was told of one of the same name before. */
+	if (link && link->answers == t->question && !strcmp(link->name, t->name))
 		t->index = link->index;
 }
 
 static int learn_index(struct udrv__tap *t)
 {
-	int ret = udrv__tap_link_ask(t->link_fd, 0, 0, t->name);
+	int ret = udrv__tap_link_ask(t->link_fd, t->question, 0, t->name);
 
 	while (!ret && !t->index)
 		ret = udrv__tap_link_read(t->link_fd, true, find_index, t);
@@ -238,6 +239,7 @@ static int make(struct udrv_net_device *ndev, const char *name, int ended_fd,
 	t->ndev = ndev;
 	(void)strncpy(t->asked, name, sizeof(t->asked) - 1);
 	t->ended_fd = ended_fd;
+	t->question = UDRV__TAP_FIRST_QUESTION;
 	t->queues = queue_count(ndev);
 	t->started_ns = udrv__now_ns();
 	pthread_mutex_init(&t->lock, NULL);

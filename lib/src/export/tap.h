@@ -15,6 +15,8 @@
 #define UDRV__TAP_BURST 64
 /* Descriptors that the card is asked for: its ring is to be full before the buffers are used up. */
 #define UDRV__TAP_TX_RING 256
+/* Numbers of questions: not those that others take, by the time. */
+#define UDRV__TAP_FIRST_QUESTION 0x80000000u
 
 /* tap_dev.c: the node and the interface. */
 

@@ -21,9 +21,6 @@
 #include "export/tap.h"
 #include "sched/thread.h"
 
-/* Not those that others number by the time. */
-#define FIRST_QUESTION 0x80000000u
-
 static struct udrv_net_options options(const struct udrv__tap *t)
 {
 	/* Tags stay in the frames, as the TAP has them. */
@@ -142,6 +139,8 @@ static bool follow_to_namespace(struct udrv__tap *t)
 		udrv_pr_warn("%s: is in another namespace, where it is not followed: what is "
 			     "done to it there does not reach the card",
 			     t->name);
+		/* Nor is another one of its name here. */
+		t->index = -1;
 		return true;
 	}
 	/* The same descriptor: the caller is waiting for it. */
@@ -210,6 +209,9 @@ static void read_links(struct udrv__tap *t)
 		ret = udrv__tap_link_read(t->link_fd, false, follow, t);
 		t->stale |= ret == -ENOBUFS;
 	} while (!ret || ret == -ENOBUFS);
+	if (ret != -EAGAIN && ret != -ENODEV)
+		udrv_pr_warn("%s: the kernel refuses what it was asked for: %s", t->name,
+			     strerror(-ret));
 	if (t->stale && !t->ended)
 		ask(t);
 }
@@ -231,7 +233,6 @@ static void *control_main(void *arg)
 	uint64_t count;
 
 	udrv__thread_begin("udrv-tap");
-	t->question = FIRST_QUESTION;
 	ask(t);
 	while (!t->stop) {
 		look(t);

@@ -154,10 +154,12 @@ static bool read_frame(struct udrv__tap_queue *q)
 		take(q, n);
 	if (n >= (ssize_t)HDR_LEN || (n < 0 && errno == EINTR))
 		return true;
-	if (n < 0 && errno != EAGAIN && !q->deaf) {
+	if (n < 0 && errno == EBADFD && !q->deaf) {
 		q->deaf = true;
 		udrv__tap_wake(q->tap);
 	}
+	/* One that could not be read is lost. */
+	q->counts.tx_lost += n >= 0 || (errno != EAGAIN && errno != EBADFD);
 	return false;
 }
 
