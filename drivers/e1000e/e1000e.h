@@ -80,7 +80,7 @@ struct e1000e_txq {
 	uint32_t mark_tail, mark_clean;
 	uint32_t frame_max;	      /* bytes */
 	bool tags;		      /* the card inserts them */
-	union e1000e_tx_desc context; /* the last one */
+	union e1000e_tx_desc context; /* its own last one */
 	struct udrv_dma_window window;
 	struct udrv_net_pool *copies; /* for what the card cannot reach */
 	struct e1000e_event event;
