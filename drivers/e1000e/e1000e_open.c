@@ -12,7 +12,8 @@
 
 #include "e1000e.h"
 
-#define STUCK_TICKS 2 /* so often the transmitter is seen at the same descriptor */
+#define STUCK_TICKS 2	       /* watchdog periods in which it has something and does not move */
+#define NOWHERE	    UINT32_MAX /* there was nothing to send */
 
 /* Nobody is in a ring when it returns. */
 static void shut(struct e1000e *nic, struct e1000e_door *door)
@@ -239,19 +240,25 @@ int e1000e_stop(struct udrv_net_device *ndev)
 	return 0;
 }
 
-/* 10.2.6: it has something, and its head has not moved for a while. */
+/* 10.2.6: it has had something all the time, and its head has not moved for whole periods. */
 static bool is_stuck(struct e1000e *nic, struct e1000e_txq *q, uint32_t head, uint32_t tail)
 {
 	const bool paused = e1000e_read(nic, E1000E_STATUS) & E1000E_STATUS_TXOFF;
 
 	q->stuck = head != tail && head == q->head_seen && !paused ? q->stuck + 1 : 0;
-	q->head_seen = head;
+	q->head_seen = head != tail ? head : NOWHERE;
 	if (q->stuck < STUCK_TICKS)
 		return false;
 	udrv_dev_err(nic->dev,
 		     "transmitter %u hangs at descriptor %u of up to %u: the card is reset",
 		     q->q.index, head, tail);
 	return true;
+}
+
+/* It has frames that were not freed. */
+static bool is_owed(const struct e1000e_txq *q, uint64_t done)
+{
+	return done != __atomic_load_n(&q->q.packets, __ATOMIC_RELAXED);
 }
 
 /*
@@ -261,10 +268,9 @@ static bool is_stuck(struct e1000e *nic, struct e1000e_txq *q, uint32_t head, ui
 static void collect(struct e1000e *nic, struct e1000e_txq *q)
 {
 	const uint64_t done = __atomic_load_n(&q->done, __ATOMIC_RELAXED);
-	const bool idle =
-		done == q->done_seen && done != __atomic_load_n(&q->q.packets, __ATOMIC_RELAXED);
+	const bool idle = done == q->done_seen && is_owed(q, done);
 
-	q->done_seen = done;
+	q->done_seen = is_owed(q, done) ? done : UINT64_MAX;
 	q->silent = idle ? q->silent + 1 : 0;
 	if (!idle)
 		return;

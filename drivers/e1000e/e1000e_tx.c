@@ -572,8 +572,8 @@ void e1000e_tx_start(struct e1000e_txq *q)
 
 	forget(q);
 	memset(q->ring, 0, q->ring_bytes);
-	q->head_seen = 0;
-	q->done_seen = 0;
+	q->head_seen = UINT32_MAX;
+	q->done_seen = UINT64_MAX;
 	q->stuck = 0;
 	q->silent = 0;
 	e1000e_write(nic, E1000E_TDBAL(n), (uint32_t)q->iova);
