@@ -148,6 +148,8 @@ static void halt(struct e1000e *nic)
 	nic->up = false;
 	shut_all(nic);
 	if (udrv_device_gone(nic->dev)) {
+		/* It may still be there, and at work: the kernel wants it back. */
+		(void)udrv_pci_clear_master(nic->dev);
 		udrv_netif_carrier_off(&nic->ndev);
 		return;
 	}

@@ -497,6 +497,25 @@ START_TEST(device_that_goes_takes_nothing_more)
 }
 END_TEST
 
+/* Gone for the driver, while the card is at work: it reaches no memory once that is freed. */
+START_TEST(device_that_goes_is_cut_off_before_its_memory_is_freed)
+{
+	uint64_t before;
+
+	start_card(NULL);
+	far_sends(60, 1);
+	gets(60, 1);
+	udrv_device_set_gone(dev);
+	close_card();
+	before = look().rx[0];
+	for (unsigned int i = 0; i < 10; i++)
+		far_sends(60, i);
+	udrv__model_e1000e_settle(dev);
+	ck_assert_uint_eq(look().rx[0], before);
+	remove_card();
+}
+END_TEST
+
 START_TEST(card_counts_and_errors_are_shown)
 {
 	static uint8_t frame[100];
@@ -627,6 +646,7 @@ int main(void)
 	tcase_add_loop_test(probe, full_transmit_ring_takes_no_more_until_there_is_room, 0, 3);
 	tcase_add_test(probe, removal_closes_what_is_open);
 	tcase_add_test(probe, device_that_goes_takes_nothing_more);
+	tcase_add_test(probe, device_that_goes_is_cut_off_before_its_memory_is_freed);
 	tcase_add_loop_test(probe, moderation_follows_the_load, 0, 3);
 	tcase_add_loop_test(probe, no_wake_up_is_lost, 0, 3);
 	suite_add_tcase(s, probe);
