@@ -115,6 +115,7 @@ struct e1000e {
 	unsigned int irqs_per_second; /* E1000E_FIXED */
 	bool throttled;		      /* an interval was ever set */
 	bool up;		      /* open, and not being reset */
+	bool failed;		      /* open, and could not be reset: it is not used */
 	bool membarrier;
 	uint32_t vfta[E1000E_VFTA_WORDS];
 	struct e1000e_rxq *rxq[E1000E_QUEUES];

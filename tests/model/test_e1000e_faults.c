@@ -436,6 +436,26 @@ START_TEST(closing_a_card_that_is_stuck_ends)
 }
 END_TEST
 
+/* It says so by its link, and is reset again until that succeeds. */
+START_TEST(reset_that_fails_is_tried_again)
+{
+	fault(UDRV__E1000E_TX_STUCK, 1);
+	send_frame(60, 1);
+	udrv__model_e1000e_set_chip(dev, UDRV__E1000E_STUCK);
+	for (unsigned int looks = 0; looks < 3; looks++)
+		tick();
+	ck_assert_uint_eq(card_of(ndev)->resets, 1);
+	ck_assert(!udrv_netif_carrier_ok(ndev));
+	tick();
+	ck_assert(!udrv_netif_carrier_ok(ndev));
+	udrv__model_e1000e_set_chip(dev, UDRV__E1000E_82574);
+	tick();
+	WAIT_FOR(udrv_netif_carrier_ok(ndev));
+	ck_assert_uint_eq(txq()->lost, 1);
+	both_ways();
+}
+END_TEST
+
 START_TEST(link_without_a_phy_that_answers_is_a_link)
 {
 	fault(UDRV__E1000E_NO_PHY, 2);
@@ -472,6 +492,7 @@ int main(void)
 	tcase_add_test(open, registers_of_ones_are_no_answer);
 	tcase_add_test(open, opening_a_card_that_is_stuck_fails);
 	tcase_add_test(open, closing_a_card_that_is_stuck_ends);
+	tcase_add_test(open, reset_that_fails_is_tried_again);
 	tcase_add_test(open, link_without_a_phy_that_answers_is_a_link);
 	suite_add_tcase(s, open);
 
