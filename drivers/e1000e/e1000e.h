@@ -78,6 +78,7 @@ struct e1000e_txq {
 	uint32_t tail, clean, marked; /* descriptors, counted without end */
 	uint32_t frame_tail, frame_clean;
 	uint32_t mark_tail, mark_clean;
+	uint32_t wanted;	      /* descriptors, by the frame that was refused last */
 	uint32_t frame_max;	      /* bytes */
 	bool tags;		      /* the card inserts them */
 	union e1000e_tx_desc context; /* its own last one */

@@ -17,6 +17,7 @@
  * loses a frame when the pages behind an IOMMU are not neighbours.
  */
 #define PIECE_PAGE     4096
+#define COPY_ROOM      (PIECE_PAGE - UDRV_NET_HEADROOM) /* bytes: two pages at most */
 #define OFFSET_MAX     255 /* 7.2.10: the context has 8 bits for where a header begins */
 #define PREFETCH_AHEAD 4
 
@@ -32,6 +33,11 @@ static struct e1000e_txq *txq_of(struct udrv_net_txq *q)
 static uint32_t room(const struct e1000e_txq *q)
 {
 	return q->mask - (q->tail - q->clean);
+}
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
 }
 
 static void put(struct e1000e_txq *q, udrv_iova_t iova, uint32_t cmd, uint32_t status)
@@ -92,45 +98,55 @@ static void reap(struct e1000e_txq *q)
 	free_frames(q, end);
 }
 
-/* A copy where the card reaches it, or NULL. */
-static struct udrv_net_buf *copy_of(struct e1000e_txq *q, const struct udrv_net_buf *buf)
+static bool is_reachable(struct e1000e_txq *q, const struct udrv_net_buf *buf)
 {
-	struct udrv_net_buf *copy = udrv_net_buf_alloc(q->copies, UDRV_GFP_ATOMIC);
-	unsigned char *to = copy ? udrv_net_buf_put(copy, buf->len) : NULL;
-
-	if (to) {
-		memcpy(to, buf->data, buf->len);
-		return copy;
-	}
-	udrv_net_buf_free(copy);
-	return NULL;
+	for (; buf; buf = buf->next)
+		if (buf->len && udrv_dma_look_up(q->nic->dev, buf->data, buf->len, &q->window) ==
+					UDRV_DMA_MAPPING_ERROR)
+			return false;
+	return true;
 }
 
-/* Each part of the frame at @link is reachable afterwards, or false. */
-static bool make_reachable(struct e1000e_txq *q, struct udrv_net_buf **link)
+/* As much of what is left, from byte @at of @from on, as there is room for. */
+static void fill(struct udrv_net_buf *to, const struct udrv_net_buf **from, uint32_t *at)
 {
-	for (; *link; link = &(*link)->next) {
-		struct udrv_net_buf *buf = *link;
-		struct udrv_net_buf *copy;
+	while (*from) {
+		const uint32_t left = (*from)->len - *at;
+		const uint32_t space = udrv_net_buf_tailroom(to);
+		const uint32_t len = left < space ? left : space;
 
-		if (!buf->len || udrv_dma_look_up(q->nic->dev, buf->data, buf->len, &q->window) !=
-					 UDRV_DMA_MAPPING_ERROR)
-			continue;
-		copy = copy_of(q, buf);
-		if (!copy)
-			return false;
-		copy->flags = buf->flags;
-		copy->vlan_tci = buf->vlan_tci;
-		copy->csum_start = buf->csum_start;
-		copy->csum_offset = buf->csum_offset;
-		copy->gso_size = buf->gso_size;
-		copy->hdr_len = buf->hdr_len;
-		copy->next = buf->next;
-		buf->next = NULL;
-		udrv_net_buf_free(buf);
-		*link = copy;
+		memcpy(udrv_net_buf_put(to, len), (*from)->data + *at, len);
+		*at += len;
+		if (len < left)
+			return;
+		*from = (*from)->next;
+		*at = 0;
 	}
-	return true;
+}
+
+/* The whole frame where the card reaches it; NULL: its buffers are under way. */
+static struct udrv_net_buf *copy_of(struct e1000e_txq *q, const struct udrv_net_buf *buf)
+{
+	struct udrv_net_buf *copy = NULL, **link = &copy;
+	const struct udrv_net_buf *from = buf;
+	uint32_t at = 0;
+
+	while (from) {
+		*link = udrv_net_buf_alloc(q->copies, UDRV_GFP_ATOMIC);
+		if (!*link) {
+			udrv_net_buf_free(copy);
+			return NULL;
+		}
+		fill(*link, &from, &at);
+		link = &(*link)->next;
+	}
+	copy->flags = buf->flags;
+	copy->vlan_tci = buf->vlan_tci;
+	copy->csum_start = buf->csum_start;
+	copy->csum_offset = buf->csum_offset;
+	copy->gso_size = buf->gso_size;
+	copy->hdr_len = buf->hdr_len;
+	return copy;
 }
 
 /* Up to the end of its page, or of @len. */
@@ -296,8 +312,10 @@ static __attribute__((noinline)) bool send_special(struct e1000e_txq *q, struct 
 {
 	const uint32_t offloads = UDRV_NET_TX_CSUM | UDRV_NET_TX_TSO4 | UDRV_NET_TX_TSO6;
 	union e1000e_tx_desc context;
+	struct udrv_net_buf *copy;
 	uint32_t cmd = 0, status = 0;
 	uint32_t most;
+	bool reachable;
 	const uint32_t len = measure(buf, &most);
 
 	if (!len || !is_fit(q, buf, len) ||
@@ -305,11 +323,25 @@ static __attribute__((noinline)) bool send_special(struct e1000e_txq *q, struct 
 		drop(q, buf, &q->unfit);
 		return true;
 	}
-	if (room(q) < most && room(q) < q->mask)
+	reachable = is_reachable(q, buf);
+	if (!reachable)
+		most = 1 + 2 * (len / COPY_ROOM + 1);
+	if (room(q) < most && room(q) < q->mask) {
+		q->wanted = least(most, q->mask);
 		return false;
-	if (!make_reachable(q, &buf)) {
-		drop(q, buf, &q->unreachable);
-		return true;
+	}
+	if (!reachable) {
+		copy = copy_of(q, buf);
+		if (!copy && room(q) == q->mask) {
+			drop(q, buf, &q->unreachable);
+			return true;
+		}
+		if (!copy) {
+			q->wanted = q->mask;
+			return false;
+		}
+		udrv_net_buf_free(buf);
+		buf = copy;
 	}
 	if (pieces_of(buf) > PIECES_MAX) {
 		drop(q, buf, &q->unfit);
@@ -390,17 +422,13 @@ static unsigned int send_plain(struct e1000e_txq *q, struct udrv_net_buf **bufs,
 	return i;
 }
 
-static uint32_t least(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
-
 static unsigned int transmit(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n)
 {
 	const uint32_t before = q->tail;
 	unsigned int taken = 0, sent = 0;
 	uint64_t bytes = 0;
 
+	q->wanted = 0;
 	while (taken < n && likely(room(q))) {
 		const uint32_t to_mark = REPORT_EVERY - (q->tail - q->marked);
 		const uint32_t most = least(least(n - taken, room(q)), to_mark);
@@ -451,10 +479,13 @@ static unsigned int burst(struct udrv_net_txq *txq, struct udrv_net_buf **bufs, 
 	return taken;
 }
 
-/* A quarter, so that who waits does not wake up for each frame. */
+/*
+ * A quarter, so that who waits does not wake up for each frame, and what the frame needs that was
+ * refused last.
+ */
 static bool has_room(const struct e1000e_txq *q)
 {
-	return room(q) > q->mask / 4;
+	return room(q) > q->mask / 4 && room(q) >= q->wanted;
 }
 
 bool e1000e_tx_arm(struct udrv_net_txq *txq)
@@ -462,7 +493,7 @@ bool e1000e_tx_arm(struct udrv_net_txq *txq)
 	struct e1000e_txq *q = txq_of(txq);
 	bool has;
 
-	if (!e1000e_enter(&q->door))
+	if (udrv_device_gone(q->nic->dev) || !e1000e_enter(&q->door))
 		return false;
 	reap(q);
 	has = has_room(q);
@@ -470,6 +501,9 @@ bool e1000e_tx_arm(struct udrv_net_txq *txq)
 		e1000e_event_arm(q->nic, &q->event);
 		reap(q);
 		has = has_room(q);
+		/* Whoever tells of it may have done so before. */
+		if (udrv_device_gone(q->nic->dev))
+			e1000e_event_wake(&q->event);
 	}
 	e1000e_leave(&q->door);
 	return has;
@@ -514,8 +548,7 @@ int e1000e_tx_make(struct e1000e *nic, unsigned int n)
 	q->ring = udrv_dma_alloc_coherent(nic->dev, q->ring_bytes, &q->iova, UDRV_GFP_KERNEL);
 	q->frames = calloc(size, sizeof(struct udrv_net_buf *));
 	q->marks = calloc(size, sizeof(struct e1000e_mark));
-	q->copies = udrv_net_pool_create(nic->dev, "e1000e-tx", e1000e_rx_room(nic->ndev.mtu),
-					 2 * size);
+	q->copies = udrv_net_pool_create(nic->dev, "e1000e-tx", COPY_ROOM, size);
 	ret = q->ring && q->frames && q->marks && q->copies ? 0 : -ENOMEM;
 	return ret ? ret : e1000e_event_init(nic, &q->event, true, n);
 }

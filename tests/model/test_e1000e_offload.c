@@ -485,6 +485,65 @@ START_TEST(memory_of_others_is_copied)
 }
 END_TEST
 
+/* However long, in one part or more than there are copies of at a time. */
+START_TEST(long_frames_in_memory_of_others_are_copied)
+{
+	const struct udrv_net_options options = {.tx_ring = 64, .features = UINT32_MAX};
+	struct udrv_net_pool *plain = udrv_net_pool_create(NULL, "plain", 66000, 0);
+	const uint32_t payload = 60000;
+
+	start_card(&options);
+	ck_assert_ptr_nonnull(plain);
+	for (unsigned int i = 0; i < 20; i++) {
+		struct udrv_net_buf *bufs[4];
+		unsigned int taken = 0;
+
+		for (unsigned int k = 0; k < 4; k++) {
+			bufs[k] = udrv_net_buf_alloc(plain, UDRV_GFP_KERNEL);
+			ck_assert_ptr_nonnull(bufs[k]);
+			bufs[k]->len = fill_ip(bufs[k]->data, far_mac, i & 1, INET_TCP, payload);
+			ask_for_segments(bufs[k], i & 1, 1400);
+		}
+		WAIT_FOR((taken += udrv_net_tx_burst(ndev->txq[0], bufs + taken, 4 - taken)) == 4);
+		for (unsigned int k = 0; k < 4; k++)
+			check_segments(payload, 1400, i & 1);
+	}
+	ck_assert_uint_eq(ndev->txq[0]->dropped, 0);
+	ck_assert_int_eq(udrv_net_pool_destroy(plain), 0);
+	stop_card();
+}
+END_TEST
+
+/* There is some room, but not for the frame that waits: who asks sleeps. */
+START_TEST(frame_of_many_parts_is_waited_for)
+{
+	const struct udrv_net_options options = {.tx_ring = 64, .features = UINT32_MAX};
+	const struct udrv_net_device_ops *ops;
+	struct udrv_net_buf *first = NULL, **link = &first;
+
+	start_card(&options);
+	ops = ndev->netdev_ops;
+	for (unsigned int i = 0; i < 20; i++) {
+		*link = udrv_net_buf_alloc(pool, UDRV_GFP_KERNEL);
+		ck_assert_ptr_nonnull(*link);
+		ck_assert_ptr_nonnull(udrv_net_buf_put(*link, 20));
+		link = &(*link)->next;
+	}
+	udrv__model_e1000e_fault(dev, UDRV__E1000E_TX_STUCK, 1);
+	for (unsigned int i = 0; i < 30; i++)
+		send_frame(60, i);
+	ck_assert_uint_eq(udrv_net_tx_burst(ndev->txq[0], &first, 1), 0);
+	ck_assert(!ops->tx_arm(ndev->txq[0]));
+	/* The watchdog resets it. */
+	for (unsigned int looks = 0; looks < 3; looks++)
+		e1000e_tick(&card_of(ndev)->tick.work);
+	WAIT_FOR(ops->tx_arm(ndev->txq[0]));
+	send_on(0, first);
+	ck_assert_uint_eq(far_receives(got, sizeof(got)), 400);
+	stop_card();
+}
+END_TEST
+
 static void ask_for_too_much(struct udrv_net_buf *buf, int how)
 {
 	struct inet_frame f;
@@ -572,6 +631,8 @@ int main(void)
 	TCase *open = tcase_create("open");
 	TCase *options = tcase_create("options");
 
+	/* A slow machine is no card that hangs. */
+	set_param("watchdog_ms", "60000");
 	tcase_set_timeout(open, 120);
 	tcase_add_checked_fixture(open, setup, teardown);
 	tcase_add_loop_test(open, checksums_are_inserted, 0, 4);
@@ -591,6 +652,8 @@ int main(void)
 	tcase_set_timeout(options, 120);
 	tcase_add_test(options, queues_do_not_take_each_others_contexts);
 	tcase_add_test(options, queues_take_turns_by_frames);
+	tcase_add_test(options, long_frames_in_memory_of_others_are_copied);
+	tcase_add_test(options, frame_of_many_parts_is_waited_for);
 	tcase_add_test(options, nothing_is_said_of_checksums_nobody_asked_for);
 	tcase_add_test(options, tags_are_put_back_for_who_has_not_asked);
 	tcase_add_test(options, tags_stay_in_the_frames_of_who_asks_for_nothing);
