@@ -217,12 +217,14 @@ void e1000e_irq_start(struct e1000e *nic)
 	e1000e_write(nic, E1000E_IMS, E1000E_ICR_LSC | (is_msix(nic) ? E1000E_ICR_OTHER : 0));
 }
 
-/* A vector's descriptor is a blocking one for who has it next. Cannot fail: it is open. */
-static void set_blocking(int fd, bool on)
+/* A vector's descriptor is a blocking one for who has it next. 0 or negative errno. */
+static int set_blocking(int fd, bool on)
 {
 	const int flags = fcntl(fd, F_GETFL);
 
-	(void)fcntl(fd, F_SETFL, on ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
+	if (flags < 0 || fcntl(fd, F_SETFL, on ? flags & ~O_NONBLOCK : flags | O_NONBLOCK))
+		return -errno;
+	return 0;
 }
 
 int e1000e_event_init(struct e1000e *nic, struct e1000e_event *event, bool tx, unsigned int n)
@@ -239,8 +241,7 @@ int e1000e_event_init(struct e1000e *nic, struct e1000e_event *event, bool tx, u
 		udrv_request_irq_fd(nic->dev, event->irq, tx ? "e1000e-tx" : "e1000e-rx", event);
 	if (event->fd < 0)
 		return event->fd;
-	set_blocking(event->fd, false);
-	return 0;
+	return set_blocking(event->fd, false);
 }
 
 void e1000e_event_exit(struct e1000e *nic, struct e1000e_event *event)
@@ -248,7 +249,7 @@ void e1000e_event_exit(struct e1000e *nic, struct e1000e_event *event)
 	if (event->fd < 0)
 		return;
 	if (event->irq >= 0) {
-		set_blocking(event->fd, true);
+		(void)set_blocking(event->fd, true);
 		(void)udrv_free_irq(nic->dev, event->irq, event);
 	} else {
 		close(event->fd);
