@@ -66,6 +66,8 @@ static int set_mac_address(struct udrv_net_device *ndev, const uint8_t *addr)
 	struct e1000e *nic = ndev->priv;
 
 	pthread_mutex_lock(&nic->lock);
+	/* A reset by the watchdog sets what is there. */
+	memcpy(ndev->dev_addr, addr, sizeof(ndev->dev_addr));
 	e1000e_filter_mac(nic, addr);
 	pthread_mutex_unlock(&nic->lock);
 	return 0;

@@ -80,7 +80,7 @@ struct e1000e_txq {
 	uint32_t mark_tail, mark_clean;
 	uint32_t frame_max;	      /* bytes */
 	bool tags;		      /* the card inserts them */
-	union e1000e_tx_desc context; /* the last one */
+	union e1000e_tx_desc context; /* its own last one */
 	struct udrv_dma_window window;
 	struct udrv_net_pool *copies; /* for what the card cannot reach */
 	struct e1000e_event event;
@@ -115,6 +115,7 @@ struct e1000e {
 	unsigned int irqs_per_second; /* E1000E_FIXED */
 	bool throttled;		      /* an interval was ever set */
 	bool up;		      /* open, and not being reset */
+	bool failed;		      /* open, and could not be reset: it is not used */
 	bool membarrier;
 	uint32_t vfta[E1000E_VFTA_WORDS];
 	struct e1000e_rxq *rxq[E1000E_QUEUES];

@@ -26,7 +26,9 @@ static int take_phy(struct e1000e *nic)
 			return 0;
 		udrv_usleep_range(1000, 2000);
 	}
-	udrv_dev_err(nic->dev, "PHY and NVM are in use by the card's firmware all the time");
+	if (!nic->failed)
+		udrv_dev_err(nic->dev,
+			     "PHY and NVM are in use by the card's firmware all the time");
 	return -ETIMEDOUT;
 }
 
@@ -172,7 +174,9 @@ int e1000e_hw_reset(struct e1000e *nic)
 		ret = await(nic, E1000E_EEC, E1000E_EEC_AUTO_RD, E1000E_EEC_AUTO_RD);
 	give_phy(nic);
 	if (ret) {
-		udrv_dev_err(nic->dev, "the card does not come back from a reset");
+		/* Once is enough for who tries again and again. */
+		if (!nic->failed)
+			udrv_dev_err(nic->dev, "the card does not come back from a reset");
 		return udrv_device_gone(nic->dev) ? -ENODEV : ret;
 	}
 	udrv_msleep(PHY_READY_MS);
@@ -288,7 +292,7 @@ void e1000e_hw_link(struct e1000e *nic)
 	static const unsigned int speeds[] = {10, 100, 1000, 1000};
 	const uint32_t status = e1000e_read(nic, E1000E_STATUS);
 	struct udrv_net_device *ndev = &nic->ndev;
-	const bool up = status & E1000E_STATUS_LU;
+	const bool up = status & E1000E_STATUS_LU && !nic->failed;
 
 	/* All ones are no answer. */
 	if (status == UINT32_MAX || up == udrv_netif_carrier_ok(ndev))

@@ -4,7 +4,7 @@
  * one handler reads the causes and wakes the threads. Sections are the datasheet's.
  */
 #include <errno.h>
-#include <poll.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -40,12 +40,9 @@ void e1000e_event_wake(const struct e1000e_event *event)
 
 static void drain(const struct e1000e_event *event)
 {
-	struct pollfd p = {.fd = event->fd, .events = POLLIN};
 	uint64_t count;
 
-	/* A vector's descriptor may be a blocking one. */
-	if (poll(&p, 1, 0) > 0)
-		(void)!read(event->fd, &count, sizeof(count));
+	(void)!read(event->fd, &count, sizeof(count));
 }
 
 /* The handler: whoever waits for @cause. */
@@ -220,6 +217,14 @@ void e1000e_irq_start(struct e1000e *nic)
 	e1000e_write(nic, E1000E_IMS, E1000E_ICR_LSC | (is_msix(nic) ? E1000E_ICR_OTHER : 0));
 }
 
+/* A vector's descriptor is a blocking one for who has it next. Cannot fail: it is open. */
+static void set_blocking(int fd, bool on)
+{
+	const int flags = fcntl(fd, F_GETFL);
+
+	(void)fcntl(fd, F_SETFL, on ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
+}
+
 int e1000e_event_init(struct e1000e *nic, struct e1000e_event *event, bool tx, unsigned int n)
 {
 	event->irq = -1;
@@ -232,17 +237,22 @@ int e1000e_event_init(struct e1000e *nic, struct e1000e_event *event, bool tx, u
 	event->irq = udrv_pci_irq_vector(nic->dev, n + (tx ? E1000E_QUEUES : 0));
 	event->fd =
 		udrv_request_irq_fd(nic->dev, event->irq, tx ? "e1000e-tx" : "e1000e-rx", event);
-	return event->fd < 0 ? event->fd : 0;
+	if (event->fd < 0)
+		return event->fd;
+	set_blocking(event->fd, false);
+	return 0;
 }
 
 void e1000e_event_exit(struct e1000e *nic, struct e1000e_event *event)
 {
 	if (event->fd < 0)
 		return;
-	if (event->irq >= 0)
+	if (event->irq >= 0) {
+		set_blocking(event->fd, true);
 		(void)udrv_free_irq(nic->dev, event->irq, event);
-	else
+	} else {
 		close(event->fd);
+	}
 	event->fd = -1;
 }
 

@@ -12,7 +12,8 @@
 
 #include "e1000e.h"
 
-#define STUCK_TICKS 2 /* so often the transmitter is seen at the same descriptor */
+#define STUCK_TICKS 2	       /* watchdog periods in which it has something and does not move */
+#define NOWHERE	    UINT32_MAX /* there was nothing to send */
 
 /* Nobody is in a ring when it returns. */
 static void shut(struct e1000e *nic, struct e1000e_door *door)
@@ -127,10 +128,14 @@ static int start(struct e1000e *nic)
 {
 	int ret = e1000e_hw_reset(nic);
 
+	/* What could not be stopped was cut off. */
+	if (!ret)
+		ret = udrv_pci_set_master(nic->dev);
 	if (!ret)
 		ret = e1000e_hw_init(nic);
 	if (ret)
 		return ret;
+	nic->failed = false;
 	if (nic->ndev.features & (UDRV_NET_F_VLAN_RX | UDRV_NET_F_VLAN_TX))
 		e1000e_write(nic, E1000E_CTRL, e1000e_read(nic, E1000E_CTRL) | E1000E_CTRL_VME);
 	start_receiver(nic);
@@ -147,6 +152,8 @@ static void halt(struct e1000e *nic)
 	nic->up = false;
 	shut_all(nic);
 	if (udrv_device_gone(nic->dev)) {
+		/* It may still be there, and at work: the kernel wants it back. */
+		(void)udrv_pci_clear_master(nic->dev);
 		udrv_netif_carrier_off(&nic->ndev);
 		return;
 	}
@@ -207,8 +214,6 @@ int e1000e_open(struct udrv_net_device *ndev)
 		nic->vfta[0] = 1; /* VLAN 0 is a priority only */
 	ret = make_queues(nic);
 	if (!ret)
-		ret = udrv_pci_set_master(nic->dev);
-	if (!ret)
 		ret = start(nic);
 	if (ret) {
 		halt(nic);
@@ -233,25 +238,32 @@ int e1000e_stop(struct udrv_net_device *ndev)
 	(void)udrv_cancel_delayed_work_sync(&nic->tick);
 	pthread_mutex_lock(&nic->lock);
 	halt(nic);
+	nic->failed = false;
 	free_queues(nic);
 	idle(nic);
 	pthread_mutex_unlock(&nic->lock);
 	return 0;
 }
 
-/* 10.2.6: it has something, and its head has not moved for a while. */
+/* 10.2.6: it has had something all the time, and its head has not moved for whole periods. */
 static bool is_stuck(struct e1000e *nic, struct e1000e_txq *q, uint32_t head, uint32_t tail)
 {
 	const bool paused = e1000e_read(nic, E1000E_STATUS) & E1000E_STATUS_TXOFF;
 
 	q->stuck = head != tail && head == q->head_seen && !paused ? q->stuck + 1 : 0;
-	q->head_seen = head;
+	q->head_seen = head != tail ? head : NOWHERE;
 	if (q->stuck < STUCK_TICKS)
 		return false;
 	udrv_dev_err(nic->dev,
 		     "transmitter %u hangs at descriptor %u of up to %u: the card is reset",
 		     q->q.index, head, tail);
 	return true;
+}
+
+/* It has frames that were not freed. */
+static bool is_owed(const struct e1000e_txq *q, uint64_t done)
+{
+	return done != __atomic_load_n(&q->q.packets, __ATOMIC_RELAXED);
 }
 
 /*
@@ -261,10 +273,9 @@ static bool is_stuck(struct e1000e *nic, struct e1000e_txq *q, uint32_t head, ui
 static void collect(struct e1000e *nic, struct e1000e_txq *q)
 {
 	const uint64_t done = __atomic_load_n(&q->done, __ATOMIC_RELAXED);
-	const bool idle =
-		done == q->done_seen && done != __atomic_load_n(&q->q.packets, __ATOMIC_RELAXED);
+	const bool idle = done == q->done_seen && is_owed(q, done);
 
-	q->done_seen = done;
+	q->done_seen = is_owed(q, done) ? done : UINT64_MAX;
 	q->silent = idle ? q->silent + 1 : 0;
 	if (!idle)
 		return;
@@ -291,12 +302,21 @@ static bool look_after(struct e1000e *nic, struct e1000e_txq *q)
 	return true;
 }
 
-/* The frames that it had are lost. */
+/* The frames that it had are lost. If it fails, each tick tries again. */
 static void restart(struct e1000e *nic)
 {
-	halt(nic);
-	if (start(nic))
-		udrv_dev_err(nic->dev, "the card is not used any more until it is opened again");
+	const bool again = nic->failed;
+
+	if (!again)
+		halt(nic);
+	if (!start(nic)) {
+		if (again)
+			udrv_dev_notice(nic->dev, "a reset has succeeded: the card is used again");
+	} else if (!again) {
+		udrv_dev_err(nic->dev, "the card is not used until a reset succeeds");
+		nic->failed = true;
+		udrv_netif_carrier_off(&nic->ndev);
+	}
 	__atomic_store_n(&nic->resets, nic->resets + 1, __ATOMIC_RELEASE);
 }
 
@@ -304,7 +324,7 @@ void e1000e_tick(struct udrv_work_struct *work)
 {
 	struct udrv_delayed_work *dwork = udrv_container_of(work, struct udrv_delayed_work, work);
 	struct e1000e *nic = udrv_container_of(dwork, struct e1000e, tick);
-	bool stuck = false;
+	bool stuck;
 
 	pthread_mutex_lock(&nic->lock);
 	if (udrv_device_gone(nic->dev)) {
@@ -314,6 +334,7 @@ void e1000e_tick(struct udrv_work_struct *work)
 		return;
 	}
 	e1000e_stats_read(nic);
+	stuck = nic->failed;
 	for (unsigned int n = 0; nic->up && n < E1000E_QUEUES; n++)
 		stuck |= nic->txq[n] && !look_after(nic, nic->txq[n]);
 	if (stuck)

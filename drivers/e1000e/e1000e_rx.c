@@ -14,6 +14,7 @@
 #define RING_MAX       4096 /* 10.2.5: RDLEN is 64 KB at most */
 #define REFILL	       32   /* buffers that are allocated at a time */
 #define PREFETCH_AHEAD 4
+#define KEEP_MAX       (1u << 20) /* of a queue by the user: 2 GiB of frames, and more */
 
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
@@ -244,9 +245,15 @@ int e1000e_rx_make(struct e1000e *nic, unsigned int n)
 {
 	const struct udrv_net_options *o = &nic->ndev.options;
 	const uint32_t size = ring_of(o->rx_ring);
-	struct e1000e_rxq *q = aligned_alloc(64, (sizeof(*q) + 63) / 64 * 64);
+	struct e1000e_rxq *q;
 	int ret;
 
+	if (o->rx_buffers > KEEP_MAX) {
+		udrv_dev_err(nic->dev, "rx_buffers=%u: at most %u may be kept", o->rx_buffers,
+			     KEEP_MAX);
+		return -EINVAL;
+	}
+	q = aligned_alloc(64, (sizeof(*q) + 63) / 64 * 64);
 	if (!q)
 		return -ENOMEM;
 	memset(q, 0, sizeof(*q));
@@ -267,7 +274,7 @@ int e1000e_rx_make(struct e1000e *nic, unsigned int n)
 	q->bufs = calloc(size, sizeof(struct udrv_net_buf *));
 	/* Twice, as up to two threads keep a quarter each for themselves. */
 	q->pool = udrv_net_pool_create(nic->dev, "e1000e-rx", q->room,
-				       2 * (size + (o->rx_buffers ? o->rx_buffers : size)));
+				       (size_t)2 * (size + (o->rx_buffers ? o->rx_buffers : size)));
 	ret = q->ring && q->bufs && q->pool ? 0 : -ENOMEM;
 	return ret ? ret : e1000e_event_init(nic, &q->event, false, n);
 }

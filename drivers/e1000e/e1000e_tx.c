@@ -239,7 +239,13 @@ static union e1000e_tx_desc context_of(const struct udrv_net_buf *buf, uint32_t 
 	return desc;
 }
 
-/* The card keeps the last context: the same one need not be told again. */
+/* 7.2.6: the card keeps the last context, of all queues: alone, a queue need not tell it again. */
+static bool is_known(const struct e1000e_txq *q, const union e1000e_tx_desc *context)
+{
+	return q->nic->ndev.options.tx_queues == 1 &&
+	       !memcmp(context, &q->context, sizeof(*context));
+}
+
 static void put_context(struct e1000e_txq *q, const union e1000e_tx_desc *desc)
 {
 	union e1000e_tx_desc *to = &q->ring[q->tail++ & q->mask];
@@ -315,7 +321,7 @@ static __attribute__((noinline)) bool send_special(struct e1000e_txq *q, struct 
 	}
 	if (buf->flags & offloads) {
 		context = context_of(buf, len);
-		if (memcmp(&context, &q->context, sizeof(context)) != 0)
+		if (!is_known(q, &context))
 			put_context(q, &context);
 		status |= E1000E_TXD_TXSM;
 	}
@@ -566,8 +572,8 @@ void e1000e_tx_start(struct e1000e_txq *q)
 
 	forget(q);
 	memset(q->ring, 0, q->ring_bytes);
-	q->head_seen = 0;
-	q->done_seen = 0;
+	q->head_seen = UINT32_MAX;
+	q->done_seen = UINT64_MAX;
 	q->stuck = 0;
 	q->silent = 0;
 	e1000e_write(nic, E1000E_TDBAL(n), (uint32_t)q->iova);

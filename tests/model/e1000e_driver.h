@@ -4,6 +4,7 @@
 #define TESTS_MODEL_E1000E_DRIVER_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <poll.h>
 #include <stdio.h>

@@ -309,6 +309,20 @@ START_TEST(filters_outlive_closing)
 }
 END_TEST
 
+/* Whatever resets the card meanwhile sets the new one. */
+START_TEST(address_is_known_before_the_change_has_ended)
+{
+	static const uint8_t mine[6] = {2, 0, 0, 0, 0, 7};
+
+	start_card(NULL);
+	ck_assert_int_eq(ndev->netdev_ops->ndo_set_mac_address(ndev, mine), 0);
+	ck_assert_mem_eq(ndev->dev_addr, mine, 6);
+	far_sends_to(mine, 71, 2);
+	gets_to(mine, 71, 2);
+	stop_card();
+}
+END_TEST
+
 START_TEST(link_comes_and_goes)
 {
 	set_param("interrupts", interrupts[_i]);
@@ -348,6 +362,20 @@ START_TEST(link_is_told_while_it_is_closed)
 	WAIT_FOR(!udrv_netif_carrier_ok(ndev));
 	remove_card();
 	set_param(NULL, NULL);
+}
+END_TEST
+
+/* More than memory has: it is refused, and asks for no other number. */
+START_TEST(buffers_without_measure_are_refused)
+{
+	static const unsigned int counts[] = {UINT32_MAX, 0x80000000u - 512, 0x80000000u - 256};
+	const struct udrv_net_options options = {.rx_buffers = counts[_i]};
+
+	probe_card("model:e1000e");
+	ck_assert_int_eq(udrv_net_open(ndev, &options), -EINVAL);
+	open_card(NULL);
+	close_card();
+	remove_card();
 }
 END_TEST
 
@@ -497,6 +525,25 @@ START_TEST(device_that_goes_takes_nothing_more)
 }
 END_TEST
 
+/* Gone for the driver, while the card is at work: it reaches no memory once that is freed. */
+START_TEST(device_that_goes_is_cut_off_before_its_memory_is_freed)
+{
+	uint64_t before;
+
+	start_card(NULL);
+	far_sends(60, 1);
+	gets(60, 1);
+	udrv_device_set_gone(dev);
+	close_card();
+	before = look().rx[0];
+	for (unsigned int i = 0; i < 10; i++)
+		far_sends(60, i);
+	udrv__model_e1000e_settle(dev);
+	ck_assert_uint_eq(look().rx[0], before);
+	remove_card();
+}
+END_TEST
+
 START_TEST(card_counts_and_errors_are_shown)
 {
 	static uint8_t frame[100];
@@ -586,6 +633,33 @@ START_TEST(verbs_tell_text_and_json)
 }
 END_TEST
 
+static bool blocks(int fd)
+{
+	return !(fcntl(fd, F_GETFL) & O_NONBLOCK);
+}
+
+/* Who reads an event that is not there does not wait; the next one to have a vector may want to. */
+START_TEST(events_are_read_without_waiting)
+{
+	const struct udrv_net_options options = {.rx_queues = 2, .tx_queues = 2};
+	int rx[2], tx[2];
+
+	set_param("interrupts", interrupts[_i]);
+	start_card(&options);
+	for (unsigned int n = 0; n < 2; n++) {
+		rx[n] = ndev->netdev_ops->rx_event_fd(ndev->rxq[n]);
+		tx[n] = ndev->netdev_ops->tx_event_fd(ndev->txq[n]);
+		ck_assert(!blocks(rx[n]));
+		ck_assert(!blocks(tx[n]));
+	}
+	close_card();
+	for (unsigned int n = 0; n < 2 && !strcmp(interrupts[_i], "msix"); n++)
+		ck_assert(blocks(rx[n]) && blocks(tx[n]));
+	remove_card();
+	set_param(NULL, NULL);
+}
+END_TEST
+
 /* Nobody waits long for a frame, whether it comes before, while or after it falls asleep. */
 START_TEST(no_wake_up_is_lost)
 {
@@ -620,15 +694,19 @@ int main(void)
 	tcase_add_test(probe, frame_that_needs_several_buffers_is_dropped_once);
 	tcase_add_loop_test(probe, two_queues_share_what_comes, 0, 3);
 	tcase_add_loop_test(probe, each_queue_is_waited_for, 0, 3);
+	tcase_add_test(probe, address_is_known_before_the_change_has_ended);
 	tcase_add_loop_test(probe, link_comes_and_goes, 0, 3);
 	tcase_add_loop_test(probe, link_is_told_while_it_is_closed, 0, 3);
+	tcase_add_loop_test(probe, buffers_without_measure_are_refused, 0, 3);
 	tcase_add_test(probe, user_keeps_as_many_as_it_has_asked_for);
 	tcase_add_test(probe, full_receive_ring_loses_frames_not_order);
 	tcase_add_loop_test(probe, full_transmit_ring_takes_no_more_until_there_is_room, 0, 3);
 	tcase_add_test(probe, removal_closes_what_is_open);
 	tcase_add_test(probe, device_that_goes_takes_nothing_more);
+	tcase_add_test(probe, device_that_goes_is_cut_off_before_its_memory_is_freed);
 	tcase_add_loop_test(probe, moderation_follows_the_load, 0, 3);
 	tcase_add_loop_test(probe, no_wake_up_is_lost, 0, 3);
+	tcase_add_loop_test(probe, events_are_read_without_waiting, 0, 3);
 	suite_add_tcase(s, probe);
 
 	tcase_set_timeout(open, 120);

@@ -47,6 +47,7 @@ static void watch_every(unsigned int ms)
 	pthread_mutex_lock(&nic->lock);
 	nic->tick_ms = ms;
 	nic->txq[0]->stuck = 0;
+	nic->txq[0]->head_seen = UINT32_MAX;
 	pthread_mutex_unlock(&nic->lock);
 	(void)udrv_mod_delayed_work(nic->wq, &nic->tick, ms);
 }
@@ -168,6 +169,46 @@ START_TEST(frames_that_are_not_reported_are_freed)
 }
 END_TEST
 
+/* A look of the watchdog, now. */
+static void tick(void)
+{
+	e1000e_tick(&card_of(ndev)->tick.work);
+}
+
+/* One that was given just before a look has two periods after it. */
+START_TEST(frames_have_two_periods_to_be_sent)
+{
+	tick();
+	fault(UDRV__E1000E_TX_STUCK, 1);
+	send_frame(60, 1);
+	for (unsigned int looks = 0; looks < 2; looks++) {
+		tick();
+		ck_assert_uint_eq(card_of(ndev)->resets, 0);
+	}
+	tick();
+	ck_assert_uint_eq(card_of(ndev)->resets, 1);
+	ck_assert_uint_eq(txq()->lost, 1);
+	both_ways();
+}
+END_TEST
+
+START_TEST(frames_have_two_periods_to_be_reported)
+{
+	tick();
+	fault(UDRV__E1000E_TX_SILENT, 1);
+	send_frame(60, 1);
+	far_gets(60, 1);
+	for (unsigned int looks = 0; looks < 2; looks++) {
+		tick();
+		ck_assert_uint_eq(count_of(&txq()->done), 0);
+	}
+	tick();
+	ck_assert_uint_eq(count_of(&txq()->done), 1);
+	ck_assert_uint_eq(txq()->unreported, 1);
+	both_ways();
+}
+END_TEST
+
 /* Frames of who sends nothing more are freed without him. */
 START_TEST(frames_of_an_idle_sender_are_freed)
 {
@@ -281,6 +322,10 @@ START_TEST(link_flaps_under_load_are_survived)
 						  14),
 			  __atomic_load_n(&load.received, __ATOMIC_RELAXED) > before));
 	}
+	/* One that nobody was too slow to see. */
+	udrv__model_e1000e_set_link(dev, false);
+	WAIT_FOR(!udrv_netif_carrier_ok(ndev));
+	udrv__model_e1000e_set_link(dev, true);
 	WAIT_FOR(udrv_netif_carrier_ok(ndev));
 	__atomic_store_n(&load.end, true, __ATOMIC_RELEASE);
 	pthread_join(thread, NULL);
@@ -391,6 +436,26 @@ START_TEST(closing_a_card_that_is_stuck_ends)
 }
 END_TEST
 
+/* It says so by its link, and is reset again until that succeeds. */
+START_TEST(reset_that_fails_is_tried_again)
+{
+	fault(UDRV__E1000E_TX_STUCK, 1);
+	send_frame(60, 1);
+	udrv__model_e1000e_set_chip(dev, UDRV__E1000E_STUCK);
+	for (unsigned int looks = 0; looks < 3; looks++)
+		tick();
+	ck_assert_uint_eq(card_of(ndev)->resets, 1);
+	ck_assert(!udrv_netif_carrier_ok(ndev));
+	tick();
+	ck_assert(!udrv_netif_carrier_ok(ndev));
+	udrv__model_e1000e_set_chip(dev, UDRV__E1000E_82574);
+	tick();
+	WAIT_FOR(udrv_netif_carrier_ok(ndev));
+	ck_assert_uint_eq(txq()->lost, 1);
+	both_ways();
+}
+END_TEST
+
 START_TEST(link_without_a_phy_that_answers_is_a_link)
 {
 	fault(UDRV__E1000E_NO_PHY, 2);
@@ -418,6 +483,8 @@ int main(void)
 	tcase_add_test(open, frame_without_an_end_takes_the_next_one_along);
 	tcase_add_test(open, foreign_reports_free_nothing);
 	tcase_add_test(open, frames_that_are_not_reported_are_freed);
+	tcase_add_test(open, frames_have_two_periods_to_be_sent);
+	tcase_add_test(open, frames_have_two_periods_to_be_reported);
 	tcase_add_test(open, frames_of_an_idle_sender_are_freed);
 	tcase_add_test(open, transmitter_that_hangs_is_reset);
 	tcase_add_test(open, resets_under_load_are_survived);
@@ -425,6 +492,7 @@ int main(void)
 	tcase_add_test(open, registers_of_ones_are_no_answer);
 	tcase_add_test(open, opening_a_card_that_is_stuck_fails);
 	tcase_add_test(open, closing_a_card_that_is_stuck_ends);
+	tcase_add_test(open, reset_that_fails_is_tried_again);
 	tcase_add_test(open, link_without_a_phy_that_answers_is_a_link);
 	suite_add_tcase(s, open);
 

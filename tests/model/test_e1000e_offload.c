@@ -257,6 +257,57 @@ START_TEST(kinds_of_frames_take_turns)
 }
 END_TEST
 
+/* The card has one context for both. */
+START_TEST(queues_do_not_take_each_others_contexts)
+{
+	const struct udrv_net_options options = {.tx_queues = 2, .features = UINT32_MAX};
+
+	start_card(&options);
+	for (unsigned int i = 0; i < 60; i++) {
+		const unsigned int q = i & 1;
+		struct udrv_net_buf *buf = make_ip(q, INET_TCP, 1000 + i);
+		struct inet_frame f;
+		size_t len;
+
+		ck_assert(inet_parse(buf->data, buf->len, &f));
+		ask_for_csum(buf, f.l4_len);
+		send_on(q, buf);
+		len = far_receives(got, sizeof(got));
+		ck_assert(inet_parse(got, len, &f));
+		ck_assert_int_eq(f.v6, q);
+		ck_assert(inet_ip_good(&f) && inet_l4_good(&f));
+	}
+	stop_card();
+}
+END_TEST
+
+/* Both have many frames at a time, each with a context before it. */
+START_TEST(queues_take_turns_by_frames)
+{
+	const struct udrv_net_options options = {.tx_queues = 2, .features = UINT32_MAX};
+	struct udrv_net_buf *bufs[2][30];
+	struct inet_frame f;
+
+	start_card(&options);
+	for (unsigned int i = 0; i < 60; i++) {
+		struct udrv_net_buf *buf = make_ip(i & 1, INET_TCP, 1000 + i);
+
+		ck_assert(inet_parse(buf->data, buf->len, &f));
+		ask_for_csum(buf, f.l4_len);
+		bufs[i & 1][i / 2] = buf;
+	}
+	ck_assert_uint_eq(udrv_net_tx_burst(ndev->txq[0], bufs[0], 30), 30);
+	ck_assert_uint_eq(udrv_net_tx_burst(ndev->txq[1], bufs[1], 30), 30);
+	for (unsigned int i = 0; i < 60; i++) {
+		const size_t len = far_receives(got, sizeof(got));
+
+		ck_assert(inet_parse(got, len, &f));
+		ck_assert(inet_ip_good(&f) && inet_l4_good(&f));
+	}
+	stop_card();
+}
+END_TEST
+
 START_TEST(tags_are_put_in_and_taken_out)
 {
 	struct udrv_net_buf *buf = make_frame(100, 1);
@@ -538,6 +589,8 @@ int main(void)
 	suite_add_tcase(s, open);
 
 	tcase_set_timeout(options, 120);
+	tcase_add_test(options, queues_do_not_take_each_others_contexts);
+	tcase_add_test(options, queues_take_turns_by_frames);
 	tcase_add_test(options, nothing_is_said_of_checksums_nobody_asked_for);
 	tcase_add_test(options, tags_are_put_back_for_who_has_not_asked);
 	tcase_add_test(options, tags_stay_in_the_frames_of_who_asks_for_nothing);

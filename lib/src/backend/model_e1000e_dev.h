@@ -264,9 +264,10 @@ struct e1000e_context {
 };
 
 struct e1000e_tx {
-	struct e1000e_context ctx;
-	uint8_t *buf; /* TX_MAX */
+	struct e1000e_context ctx; /* as it was when the packet began */
+	uint8_t *buf;		   /* TX_MAX */
 	size_t len;
+	bool inside;		       /* a context, or a part, has been, and no end */
 	bool started;		       /* the first descriptor has been */
 	bool broken;		       /* not to be sent */
 	uint32_t cmd, upper;	       /* of the first descriptor */
@@ -330,7 +331,8 @@ struct e1000e {
 	bool line;
 	enum udrv__irq_type irq_type; /* as last seen */
 
-	bool halted[2 * QUEUES]; /* rings whose descriptors cannot be read: receive, transmit */
+	bool halted[2 * QUEUES];   /* rings whose descriptors cannot be read: receive, transmit */
+	struct e1000e_context ctx; /* 7.2.6: of both queues */
 	struct e1000e_tx tx[QUEUES];
 	struct e1000e_line in;	 /* on its way to the card */
 	struct e1000e_line fifo; /* in it, waiting for descriptors */

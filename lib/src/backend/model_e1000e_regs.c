@@ -54,9 +54,10 @@ void e1000e_reset_mac(struct e1000e *e)
 	e->late = false;
 	e->told = e->lost = e->delayed = 0;
 	memset(e->halted, 0, sizeof(e->halted));
+	memset(&e->ctx, 0, sizeof(e->ctx));
 	for (unsigned int queue = 0; queue < QUEUES; queue++) {
 		e->tx[queue].started = false;
-		memset(&e->tx[queue].ctx, 0, sizeof(e->tx[queue].ctx));
+		e->tx[queue].inside = false;
 	}
 	e1000e_update_irq(e);
 	e1000e_kick(e);

@@ -35,6 +35,7 @@ static void gather(struct e1000e *e, struct e1000e_tx *tx, const uint32_t desc[4
 		tx->started = true;
 		tx->broken = false;
 		tx->len = 0;
+		tx->ctx = e->ctx;
 		tx->cmd = cmd;
 		tx->upper = desc[3];
 	}
@@ -51,10 +52,12 @@ static void gather(struct e1000e *e, struct e1000e_tx *tx, const uint32_t desc[4
 static void process(struct e1000e *e, struct e1000e_tx *tx, const uint32_t desc[4])
 {
 	if (is_context(desc[2])) {
-		set_context(&tx->ctx, desc);
+		set_context(&e->ctx, desc);
+		tx->inside = true;
 		return;
 	}
 	gather(e, tx, desc);
+	tx->inside = !(desc[2] & TXD_EOP);
 	if (!(desc[2] & TXD_EOP))
 		return;
 	tx->started = false;
@@ -110,7 +113,7 @@ static bool transmit(struct e1000e *e, unsigned int queue)
 	uint32_t desc[4], causes;
 	udrv_iova_t at;
 
-	if (!may_transmit(e, queue) || (!tx->started && e1000e_is_late(e)))
+	if (!may_transmit(e, queue) || (!tx->inside && e1000e_is_late(e)))
 		return false;
 	at = e1000e_ring_at(e, ring, *e1000e_reg(e, ring + RING_HEAD));
 	if (!e1000e_ring_fetch(e, ring, desc))
@@ -127,9 +130,13 @@ static bool transmit(struct e1000e *e, unsigned int queue)
 
 bool e1000e_transmit_some(struct e1000e *e)
 {
-	bool any = false;
+	bool any = false, go;
 
+	/* The queues take turns by packets: the context before one is still its own. */
 	for (unsigned int queue = 0; queue < QUEUES; queue++)
-		any |= transmit(e, queue);
+		do {
+			go = transmit(e, queue);
+			any |= go;
+		} while (go && e->tx[queue].inside);
 	return any;
 }

@@ -261,7 +261,8 @@ int udrv_net_set_mac_address(struct udrv_net_device *ndev, const uint8_t *addr)
 	pthread_mutex_lock(&rtnl);
 	if (ndev->netdev_ops->ndo_set_mac_address)
 		ret = ndev->netdev_ops->ndo_set_mac_address(ndev, addr);
-	if (!ret)
+	/* A driver may have done it, where its other threads do not look meanwhile. */
+	if (!ret && memcmp(ndev->dev_addr, addr, sizeof(ndev->dev_addr)) != 0)
 		memcpy(ndev->dev_addr, addr, sizeof(ndev->dev_addr));
 	pthread_mutex_unlock(&rtnl);
 	return ret;

@@ -43,14 +43,20 @@ static int attach(struct udrv_net_pool *pool, struct udrv_net_buf *buf, udrv_gfp
 {
 	struct udrv_dma_window window = {0};
 	void *head = udrv_kmem_cache_alloc(pool->data, gfp);
+	udrv_iova_t iova = UDRV_DMA_MAPPING_ERROR;
 
 	if (!head)
 		return -ENOMEM;
+	if (pool->dev)
+		iova = udrv_dma_look_up(pool->dev, head, pool->size, &window);
+	if (pool->dev && iova == UDRV_DMA_MAPPING_ERROR) {
+		udrv_kmem_cache_free(pool->data, head);
+		return -ENOMEM;
+	}
 	buf->pool = pool;
 	buf->head = head;
 	buf->size = pool->size;
-	buf->iova = pool->dev ? udrv_dma_look_up(pool->dev, head, pool->size, &window)
-			      : UDRV_DMA_MAPPING_ERROR;
+	buf->iova = iova;
 	return 0;
 }
 
