@@ -278,8 +278,9 @@ struct udrv_net_stats {
  *	receive. 0 or negative errno with nothing done.
  * @ndo_stop: no DMA any more, then free what ndo_open has made, with all frames in it
  * @ndo_set_rx_mode: filter as @flags, @mc and @mc_count of the device say
- * @ndo_set_mac_address: filter for this address; then the framework sets @dev_addr, unless the driver
- *	has done so, with a lock of its own, as it reads it in other threads. 0 or negative errno.
+ * @ndo_set_mac_address: filter for this address. Then the framework sets @dev_addr, unless the
+ *	driver has done so, with a lock of its own, as it reads it in other threads. 0 or negative
+ *	errno.
  * @ndo_get_stats64: add what the card has counted; @stats has what its queues have
  * @ndo_vlan_rx_add_vid: receive this VLAN; NULL without UDRV_NET_F_VLAN_FILTER
  * @ndo_vlan_rx_kill_vid: no more
