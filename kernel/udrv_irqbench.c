@@ -2,10 +2,11 @@
 /*
  * udrv_irqbench - how long an interrupt takes to reach a driver inside the kernel
  *
- * Drives QEMU's edu device (1234:11e8; registers: QEMU docs/specs/edu) or an Intel 82574 (8086:10d3;
- * registers: 82574 datasheet, 10.2) and measures from the register write that raises an interrupt
- * to the hard handler, to the interrupt thread, and to a process blocked in read(). It is the yardstick for `udrv bench irq`, which measures the same
- * way from user space. Interface: uapi/udrv_irqbench.h.
+ * Drives QEMU's edu device (1234:11e8; registers: QEMU docs/specs/edu) or an Intel 82574
+ * (8086:10d3; registers: 82574 datasheet, 10.2) and measures from the register write that raises
+ * an interrupt to the hard handler, to the interrupt thread, and to a process blocked in read(). It
+ * is the yardstick for `udrv bench irq`, which measures the same way from user space. Interface:
+ * uapi/udrv_irqbench.h.
  *
  * Life time: struct irqbench lives as long as the PCI device is bound or the node is open. The
  * registers and the interrupt are touched only under @lock with @gone unset, or by handlers,
@@ -649,8 +650,8 @@ static void irqbench_remove(struct pci_dev *pdev)
 }
 
 /*
- * Bound by driver_override only: the entries are marked override_only, and there is no module alias.
- * The value only says to modpost which alias to make, and none is made here.
+ * Bound by driver_override only: the entries are marked override_only, and there is no module
+ * alias. The value only says to modpost which alias to make, and none is made here.
  */
 static const struct pci_device_id irqbench_ids[] = {
 	{ PCI_DEVICE_DRIVER_OVERRIDE(EDU_VENDOR, EDU_DEVICE, 1) },

@@ -20,6 +20,14 @@
 #define E1000E_QUEUES	2
 #define E1000E_COUNTERS 44
 
+/* Descriptors of a ring. */
+#define E1000E_RING_DEFAULT 512
+#define E1000E_RING_MIN	    64
+#define E1000E_RING_MAX	    4096 /* 10.2.5, 10.2.6: RDLEN and TDLEN are 64 KB at most */
+
+#define e1000e_likely(x)   __builtin_expect(!!(x), 1)
+#define e1000e_unlikely(x) __builtin_expect(!!(x), 0)
+
 /*
  * The door of a queue. Its thread is inside while it uses the ring; who resets the card shuts the
  * door and waits until nobody is inside. It costs the thread no barrier where the kernel has
@@ -194,6 +202,16 @@ unsigned int e1000e_interval(const struct e1000e *nic, unsigned int load);
 int e1000e_parse_moderation(const char *text, enum e1000e_moderation *how,
 			    unsigned int *per_second);
 
+/* The power of two that is not less, within what the card can. */
+static inline uint32_t e1000e_ring_of(unsigned int wanted)
+{
+	uint32_t size = E1000E_RING_MIN;
+
+	while (size < E1000E_RING_MAX && size < (wanted ? wanted : E1000E_RING_DEFAULT))
+		size *= 2;
+	return size;
+}
+
 /* e1000e_rx.c */
 int e1000e_rx_make(struct e1000e *nic, unsigned int n);
 void e1000e_rx_free(struct e1000e_rxq *q);
@@ -217,6 +235,12 @@ void e1000e_tx_open(struct e1000e_txq *q);
 void e1000e_tx_collect(struct e1000e_txq *q, bool all);
 bool e1000e_tx_arm(struct udrv_net_txq *q);
 int e1000e_tx_event_fd(struct udrv_net_txq *q);
+
+/* e1000e_offload.c */
+/* Make a frame of @len bytes ready for what it asks for. False: that makes no sense. */
+bool e1000e_offload_prepare(const struct e1000e_txq *q, struct udrv_net_buf *buf, uint32_t len);
+/* What the card is to know of its checksums and segments. */
+union e1000e_tx_desc e1000e_offload_context(const struct udrv_net_buf *buf, uint32_t len);
 
 /* e1000e_filter.c, with the lock */
 void e1000e_filter_mac(struct e1000e *nic, const uint8_t *addr);

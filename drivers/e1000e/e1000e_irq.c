@@ -323,6 +323,26 @@ int e1000e_parse_moderation(const char *text, enum e1000e_moderation *how, unsig
 }
 
 /*
+ * Unless the lock is taken: who has it may be about to reset the card, and waits for whoever is
+ * inside a door.
+ */
+static void set_load(struct e1000e_rxq *q, unsigned int load)
+{
+	struct e1000e *nic = q->nic;
+
+	if (pthread_mutex_trylock(&nic->lock))
+		return;
+	if (nic->moderation == E1000E_ADAPTIVE) {
+		q->load = load;
+		if (is_msix(nic))
+			e1000e_write(nic, E1000E_EITR(q->q.index), interval_of(rates[load]));
+		else if (!q->q.index)
+			e1000e_write(nic, E1000E_ITR, interval_of(rates[load]));
+	}
+	pthread_mutex_unlock(&nic->lock);
+}
+
+/*
  * Frames since it slept last: few want to be told at once, many rarely. It changes by one step at a
  * time, so that a single burst does not; to be woken for nothing says nothing.
  */
@@ -333,11 +353,6 @@ void e1000e_adapt(struct e1000e_rxq *q)
 	const unsigned int load = q->load;
 
 	q->seen = q->q.packets;
-	if (!frames || wanted == load || q->nic->moderation != E1000E_ADAPTIVE)
-		return;
-	q->load = wanted > load ? load + 1 : load - 1;
-	if (is_msix(q->nic))
-		e1000e_write(q->nic, E1000E_EITR(q->q.index), interval_of(rates[q->load]));
-	else if (!q->q.index)
-		e1000e_write(q->nic, E1000E_ITR, interval_of(rates[q->load]));
+	if (frames && wanted != load)
+		set_load(q, wanted > load ? load + 1 : load - 1);
 }

@@ -9,15 +9,9 @@
 
 #include "e1000e.h"
 
-#define RING_DEFAULT   512
-#define RING_MIN       64
-#define RING_MAX       4096 /* 10.2.5: RDLEN is 64 KB at most */
-#define REFILL	       32   /* buffers that are allocated at a time */
+#define REFILL	       32 /* buffers that are allocated at a time */
 #define PREFETCH_AHEAD 4
 #define KEEP_MAX       (1u << 20) /* of a queue by the user: 2 GiB of frames, and more */
-
-#define likely(x)   __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
 
 /* What the card writes is read once, and the status before everything else. */
 #define READ_ONCE(x)   __atomic_load_n(&(x), __ATOMIC_RELAXED)
@@ -146,8 +140,9 @@ static unsigned int receive(struct e1000e_rxq *q, struct udrv_net_buf **bufs, un
 		udrv_dma_consume();
 		__builtin_prefetch(slots[(next + PREFETCH_AHEAD) & mask], 1);
 		len = le16toh(READ_ONCE(desc->wb.length));
-		if (unlikely((status & (E1000E_RXD_EOP | E1000E_RXD_BROKEN)) != E1000E_RXD_EOP ||
-			     len - UDRV_ETH_HLEN > most - UDRV_ETH_HLEN || q->skipping)) {
+		if (e1000e_unlikely((status & (E1000E_RXD_EOP | E1000E_RXD_BROKEN)) !=
+					    E1000E_RXD_EOP ||
+				    len - UDRV_ETH_HLEN > most - UDRV_ETH_HLEN || q->skipping)) {
 			drop(q, buf, status, len);
 			continue;
 		}
@@ -231,20 +226,10 @@ uint32_t e1000e_rx_room(unsigned int mtu)
 	return room;
 }
 
-/* The power of two that is not less, within what the card can. */
-static uint32_t ring_of(unsigned int wanted)
-{
-	uint32_t size = RING_MIN;
-
-	while (size < RING_MAX && size < (wanted ? wanted : RING_DEFAULT))
-		size *= 2;
-	return size;
-}
-
 int e1000e_rx_make(struct e1000e *nic, unsigned int n)
 {
 	const struct udrv_net_options *o = &nic->ndev.options;
-	const uint32_t size = ring_of(o->rx_ring);
+	const uint32_t size = e1000e_ring_of(o->rx_ring);
 	struct e1000e_rxq *q;
 	int ret;
 

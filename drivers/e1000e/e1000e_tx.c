@@ -7,22 +7,15 @@
 
 #include "e1000e.h"
 
-#define RING_DEFAULT 512
-#define RING_MIN     64
-#define RING_MAX     4096 /* 10.2.6: TDLEN is 64 KB at most */
-#define REPORT_EVERY 32	  /* descriptors; and the last one of a burst */
-#define PIECES_MAX   48	  /* descriptors of one frame: QEMU's limit is 64 */
+#define REPORT_EVERY 32 /* descriptors; and the last one of a burst */
+#define PIECES_MAX   48 /* descriptors of one frame: QEMU's limit is 64 */
 /*
  * The memory of one descriptor is within such a page. The card does not ask for it, but QEMU 7.2
  * loses a frame when the pages behind an IOMMU are not neighbours.
  */
 #define PIECE_PAGE     4096
 #define COPY_ROOM      (PIECE_PAGE - UDRV_NET_HEADROOM) /* bytes: two pages at most */
-#define OFFSET_MAX     255 /* 7.2.10: the context has 8 bits for where a header begins */
 #define PREFETCH_AHEAD 4
-
-#define likely(x)   __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
 
 static struct e1000e_txq *txq_of(struct udrv_net_txq *q)
 {
@@ -187,74 +180,6 @@ static uint32_t pieces_of(const struct udrv_net_buf *buf)
 	return count;
 }
 
-/* Does what is asked for make sense? The card is not told otherwise. */
-static bool is_fit(const struct e1000e_txq *q, const struct udrv_net_buf *buf, uint32_t len)
-{
-	const bool tso = buf->flags & (UDRV_NET_TX_TSO4 | UDRV_NET_TX_TSO6);
-	const uint32_t sum_at = (uint32_t)buf->csum_start + buf->csum_offset;
-
-	if (len < UDRV_ETH_HLEN || buf->len < UDRV_ETH_HLEN)
-		return false;
-	if (buf->flags & UDRV_NET_VLAN && !q->tags)
-		return false;
-	if (buf->flags & UDRV_NET_TX_CSUM &&
-	    (buf->csum_start < UDRV_ETH_HLEN || sum_at > OFFSET_MAX || sum_at + 2 > len))
-		return false;
-	if (!tso)
-		return len <= q->frame_max;
-	return buf->flags & UDRV_NET_TX_CSUM && buf->gso_size && buf->hdr_len <= buf->len &&
-	       buf->hdr_len <= OFFSET_MAX && sum_at + 2 <= buf->hdr_len && len > buf->hdr_len &&
-	       (uint32_t)buf->hdr_len + buf->gso_size <= q->frame_max;
-}
-
-/* Where the IP header is: the tag may be in the frame. */
-static unsigned int ip_of(const struct udrv_net_buf *buf)
-{
-	return buf->data[12] == E1000E_VLAN_TYPE >> 8 && !buf->data[13] ? UDRV_ETH_HLEN + 4
-									: UDRV_ETH_HLEN;
-}
-
-/* 7.2.5: the card fills in the lengths of each segment, from 0. */
-static bool zero_lengths(struct udrv_net_buf *buf)
-{
-	const unsigned int ip = ip_of(buf);
-	const bool v4 = buf->flags & UDRV_NET_TX_TSO4;
-
-	if (buf->csum_start < ip + (v4 ? 20 : 40))
-		return false;
-	if (v4) {
-		memset(buf->data + ip + 2, 0, 2);
-		memset(buf->data + ip + 10, 0, 2);
-	} else {
-		memset(buf->data + ip + 4, 0, 2);
-	}
-	return true;
-}
-
-/* 7.2.4, 7.2.10: what the card is to know of checksums and segments. */
-static union e1000e_tx_desc context_of(const struct udrv_net_buf *buf, uint32_t len)
-{
-	const unsigned int ip = ip_of(buf);
-	union e1000e_tx_desc desc = {.context = {
-					     .ipcss = (uint8_t)ip,
-					     .ipcso = (uint8_t)(ip + 10),
-					     .ipcse = htole16((uint16_t)(buf->csum_start - 1)),
-					     .tucss = (uint8_t)buf->csum_start,
-					     .tucso = (uint8_t)(buf->csum_start + buf->csum_offset),
-				     }};
-	uint32_t cmd = E1000E_TXD_DEXT;
-
-	if (buf->flags & (UDRV_NET_TX_TSO4 | UDRV_NET_TX_TSO6)) {
-		cmd |= E1000E_TXD_TSE | E1000E_TXD_TCP | (len - buf->hdr_len);
-		if (buf->flags & UDRV_NET_TX_TSO4)
-			cmd |= E1000E_TXD_IPV4;
-		desc.context.hdrlen = (uint8_t)buf->hdr_len;
-		desc.context.mss = htole16(buf->gso_size);
-	}
-	desc.context.cmd = htole32(cmd);
-	return desc;
-}
-
 /* 7.2.6: the card keeps the last context, of all queues: alone, a queue need not tell it again. */
 static bool is_known(const struct e1000e_txq *q, const union e1000e_tx_desc *context)
 {
@@ -318,8 +243,7 @@ static __attribute__((noinline)) bool send_special(struct e1000e_txq *q, struct 
 	bool reachable;
 	const uint32_t len = measure(buf, &most);
 
-	if (!len || !is_fit(q, buf, len) ||
-	    (buf->flags & (UDRV_NET_TX_TSO4 | UDRV_NET_TX_TSO6) && !zero_lengths(buf))) {
+	if (!len || !e1000e_offload_prepare(q, buf, len)) {
 		drop(q, buf, &q->unfit);
 		return true;
 	}
@@ -352,7 +276,7 @@ static __attribute__((noinline)) bool send_special(struct e1000e_txq *q, struct 
 		status |= E1000E_TXD_TAG(buf->vlan_tci);
 	}
 	if (buf->flags & offloads) {
-		context = context_of(buf, len);
+		context = e1000e_offload_context(buf, len);
 		if (!is_known(q, &context))
 			put_context(q, &context);
 		status |= E1000E_TXD_TXSM;
@@ -404,9 +328,9 @@ static unsigned int send_plain(struct e1000e_txq *q, struct udrv_net_buf **bufs,
 
 		if (i + PREFETCH_AHEAD < n)
 			__builtin_prefetch(bufs[i + PREFETCH_AHEAD]);
-		if (unlikely(!is_plain(buf, frame_max)))
+		if (e1000e_unlikely(!is_plain(buf, frame_max)))
 			break;
-		if (unlikely(buf->pool != pool)) {
+		if (e1000e_unlikely(buf->pool != pool)) {
 			if (udrv_dma_look_up(q->nic->dev, buf->data, len, &q->window) != iova)
 				break;
 			pool = buf->pool;
@@ -429,7 +353,7 @@ static unsigned int transmit(struct e1000e_txq *q, struct udrv_net_buf **bufs, u
 	uint64_t bytes = 0;
 
 	q->wanted = 0;
-	while (taken < n && likely(room(q))) {
+	while (taken < n && e1000e_likely(room(q))) {
 		const uint32_t to_mark = REPORT_EVERY - (q->tail - q->marked);
 		const uint32_t most = least(least(n - taken, room(q)), to_mark);
 		const unsigned int plain = send_plain(q, bufs + taken, most, &bytes);
@@ -469,9 +393,9 @@ static unsigned int burst(struct udrv_net_txq *txq, struct udrv_net_buf **bufs, 
 	if (!e1000e_enter(&q->door))
 		return 0;
 	reap(q);
-	if (unlikely(udrv_device_gone(q->nic->dev)))
+	if (e1000e_unlikely(udrv_device_gone(q->nic->dev)))
 		taken = 0;
-	else if (unlikely(!__atomic_load_n(&q->nic->ndev.carrier, __ATOMIC_RELAXED)))
+	else if (e1000e_unlikely(!__atomic_load_n(&q->nic->ndev.carrier, __ATOMIC_RELAXED)))
 		taken = lose(q, bufs, n);
 	else
 		taken = transmit(q, bufs, n);
@@ -514,18 +438,9 @@ int e1000e_tx_event_fd(struct udrv_net_txq *txq)
 	return txq_of(txq)->event.fd;
 }
 
-static uint32_t ring_of(unsigned int wanted)
-{
-	uint32_t size = RING_MIN;
-
-	while (size < RING_MAX && size < (wanted ? wanted : RING_DEFAULT))
-		size *= 2;
-	return size;
-}
-
 int e1000e_tx_make(struct e1000e *nic, unsigned int n)
 {
-	const uint32_t size = ring_of(nic->ndev.options.tx_ring);
+	const uint32_t size = e1000e_ring_of(nic->ndev.options.tx_ring);
 	struct e1000e_txq *q = aligned_alloc(64, (sizeof(*q) + 63) / 64 * 64);
 	int ret;
 

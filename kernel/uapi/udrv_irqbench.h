@@ -2,9 +2,9 @@
 /*
  * udrv_irqbench's device node, /dev/udrv_irqbench-<domain:bus:dev.fn>.
  *
- * The module measures, on QEMU's edu device or an Intel 82574, the time from the register write that
- * raises an interrupt to the code that handles it. One process opens the node (a second open gets EBUSY),
- * chooses with SETUP where the interrupt is handled, and then either asks for a run of samples
+ * The module measures, on QEMU's edu device or an Intel 82574, the time from the register write
+ * that raises an interrupt to the code that handles it. One process opens the node (a second open
+ * gets EBUSY), chooses with SETUP where the interrupt is handled, and then either asks for a run of samples
  * or triggers single interrupts that another of its threads waits for in read().
  *
  * A time stamp is a read barrier followed by the CPU's counter: "lfence; rdtsc" on x86. User space

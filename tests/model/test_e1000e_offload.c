@@ -443,6 +443,31 @@ START_TEST(parts_leave_as_one_frame)
 }
 END_TEST
 
+/* Behind more headers than the card can skip; the parts are of odd lengths. */
+START_TEST(checksums_far_behind_are_inserted)
+{
+	const unsigned int start = 300, offset = 6;
+	static uint8_t wanted[1100];
+	struct udrv_net_buf *buf = udrv_net_buf_alloc(pool, UDRV_GFP_KERNEL);
+
+	ck_assert_ptr_nonnull(buf);
+	fill_frame(wanted, sizeof(wanted), far_mac, 1);
+	memcpy(udrv_net_buf_put(buf, 501), wanted, 501);
+	buf->next = udrv_net_buf_alloc(pool, UDRV_GFP_KERNEL);
+	ck_assert_ptr_nonnull(buf->next);
+	memcpy(udrv_net_buf_put(buf->next, sizeof(wanted) - 501), wanted + 501,
+	       sizeof(wanted) - 501);
+	buf->flags = UDRV_NET_TX_CSUM;
+	buf->csum_start = start;
+	buf->csum_offset = offset;
+	inet_put16(wanted + start + offset,
+		   ~inet_sum(0, wanted + start, sizeof(wanted) - start) & 0xffff);
+	send_on(0, buf);
+	ck_assert_uint_eq(far_receives(got, sizeof(got)), sizeof(wanted));
+	ck_assert_mem_eq(got, wanted, sizeof(wanted));
+}
+END_TEST
+
 /* At each place in a page: QEMU wants descriptors that stay in one. */
 START_TEST(descriptors_stay_in_their_pages)
 {
@@ -636,6 +661,7 @@ int main(void)
 	tcase_set_timeout(open, 120);
 	tcase_add_checked_fixture(open, setup, teardown);
 	tcase_add_loop_test(open, checksums_are_inserted, 0, 4);
+	tcase_add_test(open, checksums_far_behind_are_inserted);
 	tcase_add_loop_test(open, checksums_that_come_are_looked_at, 0, 4);
 	tcase_add_loop_test(open, long_tcp_frames_are_cut, 0, 2);
 	tcase_add_test(open, parts_of_a_long_frame_are_cut);

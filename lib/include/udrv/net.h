@@ -314,7 +314,8 @@ struct udrv_net_device_ops {
  * struct udrv_net_options - what who opens a device asks for
  * @rx_queues: 1 to max_rx_queues; 0: 1
  * @tx_queues: 1 to max_tx_queues; 0: 1
- * @rx_ring: descriptors of each, 0: the driver's default
+ * @rx_ring: descriptors of each, 0: the driver's default; it takes the nearest that the card can
+ * have
  * @tx_ring: likewise
  * @rx_buffers: received frames that the user may keep at a time; 0: the driver's default
  * @features: of UDRV_NET_F_*; what the device does not know is left out

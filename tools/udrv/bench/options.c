@@ -164,9 +164,10 @@ static const struct argp argp = {
 	.parser = parse_option,
 	.args_doc = "[DEVICE]",
 	.doc = "Measure from the register write that raises an interrupt to its handler, on QEMU's "
-	       "edu device or an Intel 82574 network card: in the kernel (module udrv_irqbench), then in this process over "
-	       "vfio-pci, the stub (module udrv_stub) and uio_pci_generic.\v"
-	       "An edu device is found if DEVICE is not given; model:edu needs neither device nor privileges.",
+	       "edu device or an Intel 82574 network card: in the kernel (module "
+	       "udrv_irqbench), then in this process over vfio-pci, the stub (module udrv_stub) and uio_pci_generic.\v"
+	       "An edu device is found if DEVICE is not given; model:edu needs neither device nor "
+	       "privileges.",
 };
 
 int bench_options(struct bench_settings *s, int argc, char **argv)
