@@ -21,8 +21,8 @@
 #include "backend/model_e1000e.h"
 #include "e1000e.h"
 
-/* Long enough for any machine under load. */
-#define LONG_S	30
+#include "support/wait_for.h"
+
 #define LONG_NS (UINT64_C(1000000000) * LONG_S)
 #define FRAMES	64 /* at a time */
 
@@ -31,24 +31,6 @@ static struct udrv_net_device *ndev;
 static struct udrv_net_pool *pool; /* for what is sent */
 
 static const uint8_t far_mac[6] = {2, 0, 0, 0, 0, 9};
-
-static inline double seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* Until it is so. */
-#define WAIT_FOR(cond)                                                                             \
-	do {                                                                                       \
-		const double wait_start = seconds();                                               \
-		while (!(cond)) {                                                                  \
-			ck_assert_msg(seconds() - wait_start < LONG_S, "waited for %s", #cond);    \
-			usleep(500);                                                               \
-		}                                                                                  \
-	} while (0)
 
 /* A parameter of the driver, for the probes that follow; NULL: all as they were. */
 static inline void set_param(const char *name, const char *value)

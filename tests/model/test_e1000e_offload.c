@@ -446,7 +446,7 @@ END_TEST
 /* Behind more headers than the card can skip; the parts are of odd lengths. */
 START_TEST(checksums_far_behind_are_inserted)
 {
-	const unsigned int start = 300, offset = 6;
+	const uint16_t start = 300, offset = 6;
 	static uint8_t wanted[1100];
 	struct udrv_net_buf *buf = udrv_net_buf_alloc(pool, UDRV_GFP_KERNEL);
 

@@ -22,29 +22,10 @@
 #include "backend/model_uart.h"
 #include "uart16550.h"
 
-/* Long enough for any machine under load. */
-#define LONG_S 30
+#include "support/wait_for.h"
 
 static struct udrv_device *dev;
 static char rundir[] = "/tmp/udrv-uart-XXXXXX";
-
-static inline double seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* Until it is so. */
-#define WAIT_FOR(cond)                                                                             \
-	do {                                                                                       \
-		const double wait_start = seconds();                                               \
-		while (!(cond)) {                                                                  \
-			ck_assert_msg(seconds() - wait_start < LONG_S, "waited for %s", #cond);    \
-			usleep(500);                                                               \
-		}                                                                                  \
-	} while (0)
 
 static inline void make_rundir(void)
 {
