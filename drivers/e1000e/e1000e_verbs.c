@@ -80,35 +80,47 @@ static void print_moderation(struct printer *p, const struct e1000e *nic)
 	}
 }
 
-static int verb_link(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
+/* What a verb prints that takes nothing but --json; with the lock. */
+static int print_all(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err,
+		     void (*print)(struct printer *p, struct e1000e *nic))
 {
 	struct e1000e *nic = udrv_pci_get_drvdata(dev);
-	const struct udrv_net_device *ndev = &nic->ndev;
-	const uint8_t *a = ndev->dev_addr;
 	struct printer p = {.out = out};
-	char mac[18];
-	bool up;
 	int ret = parse_json(argc, argv, &p.json, err);
 
 	if (ret)
 		return ret;
 	pthread_mutex_lock(&nic->lock);
-	(void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3],
-		       a[4], a[5]);
-	up = udrv_netif_carrier_ok(ndev);
 	begin(&p);
-	text(&p, "device", ndev->name, false);
-	text(&p, "link", up ? "up" : "down", false);
-	number(&p, "speed", up ? ndev->speed : 0);
-	text(&p, "duplex", ndev->full_duplex ? "full" : "half", false);
-	text(&p, "mac", mac, false);
-	number(&p, "mtu", ndev->mtu);
-	text(&p, "open", nic->up ? (p.json ? "true" : "yes") : p.json ? "false" : "no", true);
-	text(&p, "interrupts", type_name(nic->irq_type), false);
-	number(&p, "link_changes", nic->link_changes);
+	print(&p, nic);
 	end(&p);
 	pthread_mutex_unlock(&nic->lock);
 	return 0;
+}
+
+static void print_link(struct printer *p, struct e1000e *nic)
+{
+	const struct udrv_net_device *ndev = &nic->ndev;
+	const uint8_t *a = ndev->dev_addr;
+	const bool up = udrv_netif_carrier_ok(ndev);
+	char mac[18];
+
+	(void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3],
+		       a[4], a[5]);
+	text(p, "device", ndev->name, false);
+	text(p, "link", up ? "up" : "down", false);
+	number(p, "speed", up ? ndev->speed : 0);
+	text(p, "duplex", ndev->full_duplex ? "full" : "half", false);
+	text(p, "mac", mac, false);
+	number(p, "mtu", ndev->mtu);
+	text(p, "open", nic->up ? (p->json ? "true" : "yes") : p->json ? "false" : "no", true);
+	text(p, "interrupts", type_name(nic->irq_type), false);
+	number(p, "link_changes", nic->link_changes);
+}
+
+static int verb_link(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
+{
+	return print_all(dev, argc, argv, out, err, print_link);
 }
 
 /* A queue's number under "rx0_packets" and the like. */
@@ -146,25 +158,19 @@ static void print_queues(struct printer *p, const struct e1000e *nic)
 	}
 }
 
+static void print_stats(struct printer *p, struct e1000e *nic)
+{
+	e1000e_stats_read(nic);
+	for (unsigned int i = 0; e1000e_stats_name(i); i++)
+		number(p, e1000e_stats_name(i), nic->counters[i]);
+	print_queues(p, nic);
+	number(p, "other_interrupts", nic->irqs_other);
+	number(p, "resets", nic->resets);
+}
+
 static int verb_stats(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
 {
-	struct e1000e *nic = udrv_pci_get_drvdata(dev);
-	struct printer p = {.out = out};
-	int ret = parse_json(argc, argv, &p.json, err);
-
-	if (ret)
-		return ret;
-	pthread_mutex_lock(&nic->lock);
-	e1000e_stats_read(nic);
-	begin(&p);
-	for (unsigned int i = 0; e1000e_stats_name(i); i++)
-		number(&p, e1000e_stats_name(i), nic->counters[i]);
-	print_queues(&p, nic);
-	number(&p, "other_interrupts", nic->irqs_other);
-	number(&p, "resets", nic->resets);
-	end(&p);
-	pthread_mutex_unlock(&nic->lock);
-	return 0;
+	return print_all(dev, argc, argv, out, err, print_stats);
 }
 
 static int verb_moderation(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
@@ -197,45 +203,39 @@ static int verb_moderation(struct udrv_device *dev, int argc, char **argv, FILE 
 }
 
 /* Sizes, and where card and driver are. */
-static int verb_rings(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
+static void print_rings(struct printer *p, struct e1000e *nic)
 {
-	struct e1000e *nic = udrv_pci_get_drvdata(dev);
-	struct printer p = {.out = out};
-	int ret = parse_json(argc, argv, &p.json, err);
-
-	if (ret)
-		return ret;
-	pthread_mutex_lock(&nic->lock);
-	begin(&p);
 	for (unsigned int n = 0; n < E1000E_QUEUES; n++) {
 		uint64_t val;
 
 		if (nic->rxq[n]) {
 			val = nic->rxq[n]->mask + 1;
-			queue_number(&p, "rx", n, "descriptors", &val);
+			queue_number(p, "rx", n, "descriptors", &val);
 			val = nic->rxq[n]->room;
-			queue_number(&p, "rx", n, "buffer_bytes", &val);
+			queue_number(p, "rx", n, "buffer_bytes", &val);
 			val = e1000e_read(nic, E1000E_RDH(n));
-			queue_number(&p, "rx", n, "head", &val);
+			queue_number(p, "rx", n, "head", &val);
 			val = e1000e_read(nic, E1000E_RDT(n));
-			queue_number(&p, "rx", n, "tail", &val);
+			queue_number(p, "rx", n, "tail", &val);
 		}
 		if (nic->txq[n]) {
 			val = nic->txq[n]->mask + 1;
-			queue_number(&p, "tx", n, "descriptors", &val);
+			queue_number(p, "tx", n, "descriptors", &val);
 			val = e1000e_read(nic, E1000E_TDH(n));
-			queue_number(&p, "tx", n, "head", &val);
+			queue_number(p, "tx", n, "head", &val);
 			val = e1000e_read(nic, E1000E_TDT(n));
-			queue_number(&p, "tx", n, "tail", &val);
+			queue_number(p, "tx", n, "tail", &val);
 		}
 	}
-	end(&p);
-	pthread_mutex_unlock(&nic->lock);
-	return 0;
+}
+
+static int verb_rings(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
+{
+	return print_all(dev, argc, argv, out, err, print_rings);
 }
 
 /* Registers that reading does not change. */
-static int verb_regs(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
+static void print_regs(struct printer *p, struct e1000e *nic)
 {
 	static const struct {
 		const char *name;
@@ -247,23 +247,17 @@ static int verb_regs(struct udrv_device *dev, int argc, char **argv, FILE *out, 
 		{"rfctl", E1000E_RFCTL},       {"rxcsum", E1000E_RXCSUM}, {"mrqc", E1000E_MRQC},
 		{"tctl", E1000E_TCTL},	       {"pba", E1000E_PBA},	  {"fcrth", E1000E_FCRTH},
 	};
-	struct e1000e *nic = udrv_pci_get_drvdata(dev);
-	struct printer p = {.out = out};
-	int ret = parse_json(argc, argv, &p.json, err);
-
-	if (ret)
-		return ret;
-	pthread_mutex_lock(&nic->lock);
-	begin(&p);
 	for (size_t i = 0; i < sizeof(regs) / sizeof(regs[0]); i++) {
 		char hex[11];
 
 		(void)snprintf(hex, sizeof(hex), "0x%08x", e1000e_read(nic, regs[i].reg));
-		text(&p, regs[i].name, hex, false);
+		text(p, regs[i].name, hex, false);
 	}
-	end(&p);
-	pthread_mutex_unlock(&nic->lock);
-	return 0;
+}
+
+static int verb_regs(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
+{
+	return print_all(dev, argc, argv, out, err, print_regs);
 }
 
 const struct udrv_verb e1000e_verbs[] = {

@@ -308,6 +308,17 @@ START_TEST(queues_take_turns_by_frames)
 }
 END_TEST
 
+/* A frame with tag 0xa123, which is in @frame afterwards. */
+static void far_sends_tagged(uint8_t frame[104])
+{
+	memcpy(frame, ndev->dev_addr, 6);
+	memcpy(frame + 6, far_mac, 6);
+	inet_put32(frame + 12, 0x8100a123);
+	for (unsigned int i = 16; i < 104; i++)
+		frame[i] = (uint8_t)i;
+	WAIT_FOR(udrv__model_e1000e_send(dev, frame, 104));
+}
+
 START_TEST(tags_are_put_in_and_taken_out)
 {
 	struct udrv_net_buf *buf = make_frame(100, 1);
@@ -322,12 +333,7 @@ START_TEST(tags_are_put_in_and_taken_out)
 	fill_frame(frame, 100, far_mac, 1);
 	ck_assert_mem_eq(got + 16, frame + 12, 88);
 
-	memcpy(frame, ndev->dev_addr, 6);
-	memcpy(frame + 6, far_mac, 6);
-	inet_put32(frame + 12, 0x8100a123);
-	for (unsigned int i = 16; i < 104; i++)
-		frame[i] = (uint8_t)i;
-	WAIT_FOR(udrv__model_e1000e_send(dev, frame, 104));
+	far_sends_tagged(frame);
 	buf = receive_on(0);
 	ck_assert_uint_eq(buf->len, 100);
 	ck_assert_uint_eq(buf->flags & UDRV_NET_VLAN, UDRV_NET_VLAN);
@@ -345,12 +351,7 @@ START_TEST(tags_are_put_back_for_who_has_not_asked)
 	uint8_t frame[104];
 
 	start_card(&options);
-	memcpy(frame, ndev->dev_addr, 6);
-	memcpy(frame + 6, far_mac, 6);
-	inet_put32(frame + 12, 0x8100a123);
-	for (unsigned int i = 16; i < 104; i++)
-		frame[i] = (uint8_t)i;
-	WAIT_FOR(udrv__model_e1000e_send(dev, frame, 104));
+	far_sends_tagged(frame);
 	buf = receive_on(0);
 	ck_assert_uint_eq(buf->flags, 0);
 	ck_assert_uint_eq(buf->len, 104);

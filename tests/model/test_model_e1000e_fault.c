@@ -8,19 +8,6 @@
 #define NAME  "model:e1000e"
 #define TRIES 100 /* on a machine that stops for 5 ms now and then */
 
-static void teardown(void)
-{
-	raw_close();
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void inject(enum udrv__model_e1000e_fault fault, unsigned int times)
 {
 	udrv__model_e1000e_fault(card.dev, fault, times);
@@ -333,20 +320,10 @@ START_TEST(card_is_pulled_under_traffic)
 }
 END_TEST
 
-static TCase *make(Suite *s, const char *name)
-{
-	TCase *tc = tcase_create(name);
-
-	tcase_add_checked_fixture(tc, NULL, teardown);
-	tcase_set_timeout(tc, 120);
-	suite_add_tcase(s, tc);
-	return tc;
-}
-
 int main(void)
 {
 	Suite *s = suite_create("model_e1000e_fault");
-	TCase *tc = make(s, "write-backs");
+	TCase *tc = raw_case(s, "write-backs");
 
 	tcase_add_test(tc, late_frames_come_5_ms_later);
 	tcase_add_test(tc, write_back_comes_behind_the_next_ones);
@@ -356,7 +333,7 @@ int main(void)
 	tcase_add_test(tc, frame_is_sent_silently);
 	tcase_add_test(tc, transmitter_is_stuck_until_reset);
 
-	tc = make(s, "registers");
+	tc = raw_case(s, "registers");
 	tcase_add_test(tc, line_interrupts_without_cause);
 	tcase_add_test(tc, messages_come_without_cause);
 	tcase_add_loop_test(tc, one_interrupt_is_lost, 0, 3);

@@ -11,19 +11,6 @@
 /* An interval that no test reaches: ITR counts in 256 ns, RDTR in 1024. */
 #define LONG 0xffffu
 
-static void teardown(void)
-{
-	raw_close();
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 START_TEST(causes_are_set_by_ics_and_shown_in_icr)
 {
 	raw_up(NAME);
@@ -417,20 +404,10 @@ START_TEST(reset_masks_all_and_lowers_the_line)
 }
 END_TEST
 
-static TCase *make(Suite *s, const char *name)
-{
-	TCase *tc = tcase_create(name);
-
-	tcase_add_checked_fixture(tc, NULL, teardown);
-	tcase_set_timeout(tc, 120);
-	suite_add_tcase(s, tc);
-	return tc;
-}
-
 int main(void)
 {
 	Suite *s = suite_create("model_e1000e_irq");
-	TCase *tc = make(s, "causes");
+	TCase *tc = raw_case(s, "causes");
 
 	tcase_add_test(tc, causes_are_set_by_ics_and_shown_in_icr);
 	tcase_add_test(tc, masks_are_set_and_cleared);
@@ -440,7 +417,7 @@ int main(void)
 	tcase_add_test(tc, small_frames_are_told_below_rsrpd);
 	tcase_add_test(tc, acknowledgements_are_told_unless_that_is_off);
 
-	tc = make(s, "signals");
+	tc = raw_case(s, "signals");
 	tcase_add_test(tc, line_is_high_while_something_is_enabled_and_set);
 	tcase_add_test(tc, message_is_sent_for_each_cause_that_is_new);
 	tcase_add_loop_test(tc, frames_interrupt_by_the_line_or_one_message, 0, 2);
@@ -450,7 +427,7 @@ int main(void)
 	tcase_add_test(tc, eiac_clears_and_masks_what_has_been_sent);
 	tcase_add_test(tc, reset_masks_all_and_lowers_the_line);
 
-	tc = make(s, "times");
+	tc = raw_case(s, "times");
 	tcase_add_test(tc, throttled_message_comes_when_the_interval_ends);
 	tcase_add_test(tc, throttled_message_whose_cause_has_gone_does_not_come);
 	tcase_add_loop_test(tc, line_and_single_message_are_throttled_by_itr, 0, 2);

@@ -8,11 +8,6 @@
 
 static const uint32_t formats[] = {0, RFCTL_EXTEN};
 
-static void teardown(void)
-{
-	raw_close();
-}
-
 static void start(uint32_t rctl)
 {
 	raw_open(NAME);
@@ -657,20 +652,10 @@ START_TEST(nothing_moves_without_bus_mastering)
 }
 END_TEST
 
-static TCase *make(Suite *s, const char *name)
-{
-	TCase *tc = tcase_create(name);
-
-	tcase_add_checked_fixture(tc, NULL, teardown);
-	tcase_set_timeout(tc, 120);
-	suite_add_tcase(s, tc);
-	return tc;
-}
-
 int main(void)
 {
 	Suite *s = suite_create("model_e1000e_rx");
-	TCase *tc = make(s, "frames");
+	TCase *tc = raw_case(s, "frames");
 
 	tcase_add_loop_test(tc, frames_of_every_size_arrive_in_order, 0, 2);
 	tcase_add_test(tc, head_follows_and_wraps);
@@ -682,7 +667,7 @@ int main(void)
 	tcase_add_test(tc, long_frames_need_lpe);
 	tcase_add_loop_test(tc, bad_frames_are_counted_and_stored_with_sbp_only, 0, 3);
 
-	tc = make(s, "filters");
+	tc = raw_case(s, "filters");
 	tcase_add_test(tc, addresses_are_filtered);
 	tcase_add_test(tc, any_of_sixteen_addresses_is_the_stations);
 	tcase_add_loop_test(tc, groups_are_hashed_by_the_bits_that_mo_says, 0, 4);
@@ -690,7 +675,7 @@ int main(void)
 	tcase_add_test(tc, tags_are_those_of_vet);
 	tcase_add_test(tc, vlans_are_filtered_with_vfe);
 
-	tc = make(s, "headers");
+	tc = raw_case(s, "headers");
 	tcase_add_loop_test(tc, checksums_are_checked, 0, 2);
 	tcase_add_test(tc, checksums_are_not_checked_where_that_is_off);
 	tcase_add_loop_test(tc, packet_checksum_begins_where_pcss_says, 0, 2);
@@ -698,7 +683,7 @@ int main(void)
 	tcase_add_loop_test(tc, rss_hashes_as_its_specification, 0, 8);
 	tcase_add_test(tc, rss_chooses_the_queue_by_reta);
 
-	tc = make(s, "rings");
+	tc = raw_case(s, "rings");
 	tcase_add_test(tc, full_ring_keeps_some_and_then_misses);
 	tcase_add_test(tc, low_ring_interrupts_when_it_passes_the_threshold);
 	tcase_add_test(tc, good_frames_are_counted_and_counts_begin_anew_when_read);

@@ -15,11 +15,6 @@ static unsigned int get16(const unsigned char *bytes)
 	return (unsigned int)(bytes[0] << 8 | bytes[1]);
 }
 
-static void teardown(void)
-{
-	raw_close();
-}
-
 /* The next frame, of that length. */
 static void check_sent(size_t len)
 {
@@ -510,20 +505,10 @@ START_TEST(frames_that_nobody_takes_are_lost_in_the_end)
 }
 END_TEST
 
-static TCase *make(Suite *s, const char *name)
-{
-	TCase *tc = tcase_create(name);
-
-	tcase_add_checked_fixture(tc, NULL, teardown);
-	tcase_set_timeout(tc, 120);
-	suite_add_tcase(s, tc);
-	return tc;
-}
-
 int main(void)
 {
 	Suite *s = suite_create("model_e1000e_tx");
-	TCase *tc = make(s, "frames");
+	TCase *tc = raw_case(s, "frames");
 
 	tcase_add_test(tc, frames_of_every_size_are_sent_in_order);
 	tcase_add_test(tc, short_frames_are_padded_with_psp_only);
@@ -536,7 +521,7 @@ int main(void)
 	tcase_add_test(tc, tag_is_inserted_with_vle_and_vme);
 	tcase_add_test(tc, packets_that_are_too_long_or_not_readable_are_dropped);
 
-	tc = make(s, "offloads");
+	tc = raw_case(s, "offloads");
 	tcase_add_test(tc, legacy_checksum_is_from_css_to_the_end_at_cso);
 	tcase_add_loop_test(tc, checksums_are_inserted, 0, 4);
 	tcase_add_test(tc, checksum_of_udp_is_never_zero);
@@ -545,7 +530,7 @@ int main(void)
 	tcase_add_test(tc, segments_have_the_first_descriptors_tag);
 	tcase_add_loop_test(tc, what_cannot_be_segmented_is_counted_and_not_sent, 0, 5);
 
-	tc = make(s, "wire");
+	tc = raw_case(s, "wire");
 	tcase_add_test(tc, nothing_is_sent_without_link);
 	tcase_add_loop_test(tc, loopback_needs_no_link, 0, 2);
 	tcase_add_test(tc, sent_frames_are_counted);
