@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include <udrv/delay.h>
 #include <udrv/device.h>
 #include <udrv/log.h>
 #include <udrv/net.h>
@@ -58,13 +59,6 @@ static void fail(const char *what)
 	show(&ends[0]);
 	show(&ends[1]);
 	exit(1);
-}
-
-static void nap(long ms)
-{
-	const struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-
-	nanosleep(&t, NULL);
 }
 
 static struct udrv_net_device *card_of(const struct udrv_device *dev)
@@ -267,7 +261,7 @@ static void wait_for_link(const struct end *e, bool on)
 	for (int i = 0; i < LINK_TRIES; i++) {
 		if (udrv_netif_carrier_ok(e->ndev) == on)
 			return;
-		nap(100);
+		udrv_msleep(100);
 	}
 	fail(on ? "no link" : "still a link");
 }
