@@ -100,6 +100,17 @@ START_TEST(not_for_ever)
 }
 END_TEST
 
+START_TEST(nor_if_it_finds_nothing_and_never_sleeps)
+{
+	udrv__tap_pace_begin(&pace);
+	for (int i = 0; i < 511; i++)
+		udrv__tap_pace_moved(&pace, 0, 0);
+	ck_assert_int_eq(policy, SCHED_FIFO);
+	udrv__tap_pace_moved(&pace, 0, 0);
+	ck_assert_int_eq(policy, SCHED_OTHER);
+}
+END_TEST
+
 /* Once is enough to know that. */
 START_TEST(who_may_not_does_not_ask_again)
 {
@@ -206,6 +217,7 @@ int main(void)
 	tcase_add_test(tc, with_more_cpus_it_is_one_of_all);
 	tcase_add_test(tc, on_the_only_cpu_it_comes_first);
 	tcase_add_test(tc, not_for_ever);
+	tcase_add_test(tc, nor_if_it_finds_nothing_and_never_sleeps);
 	tcase_add_test(tc, who_may_not_does_not_ask_again);
 	tcase_add_test(tc, a_refusal_later_is_tried_again);
 	tcase_add_test(tc, frames_of_a_stream_gather);

@@ -23,7 +23,8 @@ void udrv__tap_pace_moved(struct udrv__tap_pace *p, unsigned int sent, unsigned 
 {
 	p->sent += sent;
 	p->received += received;
-	p->moved += sent + received;
+	/* To find nothing takes its time, too: broken frames only, say. */
+	p->moved += sent + received ? sent + received : 1;
 	if (!p->ahead || p->moved < UDRV__TAP_AHEAD_FRAMES)
 		return;
 	p->ahead = !set_policy(SCHED_OTHER);

@@ -20,7 +20,8 @@
 /* So many waits say that it is a stream, and it is one until as many say otherwise. */
 #define UDRV__TAP_GATHER_AFTER 4
 #define UDRV__TAP_STREAK_MOST  8
-/* So many frames without sleep: others have waited 2 to 4 ms, and it goes on as one of them. */
+/* So many frames, or looks for some, without sleep: others have waited 2 to 4 ms, and it goes on as
+ * one of them. */
 #define UDRV__TAP_AHEAD_FRAMES 512
 
 struct udrv__tap_pace {
@@ -35,7 +36,7 @@ struct udrv__tap_pace {
 
 /* The thread itself calls all of them. */
 void udrv__tap_pace_begin(struct udrv__tap_pace *p);
-/* What it has moved. */
+/* What it has moved; maybe nothing. */
 void udrv__tap_pace_moved(struct udrv__tap_pace *p, unsigned int sent, unsigned int received);
 /*
  * It is about to wait: is it to leave the TAP alone for UDRV__TAP_GATHER_NS? Only if frames are
