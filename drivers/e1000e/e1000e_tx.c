@@ -473,8 +473,8 @@ int e1000e_tx_make(struct e1000e *nic, unsigned int n)
 	return ret ? ret : e1000e_event_init(nic, &q->event, true, n);
 }
 
-/* What has not been reported is lost. */
-static void forget(struct e1000e_txq *q)
+/* What has not been reported is lost: how many frames. */
+static uint32_t forget(struct e1000e_txq *q)
 {
 	uint32_t left;
 
@@ -491,6 +491,7 @@ static void forget(struct e1000e_txq *q)
 	q->frame_tail = 0;
 	q->frame_clean = 0;
 	memset(&q->context, 0, sizeof(q->context));
+	return left;
 }
 
 void e1000e_tx_free(struct e1000e_txq *q)
@@ -498,7 +499,8 @@ void e1000e_tx_free(struct e1000e_txq *q)
 	struct e1000e *nic = q->nic;
 
 	e1000e_event_exit(nic, &q->event);
-	forget(q);
+	/* The framework has asked the queue before. */
+	nic->lost_at_stop += forget(q);
 	(void)udrv_net_pool_destroy(q->copies);
 	free(q->marks);
 	free(q->frames);
@@ -523,7 +525,7 @@ void e1000e_tx_start(struct e1000e_txq *q)
 	struct e1000e *nic = q->nic;
 	const unsigned int n = q->q.index;
 
-	forget(q);
+	(void)forget(q);
 	memset(q->ring, 0, q->ring_bytes);
 	q->head_seen = UINT32_MAX;
 	q->done_seen = UINT64_MAX;
