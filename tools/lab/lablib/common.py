@@ -44,7 +44,7 @@ class Deadline:
         """Seconds left, at most `limit`; raises when there are none."""
         left = self.end - time.monotonic()
         if left <= 0:
-            raise LabError(f"not done within {self.seconds:g} s: killed", EXIT_DEADLINE)
+            raise LabError(f"not done within {self.seconds:g} s: killed; --timeout sets another deadline", EXIT_DEADLINE)
         return left if limit is None else min(left, limit)
 
 
