@@ -58,6 +58,15 @@ static void sleeps(void)
 	udrv__tap_pace_slept(&pace);
 }
 
+/* So often, and it sleeps after each. */
+static void goes_on(int times, unsigned int sent, unsigned int received)
+{
+	for (int i = 0; i < times; i++) {
+		(void)gathers(sent, received, 100);
+		sleeps();
+	}
+}
+
 START_TEST(with_more_cpus_it_is_one_of_all)
 {
 	many_cpus = true;
@@ -70,22 +79,39 @@ START_TEST(with_more_cpus_it_is_one_of_all)
 }
 END_TEST
 
-START_TEST(on_the_only_cpu_it_comes_first)
+START_TEST(on_the_only_cpu_it_comes_first_if_all_goes_one_way)
 {
+	static const struct {
+		unsigned int sent, received;
+		int policy;
+	} cases[] = {
+		{1, 0, SCHED_FIFO},  {0, 1, SCHED_FIFO},  {9, 1, SCHED_FIFO},  {1, 9, SCHED_FIFO},
+		{8, 1, SCHED_OTHER}, {1, 8, SCHED_OTHER}, {1, 1, SCHED_OTHER}, {0, 0, SCHED_OTHER},
+	};
+
 	udrv__tap_pace_begin(&pace);
-	ck_assert_int_eq(policy, SCHED_FIFO);
-	for (int i = 0; i < 100; i++) {
-		udrv__tap_pace_moved(&pace, 255, 256);
-		sleeps();
-	}
-	ck_assert_int_eq(policy, SCHED_FIFO);
-	ck_assert_uint_eq(changes, 1);
+	goes_on(15, cases[_i].sent, cases[_i].received);
+	ck_assert_uint_eq(changes, 0);
+	goes_on(1, cases[_i].sent, cases[_i].received);
+	ck_assert_int_eq(policy, cases[_i].policy);
+	goes_on(100, cases[_i].sent, cases[_i].received);
+	ck_assert_int_eq(policy, cases[_i].policy);
+	ck_assert_uint_le(changes, 1);
+	goes_on(32, 1, 1);
+	ck_assert_int_eq(policy, SCHED_OTHER);
 }
 END_TEST
 
-START_TEST(not_for_ever)
+static void begin_ahead(void)
 {
 	udrv__tap_pace_begin(&pace);
+	goes_on(16, 0, 1);
+	ck_assert_int_eq(policy, SCHED_FIFO);
+}
+
+START_TEST(not_for_ever)
+{
+	begin_ahead();
 	for (int i = 0; i < 3; i++) {
 		udrv__tap_pace_moved(&pace, 0, 511);
 		ck_assert_int_eq(policy, SCHED_FIFO);
@@ -102,7 +128,7 @@ END_TEST
 
 START_TEST(nor_if_it_finds_nothing_and_never_sleeps)
 {
-	udrv__tap_pace_begin(&pace);
+	begin_ahead();
 	for (int i = 0; i < 511; i++)
 		udrv__tap_pace_moved(&pace, 0, 0);
 	ck_assert_int_eq(policy, SCHED_FIFO);
@@ -116,31 +142,22 @@ START_TEST(who_may_not_does_not_ask_again)
 {
 	forbidden = true;
 	udrv__tap_pace_begin(&pace);
-	for (int i = 0; i < 10; i++) {
-		udrv__tap_pace_moved(&pace, 600, 0);
-		sleeps();
-	}
+	goes_on(100, 600, 0);
 	ck_assert_uint_eq(changes, 1);
 	ck_assert_int_eq(policy, SCHED_OTHER);
 }
 END_TEST
 
 /* Nor does it stay ahead because the kernel refuses. */
-START_TEST(a_refusal_later_is_tried_again)
+START_TEST(to_step_back_is_tried_again)
 {
-	udrv__tap_pace_begin(&pace);
+	begin_ahead();
 	forbidden = true;
 	udrv__tap_pace_moved(&pace, 600, 0);
 	ck_assert_int_eq(policy, SCHED_FIFO);
 	forbidden = false;
 	udrv__tap_pace_moved(&pace, 1, 0);
 	ck_assert_int_eq(policy, SCHED_OTHER);
-	forbidden = true;
-	sleeps();
-	ck_assert_int_eq(policy, SCHED_OTHER);
-	forbidden = false;
-	sleeps();
-	ck_assert_int_eq(policy, SCHED_FIFO);
 }
 END_TEST
 
@@ -215,11 +232,11 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, with_more_cpus_it_is_one_of_all);
-	tcase_add_test(tc, on_the_only_cpu_it_comes_first);
+	tcase_add_loop_test(tc, on_the_only_cpu_it_comes_first_if_all_goes_one_way, 0, 8);
 	tcase_add_test(tc, not_for_ever);
 	tcase_add_test(tc, nor_if_it_finds_nothing_and_never_sleeps);
 	tcase_add_test(tc, who_may_not_does_not_ask_again);
-	tcase_add_test(tc, a_refusal_later_is_tried_again);
+	tcase_add_test(tc, to_step_back_is_tried_again);
 	tcase_add_test(tc, frames_of_a_stream_gather);
 	tcase_add_test(tc, an_answer_ends_that);
 	tcase_add_test(tc, so_does_its_end);

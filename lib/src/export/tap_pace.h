@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pace of a thread that has one CPU together with those whose frames it moves. It comes before
- * them, as the kernel's drivers do: else a sender goes on until its time is over, and all that it
- * has sent reaches a receiver at once, which has no room for it. And it does not wake up for each
- * frame of a stream, as cards do not interrupt for each.
+ * The pace of a thread that has one CPU together with those whose frames it moves. While frames go
+ * one way it comes before others, as the kernel's drivers do: else a sender goes on until its time
+ * is over, and all that it has sent reaches a receiver at once, which has no room for it. And it
+ * does not wake up for each frame of a stream, as cards do not interrupt for each. What goes both
+ * ways, TCP and who asks and waits for an answer, keeps itself in step.
  *
  * Where there are more CPUs it does neither: it looks before it sleeps (sched/adaptive.h).
  */
@@ -20,21 +21,27 @@
 /* So many waits say that it is a stream, and it is one until as many say otherwise. */
 #define UDRV__TAP_GATHER_AFTER 4
 #define UDRV__TAP_STREAK_MOST  8
+/* After so many waits it looks which way frames go: one way, if they are more than so many times as
+ * many as the other way. */
+#define UDRV__TAP_WAY_WAITS 16
+#define UDRV__TAP_WAY_RATIO 8
 /* So many frames, or looks for some, without sleep: others have waited 2 to 4 ms, and it goes on as
  * one of them. */
 #define UDRV__TAP_AHEAD_FRAMES 512
 
 struct udrv__tap_pace {
 	bool shares;		     /* the one CPU */
-	bool permitted;		     /* SCHED_FIFO */
+	bool forbidden;		     /* SCHED_FIFO */
 	bool ahead;		     /* by SCHED_FIFO, now */
+	bool one_way;		     /* is it to be? */
 	unsigned int moved;	     /* since it slept */
 	unsigned int sent, received; /* since it waited last */
+	unsigned int waits, out, in; /* until it looks which way */
 	uint64_t waited_ns;
 	unsigned int streak; /* waits after which frames would have gathered */
 };
 
-/* The thread itself calls all of them. */
+/* The thread itself calls all of them; at first it is a normal one. */
 void udrv__tap_pace_begin(struct udrv__tap_pace *p);
 /* What it has moved; maybe nothing. */
 void udrv__tap_pace_moved(struct udrv__tap_pace *p, unsigned int sent, unsigned int received);
