@@ -130,6 +130,7 @@ struct e1000e {
 	struct e1000e_rxq *rxq[E1000E_QUEUES];
 	struct e1000e_txq *txq[E1000E_QUEUES];
 	uint64_t counters[E1000E_COUNTERS];
+	uint64_t lost_at_stop; /* frames that were in the ring, by queues that are no more */
 	uint64_t resets, link_changes, irqs_other;
 };
 

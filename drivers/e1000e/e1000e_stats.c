@@ -103,6 +103,7 @@ void e1000e_stats_add(const struct e1000e *nic, struct udrv_net_stats *stats)
 	stats->tx_aborted_errors += aborted;
 	stats->tx_carrier_errors += get(nic, E1000E_TNCRS);
 	stats->tx_errors += aborted + get(nic, E1000E_LATECOL);
+	stats->tx_dropped += nic->lost_at_stop;
 	stats->collisions += get(nic, E1000E_COLC);
 	stats->multicast += get(nic, E1000E_MPRC);
 }

@@ -252,6 +252,27 @@ START_TEST(transmitter_that_hangs_is_reset)
 }
 END_TEST
 
+START_TEST(frames_in_the_ring_are_counted_when_it_is_closed)
+{
+	struct udrv_net_buf *bufs[10];
+	struct udrv_net_stats stats;
+
+	for (unsigned int round = 1; round <= 3; round++) {
+		fault(UDRV__E1000E_TX_STUCK, 1);
+		for (uint32_t i = 0; i < 10; i++)
+			bufs[i] = make_frame(60 + i, i);
+		ck_assert_uint_eq(udrv_net_tx_burst(ndev->txq[0], bufs, 10), 10);
+		udrv_net_close(ndev);
+		udrv_net_get_stats(ndev, &stats);
+		ck_assert_uint_eq(stats.tx_packets, (uint64_t)10 * round);
+		ck_assert_uint_eq(stats.tx_dropped, (uint64_t)10 * round);
+		ck_assert_int_eq(udrv_net_open(ndev, NULL), 0);
+	}
+	udrv_net_get_stats(ndev, &stats);
+	ck_assert_uint_eq(stats.tx_dropped, 30);
+}
+END_TEST
+
 /* While a thread of its own sends and receives. */
 struct load {
 	bool end;
@@ -487,6 +508,7 @@ int main(void)
 	tcase_add_test(open, frames_have_two_periods_to_be_reported);
 	tcase_add_test(open, frames_of_an_idle_sender_are_freed);
 	tcase_add_test(open, transmitter_that_hangs_is_reset);
+	tcase_add_test(open, frames_in_the_ring_are_counted_when_it_is_closed);
 	tcase_add_test(open, resets_under_load_are_survived);
 	tcase_add_test(open, link_flaps_under_load_are_survived);
 	tcase_add_test(open, registers_of_ones_are_no_answer);

@@ -238,6 +238,56 @@ START_TEST(frames_go_both_ways)
 }
 END_TEST
 
+/* For a process of one CPU it runs ahead of others, and lets frames of a stream gather. */
+static void keep_one_cpu(void)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET((size_t)sched_getcpu(), &cpus);
+	ck_assert_int_eq(sched_setaffinity(0, sizeof(cpus), &cpus), 0);
+}
+
+/* None waits for the next one. */
+START_TEST(on_one_cpu_all_are_sent)
+{
+	struct echo_nic_options o = one_queue();
+	uint8_t frame[60] = {0};
+
+	keep_one_cpu();
+	o.deaf = true;
+	o.no_event = _i;
+	begin(&o);
+	for (unsigned int i = 1; i <= 2000; i++) {
+		fake_tun_put(0, NULL, frame, sizeof(frame));
+		if (i % 7 == 0)
+			until(get(nic.queue[0].tx.packets) == i);
+	}
+	until(get(nic.queue[0].tx.packets) == 2000);
+}
+END_TEST
+
+START_TEST(on_one_cpu_frames_go_both_ways)
+{
+	const struct echo_nic_options o = one_queue();
+	uint8_t frame[60] = {0};
+	struct virtio_net_hdr hdr;
+
+	keep_one_cpu();
+	begin(&o);
+	for (unsigned int i = 0; i < 50; i++) {
+		for (unsigned int k = 0; k < 40; k++) {
+			frame[20] = (uint8_t)k;
+			fake_tun_put(0, NULL, frame, sizeof(frame));
+		}
+		for (unsigned int k = 0; k < 40; k++) {
+			ck_assert_uint_eq(fake_tun_get(0, &hdr, frame, sizeof(frame)), 60);
+			ck_assert_uint_eq(frame[20], k);
+		}
+	}
+}
+END_TEST
+
 START_TEST(the_card_completes_sums)
 {
 	static uint8_t sent[2000], got[2000];
@@ -557,6 +607,8 @@ int main(void)
 	tcase_add_test(tc, what_is_above_may_have_its_address);
 	tcase_add_test(tc, names_that_cannot_be);
 	tcase_add_loop_test(tc, frames_go_both_ways, 0, 4);
+	tcase_add_loop_test(tc, on_one_cpu_all_are_sent, 0, 2);
+	tcase_add_test(tc, on_one_cpu_frames_go_both_ways);
 	tcase_add_test(tc, the_card_completes_sums);
 	tcase_add_test(tc, what_the_card_has_cut_is_joined);
 	tcase_add_test(tc, a_full_ring_loses_nothing);

@@ -10,6 +10,7 @@
 #include <udrv/net.h>
 
 #include "export/tap_gro.h"
+#include "export/tap_pace.h"
 #include "sched/adaptive.h"
 
 #define UDRV__TAP_BURST 64
@@ -95,6 +96,7 @@ struct udrv__tap_queue {
 	struct udrv_net_rxq *rxq; /* while it runs */
 	struct udrv_net_txq *txq;
 	struct udrv__adaptive adaptive;
+	struct udrv__tap_pace pace;
 	struct udrv__tap_counts counts;
 
 	/* From the card to the TAP. */

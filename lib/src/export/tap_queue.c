@@ -77,23 +77,28 @@ static void drain(const struct pollfd *fd)
 }
 
 /* How long at most; NULL: for ever. */
-static const struct timespec *limit(const struct udrv__tap_queue *q, const struct pollfd *fds)
+static const struct timespec *limit(const struct udrv__tap_queue *q, const struct pollfd *fds,
+				    bool gather)
 {
 	static const struct timespec nap = {.tv_nsec = NAP_NS};
 	static const struct timespec starved = {.tv_nsec = STARVED_NS};
+	static const struct timespec gathering = {.tv_nsec = UDRV__TAP_GATHER_NS};
 
 	if (fds[RX].fd < 0 || (is_blocked(q) && fds[TX].fd < 0))
 		return &nap;
-	return q->starved && !q->tx_count ? &starved : NULL;
+	if (q->starved && !q->tx_count)
+		return &starved;
+	return gather ? &gathering : NULL;
 }
 
-static void block(struct udrv__tap_queue *q)
+/* @gather: what comes from the TAP can wait for a moment. */
+static void block(struct udrv__tap_queue *q, bool gather)
 {
 	const struct udrv_net_device_ops *ops = q->tap->ndev->netdev_ops;
 	const bool blocked = is_blocked(q);
 	struct pollfd fds[WAITS] = {
 		[KICK] = {.fd = q->kick_fd, .events = POLLIN},
-		[TAP] = {.fd = q->deaf || blocked ? -1 : q->fd, .events = POLLIN},
+		[TAP] = {.fd = q->deaf || blocked || gather ? -1 : q->fd, .events = POLLIN},
 		[RX] = {.fd = ops->rx_event_fd(q->rxq), .events = POLLIN},
 		[TX] = {.fd = blocked ? ops->tx_event_fd(q->txq) : -1, .events = POLLIN},
 	};
@@ -103,7 +108,8 @@ static void block(struct udrv__tap_queue *q)
 	if (q->tx_count && ops->tx_arm(q->txq))
 		return;
 	q->counts.sleeps++;
-	(void)ppoll(fds, WAITS, limit(q, fds), NULL);
+	(void)ppoll(fds, WAITS, limit(q, fds, gather && !blocked), NULL);
+	udrv__tap_pace_slept(&q->pace);
 	drain(&fds[KICK]);
 	drain(&fds[RX]);
 	drain(&fds[TX]);
@@ -118,7 +124,7 @@ static void wait(struct udrv__tap_queue *q)
 	if (spin)
 		q->counts.spun_ns += udrv__now_ns() - start;
 	if (!caught)
-		block(q);
+		block(q, udrv__tap_pace_gathers(&q->pace, start));
 	udrv__adaptive_learn(&q->adaptive, udrv__now_ns() - start, caught);
 }
 
@@ -128,8 +134,10 @@ static void serve(struct udrv__tap_queue *q)
 	q->txq = q->tap->ndev->txq[q->index];
 	while (runs(q)) {
 		const unsigned int received = udrv__tap_receive(q);
+		const unsigned int sent = udrv__tap_transmit(q);
 
-		if (!udrv__tap_transmit(q) && !received)
+		udrv__tap_pace_moved(&q->pace, sent, received);
+		if (!sent && !received)
 			wait(q);
 	}
 }
@@ -157,6 +165,7 @@ static void *queue_main(void *arg)
 
 	(void)snprintf(name, sizeof(name), "udrv-tap-q%u", q->index);
 	udrv__thread_begin(name);
+	udrv__tap_pace_begin(&q->pace);
 	while (await_run(q->tap))
 		serve(q);
 	return NULL;
