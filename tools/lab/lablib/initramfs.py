@@ -240,6 +240,8 @@ def elf_kind(path):
 
 def is_dynamic(path):
     head = elf_header(path)
+    if not head:
+        raise LabError(f"{path} is no program any more: is it being built? Wait for that")
     return head[16] == 3 or has_interpreter(head)
 
 
