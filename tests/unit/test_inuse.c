@@ -127,6 +127,34 @@ START_TEST(disk_with_several_paths)
 }
 END_TEST
 
+/* Of no PCI function: a server's disk. */
+static void make_served_disk(void)
+{
+	fake_file("259:10\n", "sys/class/block/ublkb1/dev");
+	fake_file("1\n", "sys/class/block/ublkb1/ublkb1p1/partition");
+	fake_file("259:11\n", "sys/class/block/ublkb1p1/dev");
+}
+
+START_TEST(disk_by_name_with_its_partitions)
+{
+	char text[128];
+
+	make_served_disk();
+	fake_file("36 22 259:12 / /mnt rw - ext4 /dev/ublkb11 rw\n", "proc/self/mountinfo");
+	ck_assert_int_eq(inuse_find_disk(&inuse, "ublkb1"), 0);
+	ck_assert_uint_eq(inuse.count, 0);
+	fake_file("36 22 259:11 / /mnt rw - ext4 /dev/ublkb1p1 rw\n", "proc/self/mountinfo");
+	fake_link("/dev/ublkb1", "proc/41/fd/3");
+	fake_file("dd\n", "proc/41/comm");
+	ck_assert_int_eq(inuse_find_disk(&inuse, "ublkb1"), 0);
+	ck_assert_uint_eq(inuse.count, 2);
+	inuse_describe(&inuse, text, sizeof(text));
+	ck_assert_str_eq(text, "ublkb1p1 is mounted at /mnt, process 41 (dd) has /dev/ublkb1 open");
+	inuse_describe(&inuse, text, 12);
+	ck_assert_str_eq(text, "ublkb1p1 is");
+}
+END_TEST
+
 static void make_interface(const char *flags)
 {
 	fake_file(flags, "sys/bus/pci/devices/" NIC "/net/eth0/flags");
@@ -243,6 +271,7 @@ int main(void)
 	tcase_add_test(tc, swapped_to);
 	tcase_add_test(tc, built_upon);
 	tcase_add_test(tc, disk_with_several_paths);
+	tcase_add_test(tc, disk_by_name_with_its_partitions);
 	tcase_add_test(tc, interface_up);
 	tcase_add_test(tc, interface_down);
 	tcase_add_test(tc, process_with_the_group_open);

@@ -205,15 +205,15 @@ START_TEST(the_command_line_of_nbdkit)
 		  "nbdkit --foreground --unix /s PLUGIN device=model:x socket=/s ready-fd=-1");
 	words_are("run model:x --nbd=:1 -b model -d -v colour=blue",
 		  "nbdkit --foreground --port 1 PLUGIN device=model:x backend=model verbose=1 "
-		  "ready-fd=5 colour=blue");
+		  "address=:1 ready-fd=5 colour=blue");
 	words_are("run model:x --nbd=[::1]:2 -- --tls=require --filter=delay rdelay=1 wdelay=2",
 		  "nbdkit --foreground --port 2 --ipaddr ::1 --tls=require --filter=delay PLUGIN "
-		  "device=model:x ready-fd=-1 rdelay=1 wdelay=2");
+		  "device=model:x address=[::1]:2 ready-fd=-1 rdelay=1 wdelay=2");
 	words_are("run model:x --nbd=1 colour=a -- --filter delay --tls=on",
 		  "nbdkit --foreground --port 1 --filter delay --tls=on PLUGIN device=model:x "
-		  "ready-fd=-1 colour=a");
+		  "address=:1 ready-fd=-1 colour=a");
 	words_are("run model:x --nbd=1 --",
-		  "nbdkit --foreground --port 1 PLUGIN device=model:x ready-fd=-1");
+		  "nbdkit --foreground --port 1 PLUGIN device=model:x address=:1 ready-fd=-1");
 }
 END_TEST
 

@@ -112,6 +112,93 @@ START_TEST(the_header_says_who_writes)
 }
 END_TEST
 
+/* What a reader sees of the exports. */
+static const char *exports(void)
+{
+	static char copy[UDRV__STAT_EXPORTS];
+
+	udrv__stat_exports(&view, copy);
+	return copy;
+}
+
+START_TEST(exports_come_and_go)
+{
+	ck_assert_str_eq(exports(), "");
+	udrv__stat_export_add(dev, "/dev/ublkb1");
+	udrv__stat_export_add(dev, "/dev/ublkb10");
+	udrv__stat_export_add(dev, "net0");
+	ck_assert_str_eq(exports(), "/dev/ublkb1\n/dev/ublkb10\nnet0\n");
+	udrv__stat_export_del(dev, "/dev/ublkb1");
+	udrv__stat_export_del(dev, "/dev/ublkb");
+	ck_assert_str_eq(exports(), "/dev/ublkb10\nnet0\n");
+	udrv__stat_export_del(dev, "net0");
+	udrv__stat_export_del(dev, "/dev/ublkb10");
+	ck_assert_str_eq(exports(), "");
+	/* What would not be one line. */
+	udrv__stat_export_add(dev, "");
+	udrv__stat_export_add(dev, "two\nlines");
+	ck_assert_str_eq(exports(), "");
+	/* Without a segment. */
+	udrv__stat_export_add(NULL, "net0");
+}
+END_TEST
+
+START_TEST(exports_beyond_the_room_are_left_out)
+{
+	char name[128];
+	size_t len;
+
+	memset(name, 'x', sizeof(name) - 1);
+	name[sizeof(name) - 1] = 0;
+	for (int i = 0; i < UDRV__STAT_EXPORTS / 128 + 2; i++)
+		udrv__stat_export_add(dev, name);
+	len = strlen(exports());
+	ck_assert_uint_eq(len, UDRV__STAT_EXPORTS / 128 * 128 - 128);
+	udrv__stat_export_add(dev, "net0");
+	ck_assert_str_eq(exports() + len, "net0\n");
+}
+END_TEST
+
+struct renamer {
+	atomic_bool stop;
+	unsigned long done;
+};
+
+static void *rename_often(void *arg)
+{
+	struct renamer *r = arg;
+
+	while (!r->stop) {
+		udrv__stat_export_add(dev, "/dev/ublkb2");
+		udrv__stat_export_del(dev, "/dev/ublkb1");
+		udrv__stat_export_add(dev, "/dev/ublkb1");
+		udrv__stat_export_del(dev, "/dev/ublkb2");
+		r->done++;
+	}
+	return NULL;
+}
+
+START_TEST(a_reader_never_sees_half_a_change)
+{
+	struct renamer r = {false, 0};
+	pthread_t thread;
+
+	udrv__stat_export_add(dev, "/dev/ublkb1");
+	ck_assert_int_eq(pthread_create(&thread, NULL, rename_often, &r), 0);
+	for (int i = 0; i < 20000; i++) {
+		const char *text = exports();
+
+		ck_assert_msg(!strcmp(text, "/dev/ublkb1\n") || !strcmp(text, "/dev/ublkb2\n") ||
+				      !strcmp(text, "/dev/ublkb1\n/dev/ublkb2\n") ||
+				      !strcmp(text, "/dev/ublkb2\n/dev/ublkb1\n"),
+			      "%s", text);
+	}
+	r.stop = true;
+	pthread_join(thread, NULL);
+	ck_assert_str_eq(exports(), "/dev/ublkb1\n");
+}
+END_TEST
+
 START_TEST(a_reader_sees_each_interrupt)
 {
 	const struct udrv__stat_vector *r;
@@ -398,6 +485,9 @@ int main(void)
 
 	tcase_set_timeout(device, 60);
 	tcase_add_checked_fixture(device, setup, teardown);
+	tcase_add_test(device, exports_come_and_go);
+	tcase_add_test(device, exports_beyond_the_room_are_left_out);
+	tcase_add_test(device, a_reader_never_sees_half_a_change);
 	tcase_add_test(device, the_header_says_who_writes);
 	tcase_add_test(device, a_reader_sees_each_interrupt);
 	tcase_add_test(device, handlers_and_the_way_to_wait_are_told_anew);

@@ -32,7 +32,6 @@ int bind_check_free(const struct udrv_pci_info *info)
 {
 	struct inuse inuse;
 	char text[400];
-	size_t len = 0;
 	int ret = inuse_find(&inuse, info);
 
 	if (ret) {
@@ -42,10 +41,7 @@ int bind_check_free(const struct udrv_pci_info *info)
 	}
 	if (!inuse.count)
 		return 0;
-	text[0] = 0;
-	for (size_t i = 0; i < inuse.count && len < sizeof(text); i++)
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i ? ", " : "",
-					inuse.reason[i].text);
+	inuse_describe(&inuse, text, sizeof(text));
 	tool_err("%s is in use: %s; stop that first, or use --force", info->name, text);
 	return -EBUSY;
 }

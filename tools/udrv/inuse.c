@@ -200,6 +200,13 @@ static void check_processes(struct inuse *inuse, const struct inuse_nodes *nodes
 	closedir(dir);
 }
 
+static void check_disks(struct inuse *inuse, const struct inuse_nodes *nodes)
+{
+	for_each_line(inuse, nodes, "self/mountinfo", check_mount_line);
+	for_each_line(inuse, nodes, "swaps", check_swap_line);
+	check_holders(inuse, nodes);
+}
+
 int inuse_find(struct inuse *inuse, const struct udrv_pci_info *info)
 {
 	struct inuse_nodes nodes;
@@ -212,11 +219,33 @@ int inuse_find(struct inuse *inuse, const struct udrv_pci_info *info)
 	ret = inuse_nodes_find(&nodes, info);
 	if (ret)
 		return ret;
-	for_each_line(inuse, &nodes, "self/mountinfo", check_mount_line);
-	for_each_line(inuse, &nodes, "swaps", check_swap_line);
-	check_holders(inuse, &nodes);
+	check_disks(inuse, &nodes);
 	inuse_for_each_below(info, "class/net", check_netif, inuse);
 	check_processes(inuse, &nodes);
 	inuse_nodes_free(&nodes);
 	return 0;
+}
+
+int inuse_find_disk(struct inuse *inuse, const char *name)
+{
+	struct inuse_nodes nodes;
+	int ret = inuse_nodes_find_disk(&nodes, name);
+
+	inuse->count = 0;
+	if (ret)
+		return ret;
+	check_disks(inuse, &nodes);
+	check_processes(inuse, &nodes);
+	inuse_nodes_free(&nodes);
+	return 0;
+}
+
+void inuse_describe(const struct inuse *inuse, char *text, size_t size)
+{
+	size_t len = 0;
+
+	text[0] = 0;
+	for (size_t i = 0; i < inuse->count && len < size; i++)
+		len += (size_t)snprintf(text + len, size - len, "%s%s", i ? ", " : "",
+					inuse->reason[i].text);
 }

@@ -33,6 +33,11 @@ struct inuse {
 /* Processes of other users can only be looked into by root. 0 or a negative errno. */
 int inuse_find(struct inuse *inuse, const struct udrv_pci_info *info);
 
+/* Likewise who would miss a block device, such as "ublkb0", or a partition of it. */
+int inuse_find_disk(struct inuse *inuse, const char *name);
+/* The texts of all reasons, with ", " between, as far as there is room. */
+void inuse_describe(const struct inuse *inuse, char *text, size_t size);
+
 const char *inuse_kind_name(enum inuse_kind kind);
 
 #endif

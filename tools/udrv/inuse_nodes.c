@@ -189,6 +189,28 @@ int inuse_nodes_find(struct inuse_nodes *nodes, const struct udrv_pci_info *info
 	return c.ret;
 }
 
+int inuse_nodes_find_disk(struct inuse_nodes *nodes, const char *name)
+{
+	struct collecting c = {.nodes = nodes, .prefix = "", .block = true};
+	char folder[PATH_MAX / 2];
+	struct dirent *entry;
+	DIR *dir;
+
+	nodes->node = NULL;
+	nodes->count = 0;
+	collect(&c, name);
+	(void)snprintf(folder, sizeof(folder), "%s/class/block/%s", udrv__sysfs_root, name);
+	dir = opendir(folder);
+	while (dir && (entry = readdir(dir)))
+		if (!strncmp(entry->d_name, name, strlen(name)))
+			collect(&c, entry->d_name);
+	if (dir)
+		closedir(dir);
+	if (c.ret)
+		inuse_nodes_free(nodes);
+	return c.ret;
+}
+
 void inuse_nodes_free(struct inuse_nodes *nodes)
 {
 	free(nodes->node);

@@ -19,6 +19,8 @@ struct inuse_nodes {
 };
 
 int inuse_nodes_find(struct inuse_nodes *nodes, const struct udrv_pci_info *info);
+/* A block device, such as "ublkb0", and its partitions. */
+int inuse_nodes_find_disk(struct inuse_nodes *nodes, const char *name);
 void inuse_nodes_free(struct inuse_nodes *nodes);
 
 /* The name of the block device with this number ("" matches none) or path below /dev, or NULL. */

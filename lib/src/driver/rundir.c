@@ -105,8 +105,12 @@ static void name_holder(int fd, const char *device)
 		return;
 	}
 	*space = 0;
-	udrv_pr_err("%s: already driven by %s (pid %s); stop it first: kill %s", device, space + 1,
-		    holder, holder);
+	if (!strncmp(space + 1, "udrv-", strlen("udrv-")))
+		udrv_pr_err("%s: already driven by %s (pid %s); stop it first: udrv stop %s",
+			    device, space + 1, holder, device);
+	else
+		udrv_pr_err("%s: a verb of %s (pid %s) has it; wait for its end", device, space + 1,
+			    holder);
 }
 
 /* A value of /proc/PID/status in hexadecimal, or 0. */

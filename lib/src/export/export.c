@@ -11,6 +11,7 @@
 #include "export/export.h"
 #include "export/ublk.h"
 #include "export/watch.h"
+#include "stat/segment.h"
 
 #define NBD_QUEUES_MAX 4
 
@@ -29,6 +30,18 @@ static int find(const struct udrv__exports *x, const struct udrv_block *block)
 		if (x->block[i] == block)
 			return (int)i;
 	return -1;
+}
+
+/* Readers of the statistics see a disk come or go. */
+static void tell(const struct udrv__exports *x, unsigned int i,
+		 void (*how)(const struct udrv_device *dev, const char *name))
+{
+	char path[UDRV__UBLK_PATH_MAX];
+
+	if (!x->ublk[i])
+		return;
+	udrv__ublk_path(path, 'b', x->ublk[i]->id);
+	how(x->dev, path);
 }
 
 /* 0 or negative errno, explained. */
@@ -53,6 +66,7 @@ static int start_one(struct udrv__exports *x, struct udrv_block *b)
 		return ret;
 	}
 	x->block[at] = b;
+	tell(x, (unsigned int)at, udrv__stat_export_add);
 	if (x->count <= (unsigned int)at)
 		x->count = (unsigned int)at + 1;
 	return 0;
@@ -60,6 +74,7 @@ static int start_one(struct udrv__exports *x, struct udrv_block *b)
 
 static void stop_one(struct udrv__exports *x, unsigned int i, bool gone)
 {
+	tell(x, i, udrv__stat_export_del);
 	if (x->ublk[i] && gone)
 		udrv__ublk_end(x->ublk[i]);
 	else if (x->ublk[i])
@@ -137,11 +152,15 @@ static int start_blocks(struct udrv__exports *x)
 	udrv__block_changes_hold();
 	ret = start_each(x);
 	udrv__block_changes_release();
+	if (!ret && x->options.nbd)
+		udrv__stat_export_add(x->dev, x->options.nbd);
 	return ret;
 }
 
 static void stop_blocks(struct udrv__exports *x)
 {
+	if (x->options.nbd)
+		udrv__stat_export_del(x->dev, x->options.nbd);
 	/* There is no other's watch that this could take away: a process is one daemon. */
 	udrv__block_changes_hold();
 	stop_all(x);

@@ -12,8 +12,9 @@
 /* What the command line asks for. */
 struct udrv__export_options {
 	bool ublk;
-	int ublk_id;	 /* of the first /dev/ublkbN, or -1: the kernel chooses */
-	const char *nbd; /* an address, see nbd.h; NULL: none. In nbdkit's process. */
+	int ublk_id; /* of the first /dev/ublkbN, or -1: the kernel chooses */
+	const char
+		*nbd; /* an address, see nbd.h; NULL: none. In nbdkit's process: the one it has. */
 	const char *tap; /* the name of an interface, maybe with %d; NULL: none */
 };
 

@@ -95,6 +95,16 @@ static void add_address(struct words *w, const struct udrv__nbd_address *a)
 	}
 }
 
+static void add_host(struct words *w, const struct udrv__nbd_address *a)
+{
+	const bool ipv6 = strchr(a->host, ':') != NULL;
+	char address[sizeof(*a)];
+
+	(void)snprintf(address, sizeof(address), "%s%s%s:%s", ipv6 ? "[" : "", a->host,
+		       ipv6 ? "]" : "", a->port);
+	add_pair(w, UDRV__NBD_ADDRESS, address);
+}
+
 static void add_ours(struct words *w, const struct udrv__run_options *o,
 		     const struct udrv__nbd_address *a, int ready_fd)
 {
@@ -107,6 +117,8 @@ static void add_ours(struct words *w, const struct udrv__run_options *o,
 		add_pair(w, UDRV__NBD_VERBOSE, "1");
 	if (*a->path)
 		add_pair(w, UDRV__NBD_SOCKET, a->path);
+	else
+		add_host(w, a);
 	(void)snprintf(number, sizeof(number), "%d", ready_fd);
 	add_pair(w, UDRV__NBD_READY_FD, number);
 }
@@ -116,7 +128,7 @@ char **udrv__nbd_words(const struct udrv__run_options *o, const struct udrv__nbd
 {
 	const int parameters = count_parameters(o);
 	const size_t count = 16 + (size_t)o->nbdkit_count + (size_t)o->param_count;
-	const size_t room = 256 + strlen(o->daemon.device) + sizeof(a->path) +
+	const size_t room = 256 + strlen(o->daemon.device) + sizeof(*a) +
 			    (o->daemon.backend ? strlen(o->daemon.backend) : 0);
 	struct words w = {.room = room};
 

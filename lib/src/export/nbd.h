@@ -31,7 +31,8 @@ int udrv__nbd_clear(const char *path);
 #define UDRV__NBD_DEVICE   "device"
 #define UDRV__NBD_BACKEND  "backend"
 #define UDRV__NBD_VERBOSE  "verbose"
-#define UDRV__NBD_SOCKET   "socket"   /* to be removed at the end */
+#define UDRV__NBD_SOCKET   "socket"   /* where nbdkit listens; to be removed at the end */
+#define UDRV__NBD_ADDRESS  "address"  /* where it listens if that is HOST:PORT */
 #define UDRV__NBD_READY_FD "ready-fd" /* udrv__detach_ready(), or -1; given by `udrv run` only */
 
 /*

@@ -34,10 +34,11 @@
 
 extern const struct udrv_driver UDRV_PLUGIN_DRIVER;
 
-static struct udrv__daemon_options options = {.exports = {.nbd = "nbdkit"}};
+static struct udrv__daemon_options options;
 static char *params[PARAMS_MAX];
 static unsigned int param_count;
 static char *socket_path;
+static char *address;
 static int ready_fd = -1;
 
 static struct udrv__daemon me;
@@ -83,6 +84,8 @@ static int config(const char *key, const char *value)
 		return set((char **)(uintptr_t)&options.backend, value);
 	if (!strcmp(key, UDRV__NBD_SOCKET))
 		return set(&socket_path, value);
+	if (!strcmp(key, UDRV__NBD_ADDRESS))
+		return set(&address, value);
 	if (!strcmp(key, UDRV__NBD_READY_FD)) {
 		/* nbdkit in the foreground ends with its parent; daemons do not. */
 		(void)prctl(PR_SET_PDEATHSIG, 0);
@@ -135,8 +138,17 @@ static int failed(void)
 	return -1;
 }
 
+/* nbdkit does not tell a plugin where it listens; `udrv run` has. */
+static const char *where(void)
+{
+	if (socket_path)
+		return socket_path;
+	return address ? address : "nbdkit";
+}
+
 static int after_fork(void)
 {
+	options.exports.nbd = where();
 	why = udrv__daemon_start(&me, &UDRV_PLUGIN_DRIVER, &options);
 	if (why)
 		return failed();
@@ -168,6 +180,7 @@ static void unload(void)
 	if (socket_path)
 		(void)unlink(socket_path);
 	free(socket_path);
+	free(address);
 	free((char *)(uintptr_t)options.device);
 	free((char *)(uintptr_t)options.backend);
 	while (param_count)

@@ -20,6 +20,7 @@
 
 #include "export/tap.h"
 #include "sched/thread.h"
+#include "stat/segment.h"
 
 static struct udrv_net_options options(const struct udrv__tap *t)
 {
@@ -150,18 +151,32 @@ static bool follow_to_namespace(struct udrv__tap *t)
 	return true;
 }
 
+static void follow_name(struct udrv__tap *t, const char *name)
+{
+	if (!strcmp(t->name, name))
+		return;
+	udrv__stat_export_del(t->ndev->dev, t->name);
+	memcpy(t->name, name, sizeof(t->name));
+	udrv__stat_export_add(t->ndev->dev, t->name);
+}
+
 static void follow(void *ctx, const struct udrv__tap_link *link)
 {
 	struct udrv__tap *t = ctx;
 	const bool ours = link && (link->index == t->index ||
 				   (!t->index && link->name[0] && !strcmp(link->name, t->name)));
+	char name[IFNAMSIZ];
+	bool there;
 
 	if (!ours || t->ended)
 		return;
 	if (link->deleted) {
 		/* Its number is another one there, maybe. */
 		t->index = 0;
-		if (!udrv__tap_name(t->queue[0].fd, t->name) || !follow_to_namespace(t))
+		there = udrv__tap_name(t->queue[0].fd, name);
+		if (there)
+			follow_name(t, name);
+		if (!there || !follow_to_namespace(t))
 			ended(t, "somebody has deleted the interface");
 		return;
 	}
@@ -171,7 +186,7 @@ static void follow(void *ctx, const struct udrv__tap_link *link)
 	}
 	t->index = link->index;
 	if (link->name[0])
-		memcpy(t->name, link->name, sizeof(t->name));
+		follow_name(t, link->name);
 	follow_address(t, link);
 	follow_mtu(t, link->mtu);
 	follow_flags(t, link);
@@ -248,7 +263,13 @@ static void *control_main(void *arg)
 
 int udrv__tap_control_start(struct udrv__tap *t)
 {
-	return udrv__thread_create(&t->control, control_main, t);
+	int ret;
+
+	udrv__stat_export_add(t->ndev->dev, t->name);
+	ret = udrv__thread_create(&t->control, control_main, t);
+	if (ret)
+		udrv__stat_export_del(t->ndev->dev, t->name);
+	return ret;
 }
 
 void udrv__tap_control_stop(struct udrv__tap *t)
@@ -256,4 +277,5 @@ void udrv__tap_control_stop(struct udrv__tap *t)
 	t->stop = true;
 	udrv__tap_wake(t);
 	pthread_join(t->control, NULL);
+	udrv__stat_export_del(t->ndev->dev, t->name);
 }

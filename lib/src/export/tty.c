@@ -12,6 +12,7 @@
 
 #include "export/tty.h"
 #include "sched/thread.h"
+#include "stat/segment.h"
 
 void udrv__tty_wake(struct udrv_tty_port *t)
 {
@@ -85,6 +86,7 @@ int udrv_uart_add_one_port(struct udrv_uart_port *port)
 	ret = udrv__thread_create(&t->thread, udrv__tty_thread, t);
 	if (ret)
 		goto err_close;
+	udrv__stat_export_add(port->dev, t->pty.link);
 	return 0;
 
 err_close:
@@ -103,6 +105,7 @@ void udrv_uart_remove_one_port(struct udrv_uart_port *port)
 
 	if (!t)
 		return;
+	udrv__stat_export_del(port->dev, t->pty.link);
 	t->stop = true;
 	udrv__tty_wake(t);
 	pthread_join(t->thread, NULL);

@@ -12,7 +12,7 @@
 #include "stat/segment.h"
 
 /* Readers of one version find everything at the same place, whatever compiler made them. */
-_Static_assert(sizeof(struct udrv__stat_header) == 224, "header has gaps");
+_Static_assert(sizeof(struct udrv__stat_header) == 232 + UDRV__STAT_EXPORTS, "header has gaps");
 _Static_assert(sizeof(struct udrv__stat_worker) == 136, "worker has gaps");
 _Static_assert(sizeof(struct udrv__stat_vector) == 2 * sizeof(struct udrv_hist) + 192,
 	       "record has gaps");

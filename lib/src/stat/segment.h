@@ -12,8 +12,9 @@
 
 #define UDRV__STAT_SUFFIX  ".stats"
 #define UDRV__STAT_MAGIC   "udrvstat" /* 8 bytes, not terminated */
-#define UDRV__STAT_VERSION 3
+#define UDRV__STAT_VERSION 4
 #define UDRV__STAT_NAMES   96
+#define UDRV__STAT_EXPORTS 2048
 
 struct udrv_device;
 
@@ -61,6 +62,9 @@ struct udrv__stat_header {
 	char driver[64];
 	char device[64];
 	char backend[32];
+	uint32_t exports_sequence; /* odd while exports change */
+	uint32_t reserved;
+	char exports[UDRV__STAT_EXPORTS]; /* what the daemon offers: names, each with "\n" */
 };
 
 /* The owner's. */
@@ -84,6 +88,13 @@ struct udrv__stat_vector *udrv__stat_record(const struct udrv__stat_segment *seg
 					    unsigned int nr);
 /* How many records are valid from now on. @segment may be NULL. */
 void udrv__stat_set_vectors(const struct udrv__stat_segment *segment, unsigned int count);
+
+/*
+ * exports.c: something that programs use the device by, such as "/dev/ublkb0", comes or goes. What
+ * there is no room for is left out. Any thread. Without a segment nothing happens.
+ */
+void udrv__stat_export_add(const struct udrv_device *dev, const char *name);
+void udrv__stat_export_del(const struct udrv_device *dev, const char *name);
 
 /* A counter that one thread writes and others read. */
 static inline void udrv__stat_add(uint64_t *counter, uint64_t add)
@@ -113,6 +124,8 @@ void udrv__stat_close(struct udrv__stat_view *view);
 /* A copy of a valid record, texts terminated; disabled_cycles is what it is so far. Or -ENOENT. */
 int udrv__stat_read(const struct udrv__stat_view *view, unsigned int nr,
 		    struct udrv__stat_vector *copy);
+/* A copy of what the daemon offers, a line each; "" if it did not hold still. */
+void udrv__stat_exports(const struct udrv__stat_view *view, char copy[UDRV__STAT_EXPORTS]);
 /* Nanoseconds per cycle of the counter, measured since the owner's start. */
 double udrv__stat_ns_per_cycle(const struct udrv__stat_view *view);
 /* CLOCK_MONOTONIC_RAW. */

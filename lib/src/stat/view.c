@@ -98,6 +98,23 @@ int udrv__stat_read(const struct udrv__stat_view *view, unsigned int nr,
 	return 0;
 }
 
+void udrv__stat_exports(const struct udrv__stat_view *view, char copy[UDRV__STAT_EXPORTS])
+{
+	const struct udrv__stat_header *h = view->header;
+
+	for (int i = 0; i < TRIES; i++) {
+		uint32_t sequence = __atomic_load_n(&h->exports_sequence, __ATOMIC_ACQUIRE);
+
+		memcpy(copy, h->exports, UDRV__STAT_EXPORTS);
+		copy[UDRV__STAT_EXPORTS - 1] = 0;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (!(sequence & 1) &&
+		    sequence == __atomic_load_n(&h->exports_sequence, __ATOMIC_RELAXED))
+			return;
+	}
+	copy[0] = 0;
+}
+
 double udrv__stat_ns_per_cycle(const struct udrv__stat_view *view)
 {
 	uint64_t ns = 0;

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: MIT
+/* `udrv ps` and `udrv stop`, on daemons that drive model:edu. */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <udrv/device.h>
+
+#include "driver/daemon.h"
+#include "pci/sysfs.h"
+#include "stat/segment.h"
+#include "tool.h"
+
+#include "support/process.h"
+#include "support/suite.h"
+
+#define DISK "/dev/ublkb7"
+
+static int probe(struct udrv_device *dev, const struct udrv_pci_device_id *id)
+{
+	(void)id;
+	udrv__stat_export_add(dev, DISK);
+	udrv__stat_export_add(dev, "/run/tty-0");
+	return 0;
+}
+
+static void remove_device(struct udrv_device *dev)
+{
+	udrv__stat_export_del(dev, DISK);
+}
+
+static const struct udrv_pci_device_id ids[] = {{UDRV_PCI_DEVICE(0x1234, 0x11e8)}, {0}};
+static const struct udrv_driver driver = {
+	.name = "test", .id_table = ids, .probe = probe, .remove = remove_device};
+
+static char proc_root[sizeof(fake_root) + 8];
+static char sys_root[sizeof(fake_root) + 8];
+
+static void setup(void)
+{
+	daemon_driver = &driver;
+	daemon_setup();
+	/* Nothing of this machine's disks is looked at. */
+	(void)snprintf(sys_root, sizeof(sys_root), "%s/sys", fake_root);
+	udrv__sysfs_root = sys_root;
+}
+
+static int ps(const char *const *words)
+{
+	return end_of(spawn(cmd_ps, "ps", words));
+}
+
+static int stop(const char *const *words)
+{
+	return end_of(spawn(cmd_stop, "stop", words));
+}
+
+static void said_of_daemon(const char *file, const char *before, const char *after)
+{
+	char text[128];
+
+	(void)snprintf(text, sizeof(text), "%s%d%s", before, (int)daemon_pid, after);
+	said(file, text);
+}
+
+static int end_of_daemon(void)
+{
+	pid_t pid = daemon_pid;
+
+	daemon_pid = 0;
+	return end_of(pid);
+}
+
+static void runs_on(pid_t pid)
+{
+	ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), 0);
+}
+
+START_TEST(ps_shows_who_drives_what_and_what_is_exported)
+{
+	start_daemon();
+	ck_assert_int_eq(ps(WORDS("udrv ps")), TOOL_OK);
+	said("ps.out", DEVICE "    test       model   ");
+	said_of_daemon("ps.out", " ", "    00:0");
+	said("ps.out", "  " DISK " /run/tty-0\n");
+	ck_assert_int_eq(ps(WORDS("udrv ps", "--json", DEVICE)), TOOL_OK);
+	said("ps.out", "\"device\":\"" DEVICE "\",\n");
+	said("ps.out", "\"driver\":\"test\",\n");
+	said("ps.out", "\"backend\":\"model\",\n");
+	said_of_daemon("ps.out", "\"pid\":", ",\n");
+	said("ps.out", "\"uptime_s\":");
+	said("ps.out", "\"" DISK "\",\n");
+	said("ps.out", "\"/run/tty-0\"\n");
+}
+END_TEST
+
+START_TEST(ps_says_that_there_is_none)
+{
+	ck_assert_int_eq(ps(WORDS("udrv ps")), TOOL_OK);
+	said("ps.err", "no daemon is running");
+	ck_assert_int_eq(ps(WORDS("udrv ps", "--json")), TOOL_OK);
+	ck_assert_str_eq(fake_text("ps.out"), "[\n]\n");
+	ck_assert_int_eq(ps(WORDS("udrv ps", DEVICE)), TOOL_FAILED);
+	said("ps.err", DEVICE ": no daemon drives it");
+}
+END_TEST
+
+START_TEST(a_killed_daemon_is_neither_shown_nor_stopped)
+{
+	start_daemon();
+	ck_assert_int_eq(stop_daemon(SIGKILL), -SIGKILL);
+	ck_assert_str_ne(fake_text("test@" DEVICE ".stats"), "(no such file)");
+	ck_assert_int_eq(ps(WORDS("udrv ps", "--json")), TOOL_OK);
+	ck_assert_str_eq(fake_text("ps.out"), "[\n]\n");
+	ck_assert_int_eq(stop(WORDS("udrv stop", DEVICE)), TOOL_FAILED);
+	said("stop.err", DEVICE ": no daemon drives it; `udrv ps`");
+}
+END_TEST
+
+START_TEST(stop_ends_it_and_then_there_is_none)
+{
+	start_daemon();
+	ck_assert_int_eq(stop(WORDS("udrv stop", DEVICE)), TOOL_OK);
+	said_of_daemon("stop.out", DEVICE ": stopped (udrv-test, pid ", ")\n");
+	ck_assert_int_eq(waitpid(daemon_pid, NULL, WNOHANG), daemon_pid);
+	daemon_pid = 0;
+	said("daemon.err", DEVICE ": stopped");
+	ck_assert_int_eq(stop(WORDS("udrv stop", DEVICE)), TOOL_FAILED);
+	said("stop.err", DEVICE ": no daemon drives it");
+	ck_assert_int_eq(ps(WORDS("udrv ps", DEVICE)), TOOL_FAILED);
+}
+END_TEST
+
+START_TEST(one_that_does_not_end_in_time_is_named)
+{
+	start_daemon();
+	ck_assert_int_eq(kill(daemon_pid, SIGSTOP), 0);
+	ck_assert_int_eq(stop(WORDS("udrv stop", "--timeout", "0.1", DEVICE)), TOOL_FAILED);
+	said_of_daemon("stop.err", DEVICE ": udrv-test (pid ", ") has not ended within 0.1 s");
+	said_of_daemon("stop.err", "kill -KILL ", "\n");
+	ck_assert_int_eq(kill(daemon_pid, SIGCONT), 0);
+	ck_assert_int_eq(end_of_daemon(), 0);
+}
+END_TEST
+
+static int idle(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	while (pause() < 0)
+		;
+	return 0;
+}
+
+START_TEST(who_does_not_hold_the_lock_is_not_signalled)
+{
+	char text[64];
+	pid_t other;
+
+	start_daemon();
+	other = spawn(idle, "idle", WORDS("idle"));
+	(void)snprintf(text, sizeof(text), "%d udrv-test\n", (int)other);
+	fake_file(text, DEVICE ".lock");
+	ck_assert_int_eq(stop(WORDS("udrv stop", DEVICE)), TOOL_FAILED);
+	said("stop.err", DEVICE ": no daemon drives it");
+	runs_on(other);
+	runs_on(daemon_pid);
+	ck_assert_int_eq(kill(other, SIGKILL), 0);
+	ck_assert_int_eq(end_of(other), -SIGKILL);
+	/* Nor is what is no pid at all. */
+	fake_file("-1 udrv-test\n", DEVICE ".lock");
+	ck_assert_int_eq(stop(WORDS("udrv stop", DEVICE)), TOOL_FAILED);
+	fake_file("nonsense", DEVICE ".lock");
+	ck_assert_int_eq(stop(WORDS("udrv stop", DEVICE)), TOOL_FAILED);
+	runs_on(daemon_pid);
+}
+END_TEST
+
+static int hold_lock(int argc, char **argv)
+{
+	int fd;
+
+	if (udrv__lock_device(DEVICE, "test", &fd))
+		return 1;
+	(void)fprintf(stderr, "locked\n");
+	return idle(argc, argv);
+}
+
+START_TEST(a_verb_that_has_the_device_is_left_alone)
+{
+	pid_t verb = spawn(hold_lock, "verb", WORDS("verb"));
+
+	for (int waited = 0; !strstr(fake_text("verb.err"), "locked"); waited += 5) {
+		ck_assert_int_lt(waited, WAIT_MS);
+		pause_ms(5);
+	}
+	ck_assert_int_eq(stop(WORDS("udrv stop", DEVICE)), TOOL_FAILED);
+	said("stop.err", DEVICE ": no daemon drives it, but a verb of test (pid ");
+	runs_on(verb);
+	ck_assert_int_eq(kill(verb, SIGKILL), 0);
+	ck_assert_int_eq(end_of(verb), -SIGKILL);
+}
+END_TEST
+
+/* A proc in which the daemon has its lock, and its disk is mounted. */
+static void mount_disk(void)
+{
+	char path[PATH_MAX];
+	char text[128];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/" DEVICE ".lock", fake_root);
+	ck_assert_int_eq(stat(path, &st), 0);
+	(void)snprintf(text, sizeof(text), "1: FLOCK  ADVISORY  WRITE %d 00:1a:%llu 0 EOF\n",
+		       (int)daemon_pid, (unsigned long long)st.st_ino);
+	fake_file(text, "proc/locks");
+	fake_file("36 22 259:8 / /mnt rw - ext4 " DISK "p1 rw\n", "proc/self/mountinfo");
+	fake_file("259:7\n", "sys/class/block/ublkb7/dev");
+	fake_file("1\n", "sys/class/block/ublkb7/ublkb7p1/partition");
+	fake_file("259:8\n", "sys/class/block/ublkb7p1/dev");
+	(void)snprintf(proc_root, sizeof(proc_root), "%s/proc", fake_root);
+	tool_proc_root = proc_root;
+}
+
+START_TEST(a_daemon_whose_disk_is_mounted_is_stopped_by_force_only)
+{
+	start_daemon();
+	mount_disk();
+	ck_assert_int_eq(stop(WORDS("udrv stop", DEVICE)), TOOL_FAILED);
+	said("stop.err", DEVICE " is in use: ublkb7p1 is mounted at /mnt; stop that first, or use "
+				"--force");
+	runs_on(daemon_pid);
+	ck_assert_int_eq(stop(WORDS("udrv stop", "--force", DEVICE)), TOOL_OK);
+	ck_assert_int_eq(end_of_daemon(), 0);
+}
+END_TEST
+
+START_TEST(an_unmounted_disk_is_no_reason)
+{
+	start_daemon();
+	mount_disk();
+	fake_file("36 22 259:9 / /mnt rw - ext4 /dev/ublkb9 rw\n", "proc/self/mountinfo");
+	ck_assert_int_eq(stop(WORDS("udrv stop", DEVICE)), TOOL_OK);
+	ck_assert_int_eq(end_of_daemon(), 0);
+}
+END_TEST
+
+START_TEST(wrong_usage)
+{
+	ck_assert_int_eq(stop(WORDS("udrv stop")), TOOL_USAGE);
+	said("stop.err", "which DEVICE?");
+	ck_assert_int_eq(stop(WORDS("udrv stop", DEVICE, DEVICE)), TOOL_USAGE);
+	ck_assert_int_eq(stop(WORDS("udrv stop", "nonsense")), TOOL_USAGE);
+	ck_assert_int_eq(stop(WORDS("udrv stop", "--timeout=soon", DEVICE)), TOOL_USAGE);
+	ck_assert_int_eq(stop(WORDS("udrv stop", "--timeout=-1", DEVICE)), TOOL_USAGE);
+	ck_assert_int_eq(ps(WORDS("udrv ps", "nonsense")), TOOL_USAGE);
+	ck_assert_int_eq(ps(WORDS("udrv ps", "--josn")), TOOL_USAGE);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("ps_stop");
+	TCase *tc = tcase_create("daemon");
+
+	argp_err_exit_status = TOOL_USAGE;
+	tcase_set_timeout(tc, 120);
+	tcase_add_checked_fixture(tc, setup, daemon_teardown);
+	tcase_add_test(tc, ps_shows_who_drives_what_and_what_is_exported);
+	tcase_add_test(tc, ps_says_that_there_is_none);
+	tcase_add_test(tc, a_killed_daemon_is_neither_shown_nor_stopped);
+	tcase_add_test(tc, stop_ends_it_and_then_there_is_none);
+	tcase_add_test(tc, one_that_does_not_end_in_time_is_named);
+	tcase_add_test(tc, who_does_not_hold_the_lock_is_not_signalled);
+	tcase_add_test(tc, a_verb_that_has_the_device_is_left_alone);
+	tcase_add_test(tc, a_daemon_whose_disk_is_mounted_is_stopped_by_force_only);
+	tcase_add_test(tc, an_unmounted_disk_is_no_reason);
+	tcase_add_test(tc, wrong_usage);
+	suite_add_tcase(s, tc);
+	return run_suite(s);
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* udrv stop: end the daemon that drives a device. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "driver/daemon.h"
+#include "stop.h"
+#include "tool.h"
+
+#define TIMEOUT_DEFAULT_S 30
+#define TIMEOUT_MAX_S	  86400
+
+struct settings {
+	const char *device;
+	double timeout_s;
+	bool force;
+};
+
+static bool parse_seconds(const char *text, double *seconds)
+{
+	char *end;
+
+	*seconds = strtod(text, &end);
+	return end != text && !*end && *seconds >= 0 && *seconds <= TIMEOUT_MAX_S;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct settings *settings = state->input;
+
+	switch (key) {
+	case 'f':
+		settings->force = true;
+		return 0;
+	case 't':
+		if (!parse_seconds(arg, &settings->timeout_s))
+			argp_error(state, "%s: not seconds from 0 to %d", arg, TIMEOUT_MAX_S);
+		return 0;
+	case ARGP_KEY_ARG:
+		if (settings->device)
+			argp_error(state, "only one DEVICE");
+		settings->device = arg;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which DEVICE? `udrv ps` shows the daemons that run");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option options[] = {
+	{"timeout", 't', "SECONDS", 0, "wait so long for its end, 30 unless told otherwise", 0},
+	{"force", 'f', NULL, 0, "even when its disk is in use", 0},
+	{0},
+};
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse_option,
+	.args_doc = "DEVICE",
+	.doc = "Stop the daemon that drives a device, by SIGTERM, and wait until it has ended.\v"
+	       "A daemon whose disk (/dev/ublkbN) is mounted or otherwise in use is left alone.",
+};
+
+int cmd_stop(int argc, char **argv)
+{
+	struct settings settings = {.timeout_s = TIMEOUT_DEFAULT_S};
+	char device[UDRV_DEVICE_NAME_MAX];
+	struct stop_holder holder;
+	int ret;
+
+	if (argp_parse(&argp, argc, argv, 0, NULL, &settings))
+		return TOOL_USAGE;
+	ret = udrv__device_name(settings.device, device, sizeof(device));
+	if (ret)
+		return ret == -EINVAL ? TOOL_USAGE : TOOL_FAILED;
+	if (stop_find(&holder, device))
+		return TOOL_FAILED;
+	ret = stop_check(&holder, settings.force);
+	if (!ret)
+		ret = stop_end(&holder, settings.timeout_s);
+	close(holder.pidfd);
+	if (ret)
+		return TOOL_FAILED;
+	printf("%s: stopped (%s, pid %d)\n", holder.device, holder.program, (int)holder.pid);
+	return TOOL_OK;
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "stop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "driver/daemon.h"
+#include "inuse.h"
+#include "stats.h"
+#include "tool.h"
+
+#define DAEMON_PREFIX "udrv-"
+#define DISK_PREFIX   "/dev/ublkb"
+#define DEV_PREFIX    "/dev/"
+
+static int send_signal(const struct stop_holder *h, int sig)
+{
+	return syscall(SYS_pidfd_send_signal, h->pidfd, sig, NULL, 0) ? -errno : 0;
+}
+
+/* Does the kernel say that this process has the file's lock? What the file says may be old. */
+static bool has_lock(pid_t pid, ino_t inode)
+{
+	char path[UDRV__PATH_MAX];
+	char *line = NULL;
+	size_t size = 0;
+	bool found = false;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/locks", tool_proc_root);
+	f = fopen(path, "re");
+	while (f && !found && getline(&line, &size, f) >= 0) {
+		unsigned long long of = 0;
+		int owner = 0;
+
+		found = sscanf(line, "%*s FLOCK ADVISORY WRITE %d %*x:%*x:%llu", &owner, &of) ==
+				2 &&
+			owner == pid && of == inode;
+	}
+	free(line);
+	if (f)
+		(void)fclose(f);
+	return found;
+}
+
+/* "PID PROGRAM" */
+static int read_lock(struct stop_holder *h, const char *path, ino_t *inode)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	char text[96] = "";
+	struct stat st;
+	int pid = 0;
+
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	if (fstat(fd, &st) || read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = 0;
+	close(fd);
+	if (sscanf(text, "%d %63s", &pid, h->program) != 2 || pid <= 0)
+		return -ESRCH;
+	h->pid = pid;
+	*inode = st.st_ino;
+	return 0;
+}
+
+/* The descriptor first: what is found out afterwards is of the process that it names. */
+static int find_holder(struct stop_holder *h)
+{
+	char path[UDRV__PATH_MAX];
+	ino_t inode = 0;
+	int ret = udrv__rundir_path(path, sizeof(path), h->device, ".lock");
+
+	if (!ret)
+		ret = read_lock(h, path, &inode);
+	if (ret)
+		return ret;
+	h->pidfd = (int)syscall(SYS_pidfd_open, h->pid, 0);
+	if (h->pidfd < 0)
+		return -errno;
+	if (has_lock(h->pid, inode))
+		return 0;
+	close(h->pidfd);
+	return -ESRCH;
+}
+
+static int check_dir(void)
+{
+	char dir[UDRV__PATH_MAX];
+	int ret = udrv__rundir(dir, sizeof(dir));
+
+	return ret || access(dir, F_OK) ? ret : udrv__rundir_check(dir);
+}
+
+int stop_find(struct stop_holder *h, const char *device)
+{
+	int ret = check_dir();
+
+	if (ret)
+		return ret;
+	(void)snprintf(h->device, sizeof(h->device), "%s", device);
+	ret = find_holder(h);
+	if (ret == -ESRCH)
+		tool_err("%s: no daemon drives it; `udrv ps` shows those that run%s", device,
+			 udrv__rundir_is_own() ? ", with sudo those of root" : "");
+	else if (ret)
+		tool_err("%s: cannot find its daemon: %s", device, strerror(-ret));
+	return ret;
+}
+
+static int check_disk(const struct stop_holder *h, const char *path)
+{
+	struct inuse inuse;
+	char text[400];
+	int ret = inuse_find_disk(&inuse, path + strlen(DEV_PREFIX));
+
+	if (ret) {
+		tool_err("%s: cannot find out whether %s is in use: %s", h->device, path,
+			 strerror(-ret));
+		return ret;
+	}
+	if (!inuse.count)
+		return 0;
+	inuse_describe(&inuse, text, sizeof(text));
+	tool_err("%s is in use: %s; stop that first, or use --force", h->device, text);
+	return -EBUSY;
+}
+
+static int check_daemons_disks(const struct stop_holder *h, struct stats_daemon *d)
+{
+	int ret = 0;
+	char *save;
+
+	for (char *line = strtok_r(d->header.exports, "\n", &save); line && !ret;
+	     line = strtok_r(NULL, "\n", &save))
+		if (!strncmp(line, DISK_PREFIX, strlen(DISK_PREFIX)))
+			ret = check_disk(h, line);
+	return ret;
+}
+
+static int check_disks(const struct stop_holder *h)
+{
+	struct stats stats;
+	int ret = stats_read(&stats, h->device);
+
+	for (size_t i = 0; !ret && i < stats.count; i++)
+		ret = check_daemons_disks(h, &stats.daemon[i]);
+	stats_free(&stats);
+	return ret;
+}
+
+int stop_check(const struct stop_holder *h, bool force)
+{
+	int ret = send_signal(h, 0);
+
+	if (ret == -EPERM) {
+		tool_err("%s: its daemon (%s, pid %d) is another user's; run as that user, or as "
+			 "root: sudo udrv stop %s",
+			 h->device, h->program, (int)h->pid, h->device);
+		return ret;
+	}
+	if (strncmp(h->program, DAEMON_PREFIX, strlen(DAEMON_PREFIX)) != 0) {
+		tool_err("%s: no daemon drives it, but a verb of %s (pid %d) has it; wait for its "
+			 "end",
+			 h->device, h->program, (int)h->pid);
+		return -EBUSY;
+	}
+	return force ? 0 : check_disks(h);
+}
+
+static long long now_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int wait_ended(int pidfd, double timeout_s)
+{
+	struct pollfd pfd = {.fd = pidfd, .events = POLLIN};
+	const long long end = now_ms() + (long long)(timeout_s * 1000);
+	int n;
+
+	do {
+		long long left = end - now_ms();
+
+		n = poll(&pfd, 1, left > 0 ? (int)left : 0);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	return n ? 0 : -ETIMEDOUT;
+}
+
+int stop_end(const struct stop_holder *h, double timeout_s)
+{
+	int ret = send_signal(h, SIGTERM);
+
+	/* Gone by itself. */
+	if (ret == -ESRCH)
+		return 0;
+	if (!ret)
+		ret = wait_ended(h->pidfd, timeout_s);
+	if (ret == -ETIMEDOUT)
+		tool_err("%s: %s (pid %d) has not ended within %g s, its log may say why; wait "
+			 "longer by --timeout, or end it at once: kill -KILL %d",
+			 h->device, h->program, (int)h->pid, timeout_s, (int)h->pid);
+	else if (ret)
+		tool_err("%s: %s (pid %d) cannot be stopped: %s", h->device, h->program,
+			 (int)h->pid, strerror(-ret));
+	return ret;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Stopping the daemon of a device. */
+#ifndef STOP_H
+#define STOP_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include <udrv/device.h>
+
+/* Who has the device's lock. */
+struct stop_holder {
+	char device[UDRV_DEVICE_NAME_MAX];
+	char program[64]; /* "udrv-edu" */
+	pid_t pid;
+	int pidfd;
+};
+
+/* Each explains failures; 0 or negative errno. */
+
+/* -ESRCH: nobody has it. The holder's pidfd is the caller's. */
+int stop_find(struct stop_holder *h, const char *device);
+/* May we, and does nobody use its disks (unless @force)? */
+int stop_check(const struct stop_holder *h, bool force);
+/* SIGTERM, and wait until the process has ended. -ETIMEDOUT: it has not. */
+int stop_end(const struct stop_holder *h, double timeout_s);
+
+#endif
