@@ -53,7 +53,15 @@ for irq in msi intx; do
 		as_nobody "UDRV_RUNTIME_DIR=/run/udrv udrv-edu status"
 	check "$irq: and is told where to look" -s 1 -m 'no daemon of this driver .* asked as root' as_nobody udrv-edu status
 	check "$irq: the first one still works" -m '^6$' udrv-edu factorial 3
-	check "$irq: stop" stop_daemon
+	pid=$(daemon_pid)
+	check "$irq: it is listed" -m "^$edu +edu +$backend +$pid +00:[0-9:]+ +-$" udrv ps
+	check "$irq: and as JSON" -m '"driver":"edu"' -m "\"pid\":$pid," udrv ps --json
+	check "$irq: another user sees it" -m "^$edu " as_nobody "UDRV_RUNTIME_DIR=/run/udrv udrv ps"
+	check "$irq: and may not stop it" -s 1 -m "its daemon .udrv-edu, pid $pid. is another user's" \
+		as_nobody "UDRV_RUNTIME_DIR=/run/udrv udrv stop $edu"
+	check "$irq: stop" -m "^$edu: stopped .udrv-edu, pid $pid." udrv stop "$edu"
+	check "$irq: it is gone" wait_for 100 ended "$pid"
+	check "$irq: there is none to stop" -s 1 -m "$edu: no daemon drives it" udrv stop "$edu"
 	check "$irq: it said so" -m "$edu: stopped" tail -n 1 "$log"
 	check "$irq: no socket is left" -s 1 test -e "$socket"
 	check "$irq: nobody has the device" -x 'process' udrv info "$edu"
@@ -77,6 +85,7 @@ for work in "factorial 5 --count 1000000" "dma-test --rounds 100"; do
 	client=$!
 	check "before SIGKILL: it works" wait_for 100 interrupts_above $((before + 1)) "$edu"
 	check "SIGKILL during $work" kill_daemon
+	check "after SIGKILL: none is listed" -m 'no daemon is running' -x "$edu" udrv ps
 	wait $client
 	check "the client noticed" test $? -eq 1
 	check "with a message" -m '.' cat /tmp/client

@@ -18,7 +18,8 @@ kill -9 "$(pidof udrv-nvme)"
 udrv run nvme 0000:00:05.0 --ublk --detach
 cmp /bin/busybox /tmp/disk/busybox
 echo "the file is there"
+udrv ps
 
 umount /tmp/disk
 fsck.ext4 -f -n /dev/ublkb0
-kill "$(pidof udrv-nvme)"
+udrv stop 0000:00:05.0

@@ -111,6 +111,7 @@ check "and an MTU" $ip link set uplink mtu 1400
 check "is followed" state_is '^closed mtu 1400'
 check "up again" $ip link set uplink up
 check "opens it" state_is '^open mtu 1400'
+check "ps has the name" -m "^$edu .* uplink$" udrv ps
 check "no link" udrv-echonic --device "$edu" link off
 check "is none of the interface" link_is uplink 'NO-CARRIER'
 check "a link" udrv-echonic --device "$edu" link on

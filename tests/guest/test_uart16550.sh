@@ -53,6 +53,7 @@ check "start" -m "port 1: 16550A, $tty-1" udrv run uart16550 "$uart" trigger=14 
 check "the backend" -m "\"backend\":\"$backend\"" udrv irqs --json
 check "a second daemon" -s 1 -m "$uart: already driven by udrv-uart16550" udrv run uart16550 "$uart"
 check "ports" -m "^0  $tty-0  16550A  closed  9600 8N1" -m "^1  $tty-1 " udrv uart16550 ports
+check "ps shows the terminals" -m "^$uart .* $tty-0 $tty-1$" udrv ps
 check "no such port" -s 1 -m "'2' is not a number from 0 to 1" udrv-uart16550 lines 2
 check "lines of a closed port" -s 1 -m "no program has $tty-0 open" udrv-uart16550 lines 0
 

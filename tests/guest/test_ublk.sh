@@ -73,6 +73,9 @@ check "umount" umount /mnt
 check "fsck" fsck.ext4 -f -n $disk
 check "mount again" mount -t ext4 $disk /mnt
 check "the same files" cmp /usr/bin/busybox /mnt/busybox
+check "ps shows the disk" -m "^$edu .* $disk$" udrv ps
+check "udrv stop refuses while it is mounted" -s 1 -m "$edu is in use: ublkb0 is mounted at /mnt; stop that first" udrv stop "$edu"
+check "the files are still there" cmp /usr/bin/busybox /mnt/busybox
 check "umount again" umount /mnt
 check "an orderly end" stop
 check "it says what it did" -m 'ublkb0: ended; [0-9]+ requests' cat $log
@@ -114,7 +117,7 @@ check "another size is refused while it is mounted" -s 1 -m 'mounted and waits f
 	run size=32M
 check "start again" -m 'found again' run file=/tmp/disk
 check "the copy goes on" wait $copy
-check "stop while it is mounted" stop
+check "stop while it is mounted" -m "$edu: stopped" udrv stop --force "$edu"
 check "it said so" -m 'still mounted on /mnt' cat $log
 umount /mnt
 check "start after that" -m '/dev/ublkb0: ram' run file=/tmp/disk

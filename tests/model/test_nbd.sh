@@ -258,8 +258,8 @@ in_tmp()
 check "the background" -m 'it logs to' -m 'is ready' in_tmp run ramdisk model:edu --detach --nbd="unix:${sock##*/}" size=16M
 check "it serves" -m '"export-size": 16777216' nbdinfo --json "$uri"
 pid=$("$bin/udrv" ramdisk status | sed -n 's/^pid //p')
-kill "$pid"
-timeout 60 tail --pid="$pid" -f /dev/null
+check "ps shows the socket" -m "^model:edu +ramdisk .* $sock$" "$bin/udrv" ps
+check "udrv stop" -m 'model:edu: stopped .udrv-ramdisk, pid' "$bin/udrv" stop model:edu
 pid=
 check "its log" -m 'is ready' -m 'stopped' cat "$UDRV_RUNTIME_DIR/ramdisk@model:edu.log"
 check "a failure in the background" -s 1 daemon run ramdisk model:edu --detach --nbd="$sock" size=much
