@@ -40,10 +40,10 @@ static uint32_t missing(const struct e1000e_rxq *q)
 	return q->mask - (q->fill - q->next);
 }
 
-/* A quarter of the ring at a time: each write of the tail costs more than the buffers. */
+/* Half of the ring at a time: each write of the tail costs more than the buffers, QEMU's most. */
 static bool is_hungry(const struct e1000e_rxq *q)
 {
-	return missing(q) > q->mask / 4;
+	return missing(q) > q->mask / 2;
 }
 
 static void refill(struct e1000e_rxq *q)
@@ -120,16 +120,24 @@ static __attribute__((noinline)) void drop(struct e1000e_rxq *q, struct udrv_net
 	}
 }
 
-static unsigned int receive(struct e1000e_rxq *q, struct udrv_net_buf **bufs, unsigned int n)
+/* EOP and errors of a status that is taken; while a frame is skipped no status has that. */
+static uint32_t whole(const struct e1000e_rxq *q)
+{
+	return q->skipping ? UINT32_MAX : E1000E_RXD_EOP;
+}
+
+/* Not inlined: alone it has registers enough. */
+static __attribute__((noinline)) unsigned int receive(struct e1000e_rxq *q,
+						      struct udrv_net_buf **bufs, unsigned int n)
 {
 	const union e1000e_rx_desc *const ring = q->ring;
-	struct udrv_net_buf **const slots = q->bufs;
+	struct udrv_net_buf **const slots = q->bufs, **got = bufs;
+	struct udrv_net_buf **const end = bufs + n;
 	const uint32_t mask = q->mask, fill = q->fill, most = q->room;
-	uint32_t next = q->next;
-	unsigned int got = 0;
+	uint32_t next = q->next, good = whole(q);
 	uint64_t bytes = 0;
 
-	for (; got < n && next != fill; next++) {
+	for (; got != end && next != fill; next++) {
 		const union e1000e_rx_desc *desc = &ring[next & mask];
 		const uint32_t status = le32toh(READ_STATUS(desc->wb.status));
 		struct udrv_net_buf *buf = slots[next & mask];
@@ -140,10 +148,10 @@ static unsigned int receive(struct e1000e_rxq *q, struct udrv_net_buf **bufs, un
 		udrv_dma_consume();
 		__builtin_prefetch(slots[(next + PREFETCH_AHEAD) & mask], 1);
 		len = le16toh(READ_ONCE(desc->wb.length));
-		if (e1000e_unlikely((status & (E1000E_RXD_EOP | E1000E_RXD_BROKEN)) !=
-					    E1000E_RXD_EOP ||
-				    len - UDRV_ETH_HLEN > most - UDRV_ETH_HLEN || q->skipping)) {
+		if (e1000e_unlikely((status & (E1000E_RXD_EOP | E1000E_RXD_BROKEN)) != good ||
+				    len - UDRV_ETH_HLEN > most - UDRV_ETH_HLEN)) {
 			drop(q, buf, status, len);
+			good = whole(q);
 			continue;
 		}
 		__builtin_prefetch(buf->data);
@@ -151,12 +159,12 @@ static unsigned int receive(struct e1000e_rxq *q, struct udrv_net_buf **bufs, un
 		if (status & ~(E1000E_RXD_DD | E1000E_RXD_EOP))
 			set_flags(q, buf, status, READ_ONCE(desc->wb.vlan));
 		bytes += buf->len;
-		bufs[got++] = buf;
+		*got++ = buf;
 	}
 	q->next = next;
-	UDRV__COUNT(q->q.packets, got);
+	UDRV__COUNT(q->q.packets, (uint64_t)(got - bufs));
 	UDRV__COUNT(q->q.bytes, bytes);
-	return got;
+	return (unsigned int)(got - bufs);
 }
 
 static unsigned int burst(struct udrv_net_rxq *rxq, struct udrv_net_buf **bufs, unsigned int n)
@@ -198,7 +206,8 @@ bool e1000e_rx_arm(struct udrv_net_rxq *rxq)
 
 	if (!e1000e_enter(&q->door))
 		return false;
-	if (is_hungry(q))
+	/* There is time, and a burst may come meanwhile. */
+	if (missing(q) >= REFILL)
 		refill(q);
 	is = pending(q);
 	if (!is) {

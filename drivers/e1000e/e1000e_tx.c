@@ -13,9 +13,8 @@
  * The memory of one descriptor is within such a page. The card does not ask for it, but QEMU 7.2
  * loses a frame when the pages behind an IOMMU are not neighbours.
  */
-#define PIECE_PAGE     4096
-#define COPY_ROOM      (PIECE_PAGE - UDRV_NET_HEADROOM) /* bytes: two pages at most */
-#define PREFETCH_AHEAD 4
+#define PIECE_PAGE 4096
+#define COPY_ROOM  (PIECE_PAGE - UDRV_NET_HEADROOM) /* bytes: two pages at most */
 
 static struct e1000e_txq *txq_of(struct udrv_net_txq *q)
 {
@@ -294,41 +293,47 @@ static __attribute__((noinline)) bool send_special(struct e1000e_txq *q, struct 
 }
 
 /* One part in one page, and nothing special. */
-static bool is_plain(const struct udrv_net_buf *buf, uint32_t frame_max)
+static bool is_plain(const struct udrv_net_buf *buf, uint32_t len, uint32_t frame_max)
 {
 	const uint32_t special =
 		UDRV_NET_VLAN | UDRV_NET_TX_CSUM | UDRV_NET_TX_TSO4 | UDRV_NET_TX_TSO6;
 
-	return !buf->next && !(buf->flags & special) && buf->len >= UDRV_ETH_HLEN &&
-	       buf->len <= frame_max &&
-	       ((uintptr_t)buf->data & (PIECE_PAGE - 1)) + buf->len <= PIECE_PAGE;
+	return !((uintptr_t)buf->next | (buf->flags & special)) &&
+	       len - UDRV_ETH_HLEN <= frame_max - UDRV_ETH_HLEN &&
+	       ((uintptr_t)buf->data & (PIECE_PAGE - 1)) + len <= PIECE_PAGE;
+}
+
+/* So many may be put without a look at the end of a ring. */
+static uint32_t to_wrap(const struct e1000e_txq *q)
+{
+	return q->mask + 1 -
+	       (((q->tail & q->mask) > (q->frame_tail & q->mask) ? q->tail : q->frame_tail) &
+		q->mask);
 }
 
 /*
  * Frames up to the first that is not plain, or not reachable where it says: how many. The buffers
- * of a pool are reachable together, so one of them is looked up for all.
+ * of a pool are reachable together, so one of them is looked up for all. Not inlined: alone it
+ * has registers enough.
  */
-static unsigned int send_plain(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n,
-			       uint64_t *bytes)
+static __attribute__((noinline)) unsigned int
+send_plain(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n, uint64_t *bytes)
 {
 	const uint32_t cmd = E1000E_TXD_DATA | E1000E_TXD_DEXT | E1000E_TXD_IFCS | E1000E_TXD_EOP;
-	const uint32_t mask = q->mask, frame_max = q->frame_max;
-	union e1000e_tx_desc *const ring = q->ring;
-	struct udrv_net_buf **const frames = q->frames;
+	const uint32_t frame_max = q->frame_max;
+	uint64_t *desc = (uint64_t *)&q->ring[q->tail & q->mask];
+	struct udrv_net_buf **frame = &q->frames[q->frame_tail & q->mask];
+	struct udrv_net_buf **const end = bufs + least(n, to_wrap(q));
+	struct udrv_net_buf **next = bufs;
 	const struct udrv_net_pool *pool = NULL;
-	const uint32_t tail = q->tail, frame = q->frame_tail;
 	uint64_t sum = 0;
-	unsigned int i;
 
-	for (i = 0; i < n; i++) {
-		struct udrv_net_buf *buf = bufs[i];
+	for (; next != end; next++, desc += 2) {
+		struct udrv_net_buf *buf = *next;
 		const udrv_iova_t iova = udrv_net_buf_iova(buf);
 		const uint32_t len = buf->len;
-		uint64_t *desc = (uint64_t *)&ring[(tail + i) & mask];
 
-		if (i + PREFETCH_AHEAD < n)
-			__builtin_prefetch(bufs[i + PREFETCH_AHEAD]);
-		if (e1000e_unlikely(!is_plain(buf, frame_max)))
+		if (e1000e_unlikely(!is_plain(buf, len, frame_max)))
 			break;
 		if (e1000e_unlikely(buf->pool != pool)) {
 			if (udrv_dma_look_up(q->nic->dev, buf->data, len, &q->window) != iova)
@@ -337,13 +342,13 @@ static unsigned int send_plain(struct e1000e_txq *q, struct udrv_net_buf **bufs,
 		}
 		__atomic_store_n(&desc[0], htole64(iova), __ATOMIC_RELAXED);
 		__atomic_store_n(&desc[1], htole64(cmd | len), __ATOMIC_RELAXED);
-		frames[(frame + i) & mask] = buf;
+		*frame++ = buf;
 		sum += len;
 	}
-	q->tail = tail + i;
-	q->frame_tail = frame + i;
+	q->tail += (uint32_t)(next - bufs);
+	q->frame_tail += (uint32_t)(next - bufs);
 	*bytes += sum;
-	return i;
+	return (unsigned int)(next - bufs);
 }
 
 static unsigned int transmit(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n)

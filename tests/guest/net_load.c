@@ -3,8 +3,8 @@
  * net_load A B [name=value...]: two e1000e cards that are wired to each other, in one process:
  * frames of every size from 60 to 9,018 bytes in both directions, every byte compared; each side
  * waits for its interrupts. Parameters are the driver's; "frames=N" sends N more, of 60 bytes,
- * "queues=N" opens so many, and "flap=END" unplugs that end of the lab's cable, which is A's, again
- * and again. Prints a line for each direction.
+ * "queues=N" opens so many, "flap=END" unplugs that end of the lab's cable, which is A's, again
+ * and again, and "seconds=N" does all of it anew for so long. Prints a line for each direction.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,6 +36,7 @@ struct end {
 
 static unsigned int queues = 1;
 static uint64_t flood;
+static unsigned long soak_s;
 static const char *flap;
 
 static struct end ends[2];
@@ -245,6 +246,8 @@ static bool set_param(char *word)
 	*value++ = 0;
 	if (!strcmp(word, "frames"))
 		flood = strtoull(value, NULL, 10);
+	else if (!strcmp(word, "seconds"))
+		soak_s = strtoul(value, NULL, 10);
 	else if (!strcmp(word, "flap"))
 		flap = value;
 	else if (!strcmp(word, "queues"))
@@ -295,6 +298,8 @@ static void ping(struct end *a, struct end *b)
 /* What is sent meanwhile is lost, and nothing else. */
 static void flap_link(struct end *a, struct end *b)
 {
+	const uint64_t before = a->ndev->txq[0]->dropped;
+
 	for (int i = 0; i < FLAPS; i++) {
 		struct udrv_net_buf *lost;
 
@@ -306,13 +311,27 @@ static void flap_link(struct end *a, struct end *b)
 		wait_for_link(a, true);
 		ping(a, b);
 	}
-	if (a->ndev->txq[0]->dropped != FLAPS)
+	if (a->ndev->txq[0]->dropped - before != FLAPS)
 		fail("frames were lost while there was a link");
 	printf("%s: the link came and went %d times\n", udrv_device_name(a->dev), FLAPS);
 }
 
+static void load(struct end *a, struct end *b)
+{
+	if (flap)
+		flap_link(a, b);
+	every_size(a, b);
+	every_size(b, a);
+	if (flood) {
+		many(a, b);
+		many(b, a);
+	}
+}
+
 int main(int argc, char **argv)
 {
+	const double begin = seconds();
+	unsigned long times = 0;
 	struct end *a = &ends[0], *b = &ends[1];
 
 	udrv_log_set(udrv_log_stderr, NULL, 6);
@@ -325,14 +344,12 @@ int main(int argc, char **argv)
 	open_end(b, argv[2]);
 	wait_for_link(a, true);
 	wait_for_link(b, true);
-	if (flap)
-		flap_link(a, b);
-	every_size(a, b);
-	every_size(b, a);
-	if (flood) {
-		many(a, b);
-		many(b, a);
-	}
+	do {
+		load(a, b);
+		times++;
+	} while (seconds() - begin < (double)soak_s);
+	if (soak_s)
+		printf("%lu times in %.0f s\n", times, seconds() - begin);
 	close_end(a);
 	close_end(b);
 	return 0;

@@ -56,6 +56,8 @@ static int open_end(const char *name)
 	if (tcgetattr(fd, &t))
 		return fd;
 	cfmakeraw(&t);
+	/* It leaves that as it is, and an XOFF that the other end echoes would be data here. */
+	t.c_iflag &= ~(tcflag_t)(IXOFF | IXANY);
 	t.c_cflag |= CRTSCTS | CREAD;
 	cfsetspeed(&t, B115200);
 	if (tcsetattr(fd, TCSANOW, &t)) {

@@ -10,7 +10,7 @@ edu=$(device_by_ids 1234:11e8)
 
 # --- Names
 for bad in '' 5.0 00:20.0 00:05.8 0000:00:05 ../../etc "$edu " 10000:00:05.0x; do
-	check "malformed address '$bad'" -s 1 -m '^udrv-edu: .*not a PCI address' udrv run edu "$bad"
+	check "malformed address '$bad'" -s 2 -m '^udrv-edu: .*not a PCI address' udrv run edu "$bad"
 done
 check "no device at all" -s 2 -m 'which device' udrv run edu
 check "no such device" -s 1 -m '0000:00:13.0: no such device' udrv run edu 00:13.0
@@ -18,7 +18,9 @@ check "no device with these ids" -s 1 -m '8086:ffff: 0 devices have these ids' \
 	udrv run edu 8086:ffff
 check "no such model" -s 1 -m 'model:modem: there is no such model' udrv run edu model:modem
 check "no such backend" -s 1 -m "no backend named 'floppy'" udrv run edu "$edu" --backend floppy
-check "a device of another driver" -s 1 udrv run edu 00:00.0
+check "a device of another driver" -s 1 -m '0000:00:00.0: 8086:.* is not a device of driver edu' -x 'udrv bind' udrv run edu 00:00.0
+check "a verb on a device of another driver" -s 1 -m 'is not a device of driver edu' udrv edu --device 00:00.0 factorial 3
+check "a driver's name misspelt" -s 2 -m "no driver 'edo'" udrv run edo "$edu"
 check_untouched "after bad names" "$edu" none
 
 # --- Bound to nothing, or to what VFIO is not

@@ -58,6 +58,7 @@ check "json of what is bound" -m '"result":"already"' udrv bind --json "$edu"
 check "unbind once more" udrv unbind "$edu"
 
 # --- Bad input
+check "a node of whatever class" -s 1 -m 'has /dev/vport[0-9]+p[0-9]+ open' udrv bind 00:02.0
 check "malformed address" -s 2 -m 'udrv: 00:zz.0: not a PCI address' udrv bind 00:zz.0
 check "no device given" -s 2 -m 'which DEVICE' udrv bind
 check "no such device" -s 1 -m 'udrv: 0000:00:13.0: no such device' -m 'udrv list' \

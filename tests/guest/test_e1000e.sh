@@ -1,13 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The e1000e driver on two of QEMU's cards that are wired to each other: as a daemon, and in a process that has both.
-# test_e1000e.sh BACKEND. Devices: two e1000e at the ends of cable net0.
+# test_e1000e.sh BACKEND. Devices: two e1000e at the ends of cable net0. UDRV_SOAK_S: for how many seconds frames go.
 
 # shellcheck source-path=SCRIPTDIR
 . "${0%/*}/lib.sh"
 . "${0%/*}/lib_daemon.sh"
 
 backend=${1:-vfio}
+soak=${UDRV_SOAK_S:-0}
 [ "$backend" = vfio ] && driver=vfio-pci || driver=udrv_stub
 # shellcheck disable=SC2086
 set -- $UDRV_LAB_DEVICES
@@ -56,7 +57,8 @@ for args in "moderation=off" "flap=net0a frames=20000" "queues=2" "interrupts=ms
 	"moderation=4000 frames=20000"; do
 	# shellcheck disable=SC2086
 	check "every size with $args" -m "^$a -> $b: every size from 60 to 9018" \
-		-m "^$b -> $a: every size from 60 to 9018" net_load "$a" "$b" $args
+		-m "^$b -> $a: every size from 60 to 9018" net_load "$a" "$b" $args seconds=$((soak / 6))
+	[ "$soak" = 0 ] || tail -n 1 "$check_out"
 done
 
 check "unbind" udrv unbind "$a"

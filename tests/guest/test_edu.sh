@@ -22,7 +22,7 @@ check_work()
 # --- What cannot be driven
 check "not bound" -s 1 -m "$edu: bound to no driver" -m "udrv bind $edu" udrv run edu "$edu"
 check "no such device" -s 1 -m '0000:00:13.0' udrv run edu 00:13.0
-check "malformed address" -s 1 -m '00:zz.0: not a PCI address' udrv run edu 00:zz.0
+check "malformed address" -s 2 -m '00:zz.0: not a PCI address' udrv run edu 00:zz.0
 check "no daemon" -s 1 -m 'no daemon of this driver .* run: udrv bind DEVICE' udrv-edu factorial 10
 check "bind" -m "bound to $driver" udrv bind --driver $driver "$edu"
 check "bad value of a parameter" -s 1 -m 'irq=msix: the values are auto, msi and intx' \
@@ -49,6 +49,9 @@ for irq in msi intx; do
 		udrv-edu dma-test --bytes 4096
 	check "$irq: a second daemon" -s 1 -m "$edu: already driven by udrv-edu .pid $(daemon_pid)" \
 		udrv run edu "$edu"
+	check "$irq: another user may not ask it" -s 1 -m "$edu: its daemon, of driver edu in /run/udrv, is another user's" \
+		as_nobody "UDRV_RUNTIME_DIR=/run/udrv udrv-edu status"
+	check "$irq: and is told where to look" -s 1 -m 'no daemon of this driver .* asked as root' as_nobody udrv-edu status
 	check "$irq: the first one still works" -m '^6$' udrv-edu factorial 3
 	check "$irq: stop" stop_daemon
 	check "$irq: it said so" -m "$edu: stopped" tail -n 1 "$log"

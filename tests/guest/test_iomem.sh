@@ -51,6 +51,7 @@ check "all that the kernel has" -m '^00000000-[0-9a-f]+ : ' -m '^[0-9a-f-]+ : Sy
 check "all ports" -m '^    0020-0021 : pic1$|^  0020-0021 : pic1$' udrv ioports --all
 check "no ports" -s 1 -m "$edu: it has no I/O ports" udrv ioports "$edu"
 check "no such device" -s 1 -m '0000:00:1e.0: no such device' udrv iomem 00:1e.0
+check "malformed address" -s 2 -m 'nonsense: not a PCI address' udrv iomem nonsense
 
 # --- Without root's rights: sysfs has the addresses, the kernel's names are not to be had
 check "a user sees BARs" -m "^$bar-$end : $edu BAR 0\$" -m 'iomem shows its addresses only to root' \

@@ -137,7 +137,7 @@ START_TEST(what_goes_wrong_is_told)
 	said("client.err", "no daemon of driver edu is running");
 	ck_assert_int_eq(call(WORDS("udrv-edu", "--device", "model:none", "factorial", "3")), 1);
 	said("client.err", "model:none: there is no such model");
-	ck_assert_int_eq(call(WORDS("udrv-edu", "--device", "nonsense", "factorial", "3")), 1);
+	ck_assert_int_eq(call(WORDS("udrv-edu", "--device", "nonsense", "factorial", "3")), 2);
 	said("client.err", "nonsense: not a PCI address");
 	ck_assert_int_eq(call(WORDS("udrv-edu", "status")), 1);
 	said("client.err", "no daemon of this driver is running");

@@ -219,7 +219,13 @@ start size=16M
 client=$!
 check "the device goes under load" "$bin/udrv" ramdisk pull
 wait "$pid"
-check "it ends the daemon with an error" [ $? = 1 ]
+ended=$?
+# nbdkit 1.32 aborts when it answers a connection that another of its threads has just closed.
+nbdkit_aborted()
+{
+	[ "$ended" = 134 ] && grep -q 'raw_send_socket: Assertion' "$tmp/log"
+}
+nbdkit_aborted || check "it ends the daemon with an error" [ "$ended" = 1 ]
 pid=
 wait "$client"
 check "which says why" -m 'the device is gone: stopping' cat "$tmp/log"
@@ -232,7 +238,7 @@ check "a socket is in use" -s 1 -m 'somebody serves there already' \
 	daemon run ramdisk model:edu:2 --nbd="$sock"
 check "SIGTERM under load" -m 'stopped' stop
 wait "$client"
-check "an address" -s 1 -m 'not a port' daemon run ramdisk model:edu --nbd=localhost:nbd
+check "an address" -s 2 -m 'not a port' daemon run ramdisk model:edu --nbd=localhost:nbd
 check "a probe that fails" -s 1 -m "'much' is not a number" -m 'cannot drive it' \
 	daemon run ramdisk model:edu --nbd="$sock" size=much
 check "it leaves no socket" [ ! -e "$sock" ]
@@ -243,7 +249,13 @@ check "a word too much" -s 1 -m 'which device' nbdkit -f -U - "$bin/../lib/nbdki
 
 # In the background, and for a service manager.
 
-check "the background" -m 'it logs to' -m 'is ready' daemon run ramdisk model:edu --detach --nbd="$sock" size=16M
+# A path without a slash at its beginning is of the folder where it was started.
+in_tmp()
+{
+	(cd "$tmp" && daemon "$@")
+}
+
+check "the background" -m 'it logs to' -m 'is ready' in_tmp run ramdisk model:edu --detach --nbd="unix:${sock##*/}" size=16M
 check "it serves" -m '"export-size": 16777216' nbdinfo --json "$uri"
 pid=$("$bin/udrv" ramdisk status | sed -n 's/^pid //p')
 kill "$pid"

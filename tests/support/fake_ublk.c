@@ -14,6 +14,9 @@
 
 #define PATIENCE_S 20
 
+/* UBLK_U_CMD_GET_QUEUE_AFFINITY, which the exporter need not ask for. */
+#define GET_QUEUE_AFFINITY _IOR('u', 0x01, struct ublk_ctrl)
+
 struct tag {
 	enum fake_tag at;
 	struct io_uring *ring; /* of the fetch */
@@ -197,8 +200,10 @@ static int control(unsigned int op, const struct ublk_ctrl *c)
 	case UBLK_GET_DEV_INFO:
 		memcpy(addr, &fake_ublk.info, sizeof(fake_ublk.info));
 		return 0;
-	case UBLK_GET_QUEUE_AFFINITY:
-		return -EINVAL;
+	case GET_QUEUE_AFFINITY:
+		memset(addr, 0, c->len);
+		*(uint8_t *)addr = 1; /* the first CPU */
+		return 0;
 	case UBLK_SET_PARAMS:
 		memcpy(&fake_ublk.params, addr, UBLK_PARAMS_LEN);
 		return fake_ublk.params.types & UBLK_TYPE_BASIC ? 0 : -EINVAL;

@@ -31,10 +31,24 @@
 static const char *mood = "good";
 static const struct udrv_param params[] = {{"mood", &mood, "good or bad"}, {0}};
 
+/* Until the process is told to end, which the framework looks for afterwards. */
+static void wait_for_sigterm(void)
+{
+	sigset_t pending;
+
+	(void)fprintf(stderr, "probing\n");
+	do {
+		udrv_msleep(1);
+		sigpending(&pending);
+	} while (!sigismember(&pending, SIGTERM));
+}
+
 static int probe(struct udrv_device *dev, const struct udrv_pci_device_id *id)
 {
 	(void)dev;
 	(void)id;
+	if (!strcmp(mood, "slow"))
+		wait_for_sigterm();
 	return strcmp(mood, "bad") ? 0 : -EIO;
 }
 
@@ -258,13 +272,18 @@ static bool appears(const char *file, const char *part)
 	return false;
 }
 
-static void start(const char *const *words)
+/* What an earlier one said must not be taken for this one's. */
+static void remove_file(const char *file)
 {
 	char path[PATH_MAX];
 
-	/* What an earlier one said must not be taken for this one's. */
-	(void)snprintf(path, sizeof(path), "%s/daemon.err", fake_root);
+	(void)snprintf(path, sizeof(path), "%s/%s", fake_root, file);
 	(void)unlink(path);
+}
+
+static void start(const char *const *words)
+{
+	remove_file("daemon.err");
 	daemon_pid = spawn("daemon.out", "daemon.err", words);
 	ck_assert_msg(appears("daemon.err", "is ready"), "%s", fake_text("daemon.err"));
 }
@@ -543,11 +562,16 @@ START_TEST(words_that_make_no_sense)
 	ck_assert_int_eq(client(WORDS("run", DEVICE, "mood")), UDRV__EXIT_USAGE);
 	ck_assert_int_eq(client(WORDS("run", DEVICE, "--fast")), UDRV__EXIT_USAGE);
 	ck_assert_int_eq(client(WORDS("run", "model:modem")), 1);
-	said("err", "model:modem: there is no such model");
+	said("err", "model:modem: there is no such model; there are model:edu");
+	said("err", "model:nvme");
 	ck_assert_int_eq(client(WORDS("run", DEVICE, "-b", "vfio")), 1);
 	ck_assert_int_eq(client(WORDS("run", "a name that is much longer than any device's name")),
-			 1);
+			 UDRV__EXIT_USAGE);
 	said("err", "not a PCI address");
+	ck_assert_int_eq(client(WORDS("run", DEVICE, "--nbd=:99999")), UDRV__EXIT_USAGE);
+	said("err", "not a port");
+	ck_assert_int_eq(client(WORDS("--device", "nonsense", "echo")), UDRV__EXIT_USAGE);
+	said("err", "nonsense: not a PCI address");
 	ck_assert_int_eq(client(WORDS("run", "--help")), 0);
 	said("out", "mood");
 }
@@ -564,6 +588,33 @@ START_TEST(in_the_background_it_says_whether_it_works)
 	ck_assert_int_eq(kill(daemon_pid, SIGTERM), 0);
 	daemon_pid = 0; /* not our child */
 	ck_assert(appears("test@" DEVICE ".log", "removed, present"));
+}
+END_TEST
+
+START_TEST(who_is_interrupted_while_it_starts_leaves_no_daemon)
+{
+	const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		pid_t pid = spawn("out", "err", WORDS("run", DEVICE, "mood=slow", "--detach"));
+
+		ck_assert(appears("err", "probing"));
+		ck_assert_int_eq(kill(pid, signals[i]), 0);
+		ck_assert_int_eq(end_of(pid), 1);
+		said("test@" DEVICE ".log", "removed, present");
+		ck_assert(!socket_exists());
+		remove_file("err");
+		remove_file("test@" DEVICE ".log");
+	}
+}
+END_TEST
+
+START_TEST(help_of_a_verb)
+{
+	ck_assert_int_eq(client(WORDS("echo", "--help")), 0);
+	said("out", "Usage: udrv-test [--device DEVICE] echo");
+	ck_assert_int_eq(client(WORDS("status", "--help")), 0);
+	said("out", "which device, since when");
 }
 END_TEST
 
@@ -738,6 +789,8 @@ int main(void)
 	tcase_add_test(tc, a_probe_that_fails);
 	tcase_add_test(tc, words_that_make_no_sense);
 	tcase_add_test(tc, in_the_background_it_says_whether_it_works);
+	tcase_add_test(tc, who_is_interrupted_while_it_starts_leaves_no_daemon);
+	tcase_add_test(tc, help_of_a_verb);
 	tcase_add_test(tc, a_run_time_directory_of_somebody_else);
 	tcase_add_test(tc, requests_that_are_none);
 	tcase_add_test(tc, a_client_that_says_nothing_delays_others_only_so_long);

@@ -201,6 +201,25 @@ START_TEST(process_with_a_vfio_device_open)
 }
 END_TEST
 
+START_TEST(process_with_a_node_of_any_class_open)
+{
+	fake_pci_device(NIC, 0x8086, 0x5916, "i915", 3);
+	fake_file("MAJOR=226\nMINOR=0\nDEVNAME=dri/card0\nDEVTYPE=drm_minor\n",
+		  "sys/bus/pci/devices/" NIC "/drm/card0/uevent");
+	fake_link("../../bus/pci/devices/" NIC "/drm/card0", "sys/dev/char/226:0");
+	fake_file("MAJOR=1\nMINOR=3\nDEVNAME=null\n", "sys/devices/virtual/mem/null/uevent");
+	fake_link("../../devices/virtual/mem/null", "sys/dev/char/1:3");
+	fake_link("/dev/null", "proc/76/fd/0");
+	find(NIC);
+	ck_assert_uint_eq(inuse.count, 0);
+	fake_link("/dev/dri/card0", "proc/77/fd/3");
+	find(NIC);
+	assert_only(INUSE_OPEN, "process 77 (?) has /dev/dri/card0 open");
+	find(DISK);
+	ck_assert_uint_eq(inuse.count, 0);
+}
+END_TEST
+
 START_TEST(more_reasons_than_there_is_room_for)
 {
 	fake_pci_device(NIC, 0x8086, 0x10d3, "vfio-pci", 3);
@@ -230,6 +249,7 @@ int main(void)
 	tcase_add_test(tc, process_with_a_uio_node_open);
 	tcase_add_test(tc, process_with_the_stubs_node_open);
 	tcase_add_test(tc, process_with_a_vfio_device_open);
+	tcase_add_test(tc, process_with_a_node_of_any_class_open);
 	tcase_add_test(tc, more_reasons_than_there_is_room_for);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

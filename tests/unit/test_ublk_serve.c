@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -94,6 +95,23 @@ START_TEST(the_kernel_is_told_what_the_disk_is)
 	ck_assert(fault_logged("ublkb3: ram, 4 MiB, "));
 	stop();
 	ck_assert(fault_logged("ublkb3: ended; 0 requests"));
+}
+END_TEST
+
+/* They must not be bound to the queue's CPUs, of which the fake has the first one only. */
+START_TEST(threads_may_run_wherever_the_process_may)
+{
+	cpu_set_t process;
+	cpu_set_t thread;
+
+	ck_assert_int_eq(sched_getaffinity(0, sizeof(process), &process), 0);
+	start();
+	for (unsigned int i = 0; i < ublk->shape.queues; i++) {
+		ck_assert_int_eq(
+			pthread_getaffinity_np(ublk->queues[i].thread, sizeof(thread), &thread), 0);
+		ck_assert(CPU_EQUAL(&thread, &process));
+	}
+	stop();
 }
 END_TEST
 
@@ -472,6 +490,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, the_kernel_is_told_what_the_disk_is);
+	tcase_add_test(tc, threads_may_run_wherever_the_process_may);
 	tcase_add_test(tc, a_number_may_be_asked_for);
 	tcase_add_test(tc, what_is_not_there_is_explained);
 	tcase_add_test(tc, an_old_ublk_is_too_old);

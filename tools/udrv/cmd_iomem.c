@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* udrv iomem, udrv ioports: who has which addresses, in the shape of /proc/iomem and ioports. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,19 +58,21 @@ static const struct argp argp = {
 	.doc = doc,
 };
 
-/* A device that is asked for must be there. */
+/* A device that is asked for must be there. The exit status. */
 static int check_device(struct args *args)
 {
 	struct udrv_pci_info info;
 	int ret;
 
 	if (!args->wanted.device)
-		return 0;
+		return TOOL_OK;
 	ret = udrv__device_name(args->wanted.device, args->name, sizeof(args->name));
+	if (ret)
+		return ret == -EINVAL ? TOOL_USAGE : TOOL_FAILED;
 	args->wanted.device = args->name;
-	if (ret || !strncmp(args->name, "model:", 6))
-		return ret;
-	return udrv_pci_info_read(args->name, &info);
+	if (!strncmp(args->name, "model:", 6))
+		return TOOL_OK;
+	return udrv_pci_info_read(args->name, &info) ? TOOL_FAILED : TOOL_OK;
 }
 
 static const char *file_of(const struct ranges_wanted *wanted)
@@ -123,7 +126,10 @@ static int run(int argc, char **argv, bool ports)
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &args))
 		return TOOL_USAGE;
-	if (check_device(&args) || ranges_read(&ranges, &args.wanted))
+	status = check_device(&args);
+	if (status != TOOL_OK)
+		return status;
+	if (ranges_read(&ranges, &args.wanted))
 		return TOOL_FAILED;
 	status = check_found(&args, &ranges);
 	if (status == TOOL_OK && args.json)

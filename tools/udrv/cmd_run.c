@@ -46,13 +46,14 @@ static int become(const char *driver, int argc, char **argv)
 		args[i + 2] = argv[i];
 	ret = program_exec(driver, args);
 	free(args);
-	if (ret == -ENOENT)
-		tool_err("no driver '%s': there is no program udrv-%s beside udrv or on PATH; "
-			 "`udrv run --help` lists those there are",
-			 driver, driver);
-	else
+	if (ret != -ENOENT) {
 		tool_err("cannot run udrv-%s: %s", driver, strerror(-ret));
-	return TOOL_FAILED;
+		return TOOL_FAILED;
+	}
+	tool_err("no driver '%s': there is no program udrv-%s beside udrv or on PATH; "
+		 "`udrv run --help` lists those there are",
+		 driver, driver);
+	return TOOL_USAGE;
 }
 
 int cmd_run(int argc, char **argv)

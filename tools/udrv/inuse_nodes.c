@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "inuse_nodes.h"
 #include "pci/group.h"
@@ -106,6 +107,46 @@ static void collect(void *ctx, const char *name)
 				       name);
 }
 
+/* The node of a character device in sysfs, whatever class it is of. */
+static void collect_char(struct collecting *c, const char *number)
+{
+	static const char key[] = "DEVNAME=";
+	char uevent[512];
+	char *name;
+
+	if (udrv__sysfs_read(uevent, sizeof(uevent), "dev/char/%s/uevent", number) < 0)
+		return;
+	name = strstr(uevent, key);
+	if (!name)
+		return;
+	name += strlen(key);
+	name[strcspn(name, "\n")] = 0;
+	collect(c, name);
+}
+
+/* Sound, graphics, USB, serial ports of virtio, ... */
+static void collect_chars(struct collecting *c, const struct udrv_pci_info *info)
+{
+	char component[UDRV_PCI_NAME_MAX + 2];
+	char folder[PATH_MAX / 2];
+	struct dirent *entry;
+	DIR *dir;
+
+	(void)snprintf(component, sizeof(component), "/%s/", info->name);
+	(void)snprintf(folder, sizeof(folder), "%s/dev/char", udrv__sysfs_root);
+	dir = opendir(folder);
+	while (dir && (entry = readdir(dir))) {
+		char target[PATH_MAX];
+		ssize_t len = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+
+		target[len < 0 ? 0 : len] = 0;
+		if (strstr(target, component))
+			collect_char(c, entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 static void collect_group(struct collecting *c, const struct udrv_pci_info *info)
 {
 	char number[16];
@@ -140,6 +181,8 @@ int inuse_nodes_find(struct inuse_nodes *nodes, const struct udrv_pci_info *info
 		inuse_for_each_below(info, classes[i].class_folder, collect, &c);
 	}
 	c.block = false;
+	c.prefix = "";
+	collect_chars(&c, info);
 	collect_group(&c, info);
 	if (c.ret)
 		inuse_nodes_free(nodes);

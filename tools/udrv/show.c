@@ -53,14 +53,17 @@ static int watch(const struct show *show, const struct show_verb *verb, void *be
 
 static int no_daemon(const struct show *show)
 {
+	const char *root_s =
+		udrv__rundir_is_own() ? "; UDRV_RUNTIME_DIR=/run/udrv shows root's" : "";
+
 	if (show->device)
-		tool_err("%s: no daemon drives it; start one: udrv run DRIVER %s", show->device,
-			 show->device);
+		tool_err("%s: no daemon drives it; start one: udrv run DRIVER %s%s", show->device,
+			 show->device, root_s);
 	else if (show->driver)
-		tool_err("%s: no daemon of that driver is running; start one: udrv run %s DEVICE",
-			 show->driver, show->driver);
+		tool_err("%s: no daemon of that driver is running; start one: udrv run %s DEVICE%s",
+			 show->driver, show->driver, root_s);
 	else if (!show->json)
-		tool_note("no daemon is running; start one: udrv run DRIVER DEVICE");
+		tool_note("no daemon is running; start one: udrv run DRIVER DEVICE%s", root_s);
 	return show->device || show->driver ? TOOL_FAILED : TOOL_OK;
 }
 

@@ -113,6 +113,17 @@ static struct udrv__model *make_model(struct udrv_device *dev, const struct udrv
 	return m;
 }
 
+static void explain_types(const struct udrv_device *dev)
+{
+	char names[256] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]) && len < sizeof(names); i++)
+		len += (size_t)snprintf(names + len, sizeof(names) - len, " " PREFIX "%s",
+					types[i]->name);
+	udrv_pr_err("%s: there is no such model; there are%s", dev->name, names);
+}
+
 static int model_open(struct udrv_device *dev)
 {
 	const struct udrv__model_type *type = find_type(dev->name);
@@ -120,8 +131,7 @@ static int model_open(struct udrv_device *dev)
 	int ret;
 
 	if (!type) {
-		udrv_pr_err("%s: there is no such model; try " PREFIX "%s", dev->name,
-			    types[0]->name);
+		explain_types(dev);
 		return -ENODEV;
 	}
 	m = make_model(dev, type);

@@ -151,6 +151,8 @@ int udrv__alone_call(const struct udrv_driver *drv, const struct udrv_verb *v, c
 	ret = device ? udrv__device_name(device, name, sizeof(name))
 		     : find_device(drv, name, sizeof(name));
 	if (!ret)
+		ret = udrv__match_name(drv, name);
+	if (!ret)
 		ret = udrv__rundir_make();
 	if (!ret)
 		ret = udrv__lock_device(name, drv->name, &lock_fd);

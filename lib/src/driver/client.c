@@ -57,9 +57,15 @@ static const char *socket_device(const char *file, const char *driver, char *dev
 	return device;
 }
 
-/* Daemons of this driver that answer; the last one's connection. */
+static const char *where_root_s_are(void)
+{
+	return udrv__rundir_is_own() ? "; root's are asked as root, by sudo" : "";
+}
+
+/* Daemons of this driver that answer; the last one's connection. @denied: one that may not be
+ * asked, or "". */
 static int find_daemons(const char *dir_path, const char *driver, int *fd_out, char *list,
-			size_t size)
+			size_t size, char *denied)
 {
 	char path[UDRV__PATH_MAX * 2];
 	char device[UDRV_DEVICE_NAME_MAX];
@@ -74,6 +80,8 @@ static int find_daemons(const char *dir_path, const char *driver, int *fd_out, c
 			continue;
 		(void)snprintf(path, sizeof(path), "%s/%s", dir_path, entry->d_name);
 		fd = connect_to(path);
+		if (fd == -EACCES)
+			strcpy(denied, device);
 		if (fd < 0)
 			continue;
 		if (found)
@@ -87,19 +95,30 @@ static int find_daemons(const char *dir_path, const char *driver, int *fd_out, c
 	return found;
 }
 
+static int not_permitted(const char *dir, const char *driver, const char *device)
+{
+	udrv_pr_err(
+		"%s: its daemon, of driver %s in %s, is another user's; run as that user, or as root",
+		device, driver, dir);
+	return -EACCES;
+}
+
 /* @quiet: that there is none, which is -ENOENT, needs no explanation. */
 static int connect_any(const char *dir, const char *driver, bool quiet)
 {
+	char denied[UDRV_DEVICE_NAME_MAX] = "";
 	char list[512] = "";
 	int fd = -1;
-	int found = find_daemons(dir, driver, &fd, list, sizeof(list));
+	int found = find_daemons(dir, driver, &fd, list, sizeof(list), denied);
 
 	if (found == 1)
 		return fd;
+	if (!found && *denied)
+		return not_permitted(dir, driver, denied);
 	if (!found && !quiet)
 		udrv_pr_err("no daemon of this driver is running (%s was looked through); start "
-			    "one: udrv run %s DEVICE",
-			    dir, driver);
+			    "one: udrv run %s DEVICE%s",
+			    dir, driver, where_root_s_are());
 	if (!found)
 		return -ENOENT;
 	close(fd);
@@ -119,12 +138,12 @@ static int connect_device(const char *dir, const char *driver, const char *text,
 	(void)snprintf(path, sizeof(path), "%s/%s@%s%s", dir, driver, device, suffix);
 	fd = connect_to(path);
 	if (fd == -EACCES)
-		udrv_pr_err("%s: no permission for %s; run as the daemon's user", device, path);
+		fd = not_permitted(dir, driver, device);
 	else if (quiet && (fd == -ENOENT || fd == -ECONNREFUSED))
 		fd = -ENOENT;
 	else if (fd < 0)
-		udrv_pr_err("%s: no daemon of driver %s is running; start one: udrv run %s %s",
-			    device, driver, driver, device);
+		udrv_pr_err("%s: no daemon of driver %s is running; start one: udrv run %s %s%s",
+			    device, driver, driver, device, where_root_s_are());
 	return fd;
 }
 
@@ -245,7 +264,7 @@ static int ask(int fd, int argc, char **argv, int data_fd)
 int udrv__client_call(const struct udrv_driver *drv, const struct udrv_verb *v, const char *device,
 		      int argc, char **argv)
 {
-	const bool alone = v && v->flags & UDRV_VERB_FREE_DEVICE;
+	const bool alone = v->flags & UDRV_VERB_FREE_DEVICE;
 	int fd = connect_daemon(drv->name, device, UDRV__CONTROL_SUFFIX, alone);
 	int status = EXIT_FAILURE;
 	int data_fd = -1;
@@ -255,7 +274,7 @@ int udrv__client_call(const struct udrv_driver *drv, const struct udrv_verb *v, 
 	if (fd < 0)
 		return EXIT_FAILURE;
 	/* What a verb reads or writes is opened here, with the caller's rights. */
-	if (v && udrv__verb_data_open(v, argc, argv, &data_fd))
+	if (udrv__verb_data_open(v, argc, argv, &data_fd))
 		close(fd);
 	else
 		status = ask(fd, argc, argv, data_fd);

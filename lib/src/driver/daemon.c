@@ -123,6 +123,8 @@ int udrv__daemon_start(struct udrv__daemon *d, const struct udrv_driver *drv,
 	(void)snprintf(program, sizeof(program), "udrv-%s", drv->name);
 	ret = udrv__device_name(o->device, d->name, sizeof(d->name));
 	if (!ret)
+		ret = udrv__match_name(drv, d->name);
+	if (!ret)
 		ret = udrv__rundir_make();
 	if (!ret)
 		ret = udrv__lock_device(d->name, program, &d->lock_fd);

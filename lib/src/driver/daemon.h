@@ -25,6 +25,8 @@ int udrv__device_name(const char *text, char *name, size_t size);
 
 /* rundir.c: /run/udrv for root, else $XDG_RUNTIME_DIR/udrv; $UDRV_RUNTIME_DIR before both. */
 int udrv__rundir(char *path, size_t size);
+/* Is it this user's, who did not choose it, so that root's daemons are elsewhere? */
+bool udrv__rundir_is_own(void);
 /* "<rundir>/<name><suffix>", or -ENAMETOOLONG. */
 int udrv__rundir_path(char *path, size_t size, const char *name, const char *suffix);
 /* Make the directory if it is missing. Explains failures. */
@@ -66,7 +68,7 @@ int udrv__irq_set_verb(struct udrv_device *dev, int argc, char **argv, FILE *out
 
 /*
  * client.c: send a verb to the running daemon; prints its answer. The exit status. Without a daemon
- * a verb with UDRV_VERB_FREE_DEVICE is run here. @v: NULL for what is built in.
+ * a verb with UDRV_VERB_FREE_DEVICE is run here.
  */
 int udrv__client_call(const struct udrv_driver *drv, const struct udrv_verb *v, const char *device,
 		      int argc, char **argv);
@@ -96,6 +98,11 @@ struct udrv_pci_info;
 /* match.c: the entry that matches, or NULL. */
 const struct udrv_pci_device_id *udrv__match_info(const struct udrv_pci_device_id *ids,
 						  const struct udrv_pci_info *info);
+/*
+ * 0: it may be the driver's; a model is asked when it is open. Before that, so that nobody is told
+ * how to bind a device that the driver does not drive. Negative errno, explained.
+ */
+int udrv__match_name(const struct udrv_driver *drv, const char *name);
 
 /* notify.c: tell systemd, if it asked ($NOTIFY_SOCKET, sd_notify(3)). */
 void udrv__notify(const char *state);
@@ -152,7 +159,7 @@ struct udrv__run_options {
 	int param_count;
 };
 
-/* 0; 1: help was asked for and given; -EINVAL, explained. */
+/* 0; 1: help was asked for and given; negative errno, explained: -EINVAL if the words are wrong. */
 int udrv__run_parse(const struct udrv_driver *drv, int argc, char **argv,
 		    struct udrv__run_options *o);
 /* Set a parameter of the driver by "NAME=VALUE"; the text stays. 0 or -EINVAL, explained. */

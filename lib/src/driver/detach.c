@@ -2,6 +2,7 @@
 /* A daemon in the background: who started it waits until it drives its device. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,8 @@ void udrv__detach_ready(const struct udrv__daemon *d, int ready_fd)
 	char name[UDRV__PATH_MAX];
 	char path[UDRV__PATH_MAX];
 
+	/* Not before: paths on the command line are those of who started it. */
+	(void)!chdir("/");
 	(void)snprintf(name, sizeof(name), "%s@%s", d->drv->name, d->name);
 	if (!udrv__rundir_path(path, sizeof(path), name, ".log")) {
 		udrv_dev_info(d->dev, "from now on it logs to %s", path);
@@ -51,6 +54,40 @@ void udrv__detach_ready(const struct udrv__daemon *d, int ready_fd)
 	}
 	(void)!write(ready_fd, "", 1);
 	close(ready_fd);
+}
+
+/* What ends the parent while it waits ends the daemon, too: nobody would know of it. */
+static const int ends[] = {SIGTERM, SIGINT, SIGHUP};
+static volatile sig_atomic_t ended;
+static volatile pid_t daemon_pid;
+
+static void end_daemon(int sig)
+{
+	(void)sig;
+	ended = 1;
+	(void)kill(daemon_pid, SIGTERM);
+}
+
+static void hold_ends(sigset_t *old)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		sigaddset(&set, ends[i]);
+	(void)sigprocmask(SIG_BLOCK, &set, old);
+}
+
+static void catch_ends(pid_t child, const sigset_t *old)
+{
+	const struct sigaction act = {.sa_handler = end_daemon, .sa_flags = SA_RESTART};
+	struct sigaction was;
+
+	daemon_pid = child;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (!sigaction(ends[i], NULL, &was) && was.sa_handler != SIG_IGN)
+			(void)sigaction(ends[i], &act, NULL);
+	(void)sigprocmask(SIG_SETMASK, old, NULL);
 }
 
 /* The parent of a detached daemon: wait until it drives the device, or take over its status. */
@@ -63,7 +100,8 @@ static int await_ready(pid_t child, int fd)
 	do {
 		n = read(fd, &byte, 1);
 	} while (n < 0 && errno == EINTR);
-	if (n == 1)
+	hold_ends(NULL);
+	if (n == 1 && !ended)
 		return EXIT_SUCCESS;
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
@@ -72,15 +110,18 @@ static int await_ready(pid_t child, int fd)
 
 int udrv__detach(int *ready_fd, int *status)
 {
+	sigset_t old;
 	int fds[2];
 	pid_t child;
 	int ret;
 
 	if (pipe2(fds, O_CLOEXEC))
 		return -errno;
+	hold_ends(&old);
 	child = fork();
 	if (child < 0) {
 		ret = -errno;
+		(void)sigprocmask(SIG_SETMASK, &old, NULL);
 		close(fds[0]);
 		close(fds[1]);
 		return ret;
@@ -89,9 +130,10 @@ int udrv__detach(int *ready_fd, int *status)
 		close(fds[0]);
 		*ready_fd = fds[1];
 		(void)setsid();
-		(void)!chdir("/");
+		(void)sigprocmask(SIG_SETMASK, &old, NULL);
 		return 0;
 	}
+	catch_ends(child, &old);
 	close(fds[1]);
 	*status = await_ready(child, fds[0]);
 	close(fds[0]);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The program udrv-<name>: `run` is the daemon, every other word a verb for the running one. */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,12 +10,19 @@
 
 #include "driver/daemon.h"
 
+#define STATUS_HELP "which device, since when, by which process"
+
 static char program[64];
 
 void udrv__log_to_stderr(const struct udrv_driver *drv, int max_level)
 {
 	(void)snprintf(program, sizeof(program), "udrv-%s", drv->name);
 	udrv_log_set(udrv_log_stderr, program, max_level);
+}
+
+static const char *words_of(const struct udrv_verb *v)
+{
+	return v->args ? v->args : "";
 }
 
 static void usage(const struct udrv_driver *drv, FILE *out)
@@ -30,12 +38,11 @@ static void usage(const struct udrv_driver *drv, FILE *out)
 	for (const struct udrv_verb *v = drv->verbs; v && v->name; v++) {
 		char call[64];
 
-		(void)snprintf(call, sizeof(call), "%s %s", v->name, v->args ? v->args : "");
+		(void)snprintf(call, sizeof(call), "%s %s", v->name, words_of(v));
 		(void)fprintf(out, "%c %-32s %s\n", v->flags & UDRV_VERB_FREE_DEVICE ? '*' : ' ',
 			      call, v->help);
 	}
-	(void)fprintf(out, "  %-32s %s\n", UDRV__VERB_STATUS,
-		      "which device, since when, by which process");
+	(void)fprintf(out, "  %-32s %s\n", UDRV__VERB_STATUS, STATUS_HELP);
 }
 
 static const struct udrv_verb *find_verb(const struct udrv_driver *drv, const char *word)
@@ -46,19 +53,36 @@ static const struct udrv_verb *find_verb(const struct udrv_driver *drv, const ch
 	return NULL;
 }
 
+static int verb_usage(const struct udrv_verb *v)
+{
+	(void)printf("Usage: %s [--device DEVICE] %s %s\n\n%s\n", program, v->name, words_of(v),
+		     v->help);
+	return EXIT_SUCCESS;
+}
+
 static int call(const struct udrv_driver *drv, const char *device, int argc, char **argv)
 {
+	static const struct udrv_verb status = {.name = UDRV__VERB_STATUS, .help = STATUS_HELP};
 	const struct udrv_verb *v = argc ? find_verb(drv, argv[0]) : NULL;
+	char name[UDRV_DEVICE_NAME_MAX];
+	int ret;
 
 	if (!argc) {
 		usage(drv, stderr);
 		return UDRV__EXIT_USAGE;
 	}
-	if (!v && strcmp(argv[0], UDRV__VERB_STATUS) != 0) {
+	if (!v && !strcmp(argv[0], status.name))
+		v = &status;
+	if (!v) {
 		udrv_pr_err("'%s' is not a verb; see '%s --help'", argv[0], program);
 		return UDRV__EXIT_USAGE;
 	}
-	return udrv__client_call(drv, v, device, argc, argv);
+	if (argc > 1 && !strcmp(argv[1], "--help"))
+		return verb_usage(v);
+	ret = device ? udrv__device_name(device, name, sizeof(name)) : 0;
+	if (ret)
+		return ret == -EINVAL ? UDRV__EXIT_USAGE : EXIT_FAILURE;
+	return udrv__client_call(drv, v, device ? name : NULL, argc, argv);
 }
 
 int udrv_driver_main(const struct udrv_driver *drv, int argc, char **argv)

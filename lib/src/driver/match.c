@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* Which driver for which device. */
 #include <errno.h>
+#include <string.h>
 
 #include <udrv/device.h>
 #include <udrv/driver.h>
+#include <udrv/log.h>
+#include <udrv/pci_info.h>
 
 #include "driver/daemon.h"
 #include "mem/kmalloc.h"
@@ -33,6 +36,27 @@ const struct udrv_pci_device_id *udrv_pci_match_id(const struct udrv_pci_device_
 	return udrv__match_info(ids, &dev->info);
 }
 
+static void explain(const struct udrv_driver *drv, const char *name,
+		    const struct udrv_pci_info *info)
+{
+	udrv_pr_err("%s: %04x:%04x is not a device of driver %s", name, info->vendor, info->device,
+		    drv->name);
+}
+
+int udrv__match_name(const struct udrv_driver *drv, const char *name)
+{
+	struct udrv_pci_info info;
+	int ret;
+
+	if (!strncmp(name, "model:", strlen("model:")))
+		return 0;
+	ret = udrv_pci_info_read(name, &info);
+	if (ret || udrv__match_info(drv->id_table, &info))
+		return ret;
+	explain(drv, name, &info);
+	return -ENODEV;
+}
+
 /* Whatever the driver left, the next one starts afresh. */
 static void forget_driver(struct udrv_device *dev)
 {
@@ -46,8 +70,7 @@ int udrv_driver_probe(const struct udrv_driver *drv, struct udrv_device *dev)
 	int ret;
 
 	if (!id) {
-		udrv_dev_err(dev, "%04x:%04x is not a device of driver %s", dev->info.vendor,
-			     dev->info.device, drv->name);
+		explain(drv, dev->name, &dev->info);
 		return -ENODEV;
 	}
 	/* From here on handlers may ask for memory. */

@@ -10,6 +10,7 @@
 #include <udrv/log.h>
 
 #include "driver/daemon.h"
+#include "export/nbd.h"
 #include "export/tap.h"
 
 static void usage(const struct udrv_driver *drv)
@@ -92,7 +93,7 @@ static int parse_option(const struct udrv_driver *drv, int c, char **argv,
 		return parse_ublk(optarg, &o->daemon.exports);
 	case OPTION_NBD:
 		o->daemon.exports.nbd = optarg;
-		return 0;
+		return udrv__nbd_parse(optarg, &(struct udrv__nbd_address){0});
 	case OPTION_TAP:
 		o->daemon.exports.tap = optarg;
 		return udrv__tap_check_name(optarg);
@@ -110,6 +111,8 @@ static int parse_option(const struct udrv_driver *drv, int c, char **argv,
 static int parse_words(const struct udrv_driver *drv, int argc, char **argv,
 		       struct udrv__run_options *o)
 {
+	char name[UDRV_DEVICE_NAME_MAX];
+
 	if (!argc) {
 		udrv_pr_err("which device? e.g. udrv run %s 0000:00:05.0 (see 'udrv list')",
 			    drv->name);
@@ -121,7 +124,7 @@ static int parse_words(const struct udrv_driver *drv, int argc, char **argv,
 	for (int i = 0; i < o->param_count; i++)
 		if (udrv__set_param(drv, o->params[i]))
 			return -EINVAL;
-	return 0;
+	return udrv__device_name(argv[0], name, sizeof(name));
 }
 
 /* Together they would be two doors to one disk, whose caches do not know of each other. */

@@ -66,8 +66,10 @@ int udrv__run(const struct udrv_driver *drv, int argc, char **argv)
 	int ready_fd = -1;
 	int ret = udrv__run_parse(drv, argc, argv, &o);
 
+	if (ret > 0)
+		return EXIT_SUCCESS;
 	if (ret)
-		return ret > 0 ? EXIT_SUCCESS : UDRV__EXIT_USAGE;
+		return ret == -EINVAL ? UDRV__EXIT_USAGE : EXIT_FAILURE;
 	if (o.verbose)
 		udrv__log_to_stderr(drv, UDRV_LOG_DEBUG);
 	if (o.detach) {

@@ -42,6 +42,11 @@ int udrv__rundir(char *path, size_t size)
 	return fits(snprintf(path, size, "/tmp/udrv-%u", geteuid()), size);
 }
 
+bool udrv__rundir_is_own(void)
+{
+	return geteuid() && !getenv("UDRV_RUNTIME_DIR");
+}
+
 int udrv__rundir_path(char *path, size_t size, const char *name, const char *suffix)
 {
 	char dir[UDRV__PATH_MAX];

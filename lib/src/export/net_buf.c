@@ -150,13 +150,12 @@ int udrv_net_pool_destroy(struct udrv_net_pool *pool)
 	return 0;
 }
 
-/* What the last user has changed. */
+/* What the last user has changed; @next is NULL in all that are free. */
 static void reset(struct udrv_net_buf *buf)
 {
 	buf->data = buf->head + UDRV_NET_HEADROOM;
 	buf->len = 0;
 	buf->flags = 0;
-	buf->next = NULL;
 }
 
 int udrv_net_buf_alloc_bulk(struct udrv_net_pool *pool, udrv_gfp_t gfp, unsigned int n,
@@ -188,25 +187,33 @@ void udrv_net_buf_free(struct udrv_net_buf *buf)
 	while (buf) {
 		struct udrv_net_buf *next = buf->next;
 
+		buf->next = NULL;
 		udrv_kmem_cache_free(buf->pool->bufs, buf);
 		buf = next;
 	}
 }
 
+/* Buffers from the first on that are alone, and of its pool. */
+static unsigned int alike(struct udrv_net_buf **bufs, unsigned int n)
+{
+	const struct udrv_net_pool *const pool = bufs[0]->pool;
+	struct udrv_net_buf **const end = bufs + n, **next = bufs;
+
+	while (next != end && (*next)->pool == pool && !(*next)->next)
+		next++;
+	return (unsigned int)(next - bufs);
+}
+
 void udrv_net_buf_free_bulk(struct udrv_net_buf **bufs, unsigned int n)
 {
-	unsigned int done = 0;
+	while (n) {
+		unsigned int done = alike(bufs, n);
 
-	while (done < n) {
-		struct udrv_net_pool *pool = bufs[done]->pool;
-		unsigned int end = done;
-
-		while (end < n && bufs[end]->pool == pool && !bufs[end]->next)
-			end++;
-		if (end > done)
-			udrv_kmem_cache_free_bulk(pool->bufs, end - done, (void **)bufs + done);
+		if (done)
+			udrv_kmem_cache_free_bulk(bufs[0]->pool->bufs, done, (void **)bufs);
 		else
-			udrv_net_buf_free(bufs[end++]);
-		done = end;
+			udrv_net_buf_free(bufs[done++]);
+		bufs += done;
+		n -= done;
 	}
 }

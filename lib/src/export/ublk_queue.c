@@ -2,9 +2,12 @@
 /*
  * The threads of a device's queues. First each gets all that may be refused: the driver's queue,
  * memory, a ring. Only when all have that is the kernel told of anything.
+ *
+ * The scheduler places them. A thread that is bound to the CPUs whose requests it gets still runs
+ * when it wakes who waits for them, who is therefore moved to another CPU and asks another queue
+ * the next time: docs/performance.md, "NVMe".
  */
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -307,27 +310,8 @@ int udrv__ublk_prepare(struct udrv__ublk *u)
 	return ret;
 }
 
-/* Each on the CPUs whose requests it gets: the wake-up stays there. */
-static void set_affinity(struct udrv__ublk *u, const struct udrv__ublk_queue *q)
-{
-	cpu_set_t cpus;
-	const struct ublk_ctrl arg = {
-		.dev_id = u->id,
-		.queue_id = UBLK_NO_QUEUE,
-		.len = sizeof(cpus),
-		.addr = (uintptr_t)&cpus,
-		.data = q->index,
-	};
-
-	CPU_ZERO(&cpus);
-	if (udrv__ublk_call(&u->ctrl, UBLK_GET_QUEUE_AFFINITY, &arg) >= 0)
-		(void)pthread_setaffinity_np(q->thread, sizeof(cpus), &cpus);
-}
-
 int udrv__ublk_serve(struct udrv__ublk *u)
 {
-	for (unsigned int i = 0; i < u->shape.queues; i++)
-		set_affinity(u, &u->queues[i]);
 	set_phase(u, UDRV__UBLK_SERVE);
 	return await_count(u, &u->serving, u->shape.queues);
 }

@@ -30,17 +30,16 @@ static_assert(sizeof(struct ublk_ctrl) == 32, "struct ublksrv_ctrl_cmd");
 #define UBLK_MAX_ID   ((1u << 20) - 1) /* drivers/block/ublk_drv.c, UBLK_MINORS */
 
 /* UBLK_U_CMD_*: encoded as ioctls since Linux 6.4 (UBLK_F_CMD_IOCTL_ENCODE). */
-#define UBLK_GET_QUEUE_AFFINITY _IOR('u', 0x01, struct ublk_ctrl)
-#define UBLK_GET_DEV_INFO	_IOR('u', 0x02, struct ublk_ctrl)
-#define UBLK_ADD_DEV		_IOWR('u', 0x04, struct ublk_ctrl)
-#define UBLK_DEL_DEV		_IOWR('u', 0x05, struct ublk_ctrl)
-#define UBLK_START_DEV		_IOWR('u', 0x06, struct ublk_ctrl)
-#define UBLK_STOP_DEV		_IOWR('u', 0x07, struct ublk_ctrl)
-#define UBLK_SET_PARAMS		_IOWR('u', 0x08, struct ublk_ctrl)
-#define UBLK_GET_PARAMS		_IOR('u', 0x09, struct ublk_ctrl)
-#define UBLK_START_RECOVERY	_IOWR('u', 0x10, struct ublk_ctrl)
-#define UBLK_END_RECOVERY	_IOWR('u', 0x11, struct ublk_ctrl)
-#define UBLK_GET_FEATURES	_IOR('u', 0x13, struct ublk_ctrl) /* Linux 6.5 */
+#define UBLK_GET_DEV_INFO   _IOR('u', 0x02, struct ublk_ctrl)
+#define UBLK_ADD_DEV	    _IOWR('u', 0x04, struct ublk_ctrl)
+#define UBLK_DEL_DEV	    _IOWR('u', 0x05, struct ublk_ctrl)
+#define UBLK_START_DEV	    _IOWR('u', 0x06, struct ublk_ctrl)
+#define UBLK_STOP_DEV	    _IOWR('u', 0x07, struct ublk_ctrl)
+#define UBLK_SET_PARAMS	    _IOWR('u', 0x08, struct ublk_ctrl)
+#define UBLK_GET_PARAMS	    _IOR('u', 0x09, struct ublk_ctrl)
+#define UBLK_START_RECOVERY _IOWR('u', 0x10, struct ublk_ctrl)
+#define UBLK_END_RECOVERY   _IOWR('u', 0x11, struct ublk_ctrl)
+#define UBLK_GET_FEATURES   _IOR('u', 0x13, struct ublk_ctrl) /* Linux 6.5 */
 /* Linux 6.16, if it is among the features: data is the size in sectors. */
 #define UBLK_UPDATE_SIZE _IOWR('u', 0x15, struct ublk_ctrl)
 

@@ -11,9 +11,9 @@
  * signal that comes early costs one turn of the loop. The tick, which the driver wants for
  * its deadlines, is not needed for that.
  *
- * Before it sleeps it spins if that pays (sched/adaptive.h). It is on the CPU of those whose
- * requests it gets, so it lets them run between its looks, and when one of them does it sleeps:
- * what they submit then comes to it all at once.
+ * Before it sleeps it spins if that pays (sched/adaptive.h). It may be on the CPU of those whose
+ * requests it gets, so it lets others run between its looks, and when one does it sleeps: what they
+ * submit then comes to it all at once.
  */
 #include <errno.h>
 

@@ -19,7 +19,7 @@
 #include "bench.h"
 
 #define MASK	 (BENCH_RING - 1)
-#define RX_BATCH 128u /* descriptors given back at a time */
+#define RX_BATCH 256u /* descriptors given back at a time */
 
 #define CTRL	   0x0000
 #define CTRL_SLU   (1u << 6) /* set link up */

@@ -10,7 +10,7 @@
 
 #define BENCH_FRAME 60u /* bytes, without the frame check sequence: 64 on the wire */
 #define BENCH_BURST 32u
-#define BENCH_RING  256u
+#define BENCH_RING  512u
 /* Between two looks at the clock. */
 #define BENCH_LOOK 16u
 

@@ -19,8 +19,10 @@ struct nic {
 	struct udrv_net_device *ndev;
 };
 
+/* Without offloads, as testpmd opens its ports and the loop by hand its cards. */
 static void open_nic(struct nic *nic, const char *name)
 {
+	static const struct udrv_net_options plain;
 	int ret = udrv_device_open(name, NULL, &nic->dev);
 	struct udrv_net_device *last = NULL;
 
@@ -33,7 +35,7 @@ static void open_nic(struct nic *nic, const char *name)
 	if (!nic->ndev)
 		die(name, ENODEV);
 	udrv_net_set_rx_mode(nic->ndev, IFF_PROMISC, NULL, 0);
-	ret = udrv_net_open(nic->ndev, NULL);
+	ret = udrv_net_open(nic->ndev, &plain);
 	if (ret)
 		die(name, ret);
 	for (unsigned int i = 0; !udrv_netif_carrier_ok(nic->ndev); i++) {

@@ -36,15 +36,16 @@ class LabError(Exception):
 class Deadline:
     """A point in time that every wait of a run respects."""
 
-    def __init__(self, seconds):
+    def __init__(self, seconds, hint=""):
         self.seconds = seconds
+        self.hint = hint
         self.end = time.monotonic() + seconds
 
     def left(self, limit=None):
         """Seconds left, at most `limit`; raises when there are none."""
         left = self.end - time.monotonic()
         if left <= 0:
-            raise LabError(f"not done within {self.seconds:g} s: killed", EXIT_DEADLINE)
+            raise LabError(f"not done within {self.seconds:g} s: killed{self.hint}", EXIT_DEADLINE)
         return left if limit is None else min(left, limit)
 
 

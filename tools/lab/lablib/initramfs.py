@@ -17,7 +17,7 @@ from .modules import ModuleSet
 
 LIBRARIES = "/usr/lib/x86_64-linux-gnu"
 FOLDERS = ("bin", "lib", "tests")  # of a build tree
-KEPT = 8  # archives that stay in the cache
+KEPT = 24  # archives that stay in the cache: what the tests want
 EXECUTABLE, SHARED = "program", "library"
 # Loaded at run time by what ldd cannot see: libc for thread cancellation.
 EXTRA_LIBRARIES = ("/lib/x86_64-linux-gnu/libgcc_s.so.1",)
@@ -34,12 +34,13 @@ PASSWD = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/tmp:/bin/
 GROUP = b"root:x:0:\nnogroup:x:65534:\n"
 
 
-def get_initramfs(kernel, build, modules, programs=(), headers=False, libraries=()):
+def get_initramfs(kernel, build, modules, programs=(), headers=False, libraries=(), command=()):
     """The archive for a kernel and a build tree, made anew only when something in it changed."""
+    built = binaries(build, wanted_tests(command))
     programs = [(name, find_program(name)) for name in sorted(set(programs))]
     libraries = [find_library(path) for path in sorted(set(libraries))]
     with locked("initramfs"):
-        key = signature(kernel, build, modules, programs, headers, libraries)
+        key = signature(kernel, built, modules, programs, headers, libraries)
         index = CACHE / "initramfs" / f"{key}.key"
         if index.exists():
             path = index.with_name(index.read_text(encoding="ascii"))
@@ -47,7 +48,7 @@ def get_initramfs(kernel, build, modules, programs=(), headers=False, libraries=
                 os.utime(path)
                 os.utime(index)
                 return path
-        archive = compose(kernel, build, modules, programs, libraries)
+        archive = compose(kernel, built, modules, programs, libraries)
         if headers:
             archive.file("/udrv/headers.tar", pack_headers(kernel))
         return create(archive, index)
@@ -95,9 +96,9 @@ def pack_headers(kernel):
     return stream.getvalue()
 
 
-def signature(kernel, build, modules, programs, headers, libraries):
+def signature(kernel, built, modules, programs, headers, libraries):
     """Identity, size and time of everything that goes into the archive."""
-    inputs = [*sorted(p for _, p in binaries(build)), *modules, *tests(), *sorted(GUEST.iterdir()),
+    inputs = [*sorted(p for _, p in built), *modules, *tests(), *sorted(GUEST.iterdir()),
               *(p for _, p in programs), *libraries,
               *sorted(Path(__file__).parent.glob("*.py")), Path(need_busybox()), Path(PCI_IDS)]
     digest = hashlib.sha256(f"{kernel.release}\0{headers}".encode())
@@ -115,11 +116,11 @@ def need_busybox():
     return path
 
 
-def compose(kernel, build, modules, programs, libraries):
+def compose(kernel, built, modules, programs, libraries):
     """Put the whole file system together."""
     archive = Archive()
     add_base(archive, {name for name, _ in programs})
-    add_binaries(archive, build, programs, libraries)
+    add_binaries(archive, built, programs, libraries)
     for path, data in ModuleSet(kernel, modules).files().items():
         archive.file(f"/usr/lib/modules/{kernel.release}/{path}", data)
     for path in tests():
@@ -151,11 +152,11 @@ def add_base(archive, better):
         archive.file(PCI_IDS, Path(PCI_IDS).read_bytes())
 
 
-def add_binaries(archive, build, programs, asked):
+def add_binaries(archive, built, programs, asked):
     """The build tree's and the machine's programs in /usr/bin, and every library, those asked for
     too, where the loader looks."""
     libraries = {Path(path).name: Path(path) for path in EXTRA_LIBRARIES if Path(path).exists()}
-    for kind, path in binaries(build):
+    for kind, path in built:
         libraries.update(needed_libraries(path))
         if kind == EXECUTABLE:
             archive.file(f"/usr/bin/{path.name}", stripped(path), 0o755)
@@ -192,9 +193,18 @@ def needed_libraries(path):
     return {Path(name).name: Path(place) for name, place in found.items()}
 
 
-def binaries(build):
-    """Each x86-64 program and shared library of a build tree as (kind, path)."""
-    paths = [path for folder in FOLDERS for path in sorted((build / folder).glob("*"))]
+def wanted_tests(command):
+    """The words that may name a test program: of the command, and of the scripts that it may run.
+    Most test programs never run in a guest, which would unpack them at each boot."""
+    texts = [*command, *(path.read_text(encoding="utf-8") for path in tests() if path.suffix == ".sh")]
+    return {word for text in texts for word in re.findall(r"[\w.+-]+", text)}
+
+
+def binaries(build, wanted):
+    """Each x86-64 program and shared library of a build tree as (kind, path); of the tests those
+    that are wanted."""
+    paths = [path for folder in FOLDERS for path in sorted((build / folder).glob("*"))
+             if folder != "tests" or path.name in wanted]
     kinds = [(elf_kind(path), path) for path in paths if path.is_file()]
     return [(kind, path) for kind, path in kinds if kind]
 
@@ -230,6 +240,8 @@ def elf_kind(path):
 
 def is_dynamic(path):
     head = elf_header(path)
+    if not head:
+        raise LabError(f"{path} is no program any more: is it being built? Wait for that")
     return head[16] == 3 or has_interpreter(head)
 
 

@@ -17,8 +17,8 @@ from . import ivshmem
 from .common import EXIT_DIED, EXIT_QEMU, Deadline, LabError
 from .machine import qemu
 
-BOOT_DEADLINE = 60  # seconds until userland must run; a loaded machine takes 15
-SANITIZER_BOOT_DEADLINE = 240  # 10, and a loaded machine takes 60
+BOOT_DEADLINE = 250  # seconds until userland must run; a loaded machine takes more than 60
+SANITIZER_BOOT_DEADLINE = 400  # 10, and a loaded machine takes 60
 CHANNELS = ("control", "stdout", "stderr", "requests", "monitor")
 PORTS = CHANNELS[:4]  # of the guest, from 1 on
 OUTPUTS = {"stdout": 1, "stderr": 2}  # of the guest, to file descriptors of the host
