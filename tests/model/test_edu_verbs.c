@@ -166,7 +166,7 @@ int main(void)
 	TCase *tc = tcase_create("verbs");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 30);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, factorial_prints_the_number);
 	tcase_add_test(tc, factorial_with_count_says_how_many_were_lost);
 	tcase_add_test(tc, dma_test_compares_every_byte);

@@ -79,7 +79,8 @@ START_TEST(the_way_to_wait_changes_while_factorials_run_and_none_is_lost)
 	     wait = (wait + 1) % UDRV_WAIT_COUNT) {
 		(void)snprintf(option, sizeof(option), "wait=%s",
 			       udrv_wait_name((enum udrv_wait)wait));
-		ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", option)), TOOL_OK);
+		ck_assert_msg(irq(WORDS("udrv irq", "set", DEVICE, "0", option)) == TOOL_OK,
+			      "%s: %s", option, fake_text("tool.err"));
 		changes++;
 		ck_assert_int_lt(changes, 100000);
 	}
@@ -173,7 +174,7 @@ int main(void)
 	TCase *tc = tcase_create("daemon");
 
 	argp_err_exit_status = TOOL_USAGE;
-	tcase_set_timeout(tc, 120);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, daemon_teardown);
 	tcase_add_test(tc, the_counts_are_those_of_the_interrupts_made);
 	tcase_add_test(tc, the_way_to_wait_changes_while_factorials_run_and_none_is_lost);
