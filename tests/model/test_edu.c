@@ -205,14 +205,15 @@ START_TEST(gone_device_gives_enodev_at_once)
 	double start;
 
 	udrv__model_surprise_remove(dev);
-	/* Again if the machine paused. */
+	ck_assert_int_eq(edu_factorial(edu, 5, &result), -ENODEV);
+	ck_assert_int_eq(edu_dma(edu, UDRV_DMA_TO_DEVICE, edu->memory_iova, 0, 64), -ENODEV);
+	ck_assert_uint_eq(result, 77);
+	/* Once more if the machine paused. */
 	do {
 		ck_assert_int_lt(tries++, 10);
 		start = now();
-		ck_assert_int_eq(edu_factorial(edu, 5, &result), -ENODEV);
-		ck_assert_int_eq(edu_dma(edu, UDRV_DMA_TO_DEVICE, edu->memory_iova, 0, 64),
-				 -ENODEV);
-		ck_assert_uint_eq(result, 77);
+		(void)edu_factorial(edu, 5, &result);
+		(void)edu_dma(edu, UDRV_DMA_TO_DEVICE, edu->memory_iova, 0, 64);
 	} while (now() - start >= 1);
 }
 END_TEST
