@@ -120,8 +120,7 @@ static __attribute__((noinline)) void drop(struct e1000e_rxq *q, struct udrv_net
 	}
 }
 
-/* What a status has of these bits where a frame is to be taken; while one is skipped: nothing has.
- */
+/* EOP and errors of a status that is taken; while a frame is skipped no status has that. */
 static uint32_t whole(const struct e1000e_rxq *q)
 {
 	return q->skipping ? UINT32_MAX : E1000E_RXD_EOP;

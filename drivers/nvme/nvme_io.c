@@ -133,11 +133,11 @@ HOT udrv_iova_t look_up_quickly(const struct udrv_nvme_queue *q, const void *buf
 /*
  * Most transfers are not the first of a batch, and go from a free slot to one page that is the
  * device's already, from its beginning. That way calls nothing, and keeps so few values that it
- * saves one register of its caller's. False: it is something else.
+ * needs neither a stack nor registers of its caller. False: it is something else.
  */
 HOT bool put_quickly(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, uint8_t opcode,
 		     const void *buf, uint64_t lba, uint32_t blocks, uint32_t flags,
-		     udrv_nvme_done_t *done, void **ctx)
+		     udrv_nvme_done_t done, void *ctx)
 {
 	const udrv_iova_t iova = look_up_quickly(q, buf);
 	struct nvme_tracker *t;
@@ -156,14 +156,11 @@ HOT bool put_quickly(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, u
 	t = &q->trackers[tail];
 	if (nvme_unlikely(t->done))
 		return false;
-	/* As nvme_next_cid(): of what is above the CID nothing is left. */
-	cid = (t->plain + q->mask + 1) & NVME_CID_MAX;
+	cid = nvme_next_cid(q, t);
 	t->plain = cid;
 	fill_rw(&q->sq[tail], opcode, cid, ns->nsid, iova, lba, (blocks - 1) | flags);
-	/* They are on the caller's stack: read here, and no earlier, they need no register. */
-	__asm__("" : "+m"(*done), "+m"(*ctx));
-	t->done = *done;
-	t->ctx = *ctx;
+	t->done = done;
+	t->ctx = ctx;
 	t->started = q->now;
 	q->tail = (q->tail + 1) & q->mask;
 	q->in_flight++;
@@ -195,7 +192,7 @@ static __attribute__((noinline)) int write_slowly(struct udrv_nvme_queue *q,
 int udrv_nvme_read(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, void *buf,
 		   uint64_t lba, uint32_t blocks, uint32_t flags, udrv_nvme_done_t done, void *ctx)
 {
-	if (nvme_likely(put_quickly(q, ns, NVME_READ, buf, lba, blocks, flags, &done, &ctx)))
+	if (nvme_likely(put_quickly(q, ns, NVME_READ, buf, lba, blocks, flags, done, ctx)))
 		return 0;
 	return read_slowly(q, ns, buf, lba, blocks, flags, done, ctx);
 }
@@ -203,7 +200,7 @@ int udrv_nvme_read(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, voi
 int udrv_nvme_write(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, const void *buf,
 		    uint64_t lba, uint32_t blocks, uint32_t flags, udrv_nvme_done_t done, void *ctx)
 {
-	if (nvme_likely(put_quickly(q, ns, NVME_WRITE, buf, lba, blocks, flags, &done, &ctx)))
+	if (nvme_likely(put_quickly(q, ns, NVME_WRITE, buf, lba, blocks, flags, done, ctx)))
 		return 0;
 	return write_slowly(q, ns, buf, lba, blocks, flags, done, ctx);
 }

@@ -27,7 +27,7 @@ def self_costs(path):
     return costs
 
 
-def count(command, timeout=100):
+def count(command, timeout=900):
     """Run a program; its functions' own instructions."""
     with tempfile.TemporaryDirectory() as out:
         # Fair: without it a thread that spins can keep the others from running for minutes.

@@ -119,7 +119,7 @@ int main(void)
 	Suite *s = suite_create("dlclose");
 	TCase *tc = tcase_create("dlclose");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, threads_that_used_caches_end_after_the_library_was_closed);
 	tcase_add_test(tc, threads_that_used_a_plugins_cache_end_after_the_plugin_was_closed);
 	suite_add_tcase(s, tc);

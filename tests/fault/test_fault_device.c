@@ -254,10 +254,10 @@ int main(void)
 	TCase *plain = tcase_create("open");
 	TCase *tc = tcase_create("on a device");
 
-	tcase_set_timeout(plain, 60);
+	tcase_set_timeout(plain, 300);
 	tcase_add_test(plain, device_open);
 	tcase_add_test(plain, pci_iomap);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, alloc_irq_vectors);
 	tcase_add_loop_test(tc, request_irq_of_each_wait, 0, UDRV_WAIT_COUNT);

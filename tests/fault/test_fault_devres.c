@@ -104,7 +104,7 @@ int main(void)
 	Suite *s = suite_create("fault_devres");
 	TCase *tc = tcase_create("on a device");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_managed_probe);
 	suite_add_tcase(s, tc);

@@ -290,14 +290,14 @@ int main(void)
 
 	/* Under the address sanitizer too it is the usual paths that are looked at. */
 	udrv__slab_checkers = false;
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, sg_alloc_table);
 	tcase_add_test(tc, dma_map_sg);
 	tcase_add_test(tc, dma_pool_create_and_alloc);
 	tcase_add_test(tc, managed_memory);
 	suite_add_tcase(s, tc);
-	tcase_set_timeout(stub, 60);
+	tcase_set_timeout(stub, 300);
 	tcase_add_checked_fixture(stub, setup_stub, teardown_stub);
 	tcase_add_test(stub, chosen_memory);
 	tcase_add_loop_test(stub, dma_map_that_bounces_or_pins, 0, 4);

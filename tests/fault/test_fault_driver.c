@@ -171,11 +171,11 @@ int main(void)
 	TCase *tc = tcase_create("driver");
 	TCase *open = tcase_create("on a device");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, fake_tree_remove);
 	tcase_add_test(tc, edu_probe);
 	tcase_add_test(tc, lock_device);
-	tcase_set_timeout(open, 60);
+	tcase_set_timeout(open, 300);
 	tcase_add_checked_fixture(open, setup_open, teardown_open);
 	tcase_add_test(open, edu_probe_on_an_open_device);
 	tcase_add_test(open, control_start);

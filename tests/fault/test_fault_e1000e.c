@@ -118,7 +118,7 @@ int main(void)
 	Suite *s = suite_create("fault_e1000e");
 	TCase *tc = tcase_create("steps");
 
-	tcase_set_timeout(tc, 240);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_loop_test(tc, probe_of_a_card, 0, 3);
 	tcase_add_loop_test(tc, open_of_a_card, 0, 3);

@@ -108,7 +108,7 @@ int main(void)
 	Suite *s = suite_create("fault_export");
 	TCase *tc = tcase_create("export");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, block_sync_start);
 	tcase_add_test(tc, exports_start);

@@ -112,7 +112,7 @@ int main(void)
 	Suite *s = suite_create("fault_kmalloc");
 	TCase *tc = tcase_create("kmalloc");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, the_first_one);
 	tcase_add_test(tc, growth);
 	tcase_add_test(tc, pages_that_no_device_reaches);

@@ -73,7 +73,7 @@ int main(void)
 	TCase *tc = tcase_create("steps");
 
 	tcase_add_checked_fixture(tc, setup, NULL);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, device_open);
 	tcase_add_test(tc, cable);
 	suite_add_tcase(s, tc);

@@ -93,7 +93,7 @@ int main(void)
 	TCase *tc = tcase_create("steps");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, device_open);
 	tcase_add_test(tc, device_open_with_a_file);
 	tcase_add_test(tc, thread_starts_later);

@@ -137,7 +137,7 @@ int main(void)
 	TCase *tc = tcase_create("net");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 200);
+	tcase_set_timeout(tc, 300);
 	tcase_add_loop_test(tc, pool, 0, 3);
 	tcase_add_test(tc, pool_of_a_device);
 	tcase_add_test(tc, buffers);

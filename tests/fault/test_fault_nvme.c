@@ -152,7 +152,7 @@ static void add(Suite *s, const char *name, void (*begin)(void), void (*end)(voi
 {
 	TCase *tc = tcase_create(name);
 
-	tcase_set_timeout(tc, 120);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, begin, end);
 	tcase_add_test(tc, test);
 	suite_add_tcase(s, tc);

@@ -151,7 +151,7 @@ int main(void)
 	Suite *s = suite_create("fault_nvme_verbs");
 	TCase *tc = tcase_create("verbs");
 
-	tcase_set_timeout(tc, 120);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, a_verb_that_cannot_says_so_and_works_again, 0,
 			    sizeof(lines) / sizeof(lines[0]));

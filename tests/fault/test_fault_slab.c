@@ -104,7 +104,7 @@ int main(void)
 
 	/* The threads of the process are counted. */
 	udrv__slab_reap_period_ns = UINT64_MAX;
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_loop_test(tc, a_cache, 0, 2);
 	tcase_add_loop_test(tc, growth, 0, 2);
 	suite_add_tcase(s, tc);

@@ -74,7 +74,7 @@ int main(void)
 	TCase *tc = tcase_create("fake");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 200);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, start);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

@@ -78,7 +78,7 @@ int main(void)
 	Suite *s = suite_create("fault_tty");
 	TCase *tc = tcase_create("probe");
 
-	tcase_set_timeout(tc, 120);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, probe_of_a_card);
 	suite_add_tcase(s, tc);

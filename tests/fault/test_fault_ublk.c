@@ -139,7 +139,7 @@ int main(void)
 	TCase *tc = tcase_create("fake");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, start);
 	tcase_add_test(tc, recover);
 	suite_add_tcase(s, tc);

@@ -11,11 +11,11 @@ ended()
 	! kill -0 "$1" 2>/dev/null
 }
 
-# end_daemon SIGNAL: it is gone within 10 s.
+# end_daemon SIGNAL: it is gone soon.
 end_daemon()
 {
 	pid=$(daemon_pid)
-	kill "-$1" "$pid" && wait_for 100 ended "$pid"
+	kill "-$1" "$pid" && wait_for 600 ended "$pid"
 }
 
 stop_daemon()

@@ -4,7 +4,7 @@
 # They set driver and device.
 # shellcheck disable=SC2154
 
-kills=${UDRV_KILLS:-20}
+kills=${UDRV_KILLS:-8}
 disk=/dev/ublkb0
 
 daemon_pid()
@@ -20,14 +20,14 @@ ended()
 stop()
 {
 	pid=$(daemon_pid "$1")
-	kill -TERM "$pid" && wait_for 300 ended "$pid"
+	kill -TERM "$pid" && wait_for 600 ended "$pid"
 }
 
 # As dead as it gets, in the middle of whatever it does.
 kill_daemon()
 {
 	pid=$(daemon_pid)
-	kill -KILL "$pid" && wait_for 300 ended "$pid"
+	kill -KILL "$pid" && wait_for 600 ended "$pid"
 }
 
 run()

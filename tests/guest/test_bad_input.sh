@@ -66,14 +66,14 @@ check "the same user is told who" -s 1 -m "$edu: already driven by udrv-edu .pid
 check "the daemon still works" -m '^24$' as_nobody udrv-edu factorial 4
 pid=$(as_nobody udrv-edu status | sed -n 's/^pid //p')
 kill -KILL "$pid"
-wait_for 100 ended "$pid"
+wait_for 600 ended "$pid"
 check_untouched "after SIGKILL" "$edu" vfio-pci
 check "the client says so" -s 1 -m 'udrv run edu' as_nobody udrv-edu stats
 check "started again" as_nobody "ulimit -l 64; udrv run edu $edu --detach"
 check "and works" -m '^24$' as_nobody udrv-edu factorial 4
 pid=$(as_nobody udrv-edu status | sed -n 's/^pid //p')
 kill -TERM "$pid"
-check "it stops" wait_for 100 ended "$pid"
+check "it stops" wait_for 600 ended "$pid"
 check_untouched "after that" "$edu" vfio-pci
 chown root "/dev/vfio/$group"
 

@@ -33,9 +33,9 @@ stopped_by()
 	udrv bench irq --rows "$3" --count 1000000 --gap-ns 100000 >/tmp/stopped 2>&1 &
 	pid=$!
 	case $3 in
-	kernel-*) wait_for 100 test -e "/dev/udrv_irqbench-$edu" ;;
-	uio-*) wait_for 100 test -e /dev/uio0 ;;
-	*) wait_for 100 interrupts_above 100 "$edu" ;;
+	kernel-*) wait_for 600 test -e "/dev/udrv_irqbench-$edu" ;;
+	uio-*) wait_for 600 test -e /dev/uio0 ;;
+	*) wait_for 600 interrupts_above 100 "$edu" ;;
 	esac
 	kill "-$1" "$pid"
 	wait "$pid"
@@ -117,7 +117,7 @@ check "a device in use is refused" -s 1 -m "$edu" udrv bench irq --count 10
 check "the daemon has not noticed" -m '^3628800$' udrv-edu factorial 10
 pid=$(udrv edu status | sed -n 's/^pid //p')
 kill "$pid"
-check "the daemon ends" wait_for 100 test ! -d "/proc/$pid"
+check "the daemon ends" wait_for 600 test ! -d "/proc/$pid"
 home=vfio-pci
 override=vfio-pci
 as_it_was "after a device in use"

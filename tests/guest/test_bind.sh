@@ -9,8 +9,8 @@ modprobe nvme
 edu=$(device_by_ids 1234:11e8)
 nic=$(device_by_ids 8086:10d3)
 nvme=$(device_by_ids 1b36:0010)
-wait_for 50 test -e "/sys/bus/pci/devices/$nic/net"
-wait_for 50 test -b /dev/nvme0n1
+wait_for 600 test -e "/sys/bus/pci/devices/$nic/net"
+wait_for 600 test -b /dev/nvme0n1
 netif=$(ls "/sys/bus/pci/devices/$nic/net")
 
 group_of()
@@ -45,7 +45,7 @@ check "json of info" -m '"driver":"vfio-pci"' -m '"driver":"e1000e"' udrv info -
 check "unbind restores" -m "$nic: bound to e1000e again" udrv unbind "$nic"
 check_driver "e1000e has it back" "$nic" e1000e
 check_clean "unbind leaves nothing of e1000e" "$nic"
-wait_for 50 test -e "/sys/bus/pci/devices/$nic/net"
+wait_for 600 test -e "/sys/bus/pci/devices/$nic/net"
 netif=$(ls "/sys/bus/pci/devices/$nic/net")
 
 # --- Two devices, and the same one twice
@@ -84,7 +84,7 @@ check "refused, with another bound by udrv before" -s 1 -m "$edu: cannot bind to
 	-m "put back to vfio-pci" sh -c "udrv bind $edu && udrv bind --driver virtio-pci $edu"
 check_driver "rolled back to vfio-pci" "$edu" vfio-pci
 check "and goes back to what it was first" -m "without a driver again" udrv unbind "$edu"
-wait_for 50 test -e "/sys/bus/pci/devices/$nic/net"
+wait_for 600 test -e "/sys/bus/pci/devices/$nic/net"
 netif=$(ls "/sys/bus/pci/devices/$nic/net")
 
 # --- udrv's stub and uio_pci_generic
@@ -113,7 +113,7 @@ check "e1000e to the stub" -m '"result":"done"' -m '"former_driver":"e1000e"' \
 	udrv bind --json --driver stub "$nic"
 check "e1000e again" -m "$nic: bound to e1000e again" udrv unbind "$nic"
 check_driver "e1000e has it back from the stub" "$nic" e1000e
-wait_for 50 test -e "/sys/bus/pci/devices/$nic/net"
+wait_for 600 test -e "/sys/bus/pci/devices/$nic/net"
 netif=$(ls "/sys/bus/pci/devices/$nic/net")
 
 # --- In use: a network interface
@@ -146,7 +146,7 @@ check "nvme, and back" -m "$nvme: bound to nvme again" udrv unbind "$nvme"
 check "bind for a user" udrv bind "$edu"
 sleep 1000 9<>"/dev/vfio/$(group_of "$edu")" &
 user=$!
-wait_for 50 sh -c "udrv info $edu | grep -q 'pid\|process'"
+wait_for 600 sh -c "udrv info $edu | grep -q 'pid\|process'"
 check "unbind while open" -s 1 \
 	-m "$edu is in use: process $user .sleep. has /dev/vfio/$(group_of "$edu") open" \
 	udrv unbind "$edu"
@@ -161,14 +161,14 @@ check_clean "nothing is left of the user" "$edu"
 # --- A user that does not answer when the kernel asks for the device: never hang
 check "bind for a daemon" udrv bind "$edu"
 udrv run edu "$edu" 2>/dev/null &
-wait_for 100 sh -c "udrv info $edu | grep -q udrv-edu"
+wait_for 600 sh -c "udrv info $edu | grep -q udrv-edu"
 daemon=$(pidof udrv-edu)
 check "unbind from a daemon" -s 1 -m "in use: process $daemon .udrv-edu." udrv unbind "$edu"
 kill -STOP "$daemon"
 check "forced from a stopped daemon" -s 1 -m 'unbinding from vfio-pci: .* not finished in time' \
-	-m "then run .udrv unbind $edu" timeout 30 udrv unbind --force "$edu"
+	-m "then run .udrv unbind $edu" timeout 300 udrv unbind --force "$edu"
 kill -KILL "$daemon"
-wait_for 50 sh -c "! kill -0 $daemon"
+wait_for 600 sh -c "! kill -0 $daemon"
 check "unbind after its end" -m 'without a driver again' udrv unbind "$edu"
 check_clean "nothing is left in the end" "$edu"
 finish

@@ -83,7 +83,7 @@ for work in "factorial 5 --count 1000000" "dma-test --rounds 100"; do
 	# shellcheck disable=SC2086
 	udrv-edu $work >/tmp/client 2>&1 &
 	client=$!
-	check "before SIGKILL: it works" wait_for 100 interrupts_above $((before + 1)) "$edu"
+	check "before SIGKILL: it works" wait_for 600 interrupts_above $((before + 1)) "$edu"
 	check "SIGKILL during $work" kill_daemon
 	check "after SIGKILL: none is listed" -m 'no daemon is running' -x "$edu" udrv ps
 	wait $client
@@ -100,7 +100,7 @@ check "start" udrv run edu "$edu" --detach
 before=$(interrupts_of "$edu")
 udrv-edu dma-test --rounds 1000 >/tmp/client 2>&1 &
 client=$!
-check "it works" wait_for 100 interrupts_above $((before + 1)) "$edu"
+check "it works" wait_for 600 interrupts_above $((before + 1)) "$edu"
 check "stop during a long request" stop_daemon
 wait $client
 check "the client noticed" test $? -eq 1

@@ -28,7 +28,7 @@ hold_region()
 	test_claimers "$edu" hold "$1" holder 0x80 0x20 <$fifo >/tmp/hold 2>&1 &
 	holder=$!
 	exec 9>$fifo
-	wait_for 100 grep -q '^claimed: 0$' /tmp/hold
+	wait_for 600 grep -q '^claimed: 0$' /tmp/hold
 }
 
 let_go()
@@ -73,7 +73,7 @@ whole()
 	check "$1: a user sees it, too" -m "^ +$bar-$end : edu, .*.pid $pid.\$" \
 		as_nobody UDRV_RUNTIME_DIR=/run/udrv udrv iomem "$edu"
 	kill "$pid"
-	check "$1: the daemon ends" wait_for 100 ended "$pid"
+	check "$1: the daemon ends" wait_for 600 ended "$pid"
 	check "$1: its claim is gone" -x 'edu, udrv-edu' -m "$edu BAR 0, $2\$" udrv iomem "$edu"
 	check "$1: a program that is no daemon" hold_region "$1"
 	check "$1: it has the device open" -m "$edu BAR 0, $2, test_claimers .pid $holder.\$" \

@@ -593,7 +593,7 @@ int main(void)
 	}
 	(void)snprintf(node, sizeof(node), "/dev/udrv_irqbench-%s", edu);
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	add_tests(tc);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

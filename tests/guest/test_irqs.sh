@@ -64,7 +64,11 @@ check "no such vector" -s 1 -m '^9: no vector that is in use' udrv irq set "$edu
 check "no such worker" -s 1 -m 'vector 0 goes on as before: Invalid argument' \
 	udrv irq set "$edu" 0 share=3
 check "it works still" -m '^120$' udrv-edu factorial 5
-check "watching" -s 143 -m "$(line msi uring 0 '[0-9]+')" timeout 2 udrv irqs --watch 0.5
+udrv irqs --watch 0.5 >/tmp/watch 2>&1 &
+watcher=$!
+check "watching" wait_for 600 grep -qE "$(line msi uring 0 '[0-9]+')" /tmp/watch
+kill -TERM $watcher
+check "until it is told to end" -s 143 wait $watcher
 
 # --- What a killed daemon leaves is not shown, and not in the way
 check "kill" end_daemon KILL

@@ -8,7 +8,7 @@ modprobe e1000e
 edu=$(device_by_ids 1234:11e8)
 nic=$(device_by_ids 8086:10d3)
 bridge=$(device_by_ids 8086:29c0)
-wait_for 50 test -e "/sys/bus/pci/devices/$nic/driver"
+wait_for 600 test -e "/sys/bus/pci/devices/$nic/driver"
 
 # --- list
 check "list has a title" -m '^ADDRESS +CLASS +NAME +ID +DRIVER +GROUP +NODE +IN USE$' udrv list

@@ -31,7 +31,7 @@ serve_nbd()
 	check "disconnect" nbd-client -d /dev/nbd0
 	pid=$(udrv nvme status | sed -n 's/^pid //p')
 	check "SIGTERM" kill -TERM "$pid"
-	check "the end" wait_for 300 test ! -e "/proc/$pid"
+	check "the end" wait_for 600 test ! -e "/proc/$pid"
 	check "an orderly one" -m 'stopped' cat "/run/udrv/nvme@$nvme.log"
 }
 
@@ -44,6 +44,6 @@ check "unbind" udrv unbind "$nvme"
 # What was left behind is fit for the kernel's driver.
 modprobe nvme
 echo "$nvme" >/sys/bus/pci/drivers_probe
-check "the kernel's driver takes it" wait_for 100 test -b /dev/nvme0n1
+check "the kernel's driver takes it" wait_for 600 test -b /dev/nvme0n1
 check "and reads from it" dd if=/dev/nvme0n1 of=/dev/null bs=64k count=16
 finish

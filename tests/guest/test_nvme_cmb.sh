@@ -11,11 +11,11 @@ unset UDRV_TEST_DEVICE
 check "a daemon with cmb=on" udrv run nvme "$nvme" --detach cmb=on
 check "I/O through it" -m '^read: .* 500 I/Os in ' udrv nvme perf --io-count 500
 kill "$(pidof udrv-nvme)"
-check "it ends" wait_for 100 sh -c '! pidof udrv-nvme'
+check "it ends" wait_for 600 sh -c '! pidof udrv-nvme'
 check "unbind" udrv unbind "$nvme"
 # What was left behind is fit for the kernel's driver, which uses the same memory.
 modprobe nvme
 echo "$nvme" >/sys/bus/pci/drivers_probe
-check "the kernel's driver takes it" wait_for 100 test -b /dev/nvme0n1
+check "the kernel's driver takes it" wait_for 600 test -b /dev/nvme0n1
 check "and reads from it" dd if=/dev/nvme0n1 of=/dev/null bs=64k count=16
 finish

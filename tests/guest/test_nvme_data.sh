@@ -62,7 +62,7 @@ done
 check "cut $n" cut_off
 check "cut $n: unbind" udrv unbind $device
 modprobe nvme
-check "the kernel's driver" wait_for 100 kernels_disk
+check "the kernel's driver" wait_for 600 kernels_disk
 check "finds all" -m ' 0 wrong' blk_records verify "$(kernels_disk)" $journal
 cat "$check_out"
 check "bind again" udrv bind --driver vfio-pci $device
@@ -112,7 +112,7 @@ put()
 device=$faulty
 log=/run/udrv/nvme@$device.log
 head -c 4096 /dev/urandom >/tmp/block
-check "the kernel has it" wait_for 100 kernels_disk
+check "the kernel has it" wait_for 600 kernels_disk
 kernel=$(kernels_disk)
 dd if="$kernel" of=/dev/null bs=4k skip=256 count=1 iflag=direct 2>/tmp/kernel
 check "the kernel cannot read that" grep -o ': [A-Z][a-z ]*$' /tmp/kernel
@@ -141,19 +141,19 @@ check "unbind the bad one" udrv unbind $device
 device=0000:01:00.0
 udrv run nvme $device --ublk >/tmp/daemon 2>&1 &
 pid=$!
-check "start what will be pulled" wait_for 300 test -b $disk
-blk_load -e -d 8 -w 50 -t 60 $disk >/tmp/load 2>&1 &
+check "start what will be pulled" wait_for 600 test -b $disk
+blk_load -e -d 8 -w 50 -t 600 $disk >/tmp/load 2>&1 &
 load=$!
-check "the load runs" wait_for 300 writes_above 100
+check "the load runs" wait_for 600 writes_above 100
 echo unplug victim >/dev/lab
-check "the daemon ends" wait_for 300 ended $pid
+check "the daemon ends" wait_for 600 ended $pid
 wait $pid
 check "and failed" test $? -eq 1
-check "the load ends" wait_for 300 ended $load
+check "the load ends" wait_for 600 ended $load
 check "it saw errors" -m '[1-9][0-9]* errors|No such device|Input/output error' cat /tmp/load
 check "the daemon said why" -m 'takes the device away|is gone' -x resetting -x disabled cat /tmp/daemon
 cat /tmp/daemon
 check "nothing is left" nothing_left
-check "the device is gone" wait_for 100 test ! -e "/sys/bus/pci/devices/$device"
+check "the device is gone" wait_for 600 test ! -e "/sys/bus/pci/devices/$device"
 check_released "the pulled one"
 finish

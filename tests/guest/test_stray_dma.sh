@@ -18,7 +18,7 @@ check "the driver works" udrv run edu "$edu" --detach
 check "both ways" -m 'every byte the same' udrv-edu dma-test
 pid=$(cut -d' ' -f1 "/run/udrv/$edu.lock")
 kill "$pid"
-check "it stops" wait_for 100 ended "$pid"
+check "it stops" wait_for 600 ended "$pid"
 check_untouched "after it" "$edu" vfio-pci
 check "unbind" udrv unbind "$edu"
 check_clean "nothing is left" "$edu"

@@ -866,7 +866,7 @@ static Suite *make_suite(void)
 	Suite *s = suite_create("stub");
 	TCase *tc = tcase_create("stub");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, the_device_is_described);
 	tcase_add_test(tc, its_regions_have_the_drivers_name);

@@ -151,7 +151,7 @@ static Suite *make_suite(void)
 	Suite *s = suite_create("stub_claims");
 	TCase *tc = tcase_create("stub_claims");
 
-	tcase_set_timeout(tc, 100);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, one_of_many_gets_the_range);
 	tcase_add_loop_test(tc, the_first_wins_in_either_order, 0, 2);

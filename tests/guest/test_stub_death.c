@@ -331,13 +331,13 @@ static Suite *make_suite(void)
 	Suite *s = suite_create("stub_death");
 	TCase *tc = tcase_create("killed");
 
-	tcase_set_timeout(tc, 200);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, a_user_killed_during_dma_hurts_nobody);
 	tcase_add_test(tc, a_user_that_memory_runs_out_for_hurts_nobody);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("alive");
-	tcase_set_timeout(tc, 100);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, memory_freed_during_dma_is_out_of_reach);
 	suite_add_tcase(s, tc);

@@ -313,7 +313,7 @@ static Suite *make_suite(void)
 	Suite *s = suite_create("stub_line");
 	TCase *tc = tcase_create("stub_line");
 
-	tcase_set_timeout(tc, 100);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, each_driver_gets_its_own_interrupts, 0, 2);
 	tcase_add_test(tc, a_masked_device_leaves_the_line_alone);

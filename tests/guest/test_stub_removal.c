@@ -522,7 +522,7 @@ static Suite *make_suite(void)
 	Suite *s = suite_create("stub_removal");
 	TCase *tc = tcase_create("stub_removal");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, unbinding_waits_for_nobody);
 	tcase_add_test(tc, the_module_goes_when_the_last_file_is_closed);

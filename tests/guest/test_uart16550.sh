@@ -28,7 +28,7 @@ far()
 open_both()
 {
 	exec 5<>"$tty-0" 6<>"$tty-1"
-	check "both are open" wait_for 100 says '"port":0,.*"open":true.*"port":1,.*"open":true' \
+	check "both are open" wait_for 600 says '"port":0,.*"open":true.*"port":1,.*"open":true' \
 		udrv-uart16550 ports --json
 }
 
@@ -59,15 +59,15 @@ check "lines of a closed port" -s 1 -m "no program has $tty-0 open" udrv-uart165
 
 # --- Settings of a program reach the UART. 230400 is more than it can.
 exec 3<>"$tty-0"
-check "it is open" wait_for 100 says '"port":0,.*"open":true.*"port":1,.*"open":false' udrv-uart16550 ports --json
+check "it is open" wait_for 600 says '"port":0,.*"open":true.*"port":1,.*"open":false' udrv-uart16550 ports --json
 check "stty sets" stty -F "$tty-0" 19200 cstopb crtscts
-check "the port has it" wait_for 100 says '^0 .* open  19200 8N2  flow rtscts' udrv-uart16550 ports
+check "the port has it" wait_for 600 says '^0 .* open  19200 8N2  flow rtscts' udrv-uart16550 ports
 stty -F "$tty-0" 230400 2>/dev/null
-check "the port keeps the old one, and says so" wait_for 100 says 'speed 19200 baud' stty -F "$tty-0"
+check "the port keeps the old one, and says so" wait_for 600 says 'speed 19200 baud' stty -F "$tty-0"
 check "cooked, as a login has it" stty -F "$tty-0" sane -echo 9600 -crtscts -cstopb ixon ixoff
-check "the port has that, too" wait_for 100 says '^0 .* 9600 8N1  flow xonxoff' udrv-uart16550 ports
+check "the port has that, too" wait_for 600 says '^0 .* 9600 8N1  flow xonxoff' udrv-uart16550 ports
 check "parity" udrv-uart16550 format 0 bits=7 parity=even
-check "the port has parity" wait_for 100 says '^0 .* 7E1' udrv-uart16550 ports
+check "the port has parity" wait_for 600 says '^0 .* 7E1' udrv-uart16550 ports
 check "bad parity" -s 1 -m "'parity=no': give bits=5" udrv-uart16550 format 0 parity=no
 check "back" udrv-uart16550 format 0 bits=8 parity=none
 check "lines" -m '^dtr 1  rts 0  loop 0 ' udrv-uart16550 lines 0 rts=0
@@ -75,7 +75,7 @@ check "loop back" -m 'loop 1  cts 1 ' udrv-uart16550 lines 0 rts=1 loop=1
 check "and off" -m 'loop 0' udrv-uart16550 lines 0 loop=0
 check "break" udrv-uart16550 break 0 10
 exec 3>&-
-check "it is closed" wait_for 100 says '"port":0,.*"open":false' udrv-uart16550 ports --json
+check "it is closed" wait_for 600 says '"port":0,.*"open":false' udrv-uart16550 ports --json
 
 # --- Data both ways on both ports, on one line
 open_both
@@ -91,10 +91,10 @@ cat "$check_out"
 # --- A line error: QEMU can make a break. PARMRK shows it to the program as three bytes.
 open_both
 stty -F "$tty-1" raw -ignbrk -brkint parmrk
-check "the port marks errors" wait_for 100 says 'parmrk' stty -a -F "$tty-1"
+check "the port marks errors" wait_for 600 says 'parmrk' stty -a -F "$tty-1"
 echo break wire0a >/dev/lab
-check "the break was counted" wait_for 100 says '"port":1,.*"brk":1,' udrv-uart16550 stats --json
-check "the program sees it" -m '^ *ff 00 00$' sh -c "timeout 20 head -c 3 '$tty-1' | od -An -tx1"
+check "the break was counted" wait_for 600 says '"port":1,.*"brk":1,' udrv-uart16550 stats --json
+check "the program sees it" -m '^ *ff 00 00$' sh -c "timeout 300 head -c 3 '$tty-1' | od -An -tx1"
 stty -F "$tty-1" raw -parmrk
 exec 5>&- 6>&-
 
@@ -104,11 +104,11 @@ mkfifo /tmp/keys
 setsid picocom -q -b 115200 --imap crlf "$tty-1" </tmp/keys >/tmp/screen 2>&1 &
 picocom=$!
 exec 4>/tmp/keys
-check "picocom opens it" wait_for 100 says '^1 .* open  115200 8N1' udrv-uart16550 ports
+check "picocom opens it" wait_for 600 says '^1 .* open  115200 8N1' udrv-uart16550 ports
 echo 'from afar' >"$(far)"
-check "picocom shows what comes" wait_for 100 grep -q 'from afar' /tmp/screen
+check "picocom shows what comes" wait_for 600 grep -q 'from afar' /tmp/screen
 printf 'typed\n' >&4
-check "what is typed gets there" -m '^typed' timeout 20 head -n 1 "$(far)"
+check "what is typed gets there" -m '^typed' timeout 300 head -n 1 "$(far)"
 exec 4>&-
 kill $picocom 2>/dev/null
 wait $picocom
@@ -116,9 +116,9 @@ wait $picocom
 # --- SIGKILL with a program at it: that is hung up, and the next daemon has the same names
 cat "$tty-0" >/tmp/cat 2>&1 &
 cat=$!
-check "cat has it open" wait_for 100 says '"port":0,.*"open":true' udrv-uart16550 ports --json
+check "cat has it open" wait_for 600 says '"port":0,.*"open":true' udrv-uart16550 ports --json
 check "SIGKILL" kill_daemon
-check "the program was hung up" wait_for 100 ended $cat
+check "the program was hung up" wait_for 600 ended $cat
 check "a stale name is left" test -L "$tty-0"
 check "start again" udrv run uart16550 "$uart" --detach
 open_both
@@ -129,10 +129,10 @@ exec 5>&- 6>&-
 # --- SIGTERM likewise
 cat "$tty-1" >/tmp/cat 2>&1 &
 cat=$!
-check "cat has it open" wait_for 100 says '"port":1,.*"open":true' udrv-uart16550 ports --json
+check "cat has it open" wait_for 600 says '"port":1,.*"open":true' udrv-uart16550 ports --json
 check "stop" stop_daemon
 check "it said so" -m "$uart: stopped" tail -n 1 "$log"
-check "the program was hung up" wait_for 100 ended $cat
+check "the program was hung up" wait_for 600 ended $cat
 check "no name is left" -s 1 test -e "$tty-0" -o -L "$tty-0"
 check "nobody has the device" -x 'process' udrv info "$uart"
 check "unbind" udrv unbind "$uart"

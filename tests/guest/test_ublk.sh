@@ -129,13 +129,13 @@ check "an end before that" stop
 check "nothing is left of all that" nothing_left
 
 check "a slow disk of 4 tags" -m 'of 4$' run file=/tmp/disk depth=4 latency_us=20000
-blk_load -d 16 -n 400 $disk >/tmp/load 2>&1 &
+blk_load -d 16 -n 800 $disk >/tmp/load 2>&1 &
 load=$!
-check "all tags are taken" wait_for 100 grep -qE '^ *(4|5|6|7|8) ' /sys/block/ublkb0/inflight
+check "all tags are taken" wait_for 600 grep -qE '^ *(4|5|6|7|8) ' /sys/block/ublkb0/inflight
 check "SIGKILL with all tags taken" kill_daemon
 check "found again" -m 'found again' run file=/tmp/disk depth=4
 check "all were done" wait $load
-check "without an error" -m ' 400 requests, 0 errors' cat /tmp/load
+check "without an error" -m ' 800 requests, 0 errors' cat /tmp/load
 
 # --- SIGKILL with a cache, as if the power failed: what was flushed is there, and no more
 check "another size, while nobody has it" kill_daemon
@@ -174,11 +174,11 @@ victim=0000:01:00.0
 check "bind what will be pulled" udrv bind --driver vfio-pci $victim
 check "drive it" udrv run ramdisk $victim --ublk --detach latency_us=500
 pid=$(daemon_pid $victim)
-blk_load -e -d 8 -t 60 $disk >/tmp/load 2>&1 &
+blk_load -e -d 8 -t 600 $disk >/tmp/load 2>&1 &
 load=$!
-check "the load runs" wait_for 300 grep -qE '^ *[1-9][0-9]{2}' /sys/block/ublkb0/stat
+check "the load runs" wait_for 600 grep -qE '^ *[1-9][0-9]{2}' /sys/block/ublkb0/stat
 echo unplug victim >/dev/lab
-check "the daemon ends" wait_for 300 ended "$pid"
+check "the daemon ends" wait_for 600 ended "$pid"
 wait $load
 check "the load saw errors" -m '[1-9][0-9]* errors|No such device|Input/output error' cat /tmp/load
 check "the daemon said why" -m 'takes the device away|is gone' cat "/run/udrv/ramdisk@$victim.log"

@@ -24,7 +24,7 @@ ended()
 signal_daemon()
 {
 	pid=$(daemon_pid)
-	kill "-$1" "$pid" && wait_for 100 ended "$pid"
+	kill "-$1" "$pid" && wait_for 600 ended "$pid"
 }
 
 # Start the daemon in the foreground of a job, so that its exit status can be had: $pid.
@@ -32,7 +32,7 @@ start()
 {
 	udrv run edu "$edu" >/tmp/daemon.log 2>&1 &
 	pid=$!
-	wait_for 100 udrv-edu status
+	wait_for 600 udrv-edu status
 }
 
 # ended_with STATUS: of the job $pid.
@@ -112,7 +112,7 @@ check "before SIGKILL: start" udrv run edu "$edu" --detach
 before=$(node_interrupts)
 udrv-edu factorial 5 --count 1000000 >/tmp/client 2>&1 &
 client=$!
-check "before SIGKILL: it works" wait_for 100 node_above $((before + 10))
+check "before SIGKILL: it works" wait_for 600 node_above $((before + 10))
 check "SIGKILL" signal_daemon KILL
 wait $client
 check "the client noticed" test $? -eq 1
@@ -124,7 +124,7 @@ check "after SIGKILL: stop" signal_daemon TERM
 check "start" start
 check_work "before unbind"
 check "unbind by force" -m "$edu: without a driver again" udrv unbind --force "$edu"
-check "unbind: the daemon ends" wait_for 100 ended "$pid"
+check "unbind: the daemon ends" wait_for 600 ended "$pid"
 check "unbind: it fails" ended_with 1
 check "unbind: it says why" -m "$edu: the kernel takes the device away" cat /tmp/daemon.log
 check_clean "unbind: nothing is left" "$edu"
@@ -136,15 +136,15 @@ check_work "before removal"
 before=$(node_interrupts)
 udrv-edu factorial 5 --count 1000000 >/tmp/client 2>&1 &
 client=$!
-check "it works" wait_for 100 node_above $((before + 10))
+check "it works" wait_for 600 node_above $((before + 10))
 echo 1 >"/sys/bus/pci/devices/$edu/remove"
-check "removal: the daemon ends" wait_for 100 ended "$pid"
+check "removal: the daemon ends" wait_for 600 ended "$pid"
 check "removal: it fails" ended_with 1
 check "removal: it says why" -m "$edu: the kernel takes the device away" cat /tmp/daemon.log
 wait $client
 check "removal: the client failed" test $? -eq 1
 echo 1 >/sys/bus/pci/rescan
-check "it comes back" wait_for 50 test -e "/sys/bus/pci/devices/$edu"
+check "it comes back" wait_for 600 test -e "/sys/bus/pci/devices/$edu"
 check "bind it once more" udrv bind --driver uio "$edu"
 check "start it once more" udrv run edu "$edu" --detach
 check_work "after removal"

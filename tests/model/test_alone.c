@@ -229,7 +229,7 @@ int main(void)
 	Suite *s = suite_create("alone");
 	TCase *tc = tcase_create("verbs");
 
-	tcase_set_timeout(tc, 120);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, daemon_teardown);
 	tcase_add_test(tc, the_program_drives_a_free_device_itself);
 	tcase_add_test(tc, a_daemon_is_asked_first);

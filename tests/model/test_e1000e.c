@@ -685,7 +685,7 @@ int main(void)
 
 	/* A slow machine is no card that hangs. */
 	set_param("watchdog_ms", "60000");
-	tcase_set_timeout(probe, 120);
+	tcase_set_timeout(probe, 300);
 	tcase_add_test(probe, its_address_is_the_nvms);
 	tcase_add_test(probe, bad_nvm_is_refused);
 	tcase_add_loop_test(probe, broken_chip_is_refused, 0, 2);
@@ -712,7 +712,7 @@ int main(void)
 	tcase_add_loop_test(probe, events_are_read_without_waiting, 0, 3);
 	suite_add_tcase(s, probe);
 
-	tcase_set_timeout(open, 120);
+	tcase_set_timeout(open, 300);
 	tcase_add_checked_fixture(open, setup, teardown);
 	tcase_add_test(open, many_frames_come_in_order);
 	tcase_add_test(open, many_frames_leave_in_order);

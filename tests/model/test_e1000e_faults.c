@@ -494,7 +494,7 @@ int main(void)
 	TCase *open = tcase_create("open");
 	TCase *kinds = tcase_create("interrupts");
 
-	tcase_set_timeout(open, 180);
+	tcase_set_timeout(open, 300);
 	tcase_add_checked_fixture(open, setup, teardown);
 	tcase_add_test(open, late_frames_come);
 	tcase_add_test(open, reordered_write_backs_change_no_order);
@@ -518,7 +518,7 @@ int main(void)
 	tcase_add_test(open, link_without_a_phy_that_answers_is_a_link);
 	suite_add_tcase(s, open);
 
-	tcase_set_timeout(kinds, 180);
+	tcase_set_timeout(kinds, 300);
 	tcase_add_loop_test(kinds, interrupts_that_mean_nothing_do_no_harm, 0, 3);
 	tcase_add_loop_test(kinds, interrupts_that_are_lost_are_not_waited_for_for_ever, 0, 3);
 	tcase_add_loop_test(kinds, each_frame_wakes_who_sleeps, 0, 3);

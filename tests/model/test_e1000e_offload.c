@@ -659,7 +659,7 @@ int main(void)
 
 	/* A slow machine is no card that hangs. */
 	set_param("watchdog_ms", "60000");
-	tcase_set_timeout(open, 120);
+	tcase_set_timeout(open, 300);
 	tcase_add_checked_fixture(open, setup, teardown);
 	tcase_add_loop_test(open, checksums_are_inserted, 0, 4);
 	tcase_add_test(open, checksums_far_behind_are_inserted);
@@ -676,7 +676,7 @@ int main(void)
 	tcase_add_test(open, frame_of_too_many_parts_is_dropped);
 	suite_add_tcase(s, open);
 
-	tcase_set_timeout(options, 120);
+	tcase_set_timeout(options, 300);
 	tcase_add_test(options, queues_do_not_take_each_others_contexts);
 	tcase_add_test(options, queues_take_turns_by_frames);
 	tcase_add_test(options, long_frames_in_memory_of_others_are_copied);

@@ -158,7 +158,7 @@ int main(void)
 	TCase *tc = tcase_create("daemon");
 
 	argp_err_exit_status = TOOL_USAGE;
-	tcase_set_timeout(tc, 120);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, daemon_teardown);
 	tcase_add_test(tc, claims_are_shown_as_they_come_and_go);
 	tcase_add_test(tc, json_names_the_process);

@@ -115,7 +115,7 @@ int main(void)
 	Suite *s = suite_create("model_bounce");
 	TCase *tc = tcase_create("edu");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, a_buffer_there_and_back, 0, 12);
 	tcase_add_test(tc, a_mapping_that_stays);

@@ -343,7 +343,7 @@ int main(void)
 	TCase *tc = tcase_create("dma");
 
 	tcase_add_checked_fixture(tc, setup, close_edu);
-	tcase_set_timeout(tc, 30);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, bytes_go_there_and_back);
 	tcase_add_test(tc, only_the_bytes_asked_for_are_written);
 	tcase_add_test(tc, address_that_is_not_mapped_is_counted_and_told);

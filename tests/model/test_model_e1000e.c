@@ -421,7 +421,7 @@ int main(void)
 	TCase *tc = tcase_create("registers");
 
 	tcase_add_checked_fixture(tc, NULL, teardown);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, function_looks_like_an_82574);
 	tcase_add_test(tc, flash_and_odd_accesses_read_as_ones);
 	tcase_add_test(tc, reset_gives_registers_their_defaults);
@@ -438,7 +438,7 @@ int main(void)
 
 	tc = tcase_create("link");
 	tcase_add_checked_fixture(tc, NULL, teardown);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, phy_tells_its_id);
 	tcase_add_test(tc, phy_can_interrupt_when_it_is_done);
 	tcase_add_test(tc, link_comes_up_by_negotiation);

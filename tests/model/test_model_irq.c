@@ -211,7 +211,7 @@ int main(void)
 	TCase *tc = tcase_create("interrupts");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 30);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, intx_is_masked_when_it_is_signalled);
 	tcase_add_test(tc, intx_that_is_still_asserted_fires_again_at_unmask);
 	tcase_add_test(tc, intx_that_was_acknowledged_stays_quiet_at_unmask);

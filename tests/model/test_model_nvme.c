@@ -394,7 +394,7 @@ int main(void)
 	TCase *tc = tcase_create("controller");
 
 	tcase_add_checked_fixture(tc, NULL, teardown);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_loop_test(tc, function_looks_like_an_nvme_controller, 0, 2);
 	tcase_add_loop_test(tc, capabilities_are_the_same_in_one_piece_and_two, 0, 2);
 	tcase_add_loop_test(tc, enabling_and_disabling_is_seen_in_the_status, 0, 2);

@@ -412,7 +412,7 @@ int main(void)
 	Suite *s = suite_create("model_nvme_admin");
 	TCase *tc = tcase_create("admin");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, completion_queues_are_checked);
 	tcase_add_test(tc, vectors_are_those_of_the_table);

@@ -80,7 +80,7 @@ int main(void)
 	Suite *s = suite_create("model_nvme_arbitration");
 	TCase *tc = tcase_create("arbitration");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, classes_are_served_by_their_weights);
 	tcase_add_test(tc, without_weights_all_take_turns);
 	tcase_add_test(tc, a_controller_that_has_it_not_is_not_enabled_with_it);

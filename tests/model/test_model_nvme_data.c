@@ -419,7 +419,7 @@ int main(void)
 	Suite *s = suite_create("model_nvme_data");
 	TCase *tc = tcase_create("data");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, two_pages_are_two_pointers);
 	tcase_add_test(tc, lists_hold_the_pages_behind_the_first);

@@ -399,7 +399,7 @@ int main(void)
 	Suite *s = suite_create("model_nvme_fault");
 	TCase *tc = tcase_create("faults");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, late_command_is_executed_when_it_completes);
 	tcase_add_test(tc, swallowed_command_is_there_until_it_is_aborted);

@@ -293,11 +293,11 @@ int main(void)
 	Suite *s = suite_create("model_nvme_io");
 	TCase *both = tcase_create("both modes"), *tc = tcase_create("commands");
 
-	tcase_set_timeout(both, 60);
+	tcase_set_timeout(both, 300);
 	tcase_add_checked_fixture(both, NULL, teardown);
 	tcase_add_loop_test(both, what_is_written_is_read, 0, 2);
 	suite_add_tcase(s, both);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, namespaces_are_apart);
 	tcase_add_test(tc, blocks_beyond_the_end_are_refused);

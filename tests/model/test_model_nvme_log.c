@@ -282,7 +282,7 @@ int main(void)
 	Suite *s = suite_create("model_nvme_log");
 	TCase *tc = tcase_create("logs");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, errors_are_logged_the_newest_first);
 	tcase_add_test(tc, error_log_keeps_the_last_64);

@@ -264,7 +264,7 @@ int main(void)
 	Suite *s = suite_create("model_nvme_modes");
 	TCase *tc = tcase_create("modes");
 
-	tcase_set_timeout(tc, 120);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_add_loop_test(tc, doorbells_in_memory_are_seen, 0, 2);
 	tcase_add_test(tc, controller_asks_to_ring_before_it_sleeps);

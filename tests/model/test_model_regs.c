@@ -285,7 +285,7 @@ int main(void)
 	TCase *tc = tcase_create("registers and configuration");
 
 	tcase_add_checked_fixture(tc, open_edu, close_edu);
-	tcase_set_timeout(tc, 30);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, each_open_makes_a_device_of_its_own);
 	tcase_add_test(tc, unknown_and_malformed_models_are_refused_with_a_reason);
 	tcase_add_test(tc, bar_0_is_a_megabyte_and_always_trapped);

@@ -349,7 +349,7 @@ int main(void)
 	TCase *tc = tcase_create("lists");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, all_kinds_of_memory_are_reached);
 	tcase_add_test(tc, neighbours_become_one_segment);
 	tcase_add_test(tc, segments_are_no_longer_than_the_device_can_take);

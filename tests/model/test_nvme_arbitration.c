@@ -88,7 +88,7 @@ int main(void)
 	Suite *s = suite_create("nvme_arbitration");
 	TCase *tc = tcase_create("arbitration");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, queues_have_the_priority_that_was_asked_for);
 	tcase_add_test(tc, it_is_round_robin_unless_asked_for_or_where_it_is_not);
 	suite_add_tcase(s, tc);

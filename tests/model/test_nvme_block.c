@@ -24,7 +24,7 @@
 
 #include "support/suite.h"
 
-#define SOON_MS 20000
+#define SOON_MS 60000
 #define GIB	((uint32_t)1 << 30)
 
 /* Identify Namespace and Controller: 5.15.2.1, 5.15.2.2. */
@@ -597,7 +597,7 @@ int main(void)
 	Suite *s = suite_create("nvme_block");
 	TCase *tc = tcase_create("disks");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, limits_of_a_controller_that_says_little);
 	tcase_add_test(tc, what_is_not_there_has_no_limits);

@@ -74,7 +74,7 @@ int main(void)
 	Suite *s = suite_create("nvme_clock");
 	TCase *tc = tcase_create("weeks");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, the_admin_queue_after_weeks);
 	tcase_add_test(tc, a_late_command_after_weeks_of_rest);

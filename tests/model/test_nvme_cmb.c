@@ -237,7 +237,7 @@ int main(void)
 	TCase *tc = tcase_create("any");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 120);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, commands_are_fetched_from_the_controllers_memory);
 	tcase_add_test(tc, many_are_shown_by_one_doorbell);
 	tcase_add_test(tc, a_reset_does_not_lose_commands);
@@ -247,7 +247,7 @@ int main(void)
 		return run_suite(s);
 	tcase_add_test(tc, one_that_goes_with_a_reset);
 	tc = tcase_create("model");
-	tcase_set_timeout(tc, 120);
+	tcase_set_timeout(tc, 300);
 	/* The thread sanitizer does not see that a doorbell orders what was written before. */
 	if (HANDLERS_RUN_AT_ONCE)
 		tcase_add_test(tc, mapped_directly);

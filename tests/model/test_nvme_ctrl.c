@@ -13,7 +13,7 @@
 #include "support/nvme_rig.h"
 #include "support/suite.h"
 
-#define SOON_MS 20000
+#define SOON_MS 60000
 
 static struct nvme_rig rig;
 static struct udrv_completion told;
@@ -528,7 +528,7 @@ int main(void)
 	Suite *s = suite_create("nvme_ctrl");
 	TCase *tc = tcase_create("ctrl");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, identify_tells_what_attach_knows);
 	tcase_add_test(tc, features_are_got_and_set);

@@ -479,7 +479,7 @@ int main(void)
 	Suite *s = suite_create("nvme_faults");
 	TCase *tc = tcase_create("faults");
 
-	tcase_set_timeout(tc, 180);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, odd_completions, 0, sizeof(odd) / sizeof(odd[0]));
 	tcase_add_test(tc, an_error_is_told);

@@ -234,7 +234,7 @@ int main(void)
 	TCase *tc = tcase_create("firmware");
 
 	tcase_add_checked_fixture(tc, setup, close_device);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, is_downloaded_stored_and_activated_by_a_reset);
 	tcase_add_test(tc, a_commit_resets_if_it_is_asked_to);
 	tcase_add_test(tc, is_activated_at_once);

@@ -390,7 +390,7 @@ static void add(Suite *s, const char *name, void (*fixture)(void))
 {
 	TCase *tc = tcase_create(name);
 
-	tcase_set_timeout(tc, 120);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, fixture, teardown);
 	tcase_add_test(tc, from_dma_memory_of_all_sizes_and_alignments);
 	tcase_add_test(tc, from_kmalloc_memory);

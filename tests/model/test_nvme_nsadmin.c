@@ -174,7 +174,7 @@ int main(void)
 	TCase *tc = tcase_create("namespaces");
 
 	tcase_add_checked_fixture(tc, setup, close_device);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, is_made_attached_used_detached_and_deleted);
 	tcase_add_test(tc, controllers_are_listed);
 	tcase_add_test(tc, a_count_that_is_a_lie_is_no_overrun);

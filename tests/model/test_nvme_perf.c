@@ -179,7 +179,7 @@ int main(void)
 	TCase *tc = tcase_create("perf");
 
 	tcase_add_checked_fixture(tc, setup, close_device);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_loop_test(tc, so_many_reads_are_counted, 0, 3);
 	tcase_add_test(tc, each_kind_of_load);
 	tcase_add_test(tc, text_has_what_json_has);

@@ -296,7 +296,7 @@ int main(void)
 	Suite *s = suite_create("nvme_pi");
 	TCase *tc = tcase_create("protection");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, the_guard_is_that_of_the_standard);
 	tcase_add_loop_test(tc, it_is_an_ordinary_disk, 0, WAYS);
 	tcase_add_loop_test(tc, what_was_never_written_is_read_all_the_same, 0, WAYS);

@@ -508,7 +508,7 @@ int main(void)
 	TCase *tc = tcase_create("impatient");
 	TCase *late = tcase_create("patient");
 
-	tcase_set_timeout(tc, 120);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_reset_before_word_of_the_last_one_was_taken);
 	tcase_add_test(tc, a_queue_that_goes_after_a_reset_rings_no_more);
@@ -520,7 +520,7 @@ int main(void)
 	tcase_add_test(tc, events_while_it_is_attached);
 	tcase_add_test(tc, detaching_ends_what_waits);
 	suite_add_tcase(s, tc);
-	tcase_set_timeout(late, 120);
+	tcase_set_timeout(late, 300);
 	tcase_add_checked_fixture(late, setup_patient, teardown);
 	tcase_add_test(late, resets_back_to_back);
 	tcase_add_test(late, queues_come_and_go_during_resets);

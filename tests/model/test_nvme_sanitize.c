@@ -192,7 +192,7 @@ int main(void)
 	TCase *tc = tcase_create("sanitize");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, never_sanitized);
 	tcase_add_test(tc, all_data_is_gone_afterwards);
 	tcase_add_test(tc, io_says_why_it_fails_meanwhile);

@@ -297,7 +297,7 @@ int main(void)
 	TCase *tc = tcase_create("verbs");
 
 	tcase_add_checked_fixture(tc, setup, close_device);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, id_ctrl_shows_the_controller);
 	tcase_add_test(tc, id_ns_takes_the_first_namespace_unless_told);
 	tcase_add_test(tc, namespaces_are_listed);

@@ -365,7 +365,7 @@ int main(void)
 	/* Under the address sanitizer too it is the usual paths that are looked at. */
 	udrv__slab_checkers = false;
 	argp_err_exit_status = TOOL_USAGE;
-	tcase_set_timeout(tc, 120);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, daemon_teardown);
 	tcase_add_test(tc, counts_are_exact_whichever_thread_and_after_its_end);
 	tcase_add_test(tc, json_says_it_all);

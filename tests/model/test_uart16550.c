@@ -510,7 +510,7 @@ int main(void)
 	TCase *one = tcase_create("one port");
 	TCase *more = tcase_create("more");
 
-	tcase_set_timeout(one, 120);
+	tcase_set_timeout(one, 300);
 	tcase_add_checked_fixture(one, setup, teardown);
 	tcase_add_test(one, every_byte_passes_both_ways);
 	tcase_add_test(one, rts_stops_the_sender_and_nothing_is_lost);
@@ -531,7 +531,7 @@ int main(void)
 	tcase_add_test(one, modem_lines_are_counted);
 	tcase_add_test(one, without_a_carrier_the_program_is_hung_up);
 	suite_add_tcase(s, one);
-	tcase_set_timeout(more, 180);
+	tcase_set_timeout(more, 300);
 	tcase_add_checked_fixture(more, setup_dir, NULL);
 	tcase_add_loop_test(more, a_lot_comes_back_through_every_chip, 0, UDRV__UART_ABSENT);
 	tcase_add_loop_test(more, every_trigger_level, 0, 4);

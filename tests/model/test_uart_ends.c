@@ -129,7 +129,7 @@ START_TEST(a_device_that_goes_ends_in_bounded_time)
 	ck_assert_int_gt(write(ttys[0], got, 4000), 0);
 	udrv__model_surprise_remove(dev);
 	udrv_driver_remove(&uart16550_driver, dev);
-	ck_assert(seconds() - start < 10);
+	ck_assert(seconds() - start < LONG_S);
 	ck_assert_int_le(read(ttys[0], got, 1), 0);
 	close(ttys[0]);
 	close(ttys[1]);
@@ -310,7 +310,7 @@ int main(void)
 	Suite *s = suite_create("uart_ends");
 	TCase *tc = tcase_create("ends");
 
-	tcase_set_timeout(tc, 120);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, opened_and_closed_again_and_again);
 	tcase_add_test(tc, what_was_written_before_the_close_is_sent);

@@ -92,7 +92,7 @@ static inline udrv_irqreturn_t bell_stays(int irq, void *ctx)
 	struct bell *b = ctx;
 
 	udrv_complete(&b->entered);
-	(void)udrv_wait_for_completion_timeout(&b->may_leave, 20000);
+	(void)udrv_wait_for_completion_timeout(&b->may_leave, 60000);
 	b->left = true;
 	return bell_heard(irq, b);
 }
@@ -105,7 +105,7 @@ static inline void bell_keep_busy(struct bell *b)
 	udrv_init_completion(b->dev, &b->may_leave);
 	ck_assert_int_eq(udrv_request_irq(b->dev, b->irq, bell_stays, 0, "stays", b), 0);
 	bell_ring(b);
-	ck_assert_int_gt(udrv_wait_for_completion_timeout(&b->entered, 20000), 0);
+	ck_assert_int_gt(udrv_wait_for_completion_timeout(&b->entered, 60000), 0);
 }
 
 static inline void bell_let_go(struct bell *b)
@@ -124,7 +124,7 @@ static inline void *bell_let_go_soon(void *b)
 /* The former ring was heard. */
 static inline bool bell_await(struct bell *b)
 {
-	int64_t end = now_ms() + 20000;
+	int64_t end = now_ms() + 60000;
 
 	while (b->rung)
 		if (now_ms() > end)

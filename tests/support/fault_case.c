@@ -125,7 +125,7 @@ bool fault_held_again(const struct fault_held *before, struct fault_held *now)
 {
 	const struct timespec pause = {.tv_nsec = 1000000};
 
-	for (int tries = 0; tries < 1000; tries++) {
+	for (int tries = 0; tries < 60000; tries++) {
 		fault_held(now);
 		if (!before->mapped)
 			now->mapped = 0;

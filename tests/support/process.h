@@ -18,7 +18,7 @@
 #include "support/fake_tree.h"
 
 #define DEVICE	"model:edu"
-#define WAIT_MS 30000
+#define WAIT_MS 60000
 
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 

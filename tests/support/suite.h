@@ -7,6 +7,12 @@
 
 #include <check.h>
 
+/* Check's own limit of 4 s a test is for fast machines without load and sanitizers. */
+__attribute__((constructor)) static void set_patience(void)
+{
+	(void)setenv("CK_DEFAULT_TIMEOUT", "300", 0);
+}
+
 static inline int run_suite(Suite *s)
 {
 	SRunner *sr = srunner_create(s);

@@ -132,7 +132,7 @@ int main(void)
 	Suite *s = suite_create("adaptive");
 	TCase *tc = tcase_create("looking");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, with_one_cpu_nobody_spins);
 	tcase_add_test(tc, all_threads_are_told_the_same);
 	tcase_add_test(tc, short_waits_are_spun_for_twice_as_long);

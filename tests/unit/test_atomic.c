@@ -223,7 +223,7 @@ int main(void)
 	Suite *s = suite_create("atomic");
 	TCase *tc = tcase_create("atomic");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, results_are_of_before_or_after_as_named);
 	tcase_add_test(tc, tests_are_of_the_result);
 	tcase_add_test(tc, exchanges_give_the_former_value);

@@ -229,7 +229,7 @@ int main(void)
 	TCase *tc = tcase_create("bench_gate");
 
 	tcase_add_checked_fixture(tc, setup, NULL);
-	tcase_set_timeout(tc, 20);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, samples_come_in_order);
 	tcase_add_test(tc, a_samples_parts_are_known_where_the_stamp_fits);
 	tcase_add_test(tc, lost_interrupts_are_counted_and_raised_again);

@@ -234,7 +234,7 @@ int main(void)
 	TCase *tc = tcase_create("bench_json");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 30);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, a_row_has_exactly_the_promised_figures);
 	tcase_add_test(tc, a_row_left_out_is_no_row_but_says_why);
 	tcase_add_test(tc, without_its_baseline_a_ratio_is_null);

@@ -603,7 +603,7 @@ int main(void)
 	TCase *tc = tcase_create("requests");
 
 	udrv_log_set(NULL, NULL, UDRV_LOG_ERR);
-	tcase_set_timeout(tc, 120);
+	tcase_set_timeout(tc, 300);
 	tcase_add_loop_test(tc, what_threads_write_they_read, 0, 5);
 	tcase_add_loop_test(tc, what_a_flush_is_needed_for, 0, 4);
 	tcase_add_test(tc, requests_that_the_device_must_not_see);

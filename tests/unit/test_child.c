@@ -56,7 +56,7 @@ START_TEST(result_comes_back)
 	int vals[] = {0, -EACCES, 42};
 
 	for (size_t i = 0; i < 3; i++)
-		ck_assert_int_eq(child_run(return_it, &vals[i], 10000), vals[i]);
+		ck_assert_int_eq(child_run(return_it, &vals[i], 60000), vals[i]);
 }
 END_TEST
 
@@ -74,13 +74,13 @@ END_TEST
 
 START_TEST(exit_status_of_a_program)
 {
-	ck_assert_int_eq(child_run(become_false, NULL, 10000), 7);
+	ck_assert_int_eq(child_run(become_false, NULL, 60000), 7);
 }
 END_TEST
 
 START_TEST(killed_child_is_no_success)
 {
-	ck_assert_int_eq(child_run(die, NULL, 10000), -EINTR);
+	ck_assert_int_eq(child_run(die, NULL, 60000), -EINTR);
 }
 END_TEST
 

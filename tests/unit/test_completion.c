@@ -120,7 +120,7 @@ static void *answer(void *arg)
 {
 	(void)arg;
 	for (int i = 0; i < ROUNDS; i++) {
-		if (udrv_wait_for_completion_timeout(&ping, 10000) <= 0)
+		if (udrv_wait_for_completion_timeout(&ping, 60000) <= 0)
 			break;
 		udrv_complete(&pong);
 	}
@@ -136,7 +136,7 @@ START_TEST(no_wakeup_is_lost)
 	ck_assert_int_eq(pthread_create(&t, NULL, answer, NULL), 0);
 	for (int i = 0; i < ROUNDS; i++) {
 		udrv_complete(&ping);
-		ck_assert_int_gt(udrv_wait_for_completion_timeout(&pong, 10000), 0);
+		ck_assert_int_gt(udrv_wait_for_completion_timeout(&pong, 60000), 0);
 	}
 	pthread_join(t, NULL);
 }
@@ -209,18 +209,19 @@ END_TEST
  * udrv_complete() that looked at it afterwards would fault.
  */
 static struct udrv_completion *on_page;
+static struct udrv_completion no_more;
 
 static void *complete_posted(void *arg)
 {
-	(void)arg;
-	for (int i = 0; i < ROUNDS; i++) {
-		struct udrv_completion *x;
+	struct udrv_completion *x;
 
+	for (;;) {
 		until((x = get(on_page)));
+		if (x == &no_more)
+			return arg;
 		set(on_page, NULL);
 		udrv_complete(x);
 	}
-	return NULL;
 }
 
 START_TEST(completion_may_vanish_when_its_wait_returned)
@@ -228,11 +229,13 @@ START_TEST(completion_may_vanish_when_its_wait_returned)
 	enum { PAGES = 64, PAGE = 4096 };
 	char *pages = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			   -1, 0);
+	const int64_t begin = now_ms();
 	pthread_t t;
 
 	ck_assert_ptr_ne(pages, MAP_FAILED);
 	t = start(complete_posted, NULL);
-	for (int i = 0; i < ROUNDS; i++) {
+	/* Fewer where each turn of the other thread has to wait for a CPU. */
+	for (int i = 0; i < ROUNDS && now_ms() - begin < 60000; i++) {
 		char *page = pages + (ptrdiff_t)(i % PAGES) * PAGE;
 		struct udrv_completion *x = (struct udrv_completion *)page;
 
@@ -244,6 +247,8 @@ START_TEST(completion_may_vanish_when_its_wait_returned)
 		ck_assert_int_eq(udrv_wait_for_completion(x), 0);
 		ck_assert_int_eq(mprotect(page, PAGE, PROT_NONE), 0);
 	}
+	until(!get(on_page));
+	set(on_page, &no_more);
 	finish(t);
 }
 END_TEST
@@ -314,13 +319,15 @@ static void forbid_futex_waitv(void)
 /* In this test's own process. */
 START_TEST(a_filter_of_system_calls_does_not_make_waits_busy)
 {
-	struct timespec used;
+	int tries = 0;
+	int64_t before;
 
 	forbid_futex_waitv();
-	ck_assert_int_eq(udrv_wait_for_completion_timeout(&done, 500), 0);
-	ck_assert_int_eq(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used), 0);
-	ck_assert_int_eq(used.tv_sec, 0);
-	ck_assert_int_lt(used.tv_nsec, 250000000);
+	do {
+		ck_assert_int_lt(tries++, 10);
+		before = cpu_ms();
+		ck_assert_int_eq(udrv_wait_for_completion_timeout(&done, 500), 0);
+	} while (cpu_ms() - before >= 250);
 }
 END_TEST
 
@@ -329,7 +336,7 @@ int main(void)
 	Suite *s = suite_create("completion");
 	TCase *tc = tcase_create("completion");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, complete_before_wait_is_kept);
 	tcase_add_test(tc, each_complete_lets_one_through);

@@ -21,7 +21,7 @@
 #include "support/suite.h"
 
 #define DEVICE	   "model:edu"
-#define WAIT_MS	   10000
+#define WAIT_MS	   60000
 #define ARGV_MAX   8
 #define LONG_LINES 200000
 #define DATA_MAX   200000
@@ -771,7 +771,7 @@ int main(void)
 	Suite *s = suite_create("daemon");
 	TCase *tc = tcase_create("daemon");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, verbs_run_in_the_daemon);
 	tcase_add_test(tc, a_long_answer_arrives_whole);

@@ -134,7 +134,7 @@ int main(void)
 	Suite *s = suite_create("delay");
 	TCase *tc = tcase_create("delay");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, comparisons_survive_the_wrap);
 	tcase_add_test(tc, conversions_round_as_the_kernel_does);
 	tcase_add_test(tc, rounding_goes_to_whole_seconds_of_the_future);

@@ -605,7 +605,7 @@ int main(void)
 	TCase *lists = tcase_create("lists and threads");
 
 	suite_add_tcase(s, buffers());
-	tcase_set_timeout(lists, 60);
+	tcase_set_timeout(lists, 300);
 	tcase_add_checked_fixture(lists, setup, teardown);
 	tcase_add_test(lists, lists_bounce_entry_by_entry);
 	tcase_add_test(lists, entries_that_cross_the_boundary_bounce_below_it);

@@ -478,7 +478,7 @@ int main(void)
 	udrv__slab_checkers = false;
 	/* No thread that starts just when calls are counted. */
 	udrv__slab_reap_period_ns = UINT64_MAX;
-	tcase_set_timeout(tc, 120);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, blocks_are_aligned_and_cross_no_boundary, 0,
 			    sizeof(sizes) / sizeof(sizes[0]));

@@ -347,7 +347,7 @@ int main(void)
 	Suite *s = suite_create("guard");
 	TCase *tc = tcase_create("guard");
 
-	tcase_set_timeout(tc, 20);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, a_read_of_a_gone_page_is_all_ones);
 	tcase_add_test(tc, a_write_to_a_gone_page_goes_on);
 	tcase_add_test(tc, pages_that_are_still_there_keep_their_content);

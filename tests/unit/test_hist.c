@@ -172,7 +172,7 @@ int main(void)
 	Suite *s = suite_create("hist");
 	TCase *tc = tcase_create("hist");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, buckets_follow_each_other_without_a_gap);
 	tcase_add_test(tc, what_is_too_great_is_in_the_last_bucket);

@@ -147,7 +147,7 @@ int main(void)
 	Suite *s = suite_create("io_poll");
 	TCase *tc = tcase_create("io_poll");
 
-	tcase_set_timeout(tc, 20);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, done_at_the_first_read);
 	tcase_add_test(tc, reads_until_the_condition_holds);
 	tcase_add_test(tc, times_out_not_before_the_deadline_with_the_last_value);

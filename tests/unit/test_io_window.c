@@ -502,7 +502,7 @@ int main(void)
 	Suite *s = suite_create("io_window");
 	TCase *tc = tcase_create("io_window");
 
-	tcase_set_timeout(tc, 20);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, every_read_form_is_one_access_of_its_size);
 	tcase_add_test(tc, every_write_form_is_one_access_of_its_size);
 	tcase_add_test(tc, rep_forms_access_one_register_count_times);

@@ -218,7 +218,7 @@ int main(void)
 	Suite *s = suite_create("iova");
 	TCase *tc = tcase_create("iova");
 
-	tcase_set_timeout(tc, 30);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, never_gives_out_page_zero);
 	tcase_add_test(tc, low_addresses_are_left_to_those_who_need_them);

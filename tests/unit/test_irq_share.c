@@ -163,7 +163,7 @@ static void open_edu(int i, const char *name)
 static void raise_edu(int i)
 {
 	udrv_iowrite32(1, edu_regs[i] + EDU_RAISE);
-	ck_assert_int_gt(udrv_wait_for_completion_timeout(&edu_done[i], 10000), 0);
+	ck_assert_int_gt(udrv_wait_for_completion_timeout(&edu_done[i], 60000), 0);
 }
 
 START_TEST(one_worker_serves_intx_of_several_devices)

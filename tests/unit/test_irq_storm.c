@@ -7,6 +7,7 @@
 #include "support/bells.h"
 #include "support/fault.h"
 #include "support/suite.h"
+#include "support/wait_for.h"
 
 #define IRQ_STATUS 0x24
 #define IRQ_RAISE  0x60
@@ -69,14 +70,16 @@ static struct udrv_irq_stats stats(void)
 	return s;
 }
 
-/* Runs per second, over some time. */
+/* Runs per second, over some time; a pause of this thread does not make it more. */
 static double rate(void)
 {
 	int64_t from = now_ms();
 	unsigned int before = runs;
+	unsigned int after;
 
 	udrv_msleep(500);
-	return (double)(runs - before) * 1000 / (double)(now_ms() - from);
+	after = runs;
+	return (double)(after - before) * 1000 / (double)(now_ms() - from);
 }
 
 static int warnings;
@@ -91,6 +94,7 @@ static void count_warnings(void *ctx, int level, const char *line)
 /* A line that the handler claims and does not quiet: it fires again at each unmask. */
 START_TEST(a_storm_is_held_down_to_its_limit)
 {
+	const int64_t from = now_ms();
 	double r;
 
 	warnings = 0;
@@ -98,18 +102,23 @@ START_TEST(a_storm_is_held_down_to_its_limit)
 	ck_assert_int_eq(udrv_irq_set_storm_limit(dev, 0, 2000), 0);
 	request();
 	udrv_iowrite32(1, regs + IRQ_RAISE);
-	r = rate();
-	ck_assert_msg(r > 500 && r < 2400, "%.0f per second with a limit of 2000", r);
-	ck_assert_uint_gt(stats().storms, 10);
-	ck_assert_int_eq(warnings, 1);
+	/* Never more; less where the machine is busy with something else. */
+	WAIT_FOR(({
+		r = rate();
+		ck_assert_msg(r < 2400, "%.0f per second with a limit of 2000", r);
+		r > 500;
+	}));
+	WAIT_FOR(stats().storms > 10);
+	/* Another one only after a second of quiet. */
+	ck_assert_int_ge(warnings, 1);
+	ck_assert_int_le(warnings, 1 + (int)((now_ms() - from) / 1000));
 	/* Without one it takes what it can get. */
 	ck_assert_int_eq(udrv_irq_set_storm_limit(dev, 0, 0), 0);
-	r = rate();
-	ck_assert_msg(r > 2400, "%.0f per second without a limit", r);
+	WAIT_FOR(rate() > 2400);
 	/* It is an ordinary vector all the time. */
 	ck_assert_int_eq(udrv_irq_set_storm_limit(dev, 0, 1000), 0);
 	quiet = true;
-	udrv_msleep(50);
+	WAIT_FOR(!udrv_ioread32(regs + IRQ_STATUS));
 	ck_assert_int_eq(udrv_synchronize_irq(dev, 0), 0);
 	runs = 0;
 	udrv_iowrite32(1, regs + IRQ_RAISE);
@@ -132,8 +141,8 @@ START_TEST(other_vectors_of_the_worker_go_on)
 	request();
 	udrv_iowrite32(1, regs + IRQ_RAISE);
 	until(stats().storms);
-	runs = 0;
 	from = now_ms();
+	runs = 0;
 	bells_ring(&bell, 1, 1000);
 	ck_assert_uint_eq(bell.idle, 0);
 	/* Those of 100 per second, and a burst. */
@@ -153,11 +162,10 @@ START_TEST(messages_have_no_limit_unless_asked_for)
 	ck_assert_uint_eq(stats().storms, 0);
 	ck_assert_int_eq(udrv_irq_set_storm_limit(dev, 0, 100), 0);
 	/* Until the last burst of before is used up. */
-	for (int i = 0; i < 1000000 && !stats().storms; i++) {
+	while (!stats().storms) {
 		udrv_iowrite32(1, regs + IRQ_RAISE);
 		ck_assert_int_eq(udrv_synchronize_irq(dev, 0), 0);
 	}
-	ck_assert_uint_gt(stats().storms, 0);
 	/* The last one is remembered, and comes when the rest is over. */
 	udrv_iowrite32(1, regs + IRQ_RAISE);
 	until(!udrv_ioread32(regs + IRQ_STATUS));
@@ -165,24 +173,37 @@ START_TEST(messages_have_no_limit_unless_asked_for)
 }
 END_TEST
 
+static void raise_and_sync(void)
+{
+	udrv_iowrite32(1, regs + IRQ_RAISE);
+	ck_assert_int_eq(udrv_synchronize_irq(dev, 0), 0);
+}
+
 /* Now and then one that is nobody's, as on a shared line, is no reason to shut it off. */
 START_TEST(unhandled_ones_long_apart_do_not_count)
 {
 	struct udrv__vector *v = &dev->irqs->vectors[0];
+	unsigned int all = 0;
+	unsigned int near = 0; /* those that no pause of the machine, of 100 ms, can be between */
 
 	quiet = true;
 	answer = UDRV_IRQ_NONE;
 	request();
-	for (unsigned int i = 1; i <= 3; i++) {
-		udrv_iowrite32(1, regs + IRQ_RAISE);
-		ck_assert_int_eq(udrv_synchronize_irq(dev, 0), 0);
-		ck_assert_uint_eq(v->window_unhandled, i);
+	while (near < 3) {
+		const int64_t from = now_ms();
+
+		near = 0;
+		for (unsigned int i = 1; i <= 3; i++) {
+			raise_and_sync();
+			all++;
+			if (now_ms() - from < 90)
+				ck_assert_uint_eq(v->window_unhandled, ++near);
+		}
+		udrv_msleep(120);
 	}
-	udrv_msleep(120);
-	udrv_iowrite32(1, regs + IRQ_RAISE);
-	ck_assert_int_eq(udrv_synchronize_irq(dev, 0), 0);
+	raise_and_sync();
 	ck_assert_uint_eq(v->window_unhandled, 1);
-	ck_assert_uint_eq(stats().unhandled, 4);
+	ck_assert_uint_eq(stats().unhandled, all + 1);
 }
 END_TEST
 
@@ -214,12 +235,12 @@ int main(void)
 	TCase *msi = tcase_create("msi");
 
 	tcase_add_checked_fixture(intx, setup_intx, teardown);
-	tcase_set_timeout(intx, 60);
+	tcase_set_timeout(intx, 300);
 	tcase_add_test(intx, a_storm_is_held_down_to_its_limit);
 	tcase_add_test(intx, other_vectors_of_the_worker_go_on);
 	suite_add_tcase(s, intx);
 	tcase_add_checked_fixture(msi, setup_msi, teardown);
-	tcase_set_timeout(msi, 60);
+	tcase_set_timeout(msi, 300);
 	tcase_add_test(msi, messages_have_no_limit_unless_asked_for);
 	tcase_add_test(msi, unhandled_ones_long_apart_do_not_count);
 	tcase_add_test(msi, a_stamp_is_a_latency);

@@ -66,7 +66,7 @@ static void setup_wait(int wait)
 
 static void await_work(void)
 {
-	ck_assert_int_gt(udrv_wait_for_completion_timeout(&work.done, 20000), 0);
+	ck_assert_int_gt(udrv_wait_for_completion_timeout(&work.done, 60000), 0);
 }
 
 START_TEST(it_runs_in_the_worker_after_what_was_signalled)
@@ -121,7 +121,7 @@ START_TEST(delayed_work_comes_in_time_and_not_before)
 		ck_assert_int_eq(udrv_irq_work_queue_delayed(dev, 0, &work.work, 20 * MS), 1);
 		await_work();
 		ck_assert_uint_ge(now_ns() - start_ns, 20 * MS);
-		ck_assert_uint_lt(now_ns() - start_ns, 5000 * MS);
+		ck_assert_uint_lt(now_ns() - start_ns, 20000 * MS);
 	}
 	bells_ring(bells, 1, 100);
 	ck_assert_int_eq(work.tid, bells[0].tid);
@@ -159,21 +159,32 @@ static void note_order(struct udrv_irq_work *w)
 START_TEST(delayed_work_of_several_vectors_comes_in_order)
 {
 	static const uint64_t delay[3] = {60 * MS, 20 * MS, 40 * MS};
+	uint64_t took;
+	bool right;
 
-	ordered = 0;
 	bell_choose(&bells[0], UDRV_WAIT_URING);
 	for (int i = 0; i < 3; i++) {
 		if (i)
 			ck_assert_int_eq(udrv_irq_share(dev, i, dev, 0), 0);
 		bell_request(&bells[i]);
 		udrv_init_irq_work(&several[i].work, note_order);
-		ck_assert_int_eq(udrv_irq_work_queue_delayed(dev, i, &several[i].work, delay[i]),
-				 1);
 	}
-	until(ordered == 3);
-	ck_assert_uint_eq(order[0], 1);
-	ck_assert_uint_eq(order[1], 2);
-	ck_assert_uint_eq(order[2], 0);
+	/* The worker orders what it knows: after a pause of the machine another order may be right,
+	 * too. */
+	do {
+		const uint64_t start_ns = now_ns();
+
+		ordered = 0;
+		for (int i = 0; i < 3; i++)
+			ck_assert_int_eq(
+				udrv_irq_work_queue_delayed(dev, i, &several[i].work, delay[i]), 1);
+		until(ordered == 3);
+		took = now_ns() - start_ns;
+		for (int i = 0; i < 3; i++)
+			ck_assert_int_eq(udrv_irq_work_sync(&several[i].work), 0);
+		right = order[0] == 1 && order[1] == 2 && order[2] == 0;
+		ck_assert(right || took >= 80 * MS);
+	} while (!right);
 }
 END_TEST
 
@@ -192,13 +203,22 @@ END_TEST
 
 START_TEST(delayed_work_moves_with_its_vector)
 {
+	uint64_t took;
+
 	setup_wait(UDRV_WAIT_URING);
 	bell_choose(&bells[1], UDRV_WAIT_EPOLL);
 	bell_request(&bells[1]);
 	bells_ring(bells, 2, 1);
-	ck_assert_int_eq(udrv_irq_work_queue_delayed(dev, 0, &work.work, 50 * MS), 1);
-	ck_assert_int_eq(udrv_irq_share(dev, 0, dev, 1), 0);
-	await_work();
+	/* Again if the machine paused for so long that it ran before it was moved. */
+	do {
+		const uint64_t start_ns = now_ns();
+
+		ck_assert_int_eq(udrv_irq_share(dev, 0, dev, 0), 0);
+		ck_assert_int_eq(udrv_irq_work_queue_delayed(dev, 0, &work.work, 50 * MS), 1);
+		ck_assert_int_eq(udrv_irq_share(dev, 0, dev, 1), 0);
+		took = now_ns() - start_ns;
+		await_work();
+	} while (took >= 50 * MS);
 	ck_assert_int_eq(work.tid, bells[1].tid);
 }
 END_TEST
@@ -276,6 +296,7 @@ static void *queue_always(void *arg)
 START_TEST(work_beside_interrupts)
 {
 	static struct counted others[2];
+	const int64_t begin = now_ms();
 	pthread_t threads[2];
 
 	setup_wait(_i);
@@ -286,7 +307,10 @@ START_TEST(work_beside_interrupts)
 		udrv_init_completion(dev, &others[i].done);
 		threads[i] = start(queue_always, &others[i].work);
 	}
-	bells_ring(bells, 1, 3000);
+	/* Fewer where each turn has to wait for a CPU. */
+	for (int n = 0; n < 3000 && now_ms() - begin < 60000; n++)
+		bells_ring(bells, 1, 1);
+	until(others[0].runs && others[1].runs);
 	stop = true;
 	for (int i = 0; i < 2; i++) {
 		finish(threads[i]);
@@ -304,7 +328,7 @@ int main(void)
 	TCase *tc = tcase_create("work");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 120);
+	tcase_set_timeout(tc, 300);
 	tcase_add_loop_test(tc, it_runs_in_the_worker_after_what_was_signalled, 0, UDRV_WAIT_COUNT);
 	tcase_add_test(tc, what_is_pending_is_not_queued_again);
 	tcase_add_test(tc, it_may_queue_itself);

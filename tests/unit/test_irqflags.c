@@ -360,7 +360,7 @@ int main(void)
 	TCase *tc = tcase_create("flags");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 120);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, only_one_is_between_save_and_restore);
 	tcase_add_test(tc, handlers_wait);
 	tcase_add_test(tc, thread_functions_wait);

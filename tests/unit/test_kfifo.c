@@ -195,7 +195,7 @@ int main(void)
 	Suite *s = suite_create("kfifo");
 	TCase *tc = tcase_create("kfifo");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, elements_come_out_in_order);
 	tcase_add_test(tc, full_fifo_takes_no_more_and_wraps);
 	tcase_add_test(tc, counters_may_wrap);

@@ -746,7 +746,7 @@ int main(void)
 	Suite *s = suite_create("kmalloc");
 	TCase *tc = tcase_create("kmalloc");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, each_size_has_the_smallest_class_that_holds_it);
 	tcase_add_test(tc, constant_sizes_are_the_same);

@@ -150,7 +150,7 @@ int main(void)
 	Suite *s = suite_create("kref");
 	TCase *tc = tcase_create("kref");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, last_reference_releases_once);
 	tcase_add_test(tc, wrong_use_leaks_instead_of_releasing);
 	tcase_add_loop_test(tc, too_many_references_saturate, 0, 2);

@@ -146,7 +146,7 @@ int main(void)
 	Suite *s = suite_create("kthread");
 	TCase *tc = tcase_create("kthread");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, stop_wakes_a_waiter_and_returns_its_result);
 	tcase_add_test(tc, created_thread_waits_to_be_started);

@@ -173,7 +173,7 @@ START_TEST(semaphore_loses_no_wake_up)
 	t = start(answer, NULL);
 	for (int i = 0; i < ROUNDS; i++) {
 		udrv_up(&sem_a);
-		ck_assert_int_eq(udrv_down_timeout(&sem_b, 20000), 0);
+		ck_assert_int_eq(udrv_down_timeout(&sem_b, 60000), 0);
 	}
 	finish(t);
 }
@@ -314,7 +314,7 @@ int main(void)
 	Suite *s = suite_create("mutex");
 	TCase *tc = tcase_create("mutex");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, mutex_is_held_by_one);
 	tcase_add_test(tc, taking_a_held_mutex_again_is_an_error);
 	tcase_add_test(tc, only_the_holder_unlocks);

@@ -270,7 +270,7 @@ int main(void)
 	Suite *s = suite_create("scatterlist");
 	TCase *tc = tcase_create("lists");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, pages_are_addresses);
 	tcase_add_test(tc, an_entry_says_what_was_set);
 	tcase_add_test(tc, the_mark_as_the_end_survives_what_is_set);

@@ -916,7 +916,7 @@ static void with_owners(void)
 /* What holds with and without debug modes. */
 static void add_common(TCase *tc)
 {
-	tcase_set_timeout(tc, 100);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, objects_are_constructed_with_their_slab_and_destructed_with_it);
 	tcase_add_test(tc, objects_keep_their_state_while_free);
 	tcase_add_loop_test(tc, objects_of_any_size_are_aligned_and_apart, 0,
@@ -966,7 +966,7 @@ int main(void)
 	add_common(debug);
 	suite_add_tcase(s, debug);
 	tcase_add_checked_fixture(owners, with_owners, NULL);
-	tcase_set_timeout(owners, 100);
+	tcase_set_timeout(owners, 300);
 	tcase_add_test(owners, atomic_makes_no_system_call_and_has_the_reserve);
 	tcase_add_test(owners, threads_that_end_lose_nothing);
 	suite_add_tcase(s, owners);

@@ -124,7 +124,7 @@ int main(void)
 
 	/* Under the address sanitizer too it is the usual paths that are looked at. */
 	udrv__slab_checkers = false;
-	tcase_set_timeout(tc, 100);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, full_magazines_of_a_thread_that_ends_are_there_for_the_next);
 	tcase_add_test(tc, ten_thousand_short_threads_leave_nothing);
 	suite_add_tcase(s, tc);

@@ -527,7 +527,7 @@ int main(void)
 
 	/* Under the address sanitizer too it is the usual paths that are looked at. */
 	udrv__slab_checkers = false;
-	tcase_set_timeout(tc, 200);
+	tcase_set_timeout(tc, 300);
 	tcase_add_loop_test(tc, a_child_may_use_and_end_caches_that_threads_are_at, 0, 2);
 	tcase_add_test(tc, a_child_does_not_wait_for_a_thread_that_makes_a_slab);
 	tcase_add_test(tc, a_child_has_what_quiet_threads_had_in_magazines);

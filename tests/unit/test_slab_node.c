@@ -195,7 +195,7 @@ int main(void)
 
 	/* Under the address sanitizer too it is the usual paths that are looked at. */
 	udrv__slab_checkers = false;
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, objects_are_of_a_slab_of_the_node);
 	tcase_add_test(tc, one_node_or_none_is_the_usual_way);

@@ -509,7 +509,7 @@ int main(void)
 	Suite *s = suite_create("slab_random");
 	TCase *tc = tcase_create("random");
 
-	tcase_set_timeout(tc, 200);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, random_programs_agree_with_the_model);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

@@ -390,7 +390,7 @@ int main(void)
 
 	/* Under the address sanitizer too it is the usual paths that are looked at. */
 	udrv__slab_checkers = false;
-	tcase_set_timeout(tc, 120);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, what_nobody_uses_goes_back);
 	tcase_add_test(tc, magazines_that_were_not_needed_go_back);
 	tcase_add_test(tc, the_thread_ends_when_no_cache_is_large_and_comes_again);

@@ -624,7 +624,7 @@ int main(void)
 
 	/* Under the address sanitizer too it is the usual paths that are looked at. */
 	udrv__slab_checkers = false;
-	tcase_set_timeout(shown, 60);
+	tcase_set_timeout(shown, 300);
 	tcase_add_checked_fixture(shown, setup, teardown);
 	tcase_add_test(shown, a_cache_tells_what_it_is_and_does);
 	tcase_add_test(shown, a_limit_is_told);
@@ -639,7 +639,7 @@ int main(void)
 	tcase_add_test(shown, counters_for_which_there_is_no_room_are_told_when_the_thread_ends);
 	tcase_add_test(shown, no_address_is_in_the_file);
 	tcase_add_test(shown, a_child_of_fork_counts_for_itself);
-	tcase_set_timeout(files, 60);
+	tcase_set_timeout(files, 300);
 	tcase_add_checked_fixture(files, setup_place, teardown);
 	tcase_add_test(files, what_a_dead_daemon_left_is_ignored_and_removed_by_the_next);
 	tcase_add_test(files, a_child_of_fork_does_not_hold_the_file);

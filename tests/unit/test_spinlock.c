@@ -87,7 +87,7 @@ int main(void)
 	Suite *s = suite_create("spinlock");
 	TCase *tc = tcase_create("spinlock");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, trylock_fails_while_held);
 	tcase_add_test(tc, one_holder_at_a_time);
 	tcase_add_test(tc, sleeper_is_woken_by_unlock);

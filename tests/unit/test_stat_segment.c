@@ -21,7 +21,7 @@
 #define IRQ_RAISE  0x60
 #define IRQ_ACK	   0x64
 
-#define LATER_MS  10000
+#define LATER_MS  60000
 #define FILE_NAME "test@model:edu.stats"
 
 static struct udrv__stat_segment segment;
@@ -483,7 +483,7 @@ int main(void)
 	TCase *device = tcase_create("device");
 	TCase *files = tcase_create("files");
 
-	tcase_set_timeout(device, 60);
+	tcase_set_timeout(device, 300);
 	tcase_add_checked_fixture(device, setup, teardown);
 	tcase_add_test(device, exports_come_and_go);
 	tcase_add_test(device, exports_beyond_the_room_are_left_out);
@@ -496,7 +496,7 @@ int main(void)
 	tcase_add_test(device, vectors_that_are_freed_are_not_shown);
 	tcase_add_test(device, two_readers_disturb_neither_each_other_nor_the_device);
 	tcase_add_test(device, a_description_is_never_read_half);
-	tcase_set_timeout(files, 60);
+	tcase_set_timeout(files, 300);
 	tcase_add_checked_fixture(files, setup_files, teardown);
 	tcase_add_test(files, what_a_dead_daemon_left_is_ignored_and_removed_by_the_next);
 	tcase_add_test(files, what_is_no_segment_is_refused);

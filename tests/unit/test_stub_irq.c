@@ -17,7 +17,7 @@
 #include "support/suite.h"
 
 #define NAME	"0000:00:05.0"
-#define WAIT_MS 5000
+#define WAIT_MS 60000
 
 static struct udrv_device *dev;
 static struct fault_held before;
@@ -252,7 +252,7 @@ int main(void)
 	Suite *s = suite_create("stub_irq");
 	TCase *tc = tcase_create("irq");
 
-	tcase_set_timeout(tc, 30);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, each_type);
 	tcase_add_test(tc, fewer_vectors_than_wanted);

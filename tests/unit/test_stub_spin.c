@@ -23,7 +23,7 @@
 
 #define NAME	"0000:00:05.0"
 #define VECTORS 3
-#define WAIT_MS 20000
+#define WAIT_MS 60000
 #define MSIX	UDRV_STUB_MSIX
 
 /* Of one vector. */
@@ -452,7 +452,7 @@ int main(void)
 	Suite *s = suite_create("stub_spin");
 	TCase *tc = tcase_create("spin");
 
-	tcase_set_timeout(tc, 100);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, spins_on_the_count_alone);
 	tcase_add_test(tc, spins_on_the_counts_of_many);

@@ -600,7 +600,7 @@ int main(void)
 	TCase *tc = tcase_create("tap");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 200);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, it_is_the_card);
 	tcase_add_loop_test(tc, it_offers_what_the_card_can, 0, 3);
 	tcase_add_loop_test(tc, why_it_does_not_start_is_said, 0, 11);

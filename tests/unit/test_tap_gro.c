@@ -562,7 +562,7 @@ int main(void)
 	TCase *tc = tcase_create("gro");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 200);
+	tcase_set_timeout(tc, 300);
 	tcase_add_loop_test(tc, what_follows_is_joined, 0, 8);
 	tcase_add_test(tc, a_short_one_is_the_last);
 	tcase_add_test(tc, a_longer_one_begins_anew);

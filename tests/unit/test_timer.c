@@ -98,7 +98,7 @@ START_TEST(past_time_fires_at_once)
 {
 	a.timer.expires = udrv_jiffies - 100;
 	udrv_add_timer(&a.timer);
-	ck_assert_int_gt(udrv_wait_for_completion_timeout(&a.fired, 10000), 0);
+	ck_assert_int_gt(udrv_wait_for_completion_timeout(&a.fired, 60000), 0);
 }
 END_TEST
 
@@ -106,23 +106,33 @@ START_TEST(earlier_timer_fires_first_though_armed_later)
 {
 	ck_assert_int_eq(udrv_mod_timer(&a.timer, udrv_jiffies + 100000), 0);
 	ck_assert_int_eq(udrv_mod_timer(&b.timer, udrv_jiffies + 2), 0);
-	ck_assert_int_gt(udrv_wait_for_completion_timeout(&b.fired, 10000), 0);
+	ck_assert_int_gt(udrv_wait_for_completion_timeout(&b.fired, 60000), 0);
 	ck_assert_int_eq(udrv_timer_pending(&a.timer), 1);
 	/* And moving it forward wakes the thread again. */
 	ck_assert_int_eq(udrv_mod_timer(&a.timer, udrv_jiffies + 2), 1);
-	ck_assert_int_gt(udrv_wait_for_completion_timeout(&a.fired, 10000), 0);
+	ck_assert_int_gt(udrv_wait_for_completion_timeout(&a.fired, 60000), 0);
 }
 END_TEST
 
 START_TEST(deleted_timer_does_not_fire)
 {
-	(void)udrv_mod_timer(&a.timer, udrv_jiffies + 100);
-	ck_assert_int_eq(udrv_del_timer(&a.timer), 1);
+	unsigned long when;
+	int before;
+
+	/* It may have fired before it is deleted if the machine paused: then again. */
+	do {
+		when = udrv_jiffies + 100;
+		(void)udrv_mod_timer(&a.timer, when);
+		before = udrv_del_timer(&a.timer);
+		ck_assert(before || udrv_time_after_eq(udrv_jiffies, when));
+	} while (!before);
 	ck_assert_int_eq(udrv_del_timer(&a.timer), 0);
+	(void)udrv_timer_delete_sync(&a.timer);
+	before = get(a.count);
 	/* One that is armed for later has fired: so would the first. */
-	(void)udrv_mod_timer(&b.timer, udrv_jiffies + 150);
+	(void)udrv_mod_timer(&b.timer, when + 50);
 	ck_assert_int_eq(udrv_wait_for_completion(&b.fired), 0);
-	ck_assert_int_eq(get(a.count), 0);
+	ck_assert_int_eq(get(a.count), before);
 }
 END_TEST
 
@@ -339,7 +349,7 @@ START_TEST(hrtimer_goes_by_other_clocks)
 	udrv_hrtimer_setup(&hr, on_hrtimer, CLOCK_REALTIME, UDRV_HRTIMER_MODE_ABS);
 	hr_left = 0;
 	udrv_hrtimer_start(&hr, udrv_ktime_get_real() + 1000000, UDRV_HRTIMER_MODE_ABS);
-	ck_assert_int_gt(udrv_wait_for_completion_timeout(&a.fired, 10000), 0);
+	ck_assert_int_gt(udrv_wait_for_completion_timeout(&a.fired, 60000), 0);
 	(void)udrv_hrtimer_cancel(&hr);
 }
 END_TEST
@@ -361,7 +371,7 @@ int main(void)
 	Suite *s = suite_create("timer");
 	TCase *tc = tcase_create("timer");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_loop_test(tc, heap_gives_the_earliest_whatever_was_removed, 0, 20);
 	tcase_add_test(tc, fires_once_and_not_early);

@@ -22,7 +22,7 @@
 #include "support/threads.h"
 
 #define NAME	"0000:00:05.0"
-#define WAIT_MS 5000
+#define WAIT_MS 60000
 
 static struct udrv_device *dev;
 static struct fault_held before;

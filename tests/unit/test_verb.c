@@ -232,7 +232,7 @@ int main(void)
 	TCase *tc = tcase_create("data");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 30);
+	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, without_a_call_there_is_no_data_and_no_end);
 	tcase_add_test(tc, a_read_takes_all_pieces_until_the_end);
 	tcase_add_loop_test(tc, a_read_of_nothing_ends_when_nobody_wants_it, 0, 2);

@@ -16,7 +16,7 @@
 #include "support/suite.h"
 
 #define NAME	"0000:00:05.0"
-#define WAIT_MS 5000
+#define WAIT_MS 60000
 
 static struct fake_device *fake;
 static struct udrv_device *dev;
@@ -239,7 +239,7 @@ int main(void)
 	Suite *s = suite_create("vfio_irq");
 	TCase *tc = tcase_create("irq");
 
-	tcase_set_timeout(tc, 30);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, takes_the_best_type_and_what_is_of_use);
 	tcase_add_test(tc, fewer_vectors_than_wanted);

@@ -209,7 +209,7 @@ int main(void)
 	Suite *s = suite_create("vmalloc");
 	TCase *tc = tcase_create("vmalloc");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, memory_is_of_pages_and_zero);
 	tcase_add_test(tc, an_overrun_faults);

@@ -400,14 +400,14 @@ START_TEST(schedule_timeout_gives_back_what_is_left)
 	struct udrv_task *self = udrv_current;
 
 	/* Without a state it does not sleep. */
-	ck_assert_int_gt(udrv_schedule_timeout(5000), 4000);
+	ck_assert_int_gt(udrv_schedule_timeout(100000), 50000);
 	udrv_set_current_state(UDRV_TASK_INTERRUPTIBLE);
 	ck_assert_int_eq(udrv_wake_up_process(self), 1);
 	ck_assert_int_eq(udrv_wake_up_process(self), 0);
-	ck_assert_int_gt(udrv_schedule_timeout(5000), 4000);
+	ck_assert_int_gt(udrv_schedule_timeout(100000), 50000);
 	ck_assert_int_eq(udrv_schedule_timeout_uninterruptible(1), 0);
 	udrv_task_interrupt(self);
-	ck_assert_int_gt(udrv_schedule_timeout_interruptible(5000), 4000);
+	ck_assert_int_gt(udrv_schedule_timeout_interruptible(100000), 50000);
 	ck_assert_int_eq(udrv_signal_pending(self), 1);
 }
 END_TEST
@@ -446,7 +446,7 @@ static void *answer(void *arg)
 {
 	(void)arg;
 	for (int i = 1; i <= ROUNDS; i++) {
-		if (udrv_wait_event_timeout(queue, get(ping) == i, 20000) <= 0)
+		if (udrv_wait_event_timeout(queue, get(ping) == i, 60000) <= 0)
 			break;
 		set(pong, i);
 		udrv_wake_up(&back);
@@ -463,7 +463,7 @@ START_TEST(no_wakeup_is_lost)
 	for (int i = 1; i <= ROUNDS; i++) {
 		set(ping, i);
 		udrv_wake_up(&queue);
-		ck_assert_int_gt(udrv_wait_event_timeout(back, get(pong) == i, 20000), 0);
+		ck_assert_int_gt(udrv_wait_event_timeout(back, get(pong) == i, 60000), 0);
 	}
 	finish(t);
 }
@@ -609,7 +609,7 @@ static TCase *deterministic(void)
 {
 	TCase *tc = tcase_create("deterministic");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, true_condition_returns_at_once_and_wins);
 	tcase_add_test(tc, times_out_no_earlier_than_asked);
@@ -630,7 +630,7 @@ static TCase *threaded(void)
 {
 	TCase *tc = tcase_create("threads");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_loop_test(tc, removal_wakes_every_form, 0, IDLE_EXCLUSIVE + 1);
 	tcase_add_loop_test(tc, wake_up_wakes_every_form, 0, IDLE_EXCLUSIVE + 1);

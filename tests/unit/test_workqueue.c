@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -377,12 +378,12 @@ START_TEST(flush_waits_for_the_pending_run_not_for_later_ones)
 	until(is_flushed(&udrv__work.flushers));
 	ck_assert_int_eq(get(w.done), 0);
 	/* From its second run on it queues itself for ever, almost. */
-	i.requeue = 100000;
+	i.requeue = INT_MAX;
 	set(i.hold, 0);
 	finish(t);
 	ck_assert_int_ge(get(i.runs), 2);
 	(void)udrv_cancel_work_sync(&i.work);
-	ck_assert_int_lt(get(i.runs), 100000);
+	ck_assert_int_gt(i.requeue, 0);
 }
 END_TEST
 
@@ -766,7 +767,7 @@ static TCase *queues(void)
 {
 	TCase *tc = tcase_create("queues");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, queued_work_runs_once);
 	tcase_add_test(tc, pending_work_is_not_queued_twice);
@@ -787,7 +788,7 @@ static TCase *items_of_work(void)
 {
 	TCase *tc = tcase_create("items");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, cancelled_work_does_not_run);
 	tcase_add_test(tc, cancel_sync_waits_for_the_function);

@@ -18,7 +18,7 @@
 #include "sched/thread.h"
 
 #define ARGS_MAX       32
-#define CLIENT_WAIT_MS 1000 /* for a client that connects and says nothing, or does not read */
+#define CLIENT_WAIT_MS 5000 /* for a client that connects and says nothing, or does not read */
 #define ACCEPT_WAIT_MS 100  /* before the next try when there is no descriptor to be had */
 #define LISTEN_BACKLOG 8
 

@@ -100,7 +100,7 @@ int udrv_driver_main(const struct udrv_driver *drv, int argc, char **argv)
 		return udrv__run(drv, argc - 1, argv + 1);
 	opterr = 0;
 	/* '+': what follows the verb is the verb's. */
-	while ((c = getopt_long(argc, argv, "+D:h", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "+h", longs, NULL)) != -1) {
 		switch (c) {
 		case 'D':
 			device = optarg;
