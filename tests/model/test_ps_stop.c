@@ -263,7 +263,7 @@ int main(void)
 	TCase *tc = tcase_create("daemon");
 
 	argp_err_exit_status = TOOL_USAGE;
-	tcase_set_timeout(tc, 120);
+	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, daemon_teardown);
 	tcase_add_test(tc, ps_shows_who_drives_what_and_what_is_exported);
 	tcase_add_test(tc, ps_says_that_there_is_none);
