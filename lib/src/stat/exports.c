@@ -2,6 +2,7 @@
 /* What a daemon offers to programs, in its segment: written seldom, by whichever thread adds one.
  */
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "pci/device.h"
@@ -23,12 +24,10 @@ static char *find(char *exports, const char *name)
 static void add(char *exports, const char *name)
 {
 	const size_t used = strlen(exports);
-	const size_t len = strlen(name);
+	const size_t room = UDRV__STAT_EXPORTS - used;
 
-	if (!len || strchr(name, '\n') || used + len + 2 > UDRV__STAT_EXPORTS)
-		return;
-	memcpy(exports + used, name, len);
-	memcpy(exports + used + len, "\n", 2);
+	if (*name && !strchr(name, '\n') && strlen(name) + 2 <= room)
+		(void)snprintf(exports + used, room, "%s\n", name);
 }
 
 static void del(char *exports, const char *name)
