@@ -117,7 +117,7 @@ check "another size is refused while it is mounted" -s 1 -m 'mounted and waits f
 	run size=32M
 check "start again" -m 'found again' run file=/tmp/disk
 check "the copy goes on" wait $copy
-check "stop while it is mounted" -m "$edu: stopped" udrv stop --force "$edu"
+check "stop while it is mounted" -m "$edu: stopped" udrv stop --timeout 120 --force "$edu"
 check "it said so" -m 'still mounted on /mnt' cat $log
 umount /mnt
 check "start after that" -m '/dev/ublkb0: ram' run file=/tmp/disk
