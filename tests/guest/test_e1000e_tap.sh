@@ -99,7 +99,7 @@ check "MTU 9000 there" $ip -n far link set "$far" mtu 9000
 check "MTU 9000" $ip link set lan0 mtu 9000
 check "the link comes back" link_is lan0 'mtu 9000 .*LOWER_UP|LOWER_UP.* mtu 9000'
 check "connected by that" answers 10.0.0.2
-check "in one piece" no_loss 20 -M 'do' -s 8972 -i 0.05 10.0.0.2
+check "in one piece" no_loss 20 -M 'do' -s 8972 -i 0.02 10.0.0.2
 check "not more" -s 1 -m "message too long" $ping -M 'do' -s 8973 -c 1 10.0.0.2
 check "iperf3 serves that" serve
 check "iperf3 by that" -m '[1-9][0-9.]* [KMG]Bytes .*receiver' timeout 300 /usr/bin/iperf3 -c 10.0.0.2 -t 2
