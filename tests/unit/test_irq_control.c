@@ -579,7 +579,7 @@ static unsigned long stress_count(void)
 {
 	const char *text = getenv("UDRV_STRESS");
 
-	return text ? strtoul(text, NULL, 10) : 200000;
+	return text ? strtoul(text, NULL, 10) : 50000;
 }
 
 START_TEST(none_is_lost_and_none_comes_twice)
