@@ -9,7 +9,7 @@
 #include <udrv/pci_info.h>
 
 struct inuse_node {
-	char name[64];	 /* below /dev, e.g. "nvme0n1p1" or "vfio/5" */
+	char name[320];	 /* below /dev, e.g. "nvme0n1p1" or "vfio/5" */
 	char number[24]; /* "major:minor" of a block device; "" for others */
 };
 
