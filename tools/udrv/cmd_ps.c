@@ -96,26 +96,11 @@ static json_object *make_json(const struct show *show, const void *now_, const v
 	return array;
 }
 
-static int read_stats(void *stats, const struct show *show)
-{
-	return stats_read(stats, show->device);
-}
-
-static void free_stats(void *stats)
-{
-	stats_free(stats);
-}
-
-static size_t count_daemons(const void *stats)
-{
-	return ((const struct stats *)stats)->count;
-}
-
 static const struct show_verb verb = {
 	.size = sizeof(struct stats),
-	.read = read_stats,
-	.free = free_stats,
-	.daemons = count_daemons,
+	.read = stats_show_read,
+	.free = stats_show_free,
+	.daemons = stats_show_count,
 	.print = print_table,
 	.json = make_json,
 };

@@ -34,6 +34,12 @@ struct stats {
 int stats_read(struct stats *stats, const char *device);
 void stats_free(struct stats *stats);
 
+/* The same for a struct show_verb. */
+struct show;
+int stats_show_read(void *stats, const struct show *show);
+void stats_show_free(void *stats);
+size_t stats_show_count(const void *stats);
+
 /*
  * stats_files.c: call @read_file for each file of daemons, alive or dead, that ends with @suffix,
  * until one returns something else than 0. 0 or negative errno, explained.
