@@ -69,30 +69,40 @@ START_TEST(block_sync_start)
 }
 END_TEST
 
+struct exporter {
+	struct udrv_device *dev;
+	struct udrv__exports exports;
+};
+
 static int step_exports(void *ctx)
 {
 	const struct udrv__export_options o = {.nbd = "here"};
-	struct udrv_device *dev;
-	int ret = udrv_device_open("model:edu", NULL, &dev);
+	struct exporter *x = ctx;
+	int ret = udrv_device_open("model:edu", NULL, &x->dev);
 
 	if (ret)
 		return ret;
-	ret = udrv__exports_start(ctx, dev, &o);
-	udrv_device_close(dev);
-	if (ret)
-		FAULT_MUST(!((struct udrv__exports *)ctx)->count);
+	ret = udrv__exports_start(&x->exports, x->dev, &o);
+	if (!ret)
+		return 0;
+	FAULT_MUST(!x->exports.count);
+	udrv_device_close(x->dev);
 	return ret;
 }
 
+/* A device outlives its exports. */
 static void undo_exports(void *ctx)
 {
-	udrv__exports_stop(ctx);
+	struct exporter *x = ctx;
+
+	udrv__exports_stop(&x->exports);
+	udrv_device_close(x->dev);
 }
 
 /* Of several queues some may be missing. */
 START_TEST(exports_start)
 {
-	struct udrv__exports x;
+	struct exporter x;
 
 	fault_check(
 		&(struct fault_case){.step = step_exports,
