@@ -3,11 +3,13 @@
  * What the software costs of a 4 KiB read, natively: the library and a loop by hand, on the same
  * software controller, which runs in the same thread and moves no data.
  *
- * usage: bench_nvme_native [--rounds N] [--count N] [--batch N] | --loop hand|udrv N
+ * usage: bench_nvme_native [--rounds N] [--count N] [--batch N] | --loop hand|driver|udrv N
  *
  * A batch of reads is put, shown with one doorbell, executed, and completed. From the library's
  * call with a buffer of DMA memory to its callback; by hand the addresses are known beforehand and
- * nothing is checked. --loop: so many reads of one kind, for callgrind.
+ * nothing is checked. "driver" is by hand, too, with what no driver goes without: it is called for
+ * each read, with any buffer of one region, writes whole entries, and calls back whoever asked.
+ * Still nothing is checked. --loop: so many reads of one kind, for callgrind.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -36,6 +38,10 @@ static struct udrv_nvme_queue *q;
 static struct udrv_nvme_queue hand_queue; /* only its memory: the library does not know it */
 static const struct udrv_nvme_ns *ns;
 static struct ring hand;
+static struct asker {
+	udrv_nvme_done_t done;
+	void *ctx;
+} askers[ENTRIES]; /* by slot */
 static char *buffers;
 static udrv_iova_t buffers_iova;
 static unsigned int batch = 32;
@@ -153,6 +159,46 @@ static void count(void *ctx, uint32_t status, uint32_t dw0)
 	*n += !status;
 }
 
+__attribute__((noinline)) static void driver_read(const char *buf, uint64_t lba, uint32_t blocks,
+						  udrv_nvme_done_t done, void *ctx)
+{
+	const uint32_t slot = hand.tail;
+
+	hand.sq[slot] = (struct nvme_sqe){.opcode = NVME_READ,
+					  .cid = (uint16_t)slot,
+					  .nsid = ns->nsid,
+					  .prp1 = buffers_iova + (size_t)(buf - buffers),
+					  .cdw10 = (uint32_t)lba,
+					  .cdw11 = (uint32_t)(lba >> 32),
+					  .cdw12 = blocks - 1};
+	askers[slot] = (struct asker){done, ctx};
+	hand.tail = (slot + 1) & hand.mask;
+}
+
+__attribute__((noinline)) static void driver_poll(void)
+{
+	const struct nvme_cqe *cqe;
+
+	while ((cqe = ring_take(&hand))) {
+		const struct asker *a = &askers[cqe->cid];
+
+		a->done(a->ctx, cqe->status >> 1, cqe->dw0);
+	}
+	ring_cq_doorbell(&hand);
+}
+
+__attribute__((noinline)) static void driver_batch(void)
+{
+	const unsigned int shift = 12 - ns->block_shift;
+
+	for (unsigned int i = 0; i < batch; i++)
+		driver_read(buffers + i * BENCH_SIZE, load_next_block(&load) << shift, 1u << shift,
+			    count, &completed);
+	ring_sq_doorbell(&hand);
+	(void)udrv__model_nvme_step(dev);
+	driver_poll();
+}
+
 __attribute__((noinline)) static void udrv_batch(void)
 {
 	const unsigned int shift = 12 - ns->block_shift;
@@ -201,26 +247,39 @@ static void print(const char *what, double *values, size_t n)
 
 static void measure(size_t rounds, size_t reads)
 {
-	double by_hand[ROUNDS_MAX], by_udrv[ROUNDS_MAX], ratio[ROUNDS_MAX];
+	double by_hand[ROUNDS_MAX], by_driver[ROUNDS_MAX], by_udrv[ROUNDS_MAX];
+	double to_hand[ROUNDS_MAX], to_driver[ROUNDS_MAX];
 
 	(void)timed(hand_batch, reads);
+	(void)timed(driver_batch, reads);
 	(void)timed(udrv_batch, reads);
 	for (size_t i = 0; i < rounds; i++) {
 		by_hand[i] = timed(hand_batch, reads);
+		by_driver[i] = timed(driver_batch, reads);
 		by_udrv[i] = timed(udrv_batch, reads);
-		ratio[i] = by_udrv[i] / by_hand[i];
+		to_hand[i] = by_udrv[i] / by_hand[i];
+		to_driver[i] = by_udrv[i] / by_driver[i];
 	}
 	printf("ns per read, batch %u      median   least - most of %zu rounds\n", batch, rounds);
 	print("hand", by_hand, rounds);
+	print("driver", by_driver, rounds);
 	print("udrv", by_udrv, rounds);
-	print("udrv/hand", ratio, rounds);
+	print("udrv/hand", to_hand, rounds);
+	print("udrv/driver", to_driver, rounds);
 }
 
 static int usage(void)
 {
 	(void)fprintf(stderr, "usage: bench_nvme_native [--rounds N] [--count N] [--batch N] | "
-			      "--loop hand|udrv N\n");
+			      "--loop hand|driver|udrv N\n");
 	return 2;
+}
+
+static void (*one_called(const char *name))(void)
+{
+	if (!strcmp(name, "hand"))
+		return hand_batch;
+	return strcmp(name, "driver") ? udrv_batch : driver_batch;
 }
 
 int main(int argc, char **argv)
@@ -253,7 +312,7 @@ int main(int argc, char **argv)
 		return usage();
 	set_up();
 	if (loop)
-		run(strcmp(loop, "hand") ? udrv_batch : hand_batch, reads);
+		run(one_called(loop), reads);
 	else
 		measure(rounds, reads);
 	tear_down();
