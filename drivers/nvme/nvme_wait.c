@@ -222,7 +222,6 @@ int udrv_nvme_event_fd(const struct udrv_nvme_queue *q)
 	return q->efd >= 0 ? q->efd : -EOPNOTSUPP;
 }
 
-/* First what was signalled is forgotten, then the ring is looked at: nothing falls between. */
 /* Is there a completion? Entered for it: who resets writes the ring. */
 static bool look(struct udrv_nvme_queue *q)
 {
@@ -235,13 +234,20 @@ static bool look(struct udrv_nvme_queue *q)
 	return found;
 }
 
+/* Whoever sleeps polls seldom: the next poll looks at the time, if it finds nothing. */
+static void look_at_time_next(struct udrv_nvme_queue *q)
+{
+	q->idle |= NVME_IDLE_POLLS - 1;
+}
+
+/* First what was signalled is forgotten, then the ring is looked at: nothing falls between. */
 bool udrv_nvme_arm(struct udrv_nvme_queue *q)
 {
 	uint64_t count;
 	const struct iovec iov = {&count, sizeof(count)};
-
 	const uint32_t attention = __atomic_load_n(&q->attention, __ATOMIC_ACQUIRE);
 
+	look_at_time_next(q);
 	if (q->efd >= 0)
 		(void)!preadv2(q->efd, &iov, 1, -1, RWF_NOWAIT);
 	if (!attention)
@@ -362,7 +368,6 @@ unsigned int udrv_nvme_wait(struct udrv_nvme_queue *q, int timeout_ms)
 		if (end != INT64_MAX && udrv_ktime_get() >= end)
 			return 0;
 		wait_once(q, end);
-		/* A sleeper looks at the time, too. */
-		q->idle |= NVME_IDLE_POLLS - 1;
+		look_at_time_next(q);
 	}
 }

@@ -144,6 +144,8 @@ START_TEST(what_goes_wrong_is_told)
 	ck_assert_int_eq(call(WORDS("udrv-edu", "--help")), 0);
 	said("client.out", "* factorial N");
 	said("client.out", "  stats");
+	ck_assert_int_eq(call(WORDS("udrv-edu", "--version")), 0);
+	said("client.out", "udrv-edu (udrv ");
 }
 END_TEST
 

@@ -4,6 +4,7 @@
  * what it says is true.
  */
 #include <errno.h>
+#include <poll.h>
 
 #include <udrv/ktime.h>
 
@@ -344,6 +345,28 @@ START_TEST(retries_end_and_come_ever_later)
 }
 END_TEST
 
+/* As the block exports do it: armed, then asleep for a tick. */
+START_TEST(who_sleeps_between_polls_sends_again_at_the_next)
+{
+	unsigned char *buf = nvme_rig_memory(&rig, 4096);
+	struct nvme_rig_wait w = {0};
+	unsigned int ticks = 0;
+
+	attach_with_delays(0, 0, 30000);
+	inject(UDRV__MODEL_NVME_ERROR, 1, 5, NVME_SC_NS_NOT_READY, 0);
+	ck_assert_int_eq(udrv_nvme_read(rig.q, rig.ns, buf, 0, 1, 0, nvme_rig_done, &w), 0);
+	udrv_nvme_submit(rig.q);
+	while (!w.calls) {
+		struct pollfd fd = {.fd = udrv_nvme_event_fd(rig.q), .events = POLLIN};
+
+		if (!udrv_nvme_poll(rig.q, 0) && !udrv_nvme_arm(rig.q))
+			ticks += !poll(&fd, 1, 100);
+		ck_assert_uint_lt(ticks, 64);
+	}
+	ck_assert_uint_eq(w.status, 0);
+}
+END_TEST
+
 /* Put while one waits: the queue goes on, and what waits is sent once the reset is over. */
 START_TEST(what_waits_is_in_nobodys_way)
 {
@@ -489,6 +512,7 @@ int main(void)
 	tcase_add_test(tc, a_retry_waits_as_long_as_the_controller_says);
 	tcase_add_test(tc, a_retry_waits_no_longer_than_a_command_may_take);
 	tcase_add_test(tc, retries_end_and_come_ever_later);
+	tcase_add_test(tc, who_sleeps_between_polls_sends_again_at_the_next);
 	tcase_add_test(tc, what_waits_is_in_nobodys_way);
 	tcase_add_test(tc, what_waits_ends_with_its_queue);
 	tcase_add_test(tc, a_command_that_never_ends_is_aborted);

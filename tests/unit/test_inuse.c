@@ -193,56 +193,43 @@ START_TEST(process_with_the_group_open)
 }
 END_TEST
 
-START_TEST(process_with_a_uio_node_open)
+/* A character device of the card, as the kernel shows it. */
+static void make_char(const char *path, const char *number, const char *node)
 {
-	fake_pci_device(NIC, 0x8086, 0x10d3, "uio_pci_generic", 3);
-	fake_file("", "sys/bus/pci/devices/" NIC "/uio/uio2/name");
-	fake_link("../../bus/pci/devices/" NIC "/uio/uio2", "sys/class/uio/uio2");
-	fake_link("/dev/uio2", "proc/77/fd/3");
-	find(NIC);
-	assert_only(INUSE_OPEN, "process 77 (?) has /dev/uio2 open");
-}
-END_TEST
+	char text[128];
 
-START_TEST(process_with_the_stubs_node_open)
-{
-	fake_pci_device(NIC, 0x8086, 0x10d3, "udrv_stub", 3);
-	fake_file("", "sys/bus/pci/devices/" NIC "/udrv_stub/udrv_stub-" NIC "/claims");
-	fake_link("../../bus/pci/devices/" NIC "/udrv_stub/udrv_stub-" NIC,
-		  "sys/class/udrv_stub/udrv_stub-" NIC);
-	fake_link("/dev/udrv_stub-" NIC, "proc/77/fd/3");
-	find(NIC);
-	assert_only(INUSE_OPEN, "process 77 (?) has /dev/udrv_stub-" NIC " open");
-	find(DISK);
-	ck_assert_uint_eq(inuse.count, 0);
+	(void)snprintf(text, sizeof(text), "MAJOR=%.3s\nMINOR=0\nDEVNAME=%s\n", number, node);
+	fake_file(text, "sys/bus/pci/devices/" NIC "/%s/uevent", path);
+	(void)snprintf(text, sizeof(text), "../../bus/pci/devices/" NIC "/%s", path);
+	fake_link(text, "sys/dev/char/%s", number);
 }
-END_TEST
 
-START_TEST(process_with_a_vfio_device_open)
+START_TEST(process_with_a_node_of_it_open)
 {
-	fake_pci_device(NIC, 0x8086, 0x10d3, "vfio-pci", 3);
-	fake_file("", "sys/bus/pci/devices/" NIC "/vfio-dev/vfio0/dev");
-	fake_link("../../bus/pci/devices/" NIC "/vfio-dev/vfio0", "sys/class/vfio-dev/vfio0");
-	fake_link("/dev/vfio/devices/vfio0", "proc/77/fd/3");
-	find(NIC);
-	assert_only(INUSE_OPEN, "process 77 (?) has /dev/vfio/devices/vfio0 open");
-}
-END_TEST
+	static const struct {
+		const char *driver, *path, *node;
+	} cases[] = {
+		{"uio_pci_generic", "uio/uio2", "uio2"},
+		{"udrv_stub", "udrv_stub/udrv_stub-" NIC, "udrv_stub-" NIC},
+		{"vfio-pci", "vfio-dev/vfio0", "vfio/devices/vfio0"},
+		{"i915", "drm/card0", "dri/card0"},
+	};
+	const char *driver = cases[_i].driver;
+	char path[64];
+	char text[128];
 
-START_TEST(process_with_a_node_of_any_class_open)
-{
-	fake_pci_device(NIC, 0x8086, 0x5916, "i915", 3);
-	fake_file("MAJOR=226\nMINOR=0\nDEVNAME=dri/card0\nDEVTYPE=drm_minor\n",
-		  "sys/bus/pci/devices/" NIC "/drm/card0/uevent");
-	fake_link("../../bus/pci/devices/" NIC "/drm/card0", "sys/dev/char/226:0");
+	fake_pci_device(NIC, 0x8086, 0x10d3, driver, 3);
+	make_char(cases[_i].path, "226:0", cases[_i].node);
 	fake_file("MAJOR=1\nMINOR=3\nDEVNAME=null\n", "sys/devices/virtual/mem/null/uevent");
 	fake_link("../../devices/virtual/mem/null", "sys/dev/char/1:3");
 	fake_link("/dev/null", "proc/76/fd/0");
 	find(NIC);
 	ck_assert_uint_eq(inuse.count, 0);
-	fake_link("/dev/dri/card0", "proc/77/fd/3");
+	(void)snprintf(path, sizeof(path), "/dev/%s", cases[_i].node);
+	fake_link(path, "proc/77/fd/3");
 	find(NIC);
-	assert_only(INUSE_OPEN, "process 77 (?) has /dev/dri/card0 open");
+	(void)snprintf(text, sizeof(text), "process 77 (?) has %s open", path);
+	assert_only(INUSE_OPEN, text);
 	find(DISK);
 	ck_assert_uint_eq(inuse.count, 0);
 }
@@ -275,10 +262,7 @@ int main(void)
 	tcase_add_test(tc, interface_up);
 	tcase_add_test(tc, interface_down);
 	tcase_add_test(tc, process_with_the_group_open);
-	tcase_add_test(tc, process_with_a_uio_node_open);
-	tcase_add_test(tc, process_with_the_stubs_node_open);
-	tcase_add_test(tc, process_with_a_vfio_device_open);
-	tcase_add_test(tc, process_with_a_node_of_any_class_open);
+	tcase_add_loop_test(tc, process_with_a_node_of_it_open, 0, 4);
 	tcase_add_test(tc, more_reasons_than_there_is_room_for);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "args.h"
 
+#include <stdlib.h>
+
+bool args_parse_seconds(const char *text, double least, double most, double *seconds)
+{
+	char *end;
+
+	*seconds = strtod(text, &end);
+	return end != text && !*end && *seconds >= least && *seconds <= most;
+}
+
 error_t device_args_parse(struct device_args *args, int key, struct argp_state *state)
 {
 	switch (key) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the verbs that take DEVICE... and --json have in common on their command lines. */
+/* What verbs have in common on their command lines. */
 #ifndef ARGS_H
 #define ARGS_H
 
@@ -7,6 +7,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* A whole text that is a number of seconds, from @least to @most. */
+bool args_parse_seconds(const char *text, double least, double most, double *seconds);
+
+/* DEVICE... and --json. */
 struct device_args {
 	char **devices; /* at least one */
 	size_t count;

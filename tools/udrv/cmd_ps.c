@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "show.h"
 #include "stats.h"
 #include "tool.h"
 
@@ -96,36 +95,15 @@ static json_object *make_json(const struct show *show, const void *now_, const v
 	return array;
 }
 
-static const struct show_verb verb = {
-	.size = sizeof(struct stats),
-	.read = stats_show_read,
-	.free = stats_show_free,
-	.daemons = stats_show_count,
+static const struct stats_verb verb = {
+	.doc = "List the daemons that run: what they drive, and what they export, such as disks, "
+	       "interfaces and terminals.\v"
+	       "`udrv stop` stops one.",
 	.print = print_table,
 	.json = make_json,
 };
 
-static error_t parse_option(int key, char *arg, struct argp_state *state)
-{
-	return show_parse(state->input, key, arg, state);
-}
-
-static const struct argp_option options[] = {SHOW_OPTIONS, {0}};
-
-static const struct argp argp = {
-	.options = options,
-	.parser = parse_option,
-	.args_doc = "[DEVICE]",
-	.doc = "List the daemons that run: what they drive, and what they export, such as disks, "
-	       "interfaces and terminals.\v"
-	       "`udrv stop` stops one.",
-};
-
 int cmd_ps(int argc, char **argv)
 {
-	struct show show = {.arg_is = "DEVICE"};
-
-	if (argp_parse(&argp, argc, argv, 0, NULL, &show) || show_set_out(&show, false))
-		return TOOL_USAGE;
-	return show_run(&show, &verb);
+	return stats_verb_run(&verb, argc, argv);
 }

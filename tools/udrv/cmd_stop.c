@@ -2,9 +2,9 @@
 /* udrv stop: end the daemon that drives a device. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
+#include "args.h"
 #include "driver/daemon.h"
 #include "stop.h"
 #include "tool.h"
@@ -18,14 +18,6 @@ struct settings {
 	bool force;
 };
 
-static bool parse_seconds(const char *text, double *seconds)
-{
-	char *end;
-
-	*seconds = strtod(text, &end);
-	return end != text && !*end && *seconds >= 0 && *seconds <= TIMEOUT_MAX_S;
-}
-
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct settings *settings = state->input;
@@ -35,7 +27,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		settings->force = true;
 		return 0;
 	case 't':
-		if (!parse_seconds(arg, &settings->timeout_s))
+		if (!args_parse_seconds(arg, 0, TIMEOUT_MAX_S, &settings->timeout_s))
 			argp_error(state, "%s: not seconds from 0 to %d", arg, TIMEOUT_MAX_S);
 		return 0;
 	case ARGP_KEY_ARG:

@@ -124,7 +124,7 @@ static void collect_char(struct collecting *c, const char *number)
 	collect(c, name);
 }
 
-/* Sound, graphics, USB, serial ports of virtio, ... */
+/* Its own (VFIO's, UIO's, the stub's), controllers, terminals, sound, graphics, USB, ... */
 static void collect_chars(struct collecting *c, const struct udrv_pci_info *info)
 {
 	char component[UDRV_PCI_NAME_MAX + 2];
@@ -162,26 +162,12 @@ static void collect_group(struct collecting *c, const struct udrv_pci_info *info
 
 int inuse_nodes_find(struct inuse_nodes *nodes, const struct udrv_pci_info *info)
 {
-	static const struct {
-		const char *class_folder;
-		const char *prefix;
-		bool block;
-	} classes[] = {
-		{"class/block", "", true}, {"class/nvme", "", false},
-		{"class/uio", "", false},  {"class/udrv_stub", "", false},
-		{"class/tty", "", false},  {"class/vfio-dev", "vfio/devices/", false},
-	};
-	struct collecting c = {.nodes = nodes};
+	struct collecting c = {.nodes = nodes, .prefix = "", .block = true};
 
 	nodes->node = NULL;
 	nodes->count = 0;
-	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
-		c.prefix = classes[i].prefix;
-		c.block = classes[i].block;
-		inuse_for_each_below(info, classes[i].class_folder, collect, &c);
-	}
+	inuse_for_each_below(info, "class/block", collect, &c);
 	c.block = false;
-	c.prefix = "";
 	collect_chars(&c, info);
 	collect_group(&c, info);
 	if (c.ret)

@@ -8,10 +8,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "args.h"
 #include "driver/daemon.h"
 #include "tool.h"
 
 #define WATCH_DEFAULT_S 2
+#define WATCH_MIN_S	0.05
 #define WATCH_MAX_S	86400
 
 static int print(const struct show *show, const struct show_verb *verb, const void *now,
@@ -101,10 +103,7 @@ int show_run(const struct show *show, const struct show_verb *verb)
 
 static bool parse_seconds(struct show *show, const char *text)
 {
-	char *end;
-
-	show->watch_s = strtod(text, &end);
-	return end != text && !*end && show->watch_s >= 0.05 && show->watch_s <= WATCH_MAX_S;
+	return args_parse_seconds(text, WATCH_MIN_S, WATCH_MAX_S, &show->watch_s);
 }
 
 static bool is_number(const char *text)
@@ -121,13 +120,14 @@ error_t show_parse(struct show *show, int key, char *arg, struct argp_state *sta
 	case 'w':
 		show->watch = true;
 		if (arg && !parse_seconds(show, arg))
-			argp_error(state, "%s: not seconds from 0.05 to %d", arg, WATCH_MAX_S);
+			argp_error(state, "%s: not seconds from %g to %d", arg, WATCH_MIN_S,
+				   WATCH_MAX_S);
 		return 0;
 	case ARGP_KEY_ARG:
 		/* No device and no driver is called by a mere number. */
 		if (show->watch && show->watch_s <= 0 && is_number(arg)) {
 			if (!parse_seconds(show, arg))
-				argp_error(state, "%s: not seconds from 0.05 to %d", arg,
+				argp_error(state, "%s: not seconds from %g to %d", arg, WATCH_MIN_S,
 					   WATCH_MAX_S);
 			return 0;
 		}

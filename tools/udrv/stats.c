@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "show.h"
 #include "tool.h"
 
 /* What the scheduler says that a thread has run, 0 if it says nothing. */
@@ -110,19 +109,4 @@ void stats_free(struct stats *stats)
 		free(stats->daemon[i].vector);
 	free(stats->daemon);
 	memset(stats, 0, sizeof(*stats));
-}
-
-int stats_show_read(void *stats, const struct show *show)
-{
-	return stats_read(stats, show->device);
-}
-
-void stats_show_free(void *stats)
-{
-	stats_free(stats);
-}
-
-size_t stats_show_count(const void *stats)
-{
-	return ((const struct stats *)stats)->count;
 }

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "show.h"
 #include "stat/segment.h"
 
 /* A vector at one moment. */
@@ -34,11 +35,16 @@ struct stats {
 int stats_read(struct stats *stats, const char *device);
 void stats_free(struct stats *stats);
 
-/* The same for a struct show_verb. */
-struct show;
-int stats_show_read(void *stats, const struct show *show);
-void stats_show_free(void *stats);
-size_t stats_show_count(const void *stats);
+/* A verb that shows them: `udrv VERB [DEVICE] [--watch[=SECONDS]] [--json]`. */
+struct stats_verb {
+	const char *doc; /* as argp has it */
+	/* As those of struct show_verb: of struct stats. */
+	void (*print)(const struct show *show, const void *now, const void *before);
+	json_object *(*json)(const struct show *show, const void *now, const void *before);
+};
+
+/* stats_verb.c: the exit status. */
+int stats_verb_run(const struct stats_verb *verb, int argc, char **argv);
 
 /*
  * stats_files.c: call @read_file for each file of daemons, alive or dead, that ends with @suffix,

@@ -90,6 +90,7 @@ int udrv_driver_main(const struct udrv_driver *drv, int argc, char **argv)
 	static const struct option longs[] = {
 		{"device", required_argument, NULL, 'D'},
 		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
 		{0},
 	};
 	const char *device = NULL;
@@ -107,6 +108,9 @@ int udrv_driver_main(const struct udrv_driver *drv, int argc, char **argv)
 			break;
 		case 'h':
 			usage(drv, stdout);
+			return EXIT_SUCCESS;
+		case 'V':
+			(void)printf("%s (udrv %s)\n", program, UDRV_VERSION);
 			return EXIT_SUCCESS;
 		default:
 			udrv_pr_err("%s: unknown option, or without its value; see '%s --help'",
