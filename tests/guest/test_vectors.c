@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include <udrv/device.h>
+#include <udrv/ktime.h>
 #include <udrv/log.h>
 #include <udrv/pci.h>
 
@@ -20,8 +21,10 @@
 
 #define SOURCES_MAX 5
 #define MANY	    64
-#define ROUNDS	    300 /* of something that is done to vectors, at least */
-#define TURNS	    16	/* of each of them, at least */
+#define ROUNDS	    300	     /* of something that is done to vectors, at least */
+#define TURNS	    16	     /* of each of them, at least */
+#define WINDOW	    100000u  /* interrupts that nobody handles, until they are shut off */
+#define HALF_NS	    50000000 /* of the pause after which they are counted anew */
 
 struct test {
 	struct source *s;
@@ -325,13 +328,18 @@ static void intx(char **names)
 	level(names[0]);
 }
 
-static atomic_uint stranger_runs;
+static atomic_uint stranger_runs, stranger_pauses;
 
 static udrv_irqreturn_t stranger(int irq, void *ctx)
 {
+	static udrv_ktime_t last;
+	const udrv_ktime_t now = udrv_ktime_get();
+
 	(void)irq;
 	(void)ctx;
 	stranger_runs++;
+	stranger_pauses += last && now - last >= HALF_NS;
+	last = now;
 	return UDRV_IRQ_NONE;
 }
 
@@ -414,6 +422,17 @@ static void line(char **names)
 	close_quiet(edu_dev);
 }
 
+/*
+ * Linux forgets the unhandled ones before a pause of 100 ms, and so does the library. A machine
+ * under load makes such pauses: of each, at least one half lies between two runs of the handler.
+ */
+static bool is_shut_in_time(const struct udrv_irq_stats *stats)
+{
+	return stats->shut && stats->count && stats->count % WINDOW == 0 &&
+	       stats->count <= WINDOW * (1 + (uint64_t)stranger_pauses) &&
+	       stats->unhandled == stats->count && stranger_runs == stats->count;
+}
+
 static void nobody(char **names)
 {
 	struct udrv_device *dev = open_with_vectors(names[0], UDRV_PCI_IRQ_INTX, 1);
@@ -424,11 +443,11 @@ static void nobody(char **names)
 	edu_source(&s, dev);
 	check("request", !udrv_request_irq(dev, s.irq, stranger, 0, "stranger", &s));
 	check("raise", source_raise(&s));
-	while (!stats.shut && time(NULL) < start + 100 && !udrv_irq_get_stats(dev, s.irq, &stats))
+	while (!stats.shut && time(NULL) < start + 1000 && !udrv_irq_get_stats(dev, s.irq, &stats))
 		pause_us(10000);
-	printf("shut off after %lu runs, %ld s\n", (unsigned long)stats.count,
-	       (long)(time(NULL) - start));
-	check("shut off", stats.shut && stats.unhandled == 100000 && stranger_runs == 100000);
+	printf("shut off after %lu runs, %ld s, %u pauses\n", (unsigned long)stats.count,
+	       (long)(time(NULL) - start), stranger_pauses);
+	check("shut off", is_shut_in_time(&stats));
 	check("free", !source_free(&s));
 	check("request anew", !source_request(&s, 0));
 	check("the interrupt is still there", source_await(&s));
