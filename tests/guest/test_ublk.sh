@@ -53,11 +53,11 @@ check "the second ends" stop "$other"
 check "and is no more" -s 1 test -e /dev/ublkb7
 
 # --- Data
-head -c 16777216 /dev/urandom >/tmp/data
+head -c 9437184 /dev/urandom >/tmp/data
 check "write" dd if=/tmp/data of=$disk bs=1M oflag=direct
-check "the same comes back" same /tmp/data 0 16384
+check "the same comes back" same /tmp/data 0 9216
 check "write behind the page cache" dd if=/tmp/data of=$disk bs=60k seek=1 conv=fsync
-check "the same comes back again" same /tmp/data 60 16384
+check "the same comes back again" same /tmp/data 60 9216
 check "discard" /usr/bin/blkdiscard -o 1048576 -l 2097152 $disk
 check "is gone" zeroes 1024 2048
 check "zeroes" /usr/bin/blkdiscard -z -o 4194304 -l 1048576 $disk

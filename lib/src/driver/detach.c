@@ -2,7 +2,9 @@
 /* A daemon in the background: who started it waits until it drives its device. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,18 +92,25 @@ static void catch_ends(pid_t child, const sigset_t *old)
 	(void)sigprocmask(SIG_SETMASK, old, NULL);
 }
 
+/* Asleep in poll(2), as the thread sanitizer holds signals back until read(2) has returned. */
+static bool becomes_ready(int fd)
+{
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	char byte;
+
+	while (poll(&pfd, 1, -1) < 0 && errno == EINTR)
+		;
+	return read(fd, &byte, 1) == 1;
+}
+
 /* The parent of a detached daemon: wait until it drives the device, or take over its status. */
 static int await_ready(pid_t child, int fd)
 {
+	const bool ready = becomes_ready(fd);
 	int status;
-	char byte;
-	ssize_t n;
 
-	do {
-		n = read(fd, &byte, 1);
-	} while (n < 0 && errno == EINTR);
 	hold_ends(NULL);
-	if (n == 1 && !ended)
+	if (ready && !ended)
 		return EXIT_SUCCESS;
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
