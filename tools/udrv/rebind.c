@@ -12,8 +12,8 @@
 #include "rebind.h"
 #include "tool.h"
 
-#define STEP_DEADLINE_MS   10000
-#define MODULE_DEADLINE_MS 30000
+/* Probing an adapter with disks may take most of it, and so may anything on a machine under load. */
+#define DEADLINE_MS 30000
 
 struct writing {
 	const char *text;
@@ -32,7 +32,7 @@ static int write_in_child(const char *text, const char *path)
 {
 	struct writing w = {.text = text, .path = path};
 
-	return child_run(write_attribute, &w, STEP_DEADLINE_MS);
+	return child_run(write_attribute, &w, DEADLINE_MS);
 }
 
 int (*rebind_write)(const char *text, const char *path) = write_in_child;
@@ -62,7 +62,7 @@ bool rebind_driver_present(const char *driver, bool look_only)
 	if (look_only)
 		return false;
 	/* Whatever modprobe says, the driver's folder decides. */
-	(void)child_run(run_modprobe, (void *)driver, MODULE_DEADLINE_MS);
+	(void)child_run(run_modprobe, (void *)driver, DEADLINE_MS);
 	return udrv__sysfs_exists("bus/pci/drivers/%s", driver);
 }
 
