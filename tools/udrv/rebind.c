@@ -12,7 +12,8 @@
 #include "rebind.h"
 #include "tool.h"
 
-/* Probing an adapter with disks may take most of it, and so may anything on a machine under load. */
+/* Probing an adapter with disks may take most of it, and so may anything on a machine under load.
+ */
 #define DEADLINE_MS 30000
 
 struct writing {
