@@ -125,6 +125,7 @@ struct e1000e {
 	bool throttled;		      /* an interval was ever set */
 	bool up;		      /* open, and not being reset */
 	bool failed;		      /* open, and could not be reset: it is not used */
+	bool flow_set; /* pause frames are as both ends want them, since the last reset */
 	bool membarrier;
 	uint32_t vfta[E1000E_VFTA_WORDS];
 	struct e1000e_rxq *rxq[E1000E_QUEUES];

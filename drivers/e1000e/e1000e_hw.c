@@ -13,6 +13,7 @@
 #define PHY_READY_MS 25 /* 4.6: until the PHY has been set by the NVM */
 #define OWNER_MS     100
 #define NVM_US	     10000
+#define NVM_TRIES    3
 #define MDIC_US	     10000
 
 /* 4.6.3: whom management firmware may also be must not use PHY and NVM meanwhile. */
@@ -82,7 +83,7 @@ static int nvm_read(struct e1000e *nic, unsigned int word, uint16_t *val)
 }
 
 /* 6.1.1: the words up to the checksum's add up to a constant. */
-static int read_mac(struct e1000e *nic, uint8_t *mac)
+static int read_mac(struct e1000e *nic, uint8_t *mac, uint16_t *sum_out)
 {
 	uint16_t sum = 0;
 
@@ -98,22 +99,26 @@ static int read_mac(struct e1000e *nic, uint8_t *mac)
 			mac[2 * i + 1] = (uint8_t)(word >> 8);
 		}
 	}
-	if (sum == E1000E_NVM_SUM)
-		return 0;
-	udrv_dev_err(nic->dev, "the checksum of the NVM is wrong: 0x%04x, not 0x%04x", sum,
-		     E1000E_NVM_SUM);
-	return -EIO;
+	*sum_out = sum;
+	return 0;
 }
 
 int e1000e_hw_read_mac(struct e1000e *nic, uint8_t *mac)
 {
+	uint16_t sum = 0;
 	int ret = take_phy(nic);
 
 	if (ret)
 		return ret;
-	ret = read_mac(nic, mac);
+	/* The first words that are read after the link's power was saved may be wrong. */
+	for (int i = 0; i < NVM_TRIES && !ret && sum != E1000E_NVM_SUM; i++)
+		ret = read_mac(nic, mac, &sum);
 	give_phy(nic);
-	return ret;
+	if (ret || sum == E1000E_NVM_SUM)
+		return ret;
+	udrv_dev_err(nic->dev, "the checksum of the NVM is wrong: 0x%04x, not 0x%04x", sum,
+		     E1000E_NVM_SUM);
+	return -EIO;
 }
 
 /* 10.2.2.1: no more requests to the bus, so that none is cut off by the reset. */
@@ -158,6 +163,7 @@ int e1000e_hw_reset(struct e1000e *nic)
 
 	if (udrv_device_gone(nic->dev))
 		return -ENODEV;
+	nic->flow_set = false;
 	e1000e_write(nic, E1000E_IMC, UINT32_MAX);
 	e1000e_write(nic, E1000E_RCTL, 0);
 	e1000e_write(nic, E1000E_TCTL, E1000E_TCTL_PSP);
@@ -291,11 +297,19 @@ void e1000e_hw_link(struct e1000e *nic)
 {
 	static const unsigned int speeds[] = {10, 100, 1000, 1000};
 	const uint32_t status = e1000e_read(nic, E1000E_STATUS);
+	const unsigned int speed = speeds[E1000E_STATUS_SPEED(status)];
+	const bool full_duplex = status & E1000E_STATUS_FD;
 	struct udrv_net_device *ndev = &nic->ndev;
 	const bool up = status & E1000E_STATUS_LU && !nic->failed;
 
 	/* All ones are no answer. */
-	if (status == UINT32_MAX || up == udrv_netif_carrier_ok(ndev))
+	if (status == UINT32_MAX)
+		return;
+	if (up && !nic->flow_set)
+		resolve_pause(nic);
+	nic->flow_set = up;
+	if (up == udrv_netif_carrier_ok(ndev) &&
+	    (!up || (speed == ndev->speed && full_duplex == ndev->full_duplex)))
 		return;
 	nic->link_changes++;
 	if (!up) {
@@ -303,9 +317,8 @@ void e1000e_hw_link(struct e1000e *nic)
 		udrv_dev_notice(nic->dev, "no link");
 		return;
 	}
-	resolve_pause(nic);
-	ndev->speed = speeds[E1000E_STATUS_SPEED(status)];
-	ndev->full_duplex = status & E1000E_STATUS_FD;
+	ndev->speed = speed;
+	ndev->full_duplex = full_duplex;
 	udrv_netif_carrier_on(ndev);
 	udrv_dev_notice(nic->dev, "link at %u Mb/s, %s duplex", ndev->speed,
 			ndev->full_duplex ? "full" : "half");

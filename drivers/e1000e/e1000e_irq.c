@@ -15,6 +15,13 @@
 #include "e1000e.h"
 
 #define OTHER_VECTOR 4
+
+#define QUEUE_CAUSES (E1000E_ICR_RXQ(0) | E1000E_ICR_RXQ(1) | E1000E_ICR_TXQ(0) | E1000E_ICR_TXQ(1))
+/*
+ * All that raise the other vector, whether they are in IMS or not. But only one that is there sets
+ * ASSERTED, and a read of ICR without that may lose interrupts (the specification update's).
+ */
+#define OTHER_CAUSES (E1000E_ICR_OTHERS | E1000E_ICR_OTHER)
 /*
  * Longer than any interval (10.2.4.3: 16.8 ms): when vectors go while one is running, QEMU 7.2
  * ends itself.
@@ -77,12 +84,14 @@ static udrv_irqreturn_t other_interrupt(int irq, void *ctx)
 	(void)irq;
 	if (icr == UINT32_MAX)
 		return UDRV_IRQ_NONE;
-	/* What is shown of the queues is theirs to clear. */
-	e1000e_write(nic, E1000E_ICR, icr & (E1000E_ICR_OTHERS | E1000E_ICR_OTHER));
+	e1000e_write(nic, E1000E_ICR, icr & OTHER_CAUSES);
+	/* What is shown of the queues is theirs, and a card may clear all that is read. */
+	if (icr & QUEUE_CAUSES)
+		e1000e_write(nic, E1000E_ICS, icr & QUEUE_CAUSES);
 	pthread_mutex_lock(&nic->lock);
 	nic->irqs_other++;
 	e1000e_hw_link(nic);
-	e1000e_write(nic, E1000E_IMS, E1000E_ICR_LSC | E1000E_ICR_OTHER);
+	e1000e_write(nic, E1000E_IMS, OTHER_CAUSES);
 	pthread_mutex_unlock(&nic->lock);
 	return UDRV_IRQ_HANDLED;
 }
@@ -180,11 +189,6 @@ void e1000e_irq_exit(struct e1000e *nic)
 	udrv_pci_free_irq_vectors(nic->dev);
 }
 
-static uint32_t queue_causes(void)
-{
-	return E1000E_ICR_RXQ(0) | E1000E_ICR_RXQ(1) | E1000E_ICR_TXQ(0) | E1000E_ICR_TXQ(1);
-}
-
 /*
  * 10.2.4.7 to 10.2.4.9. The message of a queue clears and masks its cause: its thread does not want
  * to hear of more before it sleeps again. Without MSI-X the read of ICR does it.
@@ -199,8 +203,8 @@ void e1000e_irq_start(struct e1000e *nic)
 		for (unsigned int i = 0; i < E1000E_VECTORS; i++)
 			ivar |= E1000E_IVAR_ENTRY(i, i);
 		e1000e_write(nic, E1000E_IVAR, ivar);
-		e1000e_write(nic, E1000E_EIAC, queue_causes());
-		e1000e_write(nic, E1000E_IAM, queue_causes());
+		e1000e_write(nic, E1000E_EIAC, QUEUE_CAUSES);
+		e1000e_write(nic, E1000E_IAM, QUEUE_CAUSES);
 		ext |= E1000E_CTRL_EXT_EIAME | E1000E_CTRL_EXT_PBA;
 	} else {
 		e1000e_write(nic, E1000E_EIAC, 0);
@@ -214,7 +218,7 @@ void e1000e_irq_start(struct e1000e *nic)
 	e1000e_write(nic, E1000E_TIDV, 0);
 	e1000e_write(nic, E1000E_TADV, 0);
 	e1000e_moderate(nic);
-	e1000e_write(nic, E1000E_IMS, E1000E_ICR_LSC | (is_msix(nic) ? E1000E_ICR_OTHER : 0));
+	e1000e_write(nic, E1000E_IMS, is_msix(nic) ? OTHER_CAUSES : E1000E_ICR_LSC);
 }
 
 /* A vector's descriptor is a blocking one for who has it next. 0 or negative errno. */

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* What the card does to frames that are sent: checksums, segments. Sections are the datasheet's. */
 #include <endian.h>
+#include <linux/if_ether.h>
 #include <string.h>
 
 #include "e1000e.h"
 
+#define VLAN_HLEN  4
 #define OFFSET_MAX 255 /* 7.2.10: the context has 8 bits for where a header begins */
 
 /* Does what is asked for make sense? The card is not told otherwise. */
@@ -27,11 +29,20 @@ static bool is_fit(const struct e1000e_txq *q, const struct udrv_net_buf *buf, u
 	       (uint32_t)buf->hdr_len + buf->gso_size <= q->frame_max;
 }
 
-/* Where the IP header is: the tag may be in the frame. */
+static unsigned int type_at(const struct udrv_net_buf *buf, unsigned int at)
+{
+	return (unsigned int)buf->data[at] << 8 | buf->data[at + 1];
+}
+
+/* Where the IP header is: tags may be in the frame. */
 static unsigned int ip_of(const struct udrv_net_buf *buf)
 {
-	return buf->data[12] == E1000E_VLAN_TYPE >> 8 && !buf->data[13] ? UDRV_ETH_HLEN + 4
-									: UDRV_ETH_HLEN;
+	unsigned int ip = UDRV_ETH_HLEN;
+
+	while (ip + VLAN_HLEN <= buf->len &&
+	       (type_at(buf, ip - 2) == ETH_P_8021Q || type_at(buf, ip - 2) == ETH_P_8021AD))
+		ip += VLAN_HLEN;
+	return ip;
 }
 
 /* 7.2.5: the card fills in the lengths of each segment, from 0. */
@@ -40,7 +51,8 @@ static bool zero_lengths(struct udrv_net_buf *buf)
 	const unsigned int ip = ip_of(buf);
 	const bool v4 = buf->flags & UDRV_NET_TX_TSO4;
 
-	if (buf->csum_start < ip + (v4 ? 20 : 40))
+	if (buf->csum_start < ip + (v4 ? 20 : 40) ||
+	    type_at(buf, ip - 2) != (v4 ? ETH_P_IP : ETH_P_IPV6))
 		return false;
 	if (v4) {
 		memset(buf->data + ip + 2, 0, 2);

@@ -95,7 +95,8 @@ static uint32_t receive_control(const struct e1000e *nic)
 static void start_receiver(struct e1000e *nic)
 {
 	e1000e_write(nic, E1000E_RFCTL,
-		     E1000E_RFCTL_EXSTEN | E1000E_RFCTL_NFSW_DIS | E1000E_RFCTL_NFSR_DIS);
+		     E1000E_RFCTL_EXSTEN | E1000E_RFCTL_ACK_DIS | E1000E_RFCTL_NFSW_DIS |
+			     E1000E_RFCTL_NFSR_DIS);
 	for (unsigned int n = 0; n < E1000E_QUEUES; n++)
 		if (nic->rxq[n])
 			e1000e_rx_start(nic->rxq[n]);
@@ -340,6 +341,7 @@ void e1000e_tick(struct udrv_work_struct *work)
 	if (stuck)
 		restart(nic);
 	/* An interrupt may have been lost. */
+	e1000e_hw_link(nic);
 	wake_all(nic);
 	next_tick(nic);
 	pthread_mutex_unlock(&nic->lock);

@@ -156,6 +156,7 @@
 #define E1000E_RFCTL	      0x05008
 #define E1000E_RFCTL_NFSW_DIS (1u << 6)
 #define E1000E_RFCTL_NFSR_DIS (1u << 7)
+#define E1000E_RFCTL_ACK_DIS  (1u << 12) /* no cause for TCP acknowledgements */
 #define E1000E_RFCTL_EXSTEN   (1u << 15) /* extended descriptors */
 #define E1000E_MTA(n)	      (0x05200 + 4u * (n))
 #define E1000E_MTA_WORDS      128
@@ -177,7 +178,7 @@
 /* 10.2.6: transmit */
 #define E1000E_TCTL	      0x00400
 #define E1000E_TCTL_EN	      (1u << 1)
-#define E1000E_TCTL_PSP	      (1u << 3) /* pad short frames */
+#define E1000E_TCTL_PSP	      (1u << 3) /* pad short frames, of 17 bytes and more */
 #define E1000E_TCTL_CT	      (15u << 4)
 #define E1000E_TCTL_COLD      (63u << 12)
 #define E1000E_TCTL_RTLC      (1u << 24)

@@ -8,6 +8,7 @@
 #include "e1000e.h"
 
 #define REPORT_EVERY 32 /* descriptors; and the last one of a burst */
+#define FRAME_LEAST  17 /* bytes: what the card can pad (TCTL.PSP) */
 #define PIECES_MAX   48 /* descriptors of one frame: QEMU's limit is 64 */
 /*
  * The memory of one descriptor is within such a page. The card does not ask for it, but QEMU 7.2
@@ -227,6 +228,20 @@ static void drop(struct e1000e_txq *q, struct udrv_net_buf *buf, uint64_t *why)
 	udrv_net_buf_free(buf);
 }
 
+/* To what the card can pad. False: there is no room behind it. */
+static bool pad(struct udrv_net_buf *buf, uint32_t *len)
+{
+	const uint32_t missing = FRAME_LEAST - *len;
+
+	if (*len >= FRAME_LEAST)
+		return true;
+	if (buf->next || buf->size - (uint32_t)(buf->data - buf->head) < FRAME_LEAST)
+		return false;
+	memset(buf->data + *len, 0, missing);
+	buf->len = *len = FRAME_LEAST;
+	return true;
+}
+
 /*
  * A frame of several parts, with a tag, a checksum, segments, or that cannot be sent. False: there
  * is no room. What was sent is added to @bytes and @sent.
@@ -240,9 +255,9 @@ static __attribute__((noinline)) bool send_special(struct e1000e_txq *q, struct 
 	uint32_t cmd = 0, status = 0;
 	uint32_t most;
 	bool reachable;
-	const uint32_t len = measure(buf, &most);
+	uint32_t len = measure(buf, &most);
 
-	if (!len || !e1000e_offload_prepare(q, buf, len)) {
+	if (!len || !e1000e_offload_prepare(q, buf, len) || !pad(buf, &len)) {
 		drop(q, buf, &q->unfit);
 		return true;
 	}
@@ -299,7 +314,7 @@ static bool is_plain(const struct udrv_net_buf *buf, uint32_t len, uint32_t fram
 		UDRV_NET_VLAN | UDRV_NET_TX_CSUM | UDRV_NET_TX_TSO4 | UDRV_NET_TX_TSO6;
 
 	return !((uintptr_t)buf->next | (buf->flags & special)) &&
-	       len - UDRV_ETH_HLEN <= frame_max - UDRV_ETH_HLEN &&
+	       len - FRAME_LEAST <= frame_max - FRAME_LEAST &&
 	       ((uintptr_t)buf->data & (PIECE_PAGE - 1)) + len <= PIECE_PAGE;
 }
 

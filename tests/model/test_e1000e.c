@@ -38,10 +38,20 @@ START_TEST(its_address_is_the_nvms)
 }
 END_TEST
 
+START_TEST(nvm_is_read_up_to_three_times)
+{
+	ck_assert_int_eq(udrv_device_open("model:e1000e", NULL, &dev), 0);
+	udrv__model_e1000e_set_nvm_bad(dev, 2);
+	ck_assert_int_eq(udrv_driver_probe(&e1000e_driver, dev), 0);
+	ndev = ndev_of(dev);
+	remove_card();
+}
+END_TEST
+
 START_TEST(bad_nvm_is_refused)
 {
 	ck_assert_int_eq(udrv_device_open("model:e1000e", NULL, &dev), 0);
-	udrv__model_e1000e_set_nvm_bad(dev);
+	udrv__model_e1000e_set_nvm_bad(dev, 3);
 	ck_assert_int_eq(udrv_driver_probe(&e1000e_driver, dev), -EIO);
 	ck_assert_ptr_null(udrv_net_next(NULL));
 	udrv_device_close(dev);
@@ -341,6 +351,39 @@ START_TEST(link_comes_and_goes)
 		gets(80, i);
 		send_frame(81, i);
 		far_gets(81, i);
+	}
+	stop_card();
+}
+END_TEST
+
+/* The next tick looks. */
+START_TEST(link_change_without_an_interrupt_is_seen)
+{
+	struct e1000e *nic;
+
+	set_param("interrupts", interrupts[_i]);
+	start_card(NULL);
+	nic = card_of(ndev);
+	e1000e_write(nic, E1000E_IMC, UINT32_MAX);
+	udrv__model_e1000e_set_link(dev, false);
+	ck_assert(udrv_netif_carrier_ok(ndev));
+	e1000e_tick(&nic->tick.work);
+	ck_assert(!udrv_netif_carrier_ok(ndev));
+	stop_card();
+}
+END_TEST
+
+/* A reset forgets it, and leaves the link as it is. */
+START_TEST(flow_control_survives_a_reset)
+{
+	const uint32_t both = E1000E_CTRL_RFCE | E1000E_CTRL_TFCE;
+
+	start_card(NULL);
+	for (unsigned int i = 0; i < 3; i++) {
+		WAIT_FOR((e1000e_read(card_of(ndev), E1000E_CTRL) & both) == both);
+		ck_assert(udrv_netif_carrier_ok(ndev));
+		udrv_net_close(ndev);
+		ck_assert_int_eq(udrv_net_open(ndev, NULL), 0);
 	}
 	stop_card();
 }
@@ -687,6 +730,7 @@ int main(void)
 	set_param("watchdog_ms", "60000");
 	tcase_set_timeout(probe, 300);
 	tcase_add_test(probe, its_address_is_the_nvms);
+	tcase_add_test(probe, nvm_is_read_up_to_three_times);
 	tcase_add_test(probe, bad_nvm_is_refused);
 	tcase_add_loop_test(probe, broken_chip_is_refused, 0, 2);
 	tcase_add_test(probe, phy_that_does_not_answer_is_refused);
@@ -699,6 +743,8 @@ int main(void)
 	tcase_add_loop_test(probe, each_queue_is_waited_for, 0, 3);
 	tcase_add_test(probe, address_is_known_before_the_change_has_ended);
 	tcase_add_loop_test(probe, link_comes_and_goes, 0, 3);
+	tcase_add_loop_test(probe, link_change_without_an_interrupt_is_seen, 0, 3);
+	tcase_add_test(probe, flow_control_survives_a_reset);
 	tcase_add_loop_test(probe, link_is_told_while_it_is_closed, 0, 3);
 	tcase_add_loop_test(probe, buffers_without_measure_are_refused, 0, 3);
 	tcase_add_test(probe, user_keeps_as_many_as_it_has_asked_for);

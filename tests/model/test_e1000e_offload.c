@@ -195,6 +195,28 @@ START_TEST(long_tcp_frames_are_cut)
 }
 END_TEST
 
+/* Of the kernel, of a provider, and both. */
+START_TEST(long_tcp_frames_behind_tags_are_cut)
+{
+	static const uint32_t tags[3][2] = {{0x81000005}, {0x88a80005}, {0x88a80006, 0x81000007}};
+
+	for (unsigned int v6 = 0; v6 < 2; v6++) {
+		struct udrv_net_buf *buf = make_ip(v6, INET_TCP, 5000);
+
+		for (unsigned int i = 2; i--;) {
+			if (!tags[_i][i])
+				continue;
+			memmove(buf->data + 16, buf->data + 12, buf->len - 12);
+			inet_put32(buf->data + 12, tags[_i][i]);
+			buf->len += 4;
+		}
+		ask_for_segments(buf, v6, 1400);
+		send_on(0, buf);
+		check_segments(5000, 1400, v6);
+	}
+}
+END_TEST
+
 /* The payload in other buffers than the headers, 60 KB of it. */
 START_TEST(parts_of_a_long_frame_are_cut)
 {
@@ -616,6 +638,9 @@ static void ask_for_too_much(struct udrv_net_buf *buf, int how)
 		buf->flags = 0;
 		buf->len = 0;
 		break;
+	case 12:
+		inet_put16(buf->data + 12, 0x9100);
+		break;
 	default:
 		buf->hdr_len = buf->csum_start;
 	}
@@ -631,6 +656,45 @@ START_TEST(frames_that_make_no_sense_are_dropped)
 	ck_assert_uint_eq(card_of(ndev)->txq[0]->unfit, 1);
 	send_frame(70, 1);
 	far_gets(70, 1);
+}
+END_TEST
+
+/* The card pads what has 17 bytes. */
+START_TEST(shortest_frames_are_padded)
+{
+	for (uint32_t len = 14; len < 20; len++) {
+		struct udrv_net_buf *buf = make_ip(false, INET_UDP, 100);
+		uint8_t sent[20];
+
+		buf->len = len;
+		memcpy(sent, buf->data, len);
+		send_on(0, buf);
+		ck_assert_uint_eq(far_receives(got, sizeof(got)), 60);
+		ck_assert_mem_eq(got, sent, len);
+		for (uint32_t i = len; i < 60; i++)
+			ck_assert_uint_eq(got[i], 0);
+	}
+	ck_assert_uint_eq(ndev->txq[0]->dropped, 0);
+}
+END_TEST
+
+/* With MSI-X they would be told by the vector of what is no queue's. */
+START_TEST(acknowledgements_are_no_cause_of_their_own)
+{
+	static uint8_t frame[200];
+	struct inet_frame f;
+	const uint32_t len = fill_ip(frame, ndev->dev_addr, false, INET_TCP, 100);
+	uint64_t before;
+
+	ck_assert(inet_parse(frame, len, &f));
+	inet_fill(&f);
+	before = card_of(ndev)->irqs_other;
+	for (unsigned int i = 0; i < 10; i++) {
+		WAIT_FOR(udrv__model_e1000e_send(dev, frame, len));
+		udrv_net_buf_free(receive_on(0));
+	}
+	ck_assert_int_eq(udrv_synchronize_irq(dev, udrv_pci_irq_vector(dev, 4)), 0);
+	ck_assert_uint_eq(card_of(ndev)->irqs_other, before);
 }
 END_TEST
 
@@ -665,6 +729,7 @@ int main(void)
 	tcase_add_test(open, checksums_far_behind_are_inserted);
 	tcase_add_loop_test(open, checksums_that_come_are_looked_at, 0, 4);
 	tcase_add_loop_test(open, long_tcp_frames_are_cut, 0, 2);
+	tcase_add_loop_test(open, long_tcp_frames_behind_tags_are_cut, 0, 3);
 	tcase_add_test(open, parts_of_a_long_frame_are_cut);
 	tcase_add_test(open, kinds_of_frames_take_turns);
 	tcase_add_test(open, tags_are_put_in_and_taken_out);
@@ -672,7 +737,9 @@ int main(void)
 	tcase_add_test(open, parts_leave_as_one_frame);
 	tcase_add_test(open, descriptors_stay_in_their_pages);
 	tcase_add_test(open, memory_of_others_is_copied);
-	tcase_add_loop_test(open, frames_that_make_no_sense_are_dropped, 0, 13);
+	tcase_add_loop_test(open, frames_that_make_no_sense_are_dropped, 0, 14);
+	tcase_add_test(open, shortest_frames_are_padded);
+	tcase_add_test(open, acknowledgements_are_no_cause_of_their_own);
 	tcase_add_test(open, frame_of_too_many_parts_is_dropped);
 	suite_add_tcase(s, open);
 

@@ -154,7 +154,7 @@ START_TEST(nvm_has_the_address_and_a_checksum)
 	ck_assert_uint_eq(read_nvm(1), 0x1200);
 	ck_assert_uint_eq(read_nvm(2), 0x5634);
 	ck_assert_uint_eq(sum_nvm(), NVM_SUM);
-	udrv__model_e1000e_set_nvm_bad(card.dev);
+	udrv__model_e1000e_set_nvm_bad(card.dev, 1);
 	ck_assert_uint_ne(sum_nvm(), NVM_SUM);
 	wr(REG_EERD, NVM_WORDS << 2 | EERD_START);
 	ck_assert(!(rd(REG_EERD) & EERD_DONE));

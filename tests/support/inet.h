@@ -57,10 +57,8 @@ static inline bool inet_parse(uint8_t *frame, size_t len, struct inet_frame *f)
 	size_t at = 14;
 	unsigned int type = inet_get16(frame + 12);
 
-	if (type == 0x8100) {
-		type = inet_get16(frame + 16);
-		at = 18;
-	}
+	for (; type == 0x8100 || type == 0x88a8; at += 4)
+		type = inet_get16(frame + at + 2);
 	*f = (struct inet_frame){.ip = frame + at, .v6 = type == 0x86dd};
 	if ((type != 0x800 && !f->v6) || len < at + (f->v6 ? 40u : 20u))
 		return false;

@@ -98,7 +98,7 @@ void udrv__model_e1000e_fault(struct udrv_device *dev, enum udrv__model_e1000e_f
 
 void udrv__model_e1000e_set_chip(struct udrv_device *dev, enum udrv__model_e1000e_chip chip);
 void udrv__model_e1000e_set_mac(struct udrv_device *dev, const uint8_t mac[6]);
-/* The checksum of its NVM is wrong. */
-void udrv__model_e1000e_set_nvm_bad(struct udrv_device *dev);
+/* So often the checksum of its NVM is read wrong. */
+void udrv__model_e1000e_set_nvm_bad(struct udrv_device *dev, unsigned int times);
 
 #endif

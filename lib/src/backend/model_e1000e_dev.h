@@ -232,6 +232,7 @@
 #define DESC_LEN  16u
 #define FCS_LEN	  4u
 #define FRAME_MIN 60u
+#define PSP_LEAST 17u /* the shortest that is padded to it when it is sent */
 #define NVM_WORDS 64u
 #define LINE_LEN  (1u << 20)
 #define TX_MAX	  (128u << 10) /* of a packet before it is segmented */
@@ -320,6 +321,7 @@ struct e1000e {
 	uint32_t regs[REGS_LEN / 4];
 	uint32_t io_addr;
 	uint16_t nvm[NVM_WORDS];
+	unsigned int nvm_bad; /* so often its checksum is read wrong */
 	uint16_t phy[32];
 	uint16_t phy_latched; /* of its status, bits that read as 0 once */
 	bool phy_link;

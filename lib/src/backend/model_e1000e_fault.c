@@ -105,10 +105,10 @@ void udrv__model_e1000e_set_mac(struct udrv_device *dev, const uint8_t mac[6])
 	pthread_mutex_unlock(&e->lock);
 }
 
-void udrv__model_e1000e_set_nvm_bad(struct udrv_device *dev)
+void udrv__model_e1000e_set_nvm_bad(struct udrv_device *dev, unsigned int times)
 {
 	struct e1000e *e = lock_card(dev);
 
-	e->nvm[NVM_WORDS - 1] ^= 0x0100;
+	e->nvm_bad = times;
 	pthread_mutex_unlock(&e->lock);
 }

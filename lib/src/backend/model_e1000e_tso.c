@@ -69,7 +69,7 @@ static void finish(struct e1000e *e, const struct e1000e_tx *tx, const uint8_t *
 {
 	unsigned int flags;
 
-	if (len < 14 + FCS_LEN || len > UDRV__E1000E_FRAME_MAX - 4)
+	if (len < PSP_LEAST || len > UDRV__E1000E_FRAME_MAX - 4)
 		return;
 	e->frame_len = copy_tagged(e, tx, frame, len);
 	flags = take_own_fcs(e, tx);
