@@ -28,6 +28,11 @@
 #define e1000e_likely(x)   __builtin_expect(!!(x), 1)
 #define e1000e_unlikely(x) __builtin_expect(!!(x), 0)
 
+static inline uint32_t e1000e_least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
 /*
  * The door of a queue. Its thread is inside while it uses the ring; who resets the card shuts the
  * door and waits until nobody is inside. It costs the thread no barrier where the kernel has

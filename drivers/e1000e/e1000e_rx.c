@@ -13,6 +13,13 @@
 #define PREFETCH_AHEAD 4
 #define KEEP_MAX       (1u << 20) /* of a queue by the user: 2 GiB of frames, and more */
 
+/* What of a status says if there is a frame. */
+#define JUDGED (E1000E_RXD_DD | E1000E_RXD_EOP | E1000E_RXD_BROKEN)
+
+/* What a status says of tag and checksums: the frame has more than bytes. */
+#define SPECIAL                                                                                    \
+	(E1000E_RXD_VP | E1000E_RXD_UDPCS | E1000E_RXD_TCPCS | E1000E_RXD_TCPE | E1000E_RXD_IPE)
+
 /* What the card writes is read once, and the status before everything else. */
 #define READ_ONCE(x)   __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define READ_STATUS(x) __atomic_load_n(&(x), __ATOMIC_ACQUIRE)
@@ -22,16 +29,19 @@ static struct e1000e_rxq *rxq_of(struct udrv_net_rxq *q)
 	return (struct e1000e_rxq *)(void *)q;
 }
 
-static void give(struct e1000e_rxq *q, struct udrv_net_buf *buf)
+/* The buffers of so many slots from @slot on, before the end of the ring. */
+static void give(struct e1000e_rxq *q, uint32_t slot, uint32_t count)
 {
-	const uint32_t slot = q->fill & q->mask;
+	struct udrv_net_buf *const *buf = &q->bufs[slot];
+	struct udrv_net_buf *const *const end = buf + count;
 	union e1000e_rx_desc *desc = &q->ring[slot];
 
-	q->bufs[slot] = buf;
-	__atomic_store_n(&desc->read.zero, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&desc->read.address, htole64(buf->iova + UDRV_NET_HEADROOM),
-			 __ATOMIC_RELAXED);
-	q->fill++;
+	for (; buf != end; buf++, desc++) {
+		__atomic_store_n(&desc->read.address, htole64((*buf)->iova + UDRV_NET_HEADROOM),
+				 __ATOMIC_RELAXED);
+		__atomic_store_n(&desc->read.zero, 0, __ATOMIC_RELAXED);
+	}
+	q->fill += count;
 }
 
 /* The card may have all but one: a full ring would look like an empty one (7.1.8). */
@@ -48,18 +58,18 @@ static bool is_hungry(const struct e1000e_rxq *q)
 
 static void refill(struct e1000e_rxq *q)
 {
-	struct udrv_net_buf *bufs[REFILL];
 	const uint32_t before = q->fill;
 
 	while (missing(q)) {
-		const unsigned int n = missing(q) < REFILL ? missing(q) : REFILL;
+		const uint32_t slot = q->fill & q->mask;
+		const uint32_t n =
+			e1000e_least(e1000e_least(missing(q), REFILL), q->mask + 1 - slot);
 
-		if (udrv_net_buf_alloc_bulk(q->pool, UDRV_GFP_ATOMIC, n, bufs)) {
+		if (udrv_net_buf_alloc_bulk(q->pool, UDRV_GFP_ATOMIC, n, &q->bufs[slot])) {
 			UDRV__COUNT(q->no_buffers, 1);
 			break;
 		}
-		for (unsigned int i = 0; i < n; i++)
-			give(q, bufs[i]);
+		give(q, slot, n);
 	}
 	if (q->fill != before)
 		udrv_iowrite32(q->fill & q->mask, q->tail);
@@ -120,10 +130,10 @@ static __attribute__((noinline)) void drop(struct e1000e_rxq *q, struct udrv_net
 	}
 }
 
-/* EOP and errors of a status that is taken; while a frame is skipped no status has that. */
+/* DD, EOP and errors of a status that is taken; while a frame is skipped no status has that. */
 static uint32_t whole(const struct e1000e_rxq *q)
 {
-	return q->skipping ? UINT32_MAX : E1000E_RXD_EOP;
+	return q->skipping ? UINT32_MAX : E1000E_RXD_DD | E1000E_RXD_EOP;
 }
 
 /* Not inlined: alone it has registers enough. */
@@ -143,20 +153,20 @@ static __attribute__((noinline)) unsigned int receive(struct e1000e_rxq *q,
 		struct udrv_net_buf *buf = slots[next & mask];
 		uint32_t len;
 
-		if (!(status & E1000E_RXD_DD))
-			break;
 		udrv_dma_consume();
 		__builtin_prefetch(slots[(next + PREFETCH_AHEAD) & mask], 1);
 		len = le16toh(READ_ONCE(desc->wb.length));
-		if (e1000e_unlikely((status & (E1000E_RXD_EOP | E1000E_RXD_BROKEN)) != good ||
+		if (e1000e_unlikely((status & JUDGED) != good ||
 				    len - UDRV_ETH_HLEN > most - UDRV_ETH_HLEN)) {
+			if (!(status & E1000E_RXD_DD))
+				break;
 			drop(q, buf, status, len);
 			good = whole(q);
 			continue;
 		}
 		__builtin_prefetch(buf->data);
 		buf->len = len;
-		if (status & ~(E1000E_RXD_DD | E1000E_RXD_EOP))
+		if (status & SPECIAL)
 			set_flags(q, buf, status, READ_ONCE(desc->wb.vlan));
 		bytes += buf->len;
 		*got++ = buf;

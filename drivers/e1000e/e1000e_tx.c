@@ -28,11 +28,6 @@ static uint32_t room(const struct e1000e_txq *q)
 	return q->mask - (q->tail - q->clean);
 }
 
-static uint32_t least(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
-
 static void put(struct e1000e_txq *q, udrv_iova_t iova, uint32_t cmd, uint32_t status)
 {
 	union e1000e_tx_desc *desc = &q->ring[q->tail++ & q->mask];
@@ -265,7 +260,7 @@ static __attribute__((noinline)) bool send_special(struct e1000e_txq *q, struct 
 	if (!reachable)
 		most = 1 + 2 * (len / COPY_ROOM + 1);
 	if (room(q) < most && room(q) < q->mask) {
-		q->wanted = least(most, q->mask);
+		q->wanted = e1000e_least(most, q->mask);
 		return false;
 	}
 	if (!reachable) {
@@ -321,9 +316,9 @@ static bool is_plain(const struct udrv_net_buf *buf, uint32_t len, uint32_t fram
 /* So many may be put without a look at the end of a ring. */
 static uint32_t to_wrap(const struct e1000e_txq *q)
 {
-	return q->mask + 1 -
-	       (((q->tail & q->mask) > (q->frame_tail & q->mask) ? q->tail : q->frame_tail) &
-		q->mask);
+	const uint32_t desc = q->tail & q->mask, frame = q->frame_tail & q->mask;
+
+	return q->mask + 1 - (desc > frame ? desc : frame);
 }
 
 /*
@@ -338,7 +333,7 @@ send_plain(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n, uin
 	const uint32_t frame_max = q->frame_max;
 	uint64_t *desc = (uint64_t *)&q->ring[q->tail & q->mask];
 	struct udrv_net_buf **frame = &q->frames[q->frame_tail & q->mask];
-	struct udrv_net_buf **const end = bufs + least(n, to_wrap(q));
+	struct udrv_net_buf **const end = bufs + e1000e_least(n, to_wrap(q));
 	struct udrv_net_buf **next = bufs;
 	const struct udrv_net_pool *pool = NULL;
 	uint64_t sum = 0;
@@ -375,7 +370,7 @@ static unsigned int transmit(struct e1000e_txq *q, struct udrv_net_buf **bufs, u
 	q->wanted = 0;
 	while (taken < n && e1000e_likely(room(q))) {
 		const uint32_t to_mark = REPORT_EVERY - (q->tail - q->marked);
-		const uint32_t most = least(least(n - taken, room(q)), to_mark);
+		const uint32_t most = e1000e_least(e1000e_least(n - taken, room(q)), to_mark);
 		const unsigned int plain = send_plain(q, bufs + taken, most, &bytes);
 
 		taken += plain;

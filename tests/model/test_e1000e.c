@@ -443,6 +443,37 @@ START_TEST(user_keeps_as_many_as_it_has_asked_for)
 }
 END_TEST
 
+/* More than may be kept: none comes until some are freed, and what comes then is whole. */
+START_TEST(user_that_keeps_all_buffers_gets_none_until_it_frees_some)
+{
+	const struct udrv_net_options options = {.rx_ring = 64, .features = UINT32_MAX};
+	struct udrv_net_buf *kept[256], *buf;
+	unsigned int count = 0;
+
+	start_card(&options);
+	do {
+		far_sends(60 + count, count);
+		udrv__model_e1000e_settle(dev);
+	} while (udrv_net_rx_burst(ndev->rxq[0], &kept[count], 1) && ++count < 256);
+	ck_assert_uint_ge(count, 128);
+	ck_assert_uint_gt(card_of(ndev)->rxq[0]->no_buffers, 0);
+	for (unsigned int i = 0; i < count; i++)
+		ck_assert_uint_eq(kept[i]->len, 60 + i);
+	udrv_net_buf_free_bulk(kept, count);
+	/* What waits in the card's own memory comes first. */
+	do {
+		udrv__model_e1000e_settle(dev);
+		count = udrv_net_rx_burst(ndev->rxq[0], &buf, 1);
+		udrv_net_buf_free_bulk(&buf, count);
+	} while (count || card_of(ndev)->rxq[0]->fill - card_of(ndev)->rxq[0]->next < 32);
+	for (unsigned int i = 0; i < 200; i++) {
+		far_sends(60 + i, i);
+		gets(60 + i, i);
+	}
+	stop_card();
+}
+END_TEST
+
 /* Nobody looks: the card misses what there is no descriptor for, and what follows is whole. */
 START_TEST(full_receive_ring_loses_frames_not_order)
 {
@@ -748,6 +779,7 @@ int main(void)
 	tcase_add_loop_test(probe, link_is_told_while_it_is_closed, 0, 3);
 	tcase_add_loop_test(probe, buffers_without_measure_are_refused, 0, 3);
 	tcase_add_test(probe, user_keeps_as_many_as_it_has_asked_for);
+	tcase_add_test(probe, user_that_keeps_all_buffers_gets_none_until_it_frees_some);
 	tcase_add_test(probe, full_receive_ring_loses_frames_not_order);
 	tcase_add_loop_test(probe, full_transmit_ring_takes_no_more_until_there_is_room, 0, 3);
 	tcase_add_test(probe, removal_closes_what_is_open);

@@ -44,7 +44,7 @@ bool count_goes_on(struct count *c);
 /* Prints the row's line. */
 void count_report(const struct count *c, const struct plan *plan);
 
-/* A frame from nobody to nobody, of an EtherType for experiments. */
+/* A datagram of UDP, as testpmd's. */
 void make_frame(unsigned char *frame);
 
 void bare_tx(const struct plan *plan);
