@@ -296,6 +296,9 @@ int nvme_data_map(struct udrv_nvme_queue *q, struct nvme_sqe *sqe, const struct 
 	if (!m->count && !m->bounce) {
 		free(m);
 		data->maps = NULL;
+	} else {
+		m->list = data->list;
+		data->list = NULL;
 	}
 	return 0;
 }
@@ -309,6 +312,8 @@ static void unmap(struct udrv_nvme_queue *q, struct nvme_maps *m)
 			copy(m, true);
 		udrv_dma_free_coherent(q->dev, m->bounce_len, m->bounce, m->bounce_iova);
 	}
+	if (m->list)
+		list_put(q, m->list);
 	free(m->iov);
 	free(m);
 }

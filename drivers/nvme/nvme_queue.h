@@ -37,6 +37,7 @@ struct nvme_maps {
 	char *bounce;
 	udrv_iova_t bounce_iova;
 	size_t bounce_len;
+	struct nvme_list *list; /* or NULL */
 	unsigned int iov_count;
 	struct iovec *iov;
 	unsigned int count;
@@ -49,8 +50,8 @@ struct nvme_maps {
 /* struct nvme_tracker.flags */
 #define NVME_T_ABORTING 0x01u /* it took too long, the controller was asked to abort it */
 #define NVME_T_ONCE	0x02u /* not to be sent again */
-#define NVME_T_MAPS	0x04u /* maps are to be undone */
-#define NVME_T_LIST	0x08u /* list is to be given back */
+#define NVME_T_MAPS	0x04u /* maps are to be undone, with their list */
+#define NVME_T_LIST	0x08u /* there are none, and list is to be given back */
 #define NVME_T_TRIED	0x10u /* it was sent before: it may have been carried out */
 #define NVME_T_WAITS	0x20u /* to be sent again later: it is in no slot */
 #define NVME_T_STALE	0x40u /* its namespace was another one than the number means now */
@@ -66,12 +67,14 @@ struct nvme_tracker {
 		};
 		uint32_t plain; /* is the cid for a command with neither flags nor retries */
 	};
-	struct nvme_maps *maps;
-	struct nvme_list *list;
 	uint32_t started; /* by the queue's clock */
-	uint8_t pad[20];
+	union {
+		struct nvme_maps *maps; /* NVME_T_MAPS */
+		struct nvme_list *list; /* NVME_T_LIST */
+	};
 };
-_Static_assert(sizeof(struct nvme_tracker) == 64, "one cache line");
+/* With the rings, 256 of them are to stay in 32 KiB of cache. */
+_Static_assert(sizeof(struct nvme_tracker) == 32, "half a cache line");
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "plain has the cid in its low half, and what the controller shares is little-endian"
 #endif
@@ -297,7 +300,7 @@ int nvme_make_room(struct udrv_nvme_queue *q);
 /* What belongs to a command beside its entry. */
 struct nvme_data {
 	struct nvme_maps *maps; /* or NULL */
-	struct nvme_list *list; /* or NULL */
+	struct nvme_list *list; /* or NULL: none, or the maps' */
 };
 /* Any command, whose buffer pointers are in place already. On success data is the command's. */
 int nvme_put_sqe(struct udrv_nvme_queue *q, const struct nvme_sqe *sqe,

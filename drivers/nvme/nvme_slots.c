@@ -79,16 +79,16 @@ int nvme_make_room(struct udrv_nvme_queue *q)
 int nvme_put_sqe(struct udrv_nvme_queue *q, const struct nvme_sqe *sqe,
 		 const struct nvme_data *data, uint8_t flags, udrv_nvme_done_t done, void *ctx)
 {
-	const struct nvme_tracker was = {
-		.done = done,
-		.ctx = ctx,
-		.flags = (uint8_t)(flags | (data->maps ? NVME_T_MAPS : 0) |
-				   (data->list ? NVME_T_LIST : 0)),
-		.maps = data->maps,
-		.list = data->list,
-	};
+	struct nvme_tracker was = {.done = done, .ctx = ctx, .flags = flags};
 	int ret = nvme_make_room(q);
 
+	if (data->maps) {
+		was.flags |= NVME_T_MAPS;
+		was.maps = data->maps;
+	} else if (data->list) {
+		was.flags |= NVME_T_LIST;
+		was.list = data->list;
+	}
 	if (!ret)
 		nvme_put_in(q, sqe, &was);
 	return ret;
@@ -124,8 +124,7 @@ void nvme_put_in(struct udrv_nvme_queue *q, const struct nvme_sqe *sqe,
 	if (slot != sqe)
 		*slot = *sqe;
 	slot->cid = cid;
-	t->maps = was->maps;
-	t->list = was->list;
+	t->maps = was->maps; /* or list */
 	nvme_put(q, t, cid, was->flags & (uint8_t) ~(NVME_T_ABORTING | NVME_T_WAITS), was->done,
 		 was->ctx);
 	t->retries = was->retries;
