@@ -423,6 +423,9 @@ UDRV_API const char *udrv_nvme_status_text(uint32_t status);
  * Return: 0, -EAGAIN if the queue is full, -EINVAL for blocks that do not exist or a misaligned
  * buffer, -EMSGSIZE for too many, -ENODEV, -EIO if the controller was given up, -ENOMEM,
  * -EOPNOTSUPP if the namespace needs a metadata buffer.
+ *
+ * Of a page of DMA memory it is inline (nvme_inline.h, which is no interface: it goes with the
+ * library that it came with); so is udrv_nvme_write(). They are functions, too.
  */
 UDRV_API int udrv_nvme_read(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, void *buf,
 			    uint64_t lba, uint32_t blocks, uint32_t flags, udrv_nvme_done_t done,
@@ -616,5 +619,7 @@ UDRV_API int udrv_nvme_event_fd(const struct udrv_nvme_queue *q);
 UDRV_API bool udrv_nvme_arm(struct udrv_nvme_queue *q);
 
 UDRV_END_DECLS
+
+#include "nvme_inline.h"
 
 #endif

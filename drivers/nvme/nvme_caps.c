@@ -125,7 +125,7 @@ int nvme_enable(struct udrv_nvme *nvme)
 {
 	const struct udrv_nvme_queue *q = nvme->admin;
 
-	nvme_write32(nvme, NVME_REG_AQA, NVME_AQA(q->mask + 1, q->mask + 1));
+	nvme_write32(nvme, NVME_REG_AQA, NVME_AQA(q->put.mask + 1, q->put.mask + 1));
 	nvme_write64(nvme, NVME_REG_ASQ, q->sq_iova);
 	nvme_write64(nvme, NVME_REG_ACQ, q->cq_iova);
 	const uint32_t cc = NVME_CC_EN | NVME_CC_CSS_NVM | NVME_CC_MPS(nvme->page_shift) |

@@ -128,7 +128,7 @@ void nvme_cmb_exit(struct udrv_nvme *nvme)
 
 static unsigned int pages_of(const struct udrv_nvme_queue *q)
 {
-	const uint32_t bytes = (q->mask + 1) * (uint32_t)sizeof(struct nvme_sqe);
+	const uint32_t bytes = (q->put.mask + 1) * (uint32_t)sizeof(struct nvme_sqe);
 
 	return (bytes + (1u << q->nvme->page_shift) - 1) >> q->nvme->page_shift;
 }
@@ -179,8 +179,11 @@ udrv_iova_t nvme_sq_address(struct udrv_nvme *nvme, struct udrv_nvme_queue *q)
 /* Write combining or not, entries are there before the doorbell is. */
 void nvme_cmb_copy(struct udrv_nvme_queue *q)
 {
-	for (uint32_t slot = q->rung; slot != q->tail; slot = (slot + 1) & q->mask)
-		udrv_memcpy_toio(q->cmb + (size_t)slot * sizeof(struct nvme_sqe), &q->sq[slot],
+	for (uint32_t at = q->rung; at != q->put.tail; at++) {
+		const uint32_t slot = at & q->put.mask;
+
+		udrv_memcpy_toio(q->cmb + (size_t)slot * sizeof(struct nvme_sqe), &q->put.sq[slot],
 				 sizeof(struct nvme_sqe));
+	}
 	udrv_wmb();
 }

@@ -70,7 +70,7 @@ static int fill_prps(uint64_t *prps, size_t *at, size_t page_size, udrv_iova_t i
 int nvme_data_point(struct udrv_nvme_queue *q, struct nvme_sqe *sqe, udrv_iova_t iova, size_t len,
 		    struct nvme_list **list)
 {
-	const size_t page = (size_t)q->page_mask + 1;
+	const size_t page = (size_t)q->put.page_mask + 1;
 	const udrv_iova_t second = (iova & ~(udrv_iova_t)(page - 1)) + page;
 	const size_t rest = len - (size_t)(second - iova);
 	size_t at = 0;
@@ -119,7 +119,7 @@ static bool is_known(const void *buf)
 /* 4.3: only the first piece may begin, and only the last one end, inside a page. */
 static bool fits_prps(const struct udrv_nvme_queue *q, const struct iovec *iov, unsigned int count)
 {
-	const uintptr_t in_page = q->page_mask;
+	const uintptr_t in_page = q->put.page_mask;
 
 	for (unsigned int i = 0; i < count; i++) {
 		const uintptr_t begin = (uintptr_t)iov[i].iov_base;
@@ -195,7 +195,7 @@ static int point_pieces(struct udrv_nvme_queue *q, struct nvme_maps *m, struct n
 			const struct iovec *iov, unsigned int count, struct nvme_list **list_out)
 {
 	struct nvme_list *list = nvme_list_get(q);
-	const size_t page = (size_t)q->page_mask + 1;
+	const size_t page = (size_t)q->put.page_mask + 1;
 	udrv_iova_t list_iova;
 	size_t prps = 0;
 
@@ -216,7 +216,7 @@ static int point_pieces(struct udrv_nvme_queue *q, struct nvme_maps *m, struct n
 		}
 		if (!i) {
 			sqe->prp1 = iova;
-			first = page - (iova & q->page_mask);
+			first = page - (iova & q->put.page_mask);
 			first = first < len ? first : len;
 		}
 		if (fill_prps((uint64_t *)(void *)list, &prps, page, iova + first, len - first))
@@ -240,7 +240,7 @@ static int point_one(struct udrv_nvme_queue *q, struct nvme_sqe *sqe, udrv_iova_
 
 	sqe->prp1 = iova;
 	sqe->prp2 = 0;
-	if ((iova & q->page_mask) + len <= q->page_mask + 1ULL)
+	if ((iova & q->put.page_mask) + len <= q->put.page_mask + 1ULL)
 		return 0;
 	ret = nvme_data_point(q, sqe, iova, len, list);
 	return ret < 0 ? ret : 0;

@@ -181,7 +181,7 @@ static int create_cq(struct udrv_nvme *nvme, const struct udrv_nvme_queue *q, bo
 	const struct nvme_sqe sqe = {
 		.opcode = NVME_ADMIN_CREATE_CQ,
 		.prp1 = q->cq_iova,
-		.cdw10 = q->mask << 16 | q->qid,
+		.cdw10 = q->put.mask << 16 | q->qid,
 		.cdw11 = NVME_QUEUE_CONTIGUOUS |
 			 (interrupts ? NVME_CQ_IEN | NVME_CQ_VECTOR(q->vector) : 0),
 	};
@@ -205,7 +205,7 @@ static int create_sq(struct udrv_nvme *nvme, struct udrv_nvme_queue *q, bool own
 	const struct nvme_sqe sqe = {
 		.opcode = NVME_ADMIN_CREATE_SQ,
 		.prp1 = nvme_sq_address(nvme, q),
-		.cdw10 = q->mask << 16 | q->qid,
+		.cdw10 = q->put.mask << 16 | q->qid,
 		.cdw11 = NVME_QUEUE_CONTIGUOUS | qprio(nvme, q) | NVME_SQ_CQID(q->qid),
 	};
 

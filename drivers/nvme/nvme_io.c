@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#define UDRV__NVME_CALL /* here they are functions */
 #include "nvme_ctrl.h"
 
 #define HOT static inline __attribute__((always_inline))
@@ -24,21 +25,6 @@ HOT bool is_in_range(const struct udrv_nvme_ns *ns, uint64_t lba, uint32_t block
 
 	return blocks - 1 < ns->max_blocks && !__builtin_add_overflow(lba, blocks, &end) &&
 	       end <= __atomic_load_n(&ns->blocks, __ATOMIC_RELAXED);
-}
-
-/* 4.2, all of it, in few stores. */
-HOT void fill_rw(struct nvme_sqe *sqe, uint8_t opcode, uint32_t cid, uint32_t nsid, uint64_t prp1,
-		 uint64_t lba, uint32_t cdw12)
-{
-	typedef uint64_t __attribute__((may_alias)) quad;
-	typedef uint64_t __attribute__((may_alias, vector_size(16), aligned(8))) pair;
-	quad *to = (quad *)sqe;
-
-	to[0] = opcode | (uint64_t)cid << 16 | (uint64_t)nsid << 32;
-	*(pair *)&to[1] = (pair){0, 0};	   /* CDW2, CDW3, MPTR */
-	*(pair *)&to[3] = (pair){prp1, 0}; /* and PRP2 */
-	to[5] = lba;
-	*(pair *)&to[6] = (pair){cdw12, 0}; /* and CDW13 to CDW15 */
 }
 
 /* Memory that is not the device's already. */
@@ -82,8 +68,9 @@ rw_protected(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, const str
 static __attribute__((noinline)) int
 rw_slowly(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, const struct transfer *io)
 {
-	struct nvme_tracker *t = &q->trackers[q->tail];
-	struct nvme_sqe *sqe = &q->sq[q->tail];
+	const uint32_t slot = nvme_tail_slot(q);
+	struct udrv__nvme_tracker *t = &q->put.trackers[slot];
+	struct nvme_sqe *sqe = &q->put.sq[slot];
 	const size_t len = (size_t)io->blocks << ns->block_shift;
 	udrv_iova_t iova;
 	uint32_t in_page;
@@ -92,21 +79,23 @@ rw_slowly(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, const struct
 
 	if (nvme_unlikely(ns->metadata || !is_in_range(ns, io->lba, io->blocks)))
 		return rw_protected(q, ns, io);
-	if (nvme_unlikely(q->in_flight >= q->depth || t->done || q->moved_count)) {
+	if (nvme_unlikely(nvme_in_flight(q) >= q->depth || !nvme_is_free(t) || q->moved_count)) {
 		int ret = nvme_make_room(q);
 
 		if (ret)
 			return ret;
 	}
 	nvme_stamp(q);
-	q->quick = q->moved_count ? 0 : q->depth;
-	cid = nvme_next_cid(q, t);
+	cid = nvme_next_cid(q);
 	iova = udrv_dma_look_up(q->dev, io->buf, len, &q->window);
-	fill_rw(sqe, io->opcode, cid, ns->nsid, iova, io->lba, (io->blocks - 1) | io->flags);
+	if (nvme_likely(!q->moved_count))
+		q->put.window = q->window;
+	udrv__nvme_fill(sqe, io->opcode, cid, ns->nsid, iova, io->lba,
+			(io->blocks - 1) | io->flags);
 	if (nvme_unlikely(iova == UDRV_DMA_MAPPING_ERROR || iova & 3))
 		return rw_mapped(q, sqe, io->buf, len, io->done, io->ctx);
-	in_page = (uint32_t)iova & q->page_mask;
-	if (in_page + len > q->page_mask + 1ULL) {
+	in_page = (uint32_t)iova & q->put.page_mask;
+	if (in_page + len > q->put.page_mask + 1ULL) {
 		flags = nvme_data_point(q, sqe, iova, len, &t->list);
 		if (nvme_unlikely(flags < 0))
 			return flags;
@@ -115,73 +104,22 @@ rw_slowly(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, const struct
 	return 0;
 }
 
-/*
- * As udrv_dma_look_up() where that has to call nothing, of what does not cross the border of a
- * page: windows end at one.
- */
-HOT udrv_iova_t look_up_quickly(const struct udrv_nvme_queue *q, const void *buf)
-{
-	const struct udrv_dma_window *w = &q->window;
-	const size_t offset = (uintptr_t)buf - w->va;
-
-	if (nvme_likely(offset < w->len &&
-			w->epoch == __atomic_load_n(&udrv__dma_epoch, __ATOMIC_ACQUIRE)))
-		return w->iova + offset;
-	return UDRV_DMA_MAPPING_ERROR;
-}
-
-/*
- * Most transfers are not the first of a batch, and go from a free slot to one page that is the
- * device's already, from its beginning. That way calls nothing, and keeps so few values that it
- * needs neither a stack nor registers of its caller. False: it is something else.
- */
-HOT bool put_quickly(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, uint8_t opcode,
-		     const void *buf, uint64_t lba, uint32_t blocks, uint32_t flags,
-		     udrv_nvme_done_t done, void *ctx)
-{
-	const udrv_iova_t iova = look_up_quickly(q, buf);
-	struct nvme_tracker *t;
-	uint64_t room;
-	size_t tail;
-	uint32_t cid;
-
-	if (nvme_unlikely(iova & q->page_mask))
-		return false;
-	room = __atomic_load_n(&ns->blocks, __ATOMIC_RELAXED);
-	if (nvme_unlikely(__builtin_sub_overflow(room, lba, &room) || blocks > room))
-		return false;
-	if (nvme_unlikely(blocks - 1 >= ns->page_blocks || q->in_flight >= q->quick))
-		return false;
-	tail = q->tail;
-	t = &q->trackers[tail];
-	if (nvme_unlikely(t->done))
-		return false;
-	cid = nvme_next_cid(q, t);
-	t->plain = cid;
-	fill_rw(&q->sq[tail], opcode, cid, ns->nsid, iova, lba, (blocks - 1) | flags);
-	t->done = done;
-	t->ctx = ctx;
-	t->started = q->now;
-	q->tail = (q->tail + 1) & q->mask;
-	q->in_flight++;
-	return true;
-}
-
-/* With the arguments where they are: it is jumped to. */
-static __attribute__((noinline)) int read_slowly(struct udrv_nvme_queue *q,
-						 const struct udrv_nvme_ns *ns, void *buf,
-						 uint64_t lba, uint32_t blocks, uint32_t flags,
-						 udrv_nvme_done_t done, void *ctx)
+/* Never a part of udrv_nvme_read(), which then needs no stack. */
+__attribute__((noinline)) int udrv__nvme_read_slowly(struct udrv_nvme_queue *q,
+						     const struct udrv_nvme_ns *ns, void *buf,
+						     uint64_t lba, uint32_t blocks, uint32_t flags,
+						     udrv_nvme_done_t done, void *ctx)
 {
 	const struct transfer io = {NVME_READ, buf, lba, blocks, flags, done, ctx};
 
 	return rw_slowly(q, ns, &io);
 }
 
-static __attribute__((noinline)) int write_slowly(struct udrv_nvme_queue *q,
-						  const struct udrv_nvme_ns *ns, const void *buf,
-						  uint64_t lba, uint32_t blocks, uint32_t flags,
-						  udrv_nvme_done_t done, void *ctx)
+__attribute__((noinline)) int udrv__nvme_write_slowly(struct udrv_nvme_queue *q,
+						      const struct udrv_nvme_ns *ns,
+						      const void *buf, uint64_t lba,
+						      uint32_t blocks, uint32_t flags,
+						      udrv_nvme_done_t done, void *ctx)
 {
 	const struct transfer io = {NVME_WRITE, (void *)(uintptr_t)buf, lba, blocks, flags, done,
 				    ctx};
@@ -189,25 +127,9 @@ static __attribute__((noinline)) int write_slowly(struct udrv_nvme_queue *q,
 	return rw_slowly(q, ns, &io);
 }
 
-int udrv_nvme_read(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, void *buf,
-		   uint64_t lba, uint32_t blocks, uint32_t flags, udrv_nvme_done_t done, void *ctx)
-{
-	if (nvme_likely(put_quickly(q, ns, NVME_READ, buf, lba, blocks, flags, done, ctx)))
-		return 0;
-	return read_slowly(q, ns, buf, lba, blocks, flags, done, ctx);
-}
-
-int udrv_nvme_write(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, const void *buf,
-		    uint64_t lba, uint32_t blocks, uint32_t flags, udrv_nvme_done_t done, void *ctx)
-{
-	if (nvme_likely(put_quickly(q, ns, NVME_WRITE, buf, lba, blocks, flags, done, ctx)))
-		return 0;
-	return write_slowly(q, ns, buf, lba, blocks, flags, done, ctx);
-}
-
 void udrv_nvme_submit(struct udrv_nvme_queue *q)
 {
-	if (q->tail == q->rung || nvme_unlikely(!nvme_enter(q)))
+	if (q->put.tail == q->rung || nvme_unlikely(!nvme_enter(q)))
 		return; /* what is not rung is sent when the reset is over */
 	nvme_ring_sq(q);
 	nvme_leave(q);
@@ -230,19 +152,20 @@ HOT uint64_t second_half(const struct nvme_cqe *entry)
 
 /* What is the same in all successes of a queue: an SQ head up to the mask, any CID. */
 struct success {
-	struct nvme_tracker *trackers;
+	struct udrv__nvme_tracker *trackers;
 	uint64_t half;	/* the rest */
 	uint64_t fixed; /* its bits */
 	uint32_t mask;
 };
 
 /* A command that waits in its slot, with the same CID, and has nothing to be undone; or NULL. */
-HOT struct nvme_tracker *find_plain(const struct success *s, uint64_t half)
+HOT struct udrv__nvme_tracker *find_plain(const struct success *s, uint64_t half)
 {
-	const uint32_t cid = half >> 32 & 0xffff;
-	struct nvme_tracker *t = &s->trackers[cid & s->mask];
+	const uint64_t rest = half ^ s->half;
+	const uint32_t cid = (uint32_t)(rest >> 32); /* of a success: nothing else is left there */
+	struct udrv__nvme_tracker *t = &s->trackers[cid & s->mask];
 
-	return nvme_likely(!((half ^ s->half) & s->fixed) && t->plain == cid && t->done) ? t : NULL;
+	return nvme_likely(!(rest & s->fixed) && t->plain == cid) ? t : NULL;
 }
 
 /* Copied, as it may be written anew. True if a callback was called. */
@@ -264,14 +187,14 @@ HOT unsigned int reap_until(struct udrv_nvme_queue *q, const struct success *s,
 
 	for (; entry != end; entry++) {
 		const uint64_t half = second_half(entry);
-		struct nvme_tracker *t = find_plain(s, half);
+		struct udrv__nvme_tracker *t = find_plain(s, half);
 
 		udrv_dma_rmb();
 		if (nvme_likely(t)) {
 			const udrv_nvme_done_t done = t->done;
 
-			t->done = NULL;
-			q->in_flight--;
+			t->plain = UDRV__NVME_FREE;
+			q->put.full++;
 			done(t->ctx, 0, entry->dw0);
 		} else if ((half ^ s->half) & HALF_PHASE) {
 			break;
@@ -293,13 +216,13 @@ unsigned int nvme_reap(struct udrv_nvme_queue *q, unsigned int max)
 {
 	/* While commands wait for the doorbell, entries are looked at closely: none can be theirs.
 	 */
-	static struct nvme_tracker nobody;
-	const bool all_shown = nvme_likely(q->tail == q->rung);
-	struct success s = {all_shown ? q->trackers : &nobody,
+	static struct udrv__nvme_tracker nobody = {.plain = UDRV__NVME_FREE};
+	const bool all_shown = nvme_likely(q->put.tail == q->rung);
+	struct success s = {all_shown ? q->put.trackers : &nobody,
 			    (uint64_t)q->phase << 48 | (uint64_t)q->qid << 16,
-			    ~(HALF_CID | q->mask), all_shown ? q->mask : 0};
-	const unsigned int size = q->mask + 1;
-	const unsigned int left = max - 1 < q->mask ? max : size;
+			    ~(HALF_CID | q->put.mask), all_shown ? q->put.mask : 0};
+	const unsigned int size = q->put.mask + 1;
+	const unsigned int left = max - 1 < q->put.mask ? max : size;
 	const unsigned int first = left < size - q->head ? left : size - q->head;
 	const struct nvme_cqe *entry = q->cq + q->head;
 	const struct nvme_cqe *end = entry + first;
@@ -324,9 +247,10 @@ unsigned int nvme_reap(struct udrv_nvme_queue *q, unsigned int max)
  */
 HOT void ring_both(struct udrv_nvme_queue *q)
 {
-	if (q->tail != q->rung)
+	if (q->put.tail != q->rung)
 		nvme_ring_sq(q);
-	if (q->completion != UDRV_NVME_POLLED || ((q->head - q->head_rung) & q->mask) > q->mask / 4)
+	if (q->completion != UDRV_NVME_POLLED ||
+	    ((q->head - q->head_rung) & q->put.mask) > q->put.mask / 4)
 		nvme_ring_cq(q);
 }
 
@@ -335,8 +259,8 @@ static unsigned int poll_idle(struct udrv_nvme_queue *q)
 {
 	if (nvme_likely(++q->idle % NVME_IDLE_POLLS))
 		return 0;
-	q->now = nvme_clock();
-	if (nvme_unlikely(q->in_flight && nvme_should_look(q)))
+	q->put.now = nvme_clock();
+	if (nvme_unlikely(nvme_in_flight(q) && nvme_should_look(q)))
 		nvme_look_for_late(q);
 	return 0;
 }
@@ -352,7 +276,7 @@ unsigned int udrv_nvme_poll(struct udrv_nvme_queue *q, unsigned int max)
 		return 0;
 	}
 	if (!nvme_has_completion(q)) {
-		if (q->tail != q->rung)
+		if (q->put.tail != q->rung)
 			nvme_ring_sq(q);
 		if (q->head != q->head_rung)
 			nvme_ring_cq(q);

@@ -10,7 +10,7 @@
 
 #include "nvme_ctrl.h"
 
-bool nvme_is_for_other(struct udrv_nvme_queue *q, const struct nvme_tracker *t,
+bool nvme_is_for_other(struct udrv_nvme_queue *q, const struct udrv__nvme_tracker *t,
 		       const struct nvme_sqe *sqe)
 {
 	if (!q->qid)
@@ -19,16 +19,17 @@ bool nvme_is_for_other(struct udrv_nvme_queue *q, const struct nvme_tracker *t,
 	       nvme_ns_is_other(q->nvme, sqe->nsid, nvme_clock() - t->started);
 }
 
-static void look_at(struct udrv_nvme_queue *q, struct nvme_tracker *t, const struct nvme_sqe *sqe)
+static void look_at(struct udrv_nvme_queue *q, struct udrv__nvme_tracker *t,
+		    const struct nvme_sqe *sqe)
 {
 	struct udrv_nvme *nvme = q->nvme;
 
-	if (!t->done || !nvme_has_passed(q->now, t->started, q->timeout))
+	if (nvme_is_free(t) || !nvme_has_passed(q->put.now, t->started, q->timeout))
 		return;
 	if (nvme_is_for_other(q, t, sqe))
 		t->flags |= NVME_T_STALE;
-	t->started = q->now;
-	if (nvme_is_paused(nvme, q->now))
+	t->started = q->put.now;
+	if (nvme_is_paused(nvme, q->put.now))
 		return;
 	if (t->flags & NVME_T_ABORTING) {
 		udrv_dev_err(q->dev, "queue %u: command 0x%04x was not even aborted within %u ms",
@@ -48,16 +49,16 @@ static void send_again(struct udrv_nvme_queue *q, struct nvme_moved *m)
 {
 	const struct nvme_command c = {&m->t, &m->sqe, m};
 	struct nvme_sqe sqe = m->sqe;
-	struct nvme_tracker was;
+	struct udrv__nvme_tracker was;
 	int ret;
 
 	/* The controller says then that there is none such. */
 	if (nvme_is_for_other(q, &m->t, &m->sqe))
 		sqe.nsid = NVME_NSID_NONE;
 
-	q->in_flight--; /* it is not in its own way */
+	q->put.full++; /* it is not in its own way */
 	ret = nvme_make_room(q);
-	q->in_flight++;
+	q->put.full--;
 	if (ret)
 		return;
 	nvme_take_out(q, &c, &was);
@@ -72,13 +73,13 @@ static void look_at_waiting(struct udrv_nvme_queue *q)
 	if (udrv_list_empty(&q->waiting) || !nvme_enter(q))
 		return;
 	udrv_list_for_each_entry_safe(m, next, &q->waiting, link)
-		if (nvme_has_passed(q->now, m->since, m->delay))
+		if (nvme_has_passed(q->put.now, m->since, m->delay))
 			send_again(q, m);
-	if (q->tail != q->rung)
+	if (q->put.tail != q->rung)
 		nvme_ring_sq(q);
 	nvme_leave(q);
 	udrv_list_for_each_entry(m, &q->waiting, link) {
-		const uint32_t waited = q->now - m->since;
+		const uint32_t waited = q->put.now - m->since;
 		const uint32_t left = waited < m->delay ? m->delay - waited : 1;
 
 		if (left < q->look_after)
@@ -90,14 +91,14 @@ void nvme_look_for_late(struct udrv_nvme_queue *q)
 {
 	struct nvme_moved *m;
 
-	q->checked = q->now;
+	q->checked = q->put.now;
 	q->look_after = nvme_look_interval(q);
 	/* The admin queue's are looked for by those who wait for them. */
 	if (!q->qid)
 		return;
-	for (uint32_t i = 0; i <= q->mask; i++)
+	for (uint32_t i = 0; i <= q->put.mask; i++)
 		if (!nvme_is_unsent(q, i))
-			look_at(q, &q->trackers[i], &q->sq[i]);
+			look_at(q, &q->put.trackers[i], &q->put.sq[i]);
 	udrv_list_for_each_entry(m, &q->moved, link)
 		look_at(q, &m->t, &m->sqe);
 	look_at_waiting(q);
@@ -122,11 +123,11 @@ static unsigned int save_all(struct udrv_nvme_queue *q, struct nvme_saved *all)
 
 	udrv_list_for_each_entry_safe(m, next, &q->moved, link)
 		save(q, &(struct nvme_command){&m->t, &m->sqe, m}, true, &all[count++]);
-	for (uint32_t i = 0; i <= q->mask; i++) {
-		const uint32_t slot = (q->tail + i) & q->mask;
-		const struct nvme_command c = {&q->trackers[slot], &q->sq[slot], NULL};
+	for (uint32_t i = 0; i <= q->put.mask; i++) {
+		const uint32_t slot = (q->put.tail + i) & q->put.mask;
+		const struct nvme_command c = {&q->put.trackers[slot], &q->put.sq[slot], NULL};
 
-		if (c.t->done)
+		if (!nvme_is_free(c.t))
 			save(q, &c, !nvme_is_unsent(q, slot), &all[count++]);
 	}
 	udrv_list_for_each_entry_safe(m, next, &q->waiting, link)
@@ -160,7 +161,7 @@ unsigned int nvme_end_all(struct udrv_nvme_queue *q, uint32_t sent, uint32_t uns
  */
 static bool is_given_up(struct udrv_nvme_queue *q, struct nvme_saved *saved, bool innocent)
 {
-	struct nvme_tracker *t = &saved->t;
+	struct udrv__nvme_tracker *t = &saved->t;
 
 	if (nvme_is_for_other(q, t, &saved->sqe)) {
 		t->flags |= NVME_T_STALE;
@@ -172,7 +173,7 @@ static bool is_given_up(struct udrv_nvme_queue *q, struct nvme_saved *saved, boo
 }
 
 /* Why one that is not sent again ends. */
-static uint32_t fate_of(const struct nvme_tracker *t)
+static uint32_t fate_of(const struct udrv__nvme_tracker *t)
 {
 	if (!(t->flags & NVME_T_STALE))
 		return NVME_SC_HOST_ABORTED;
@@ -207,7 +208,7 @@ static unsigned int give_up(struct udrv_nvme_queue *q)
 {
 	q->refuse = udrv_device_gone(q->dev) ? -ENODEV : -EIO;
 	q->depth = 0;
-	q->quick = 0;
+	nvme_be_slow(q);
 	return nvme_end_all(q, NVME_SC_HOST_ABORTED, NVME_SC_HOST_PATHING);
 }
 
@@ -226,7 +227,7 @@ unsigned int nvme_attend(struct udrv_nvme_queue *q)
 		__atomic_fetch_and(&q->attention, ~(NVME_Q_RESEND | NVME_Q_INNOCENT),
 				   __ATOMIC_SEQ_CST);
 		called = resend_all(q, attention & NVME_Q_INNOCENT);
-		if (q->tail != q->rung)
+		if (q->put.tail != q->rung)
 			nvme_ring_sq(q);
 	}
 	nvme_leave(q);

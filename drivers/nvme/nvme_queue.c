@@ -22,12 +22,12 @@ void *nvme_zalloc(size_t size)
 
 static size_t sq_bytes(const struct udrv_nvme_queue *q)
 {
-	return (q->mask + 1) * sizeof(struct nvme_sqe);
+	return (q->put.mask + 1) * sizeof(struct nvme_sqe);
 }
 
 static size_t cq_bytes(const struct udrv_nvme_queue *q)
 {
-	return (q->mask + 1) * sizeof(struct nvme_cqe);
+	return (q->put.mask + 1) * sizeof(struct nvme_cqe);
 }
 
 static uint32_t __udrv_iomem *doorbell(const struct udrv_nvme *nvme, uint16_t qid, bool is_cq)
@@ -43,9 +43,8 @@ int nvme_queue_init(struct udrv_nvme_queue *q, struct udrv_nvme *nvme, uint16_t 
 	q->nvme = nvme;
 	q->dev = nvme->dev;
 	q->qid = qid;
-	q->mask = entries - 1;
-	q->full_depth = entries - 1;
-	q->page_mask = (1u << nvme->page_shift) - 1;
+	q->put.mask = entries - 1;
+	q->put.page_mask = (1u << nvme->page_shift) - 1;
 	q->sgl = nvme->sgl && qid;
 	q->fences = !nvme->membarrier;
 	q->timeout = nvme->options.io_timeout_ms;
@@ -57,19 +56,20 @@ int nvme_queue_init(struct udrv_nvme_queue *q, struct udrv_nvme *nvme, uint16_t 
 	udrv_init_list_head(&q->moved);
 	udrv_init_list_head(&q->waiting);
 	udrv_init_list_head(&q->spares);
-	q->trackers = nvme_zalloc(entries * sizeof(*q->trackers));
+	q->put.trackers = nvme_zalloc(entries * sizeof(*q->put.trackers));
 	q->saved = calloc(entries, sizeof(*q->saved));
-	q->sq = udrv_dma_alloc_coherent(q->dev, sq_bytes(q), &q->sq_iova, UDRV_GFP_KERNEL);
+	q->put.sq = udrv_dma_alloc_coherent(q->dev, sq_bytes(q), &q->sq_iova, UDRV_GFP_KERNEL);
 	q->cq = udrv_dma_alloc_coherent(q->dev, cq_bytes(q), &q->cq_iova, UDRV_GFP_KERNEL);
-	if (!q->trackers || !q->saved || !q->sq || !q->cq) {
+	if (!q->put.trackers || !q->saved || !q->put.sq || !q->cq) {
 		nvme_queue_exit(q);
 		return -ENOMEM;
 	}
+	q->put.now = nvme_clock();
+	q->checked = q->put.now;
+	q->depth = q->put.mask;
+	q->put.full = q->depth;
 	for (uint32_t i = 0; i < entries; i++)
-		q->trackers[i].cid = (uint16_t)i;
-	q->now = nvme_clock();
-	q->checked = q->now;
-	q->depth = q->full_depth;
+		q->put.trackers[i].plain = UDRV__NVME_FREE;
 	nvme_queue_rewind(q);
 	return 0;
 }
@@ -84,20 +84,23 @@ void nvme_queue_exit(struct udrv_nvme_queue *q)
 	nvme_lists_free(q);
 	nvme_cmb_give(q->nvme, q);
 	udrv_dma_free_coherent(q->dev, cq_bytes(q), q->cq, q->cq_iova);
-	udrv_dma_free_coherent(q->dev, sq_bytes(q), q->sq, q->sq_iova);
+	udrv_dma_free_coherent(q->dev, sq_bytes(q), q->put.sq, q->sq_iova);
 	free(q->saved);
-	free(q->trackers);
+	free(q->put.trackers);
 	q->cq = NULL;
-	q->sq = NULL;
+	q->put.sq = NULL;
 	q->saved = NULL;
-	q->trackers = NULL;
+	q->put.trackers = NULL;
 }
 
 void nvme_queue_rewind(struct udrv_nvme_queue *q)
 {
-	q->tail = 0;
-	q->rung = 0;
-	q->quick = 0;
+	const uint32_t tail = (q->put.tail | q->put.mask) + 1;
+
+	q->put.full += tail - q->put.tail;
+	q->put.tail = tail;
+	q->rung = tail;
+	nvme_be_slow(q);
 	q->head = 0;
 	q->head_rung = 0;
 	q->phase = 1;
@@ -106,7 +109,7 @@ void nvme_queue_rewind(struct udrv_nvme_queue *q)
 /* The owner may be looking whether there is something. */
 void nvme_queue_clear(struct udrv_nvme_queue *q)
 {
-	for (uint32_t i = 0; i <= q->mask; i++)
+	for (uint32_t i = 0; i <= q->put.mask; i++)
 		__atomic_store_n(&q->cq[i].status, 0, __ATOMIC_RELAXED);
 }
 

@@ -2,10 +2,10 @@
 /*
  * A queue pair, and what runs for each command.
  *
- * Slots of the submission queue have a tracker each, and a command's identifier is its slot, with
- * a generation above that tells a late or invented completion from the right one. A slot is used
- * again as soon as the tail comes round; a command that is still in flight then, because it is
- * slower than all others, is moved aside.
+ * Slots of the submission queue have a tracker each. The tail counts on: its low bits are the
+ * slot, and those above, a generation that tells a late or invented completion from the right one,
+ * are in the command's identifier, too. A slot is used again as soon as the tail comes round; a
+ * command that is still in flight then, because it is slower than all others, is moved aside.
  *
  * The queue belongs to the thread that uses it. When the controller is reset another thread needs
  * the rings for a moment: it sets bits in attention, makes that seen by membarrier(2), and waits
@@ -27,8 +27,7 @@
 #define nvme_likely(x)	 __builtin_expect(!!(x), 1)
 #define nvme_unlikely(x) __builtin_expect(!!(x), 0)
 
-#define NVME_CID_MAX   0x7fffu /* 4.2: 0xffff is no command's */
-#define NVME_LIST_SIZE 4096u   /* bytes: the smallest page */
+#define NVME_LIST_SIZE 4096u /* bytes: the smallest page */
 
 /* Buffers of one command that were mapped, or copied, for it alone. */
 struct nvme_maps {
@@ -47,7 +46,7 @@ struct nvme_maps {
 	} map[];
 };
 
-/* struct nvme_tracker.flags */
+/* struct udrv__nvme_tracker.flags */
 #define NVME_T_ABORTING 0x01u /* it took too long, the controller was asked to abort it */
 #define NVME_T_ONCE	0x02u /* not to be sent again */
 #define NVME_T_MAPS	0x04u /* maps are to be undone, with their list */
@@ -56,25 +55,8 @@ struct nvme_maps {
 #define NVME_T_WAITS	0x20u /* to be sent again later: it is in no slot */
 #define NVME_T_STALE	0x40u /* its namespace was another one than the number means now */
 
-struct nvme_tracker {
-	udrv_nvme_done_t done; /* NULL: free */
-	void *ctx;
-	union {
-		struct {
-			uint16_t cid;
-			uint8_t flags;
-			uint8_t retries; /* so often it was sent again */
-		};
-		uint32_t plain; /* is the cid for a command with neither flags nor retries */
-	};
-	uint32_t started; /* by the queue's clock */
-	union {
-		struct nvme_maps *maps; /* NVME_T_MAPS */
-		struct nvme_list *list; /* NVME_T_LIST */
-	};
-};
 /* With the rings, 256 of them are to stay in 32 KiB of cache. */
-_Static_assert(sizeof(struct nvme_tracker) == 32, "half a cache line");
+_Static_assert(sizeof(struct udrv__nvme_tracker) == 32, "half a cache line");
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "plain has the cid in its low half, and what the controller shares is little-endian"
 #endif
@@ -89,7 +71,7 @@ struct nvme_list {
 struct nvme_moved {
 	struct udrv_list_head link; /* of q->moved, the oldest first, or q->waiting */
 	uint32_t since, delay;	    /* of one that waits: from when, and how long; ms */
-	struct nvme_tracker t;
+	struct udrv__nvme_tracker t;
 	struct nvme_sqe sqe;
 };
 
@@ -102,16 +84,9 @@ struct nvme_moved {
 
 struct udrv_nvme_queue {
 	/* What is put into it. */
-	struct nvme_sqe *sq;
-	struct nvme_tracker *trackers;
-	uint32_t tail; /* the next slot */
-	uint32_t rung; /* the tail that the controller was told */
-	uint32_t mask; /* slots less one */
-	uint32_t in_flight;
-	uint32_t depth;	    /* most in flight; 0 while it takes nothing */
-	uint32_t quick;	    /* as depth, or 0: reads and writes have to look at all that may be */
-	uint32_t now;	    /* nvme_clock(), read now and then */
-	uint32_t page_mask; /* bytes of the controller's page, less one */
+	struct udrv__nvme_put put;
+	uint32_t rung;	/* the tail that the controller was told */
+	uint32_t depth; /* most in flight; 0 while it takes nothing */
 	uint16_t qid;
 	bool sgl;
 	bool in_cmb; /* the controller fetches from cmb, not from sq */
@@ -120,6 +95,11 @@ struct udrv_nvme_queue {
 	struct udrv_dma_window window;
 	uint32_t __udrv_iomem *sq_doorbell;
 	volatile uint32_t *sq_shadow, *sq_event; /* NVMe 1.4, 5.7; or NULL */
+	/* Seldom needed; there is room. */
+	struct udrv_nvme *nvme;
+	struct nvme_list *lists;  /* that are free */
+	struct nvme_saved *saved; /* room for all in flight, while the rings begin anew */
+	struct udrv_list_head moved;
 
 	/* What comes out of it. */
 	struct nvme_cqe *cq __attribute__((aligned(64)));
@@ -138,15 +118,10 @@ struct udrv_nvme_queue {
 	bool irq_taken;
 	uint8_t priority; /* enum udrv_nvme_priority */
 
-	/* The rest is seldom needed. */
-	struct udrv_nvme *nvme;
-	int refuse; /* why depth is 0: negative errno */
-	unsigned int full_depth;
-	struct udrv_list_head moved;
+	/* So is the rest. */
+	int refuse;		       /* why depth is 0: negative errno */
 	struct udrv_list_head waiting; /* in flight, but not the controller's */
 	struct udrv_list_head spares;  /* places of those that were moved */
-	struct nvme_list *lists;       /* that are free */
-	struct nvme_saved *saved;      /* room for all in flight, while the rings begin anew */
 	udrv_iova_t sq_iova, cq_iova;
 	uint8_t __udrv_iomem *cmb;
 	enum udrv_nvme_completion completion;
@@ -157,7 +132,7 @@ struct udrv_nvme_queue {
 	uint32_t average_ns; /* adaptive: of the waits */
 	uint32_t waits;
 	bool may_spin;
-	char pad[51]; /* to whole cache lines */
+	char pad[27]; /* to whole cache lines */
 };
 _Static_assert(sizeof(struct udrv_nvme_queue) % 64 == 0, "whole cache lines");
 
@@ -187,7 +162,7 @@ static inline uint32_t nvme_look_interval(const struct udrv_nvme_queue *q)
 /* Is it time to look for them, or for one that waits? */
 static inline bool nvme_should_look(const struct udrv_nvme_queue *q)
 {
-	return nvme_has_passed(q->now, q->checked, q->look_after);
+	return nvme_has_passed(q->put.now, q->checked, q->look_after);
 }
 
 /* True: the rings are ours until nvme_leave(). */
@@ -208,10 +183,31 @@ static inline void nvme_leave(struct udrv_nvme_queue *q)
 	__atomic_store_n(&q->inside, q->inside - 1, __ATOMIC_RELEASE);
 }
 
+static inline bool nvme_is_free(const struct udrv__nvme_tracker *t)
+{
+	return t->plain == UDRV__NVME_FREE;
+}
+
+/* Reads and writes have to look at all that may be, until the next one did. */
+static inline void nvme_be_slow(struct udrv_nvme_queue *q)
+{
+	q->put.window.len = 0;
+}
+
+static inline uint32_t nvme_in_flight(const struct udrv_nvme_queue *q)
+{
+	return q->put.mask - (q->put.full - q->put.tail);
+}
+
+static inline uint32_t nvme_tail_slot(const struct udrv_nvme_queue *q)
+{
+	return q->put.tail & q->put.mask;
+}
+
 /* Is the slot between what was rung and the tail, so unknown to the controller? */
 static inline bool nvme_is_unsent(const struct udrv_nvme_queue *q, uint32_t slot)
 {
-	return ((slot - q->rung) & q->mask) < ((q->tail - q->rung) & q->mask);
+	return ((slot - q->rung) & q->put.mask) < ((q->put.tail - q->rung) & q->put.mask);
 }
 
 /* 5.7: the doorbell itself is rung only if the controller's event index was passed. */
@@ -232,12 +228,14 @@ void nvme_cmb_copy(struct udrv_nvme_queue *q);
 /* Entered. */
 static inline void nvme_ring_sq(struct udrv_nvme_queue *q)
 {
+	const uint32_t slot = nvme_tail_slot(q);
+
 	if (nvme_unlikely(q->in_cmb))
 		nvme_cmb_copy(q);
-	q->rung = q->tail;
-	q->quick = 0; /* what is put next reads the clock */
-	if (nvme_likely(!q->sq_shadow) || nvme_shadow(q->sq_shadow, q->sq_event, q->tail))
-		udrv_writel(q->tail, q->sq_doorbell);
+	q->rung = q->put.tail;
+	nvme_be_slow(q); /* what is put next reads the clock */
+	if (nvme_likely(!q->sq_shadow) || nvme_shadow(q->sq_shadow, q->sq_event, slot))
+		udrv_writel(slot, q->sq_doorbell);
 }
 
 static inline void nvme_ring_cq(struct udrv_nvme_queue *q)
@@ -255,25 +253,24 @@ static inline bool nvme_has_completion(const struct udrv_nvme_queue *q)
 /* The time that commands begin at: read once for all that are submitted together. */
 static inline void nvme_stamp(struct udrv_nvme_queue *q)
 {
-	if (q->tail == q->rung)
-		q->now = nvme_clock();
+	if (q->put.tail == q->rung)
+		q->put.now = nvme_clock();
 }
 
 /* The slot at the tail becomes a command in flight, whose entry is complete. */
-static inline void nvme_put(struct udrv_nvme_queue *q, struct nvme_tracker *t, uint16_t cid,
+static inline void nvme_put(struct udrv_nvme_queue *q, struct udrv__nvme_tracker *t, uint16_t cid,
 			    uint8_t flags, udrv_nvme_done_t done, void *ctx)
 {
 	t->done = done;
 	t->ctx = ctx;
 	t->plain = cid | (uint32_t)flags << 16;
-	t->started = q->now;
-	q->tail = (q->tail + 1) & q->mask;
-	q->in_flight++;
+	t->started = q->put.now;
+	q->put.tail++;
 }
 
-static inline uint16_t nvme_next_cid(const struct udrv_nvme_queue *q, const struct nvme_tracker *t)
+static inline uint16_t nvme_next_cid(const struct udrv_nvme_queue *q)
 {
-	return (t->cid + q->mask + 1) & NVME_CID_MAX;
+	return q->put.tail & UDRV__NVME_CID_MAX;
 }
 
 /* nvme_queue.c: zeroes that begin a cache line, for free(); or NULL. */
@@ -323,28 +320,28 @@ unsigned int nvme_end_all(struct udrv_nvme_queue *q, uint32_t sent, uint32_t uns
 
 struct nvme_saved {
 	struct nvme_sqe sqe;
-	struct nvme_tracker t;
+	struct udrv__nvme_tracker t;
 	bool sent;
 };
 
 /* Shared by these two: a command in flight, wherever it is. */
 struct nvme_command {
-	struct nvme_tracker *t;
+	struct udrv__nvme_tracker *t;
 	struct nvme_sqe *sqe;
 	struct nvme_moved *moved; /* or NULL: it is in its slot */
 };
 /* nvme_late.c: was it put for a namespace that the number does not mean any more? */
-bool nvme_is_for_other(struct udrv_nvme_queue *q, const struct nvme_tracker *t,
+bool nvme_is_for_other(struct udrv_nvme_queue *q, const struct udrv__nvme_tracker *t,
 		       const struct nvme_sqe *sqe);
 /* It is in flight no more; what it was is in *was, its buffers still mapped. */
 void nvme_take_out(struct udrv_nvme_queue *q, const struct nvme_command *c,
-		   struct nvme_tracker *was);
-void nvme_release_data(struct udrv_nvme_queue *q, const struct nvme_tracker *was);
+		   struct udrv__nvme_tracker *was);
+void nvme_release_data(struct udrv_nvme_queue *q, const struct udrv__nvme_tracker *was);
 /* Out of its slot, to be sent again after a time in ms. 0, or -ENOMEM: it is where it was. */
 int nvme_postpone(struct udrv_nvme_queue *q, const struct nvme_command *c, uint32_t delay);
 /* In flight at the tail, where there is room, with all that it was. */
 void nvme_put_in(struct udrv_nvme_queue *q, const struct nvme_sqe *sqe,
-		 const struct nvme_tracker *was);
+		 const struct udrv__nvme_tracker *was);
 
 /* nvme_pi.c: of a protected namespace, what plain transfers ask of the controller; CDW14. */
 uint32_t nvme_pi_flags(const struct udrv_nvme_ns *ns);

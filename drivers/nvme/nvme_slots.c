@@ -25,19 +25,18 @@ static struct nvme_moved *get_place(struct udrv_nvme_queue *q)
 }
 
 /* The command in the slot at the tail makes room for another one. */
-static int move_aside(struct udrv_nvme_queue *q, struct nvme_tracker *t)
+static int move_aside(struct udrv_nvme_queue *q, struct udrv__nvme_tracker *t)
 {
 	struct nvme_moved *m = get_place(q);
 
 	if (!m)
 		return -EAGAIN;
 	m->t = *t;
-	m->sqe = q->sq[q->tail];
-	t->done = NULL;
-	t->flags = 0;
+	m->sqe = q->put.sq[nvme_tail_slot(q)];
+	t->plain = UDRV__NVME_FREE;
 	udrv_list_add_tail(&m->link, &q->moved);
 	q->moved_count++;
-	q->quick = 0;
+	nvme_be_slow(q);
 	return 0;
 }
 
@@ -52,13 +51,23 @@ static bool is_cid_moved(const struct udrv_nvme_queue *q, uint16_t cid)
 	return false;
 }
 
-static int choose_generation(const struct udrv_nvme_queue *q, struct nvme_tracker *t)
+/* The same slot, with the next generation. */
+static void skip_generation(struct udrv_nvme_queue *q)
 {
-	const uint16_t first = t->cid;
+	const uint32_t slots = q->put.mask + 1;
 
-	while (is_cid_moved(q, nvme_next_cid(q, t))) {
-		t->cid = nvme_next_cid(q, t);
-		if (t->cid == first)
+	q->put.tail += slots;
+	q->put.full += slots;
+	q->rung += slots;
+}
+
+static int choose_generation(struct udrv_nvme_queue *q)
+{
+	const uint16_t first = nvme_next_cid(q);
+
+	while (is_cid_moved(q, nvme_next_cid(q))) {
+		skip_generation(q);
+		if (nvme_next_cid(q) == first)
 			return -EAGAIN;
 	}
 	return 0;
@@ -66,20 +75,20 @@ static int choose_generation(const struct udrv_nvme_queue *q, struct nvme_tracke
 
 int nvme_make_room(struct udrv_nvme_queue *q)
 {
-	struct nvme_tracker *t = &q->trackers[q->tail];
+	struct udrv__nvme_tracker *t = &q->put.trackers[nvme_tail_slot(q)];
 	int ret = 0;
 
-	if (q->in_flight >= q->depth)
+	if (nvme_in_flight(q) >= q->depth)
 		return q->refuse ? q->refuse : -EAGAIN;
-	if (t->done)
+	if (!nvme_is_free(t))
 		ret = move_aside(q, t);
-	return ret ? ret : choose_generation(q, t);
+	return ret ? ret : choose_generation(q);
 }
 
 int nvme_put_sqe(struct udrv_nvme_queue *q, const struct nvme_sqe *sqe,
 		 const struct nvme_data *data, uint8_t flags, udrv_nvme_done_t done, void *ctx)
 {
-	struct nvme_tracker was = {.done = done, .ctx = ctx, .flags = flags};
+	struct udrv__nvme_tracker was = {.done = done, .ctx = ctx, .flags = flags};
 	int ret = nvme_make_room(q);
 
 	if (data->maps) {
@@ -101,7 +110,7 @@ int nvme_put_mapped(struct udrv_nvme_queue *q, struct nvme_sqe *sqe, const struc
 	struct nvme_data data;
 	int ret;
 
-	if (q->in_flight >= q->depth)
+	if (nvme_in_flight(q) >= q->depth)
 		return nvme_make_room(q);
 	ret = nvme_data_map(q, sqe, iov, count, meta, meta_len, &data);
 	if (ret)
@@ -113,14 +122,14 @@ int nvme_put_mapped(struct udrv_nvme_queue *q, struct nvme_sqe *sqe, const struc
 }
 
 void nvme_put_in(struct udrv_nvme_queue *q, const struct nvme_sqe *sqe,
-		 const struct nvme_tracker *was)
+		 const struct udrv__nvme_tracker *was)
 {
-	struct nvme_tracker *t = &q->trackers[q->tail];
-	struct nvme_sqe *slot = &q->sq[q->tail];
+	struct udrv__nvme_tracker *t = &q->put.trackers[nvme_tail_slot(q)];
+	struct nvme_sqe *slot = &q->put.sq[nvme_tail_slot(q)];
 	uint16_t cid;
 
 	nvme_stamp(q);
-	cid = nvme_next_cid(q, t);
+	cid = nvme_next_cid(q);
 	if (slot != sqe)
 		*slot = *sqe;
 	slot->cid = cid;
@@ -132,12 +141,12 @@ void nvme_put_in(struct udrv_nvme_queue *q, const struct nvme_sqe *sqe,
 
 static bool find_command(struct udrv_nvme_queue *q, uint16_t cid, struct nvme_command *c)
 {
-	struct nvme_tracker *t = &q->trackers[cid & q->mask];
+	struct udrv__nvme_tracker *t = &q->put.trackers[cid & q->put.mask];
 	struct nvme_moved *m;
 
 	/* One that was not shown by the doorbell cannot have been completed. */
-	if (t->done && t->cid == cid && !nvme_is_unsent(q, cid & q->mask)) {
-		*c = (struct nvme_command){t, &q->sq[cid & q->mask], NULL};
+	if (!nvme_is_free(t) && t->cid == cid && !nvme_is_unsent(q, cid & q->put.mask)) {
+		*c = (struct nvme_command){t, &q->put.sq[cid & q->put.mask], NULL};
 		return true;
 	}
 	udrv_list_for_each_entry(m, &q->moved, link) {
@@ -150,12 +159,11 @@ static bool find_command(struct udrv_nvme_queue *q, uint16_t cid, struct nvme_co
 }
 
 void nvme_take_out(struct udrv_nvme_queue *q, const struct nvme_command *c,
-		   struct nvme_tracker *was)
+		   struct udrv__nvme_tracker *was)
 {
 	*was = *c->t;
-	c->t->done = NULL;
-	c->t->flags = 0;
-	q->in_flight--;
+	c->t->plain = UDRV__NVME_FREE;
+	q->put.full++;
 	if (!c->moved)
 		return;
 	udrv_list_del(&c->moved->link);
@@ -164,7 +172,7 @@ void nvme_take_out(struct udrv_nvme_queue *q, const struct nvme_command *c,
 		q->moved_count--;
 }
 
-void nvme_release_data(struct udrv_nvme_queue *q, const struct nvme_tracker *was)
+void nvme_release_data(struct udrv_nvme_queue *q, const struct udrv__nvme_tracker *was)
 {
 	const struct nvme_data data = {
 		was->flags & NVME_T_MAPS ? was->maps : NULL,
@@ -175,7 +183,7 @@ void nvme_release_data(struct udrv_nvme_queue *q, const struct nvme_tracker *was
 }
 
 /* 4.6.1: anything that does not say "do not retry" may work another time. */
-static bool may_retry(const struct udrv_nvme_queue *q, const struct nvme_tracker *t,
+static bool may_retry(const struct udrv_nvme_queue *q, const struct udrv__nvme_tracker *t,
 		      uint32_t status)
 {
 	if (t->flags & NVME_T_ONCE || status & NVME_STATUS_DNR || q->refuse)
@@ -188,7 +196,7 @@ static bool may_retry(const struct udrv_nvme_queue *q, const struct nvme_tracker
  * 4.6.1, CRD: which of three times that the controller has told; not more than a command may take.
  * Where it does not say, at once, as most such states are over then; after that ever later.
  */
-static uint32_t delay_of(const struct udrv_nvme_queue *q, const struct nvme_tracker *t,
+static uint32_t delay_of(const struct udrv_nvme_queue *q, const struct udrv__nvme_tracker *t,
 			 uint32_t status)
 {
 	const uint32_t crd = NVME_STATUS_CRD(status);
@@ -207,21 +215,21 @@ static uint32_t delay_of(const struct udrv_nvme_queue *q, const struct nvme_trac
 int nvme_postpone(struct udrv_nvme_queue *q, const struct nvme_command *c, uint32_t delay)
 {
 	struct nvme_moved *m = get_place(q);
-	struct nvme_tracker was;
+	struct udrv__nvme_tracker was;
 
 	if (!m)
 		return -ENOMEM;
 	m->t = *c->t;
 	m->t.flags = (uint8_t)((c->t->flags & ~NVME_T_ABORTING) | NVME_T_WAITS);
 	m->sqe = *c->sqe;
-	q->now = nvme_clock();
-	m->since = q->now;
+	q->put.now = nvme_clock();
+	m->since = q->put.now;
 	m->delay = delay;
 	nvme_take_out(q, c, &was);
-	q->in_flight++; /* for its owner it is */
+	q->put.full--; /* for its owner it is */
 	udrv_list_add_tail(&m->link, &q->waiting);
-	if (q->now - q->checked + delay < q->look_after)
-		q->look_after = q->now - q->checked + delay;
+	if (q->put.now - q->checked + delay < q->look_after)
+		q->look_after = q->put.now - q->checked + delay;
 	return 0;
 }
 
@@ -229,7 +237,7 @@ static bool retry(struct udrv_nvme_queue *q, const struct nvme_command *c, uint3
 {
 	const struct nvme_sqe sqe = *c->sqe;
 	const uint32_t delay = delay_of(q, c->t, status);
-	struct nvme_tracker was;
+	struct udrv__nvme_tracker was;
 
 	if (!may_retry(q, c->t, status) || nvme_is_for_other(q, c->t, c->sqe))
 		return false;
@@ -269,10 +277,10 @@ static bool is_hosts_own(uint32_t status)
 bool nvme_complete_odd(struct udrv_nvme_queue *q, const struct nvme_cqe *cqe)
 {
 	uint32_t status = cqe->status >> 1;
-	struct nvme_tracker was;
+	struct udrv__nvme_tracker was;
 	struct nvme_command c;
 
-	if (cqe->sq_id != q->qid || cqe->sq_head > q->mask || !find_command(q, cqe->cid, &c)) {
+	if (cqe->sq_id != q->qid || cqe->sq_head > q->put.mask || !find_command(q, cqe->cid, &c)) {
 		complain(q, cqe);
 		return false;
 	}

@@ -142,7 +142,7 @@ static void refuse(struct udrv_nvme_queue *q)
 {
 	q->refuse = -ESHUTDOWN;
 	q->depth = 0;
-	q->quick = 0;
+	nvme_be_slow(q);
 }
 
 /* What was completed before the submission queue went is told as it was. */
@@ -209,12 +209,12 @@ void udrv_nvme_queue_destroy(struct udrv_nvme_queue *q)
 
 unsigned int udrv_nvme_queue_depth(const struct udrv_nvme_queue *q)
 {
-	return q->full_depth;
+	return q->put.mask;
 }
 
 unsigned int udrv_nvme_in_flight(const struct udrv_nvme_queue *q)
 {
-	return q->in_flight;
+	return nvme_in_flight(q);
 }
 
 int udrv_nvme_event_fd(const struct udrv_nvme_queue *q)
@@ -254,7 +254,7 @@ bool udrv_nvme_arm(struct udrv_nvme_queue *q)
 		return look(q);
 	/* The end of a reset is signalled; of what is dead, nothing will come once all has ended.
 	 */
-	return attention & NVME_Q_RESEND || (attention & NVME_Q_DEAD && q->in_flight);
+	return attention & NVME_Q_RESEND || (attention & NVME_Q_DEAD && nvme_in_flight(q));
 }
 
 void udrv_nvme_wake(struct udrv_nvme_queue *q)
@@ -363,7 +363,7 @@ unsigned int udrv_nvme_wait(struct udrv_nvme_queue *q, int timeout_ms)
 	udrv_nvme_submit(q);
 	for (;;) {
 		called = udrv_nvme_poll(q, 0);
-		if (called || was_woken(q) || !q->in_flight)
+		if (called || was_woken(q) || !nvme_in_flight(q))
 			return called;
 		if (end != INT64_MAX && udrv_ktime_get() >= end)
 			return 0;

@@ -114,7 +114,7 @@ static void set_up(void)
 					  UDRV_GFP_KERNEL);
 	if (!buffers)
 		die("buffers", ENOMEM);
-	hand.sq = hand_queue.sq;
+	hand.sq = hand_queue.put.sq;
 	hand.cq = hand_queue.cq;
 	hand.sq_doorbell = (volatile uint32_t *)hand_queue.sq_doorbell;
 	hand.cq_doorbell = (volatile uint32_t *)hand_queue.cq_doorbell;
@@ -226,9 +226,10 @@ static void run(void (*one)(void), size_t reads)
 static double timed(void (*one)(void), size_t reads)
 {
 	const uint64_t start = bench_clock_ns();
+	const size_t whole = reads - reads % batch;
 
-	run(one, reads);
-	return (double)(bench_clock_ns() - start) / (double)(reads / batch * batch);
+	run(one, whole);
+	return (double)(bench_clock_ns() - start) / (double)whole;
 }
 
 static int by_value(const void *a, const void *b)
