@@ -17,6 +17,7 @@
 #define OTHER  "0000:00:05.1"
 #define PAGE   4096u
 #define REGION ((size_t)2 << 20)
+#define FIRST  ((size_t)512 << 10) /* of an arena's regions */
 
 static struct udrv_device *dev;
 static struct fault_held before;
@@ -46,20 +47,36 @@ static void *get(size_t size, udrv_iova_t *iova)
 
 START_TEST(many_small_ones_share_one_mapping)
 {
-	udrv_iova_t iova[512];
-	char *p[512];
+	enum { COUNT = FIRST / PAGE };
+	udrv_iova_t iova[COUNT];
+	char *p[COUNT];
 
-	for (size_t i = 0; i < 512; i++) {
+	for (size_t i = 0; i < COUNT; i++) {
 		p[i] = get(PAGE, &iova[i]);
 		ck_assert_ptr_nonnull(p[i]);
 		ck_assert_uint_eq(iova[i] - iova[0], (udrv_iova_t)(p[i] - p[0]));
 		p[i][0] = 1;
 	}
 	ck_assert_uint_eq(fake_vfio.mapping_count, 1);
-	ck_assert_uint_eq(fake_vfio.mappings[0].size, REGION);
-	for (size_t i = 0; i < 512; i++)
+	ck_assert_uint_eq(fake_vfio.mappings[0].size, FIRST);
+	for (size_t i = 0; i < COUNT; i++)
 		udrv_dma_free_coherent(dev, PAGE, p[i], iova[i]);
 	ck_assert_uint_eq(fake_vfio.mapping_count, 1);
+}
+END_TEST
+
+START_TEST(what_does_not_fit_the_first_one_gets_a_whole_one)
+{
+	udrv_iova_t a, b;
+	void *small = get(PAGE, &a);
+	void *large = get(FIRST, &b);
+
+	ck_assert_uint_eq(fake_vfio.mapping_count, 2);
+	ck_assert_uint_eq(fake_vfio.mappings[0].size, FIRST);
+	ck_assert_uint_eq(fake_vfio.mappings[1].size, REGION);
+	udrv_dma_free_coherent(dev, PAGE, small, a);
+	udrv_dma_free_coherent(dev, FIRST, large, b);
+	ck_assert_uint_eq(udrv_dma_shrink(dev), FIRST + REGION);
 }
 END_TEST
 
@@ -226,7 +243,7 @@ START_TEST(objects_that_the_device_reaches)
 	for (size_t i = 0; i < 100; i++)
 		udrv_kmem_cache_free(cache, objs[i]);
 	ck_assert_int_eq(udrv_kmem_cache_destroy(cache), 0);
-	ck_assert_uint_eq(udrv_dma_shrink(dev), REGION);
+	ck_assert_uint_eq(udrv_dma_shrink(dev), FIRST);
 	ck_assert_ptr_null(
 		udrv_kmem_cache_create(NULL, "x", 8, 0, UDRV_SLAB_CACHE_DMA, NULL, NULL));
 	before.mapped = 0; /* the thread's table of magazines */
@@ -293,6 +310,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, many_small_ones_share_one_mapping);
+	tcase_add_test(tc, what_does_not_fit_the_first_one_gets_a_whole_one);
 	tcase_add_test(tc, regions_stay_few);
 	tcase_add_test(tc, unused_regions_go_when_asked);
 	tcase_add_test(tc, both_addresses_are_aligned);

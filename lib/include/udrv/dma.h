@@ -87,11 +87,12 @@ UDRV_API size_t udrv_dma_max_mapping_size(struct udrv_device *dev);
  * @dma_handle: the device's address of it; untouched on failure
  * @gfp: UDRV_GFP_KERNEL may map more memory; UDRV_GFP_ATOMIC takes from what is mapped
  *
- * From the arena of the device's IOMMU domain, which grows by 2 MiB or more at a time. Zeroed, in
- * whole pages, contiguous for the device; aligned, for both, to the smallest power of two that
- * holds it, up to 2 MiB. Any thread, UDRV_GFP_ATOMIC also in handlers. Return: the memory, or NULL
- * (for UDRV_GFP_KERNEL udrv_log() says why: no IOVA below the mask, RLIMIT_MEMLOCK, ...). Source:
- * Linux dma_alloc_coherent().
+ * From the arena of the device's IOMMU domain, which begins with 512 KiB, or with a huge page if
+ * there is a free one, and grows by 2 MiB or more at a time. Zeroed, in whole pages, contiguous for
+ * the device; aligned, for both, to the smallest power of two that holds it, up to 2 MiB. Any
+ * thread, UDRV_GFP_ATOMIC also in handlers. Return: the memory, or NULL (for UDRV_GFP_KERNEL
+ * udrv_log() says why: no IOVA below the mask, RLIMIT_MEMLOCK, ...). Source: Linux
+ * dma_alloc_coherent().
  */
 UDRV_API void *udrv_dma_alloc_coherent(struct udrv_device *dev, size_t size,
 				       udrv_iova_t *dma_handle, udrv_gfp_t gfp);

@@ -15,11 +15,12 @@
 #include "mem/slab.h"
 #include "pci/device.h"
 
-#define REGION_MIN  UDRV__CHUNK
-#define REGION_MAX  ((size_t)64 << 20)
-#define FRUGAL_MIN  ((size_t)256 << 10)
-#define FRUGAL_MAX  ((size_t)4 << 20)
-#define PAGES_LARGE ((size_t)64 << 10) /* of any machine */
+#define REGION_FIRST ((size_t)512 << 10)
+#define REGION_MIN   UDRV__CHUNK
+#define REGION_MAX   ((size_t)64 << 20)
+#define FRUGAL_MIN   ((size_t)256 << 10)
+#define FRUGAL_MAX   ((size_t)4 << 20)
+#define PAGES_LARGE  ((size_t)64 << 10) /* of any machine */
 
 struct udrv__arena udrv__common_arena = {
 	.regions = UDRV_LIST_HEAD_INIT(udrv__common_arena.regions),
@@ -255,11 +256,17 @@ static void explain(const struct udrv__arena_want *want, struct failure why, siz
 		udrv__domain_explain(want->dev, len, want->limit, why.err);
 }
 
-/* As much as there is already, so that the regions stay few. */
+/*
+ * As much as there is already, so that the regions stay few. The first one is smaller, unless it is
+ * one huge page: memory that is zeroed and pinned for nobody would be most of what opening a device
+ * costs, but for its reset.
+ */
 static size_t region_size(const struct udrv__arena *arena, size_t len)
 {
 	size_t size = arena->bytes < REGION_MIN ? REGION_MIN : arena->bytes;
 
+	if (arena->domain && !arena->bytes && len <= REGION_FIRST && !udrv__backing_has_huge())
+		return REGION_FIRST;
 	if (size > REGION_MAX)
 		size = REGION_MAX;
 	if (size < len)

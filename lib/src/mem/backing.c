@@ -121,7 +121,7 @@ static int make(struct udrv__backing *backing, size_t len, size_t align, unsigne
 	void *va;
 
 	if (fd < 0)
-		return -errno;
+		return errno ? -errno : -ENOMEM;
 	if (ftruncate(fd, (off_t)len))
 		goto err_close;
 	va = map_aligned(fd, len, align);
@@ -149,6 +149,16 @@ static int make_huge(struct udrv__backing *backing, size_t len, size_t align, si
 	if (!ret)
 		backing->page_size = page;
 	return ret;
+}
+
+bool udrv__backing_has_huge(void)
+{
+	struct udrv__backing backing;
+
+	if (make_huge(&backing, SIZE_2M, SIZE_2M, SIZE_2M, MFD_HUGE_2MB))
+		return false;
+	udrv__backing_end(&backing);
+	return true;
 }
 
 int udrv__backing_make(struct udrv__backing *backing, size_t len, size_t align, int node)

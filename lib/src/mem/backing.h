@@ -3,6 +3,7 @@
 #ifndef UDRV_SRC_MEM_BACKING_H
 #define UDRV_SRC_MEM_BACKING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -20,6 +21,8 @@ struct udrv__backing {
  */
 int udrv__backing_make(struct udrv__backing *backing, size_t len, size_t align, int node);
 void udrv__backing_end(const struct udrv__backing *backing);
+/* Is there a free huge page of 2 MiB? */
+bool udrv__backing_has_huge(void);
 
 /*
  * Map a file's memory, shared, at an address that is as far behind a multiple of 2 MiB, or of what
