@@ -207,6 +207,35 @@ START_TEST(each_device_has_what_it_can_reach)
 }
 END_TEST
 
+/* Its first megabyte of addresses is the device's own BAR. */
+START_TEST(no_address_is_in_a_bar)
+{
+	struct udrv_device *other = NULL;
+	udrv_iova_t first, iova;
+	char text[512];
+
+	ck_assert_int_eq(udrv_dma_set_mask_and_coherent(dev, UDRV_DMA_BIT_MASK(64)), 0);
+	ck_assert_ptr_nonnull(get(REGION, &first));
+	udrv_device_close(dev);
+	(void)snprintf(text, sizeof(text), "0x%016llx 0x%016llx 0x0000000000040200\n",
+		       (unsigned long long)first, (unsigned long long)first + (1u << 20) - 1);
+	for (int i = 1; i < 7; i++)
+		strcat(text, "0x0000000000000000 0x0000000000000000 0x0000000000000000\n");
+	fake_pci_device(OTHER, 0x1234, 0x11e8, "vfio-pci", FAKE_GROUP);
+	(void)fake_vfio_add(OTHER, FAKE_GROUP);
+	fake_file(text, "sys/bus/pci/devices/%s/resource", OTHER);
+	ck_assert_int_eq(udrv_device_open(OTHER, NULL, &other), 0);
+	ck_assert_int_eq(udrv_dma_set_mask_and_coherent(other, UDRV_DMA_BIT_MASK(64)), 0);
+	for (int i = 0; i < 4; i++) {
+		ck_assert_ptr_nonnull(
+			udrv_dma_alloc_coherent(other, REGION, &iova, UDRV_GFP_KERNEL));
+		ck_assert(iova + REGION <= first || iova >= first + (1u << 20));
+	}
+	udrv_device_close(other);
+	ck_assert_int_eq(udrv_device_open(NAME, NULL, &dev), 0);
+}
+END_TEST
+
 START_TEST(what_is_left_is_told_and_goes)
 {
 	udrv_iova_t iova;
@@ -318,6 +347,7 @@ int main(void)
 	tcase_add_test(tc, atomic_takes_what_there_is);
 	tcase_add_test(tc, tight_limits);
 	tcase_add_test(tc, each_device_has_what_it_can_reach);
+	tcase_add_test(tc, no_address_is_in_a_bar);
 	tcase_add_test(tc, what_is_left_is_told_and_goes);
 	tcase_add_test(tc, objects_that_the_device_reaches);
 	tcase_add_test(tc, several_threads);

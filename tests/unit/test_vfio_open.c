@@ -63,6 +63,9 @@ START_TEST(opens_and_says_what_it_is)
 	ck_assert_str_eq(udrv_device_name(dev), NAME);
 	ck_assert_uint_eq(udrv_pci_resource_len(dev, 0), 1 << 20);
 	ck_assert_uint_eq(udrv_pci_resource_len(dev, 1), 0);
+	ck_assert_uint_eq(udrv_pci_resource_start(dev, 0), 0xfea00000);
+	ck_assert_uint_eq(udrv_pci_resource_start(dev, 1), 0);
+	ck_assert_uint_eq(udrv_pci_resource_start(dev, -1), 0);
 	udrv_device_close(dev);
 }
 END_TEST

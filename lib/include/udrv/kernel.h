@@ -445,6 +445,7 @@ typedef struct udrv_atomic64 atomic64_t;
 #define pci_find_next_capability udrv_pci_find_next_capability
 #define pci_find_ext_capability udrv_pci_find_ext_capability
 #define pci_resource_len udrv_pci_resource_len
+#define pci_resource_start udrv_pci_resource_start
 #define pci_resource_flags udrv_pci_resource_flags
 #define pci_iomap udrv_pci_iomap
 #define pci_iomap_range udrv_pci_iomap_range

@@ -95,6 +95,14 @@ UDRV_API uint16_t udrv_pci_find_ext_capability(struct udrv_device *dev, int cap)
 /** udrv_pci_resource_len() - bytes of BAR @bar, 0 if it has none. */
 UDRV_API uint64_t udrv_pci_resource_len(const struct udrv_device *dev, int bar);
 
+/**
+ * udrv_pci_resource_start() - the address of BAR @bar as the kernel has it, 0 if it has none
+ *
+ * DMA memory, and what is mapped for a device, never has an address that is in a memory BAR of it.
+ * Source: Linux pci_resource_start().
+ */
+UDRV_API uint64_t udrv_pci_resource_start(const struct udrv_device *dev, int bar);
+
 /** udrv_pci_resource_flags() - UDRV_RESOURCE_* of <udrv/pci_info.h>, 0 if there is no such BAR. */
 UDRV_API uint32_t udrv_pci_resource_flags(const struct udrv_device *dev, int bar);
 

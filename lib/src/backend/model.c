@@ -53,6 +53,18 @@ static bool model_match(const char *name, const struct udrv_pci_info *info)
 	return !info && !strncmp(name, PREFIX, strlen(PREFIX));
 }
 
+static uint64_t bar_address(const struct udrv__model *m, unsigned int bar)
+{
+	const unsigned int where = PCI_BASE_ADDRESS_0 + 4 * bar;
+	uint64_t address = 0;
+
+	if (!(m->type->bars[bar].flags & UDRV_RESOURCE_MEM_64))
+		return 0;
+	for (unsigned int i = 0; i < 4; i++)
+		address |= (uint64_t)udrv__model_config_get16(m, where + 2 * i) << 16 * i;
+	return address & (uint64_t)PCI_BASE_ADDRESS_MEM_MASK;
+}
+
 static void fill_device(struct udrv_device *dev, const struct udrv__model_type *type)
 {
 	struct udrv_pci_info *info = &dev->info;
@@ -71,6 +83,7 @@ static void fill_device(struct udrv_device *dev, const struct udrv__model_type *
 	for (unsigned int i = 0; i < UDRV_PCI_STD_NUM_BARS; i++) {
 		info->resource[i].len = dev->bars[i].len = type->bars[i].len;
 		info->resource[i].flags = dev->bars[i].flags = type->bars[i].flags;
+		info->resource[i].start = bar_address(dev->backend, i);
 	}
 	dev->irq_counts[UDRV__IRQ_INTX] = type->intx;
 	dev->irq_counts[UDRV__IRQ_MSI] = type->msi_vectors;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <udrv/log.h>
+#include <udrv/pci.h>
 
 #include "mem/domain.h"
 #include "pci/device.h"
@@ -63,6 +64,44 @@ static int learn_ranges(struct udrv__domain *domain, struct udrv_device *dev)
 			domain->ranges[i].last = KEY_LAST;
 	}
 	return 0;
+}
+
+/* Not these. Where there is no room for so many ranges, the highest are left out. */
+static void cut(struct udrv__domain *domain, udrv_iova_t first, udrv_iova_t last)
+{
+	const size_t count = domain->range_count;
+	struct udrv__iova_range old[UDRV__IOVA_RANGES_MAX];
+
+	memcpy(old, domain->ranges, count * sizeof(old[0]));
+	domain->range_count = 0;
+	for (size_t i = 0; i < count; i++) {
+		const struct udrv__iova_range parts[] = {
+			{old[i].first, first - 1 < old[i].last ? first - 1 : old[i].last},
+			{last + 1 > old[i].first ? last + 1 : old[i].first, old[i].last},
+		};
+
+		for (size_t k = 0; k < 2; k++)
+			if (parts[k].first <= parts[k].last &&
+			    domain->range_count < UDRV__IOVA_RANGES_MAX)
+				domain->ranges[domain->range_count++] = parts[k];
+	}
+}
+
+/*
+ * What a device decodes itself may not get as far as the IOMMU: a switch sends it to the BAR, and
+ * an NVMe controller takes it for its own memory. The kernel's own DMA does without, too.
+ */
+static void cut_bars(struct udrv__domain *domain, const struct udrv_device *dev)
+{
+	const uint64_t mask = UDRV__PAGE_MIN - 1;
+
+	for (int i = 0; i < UDRV_PCI_STD_NUM_BARS; i++) {
+		const uint64_t start = udrv_pci_resource_start(dev, i);
+		const uint64_t last = start + (udrv_pci_resource_len(dev, i) - 1);
+
+		if (start && udrv_pci_resource_flags(dev, i) & UDRV_RESOURCE_MEM)
+			cut(domain, start & ~mask, last | mask);
+	}
 }
 
 static int begin(struct udrv__domain *domain, struct udrv_device *dev)
@@ -181,6 +220,8 @@ int udrv__domain_attach(struct udrv__dma *dma)
 
 	if (ret)
 		return ret;
+	if (!domain->chosen)
+		cut_bars(domain, dma->dev);
 	dma->domain_id = domain->id;
 	udrv_list_add(&dma->link, &domain->devices);
 	if (domain->users++)

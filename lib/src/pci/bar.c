@@ -33,6 +33,11 @@ uint64_t udrv_pci_resource_len(const struct udrv_device *dev, int bar)
 	return b ? b->len : 0;
 }
 
+uint64_t udrv_pci_resource_start(const struct udrv_device *dev, int bar)
+{
+	return get_bar(dev, bar) ? dev->info.resource[bar].start : 0;
+}
+
 uint32_t udrv_pci_resource_flags(const struct udrv_device *dev, int bar)
 {
 	const struct udrv__bar *b = get_bar(dev, bar);
