@@ -41,8 +41,8 @@ struct udrv_nvme_queue;
  *	the queues' priorities
  * @arbitration: the Arbitration feature, NVME_ARBITRATION(), set anew after each reset; 0: as the
  *	controller has it
- * @cmb: submission queues in the controller's memory, where it has some for them (NVMe 1.4,
- *	CAP.CMBS) and as far as that goes
+ * @cmb: submission queues in the controller's memory, where it has some for them (CMBSZ.SQS) and
+ *	as far as that goes
  * @no_sgl: transfers of more than two pages by PRP lists, even if the controller knows SGLs
  */
 struct udrv_nvme_options {

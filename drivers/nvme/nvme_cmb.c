@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Submission queues in the controller's memory: NVM Express 1.4, 3.1.11, 3.1.12, 3.1.16, 4.7.
+ * Submission queues in the controller's memory: NVM Express 1.4, 3.1.11, 3.1.12, 3.1.16, 4.7; 1.3,
+ * 3.1.11, 3.1.12, 4.7.
  *
  * Commands are put into the queue in the host's memory as ever, where resets and moved commands
  * find them, and copied when the doorbell is rung: the device's memory is only ever written.
@@ -8,22 +9,48 @@
 #include <errno.h>
 #include <string.h>
 
+#include <linux/pci_regs.h>
+
 #include <udrv/pci.h>
 
 #include "nvme_ctrl.h"
 
 #define SZU_MAX 6u /* 3.1.12: 64 GiB */
-/* Above all that an IOMMU or a bus has, so that it is no memory's address. */
-#define BASE (UINT64_C(1) << 62)
 
 struct place {
 	unsigned int bar;
 	uint64_t offset, size;
+	uint64_t base; /* its address for the controller */
 };
+
+/* 1.4, 3.1.16 */
+static bool has_control(const struct udrv_nvme *nvme)
+{
+	return NVME_CAP_CMBS(nvme->cap);
+}
 
 static uint64_t __udrv_iomem *control(const struct udrv_nvme *nvme)
 {
 	return (uint64_t __udrv_iomem *)(nvme->regs + NVME_REG_CMBMSC);
+}
+
+/*
+ * What the BAR has on the bus, if that is what the kernel says, too, so that no DMA memory has it;
+ * or 0. Before NVMe 1.4 (no CAP.CMBS) the controller takes that for its own memory; QEMU's
+ * legacy-cmb does so, too, whatever CMBMSC says. From 1.4 on any such address will do.
+ */
+static uint64_t bus_address(const struct udrv_nvme *nvme, unsigned int bar)
+{
+	const int where = PCI_BASE_ADDRESS_0 + 4 * (int)bar;
+	uint32_t low = 0;
+	uint32_t high = 0;
+	uint64_t address;
+
+	(void)udrv_pci_read_config_dword(nvme->dev, where, &low);
+	if (low & PCI_BASE_ADDRESS_MEM_TYPE_64)
+		(void)udrv_pci_read_config_dword(nvme->dev, where + 4, &high);
+	address = (uint64_t)high << 32 | (low & (uint32_t)PCI_BASE_ADDRESS_MEM_MASK);
+	return address == udrv_pci_resource_start(nvme->dev, (int)bar) ? address : 0;
 }
 
 /* Where it says it is, if that is in a BAR and submission queues may be there. */
@@ -43,6 +70,10 @@ static int find(const struct udrv_nvme *nvme, struct place *p)
 	len = udrv_pci_resource_len(nvme->dev, (int)p->bar);
 	if (p->offset >= len || p->size > len - p->offset)
 		return -EPROTO;
+	p->base = bus_address(nvme, p->bar);
+	if (!p->base)
+		return -EADDRNOTAVAIL;
+	p->base += p->offset;
 	return 0;
 }
 
@@ -63,6 +94,7 @@ static int map(struct udrv_nvme *nvme, const struct place *p)
 	}
 	cmb->bar = p->bar;
 	cmb->offset = p->offset;
+	cmb->base = p->base;
 	cmb->pages = (unsigned int)(len >> nvme->page_shift);
 	return 0;
 }
@@ -78,36 +110,39 @@ static int look(struct udrv_nvme *nvme)
 		return ret;
 	if (!cmb->mem)
 		return map(nvme, &p);
-	return p.bar == cmb->bar && p.offset == cmb->offset &&
+	return p.bar == cmb->bar && p.offset == cmb->offset && p.base == cmb->base &&
 			       p.size >> nvme->page_shift >= cmb->pages
 		       ? 0
 		       : -EPROTO;
 }
 
+/* Two halves would be two controls. */
+static void control_by(const struct udrv_nvme *nvme, uint64_t val)
+{
+	if (has_control(nvme))
+		udrv_writeq(val, control(nvme));
+}
+
 int nvme_cmb_enable(struct udrv_nvme *nvme)
 {
-	int ret = -EOPNOTSUPP;
+	int ret;
 
 	nvme->cmb.on = false;
 	if (!nvme->options.cmb)
 		return 0;
-	if (NVME_CAP_CMBS(nvme->cap)) {
-		/* Two halves would be two controls. */
-		udrv_writeq(NVME_CMBMSC_CRE, control(nvme));
-		ret = look(nvme);
-		if (!ret)
-			udrv_writeq(BASE | NVME_CMBMSC_CMSE | NVME_CMBMSC_CRE, control(nvme));
-		if (!ret && nvme_read32(nvme, NVME_REG_CMBSTS) & NVME_CMBSTS_CBAI)
-			ret = -EADDRNOTAVAIL;
-		if (ret)
-			udrv_writeq(0, control(nvme));
-	}
+	control_by(nvme, NVME_CMBMSC_CRE);
+	ret = look(nvme);
+	if (!ret)
+		control_by(nvme, nvme->cmb.base | NVME_CMBMSC_CMSE | NVME_CMBMSC_CRE);
+	if (!ret && has_control(nvme) && nvme_read32(nvme, NVME_REG_CMBSTS) & NVME_CMBSTS_CBAI)
+		ret = -EADDRNOTAVAIL;
+	if (ret)
+		control_by(nvme, 0);
 	nvme->cmb.on = !ret;
 	if (ret)
 		udrv_dev_notice(nvme->dev, "queues are in the host's memory: %s",
-				ret == -EOPNOTSUPP
-					? "the controller has none for them (NVMe 1.4, CAP.CMBS)"
-					: strerror(-ret));
+				ret == -EOPNOTSUPP ? "the controller has none for them"
+						   : strerror(-ret));
 	return 0;
 }
 
@@ -118,7 +153,7 @@ void nvme_cmb_exit(struct udrv_nvme *nvme)
 	if (!cmb->mem)
 		return;
 	if (!udrv_device_gone(nvme->dev))
-		udrv_writeq(0, control(nvme));
+		control_by(nvme, 0);
 	udrv_pci_iounmap(nvme->dev, cmb->mem);
 	if (cmb->bar)
 		udrv_pci_release_region(nvme->dev, (int)cmb->bar);
@@ -173,7 +208,7 @@ udrv_iova_t nvme_sq_address(struct udrv_nvme *nvme, struct udrv_nvme_queue *q)
 {
 	if (!nvme->cmb.on)
 		nvme_cmb_give(nvme, q);
-	return q->in_cmb ? BASE + offset_of(nvme, q) : q->sq_iova;
+	return q->in_cmb ? nvme->cmb.base + offset_of(nvme, q) : q->sq_iova;
 }
 
 /* Write combining or not, entries are there before the doorbell is. */

@@ -35,6 +35,7 @@ struct nvme_namespaces {
 struct nvme_cmb {
 	uint8_t __udrv_iomem *mem; /* NULL: not mapped */
 	uint64_t offset;
+	uint64_t base; /* its address for the controller */
 	unsigned int bar, pages;
 	bool used[NVME_CMB_PAGES]; /* under queues_lock */
 	bool on;

@@ -7,12 +7,15 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#include <udrv/pci.h>
+
 #include "backend/model_nvme.h"
 #include "support/nvme_rig.h"
 #include "support/suite.h"
 #include "support/threads.h"
 
-#define BLOCKS 64u
+#define BLOCKS	64u
+#define CMB_BAR 2
 
 static struct nvme_rig rig;
 static unsigned char *buf;
@@ -176,6 +179,38 @@ START_TEST(mapped_directly)
 }
 END_TEST
 
+static void setup_old(void)
+{
+	open_with("model:nvme:oldcmb", true);
+	ck_assert(is_used());
+}
+
+static bool is_in_bar(udrv_iova_t iova, size_t len)
+{
+	const uint64_t start = udrv_pci_resource_start(rig.dev, CMB_BAR);
+
+	return iova + len > start && iova < start + udrv_pci_resource_len(rig.dev, CMB_BAR);
+}
+
+/* It would be the controller's own. The BAR is where the first memory would be. */
+START_TEST(no_memory_has_an_address_of_the_controllers)
+{
+	static char mem[4096];
+	udrv_iova_t iova;
+
+	ck_assert_uint_ne(udrv_pci_resource_start(rig.dev, CMB_BAR), 0);
+	for (size_t len = 4096; len <= (size_t)8 << 20; len *= 2) {
+		ck_assert_ptr_nonnull(
+			udrv_dma_alloc_coherent(rig.dev, len, &iova, UDRV_GFP_KERNEL));
+		ck_assert(!is_in_bar(iova, len));
+	}
+	iova = udrv_dma_map_single(rig.dev, mem, sizeof(mem), UDRV_DMA_TO_DEVICE);
+	ck_assert_int_eq(udrv_dma_mapping_error(rig.dev, iova), 0);
+	ck_assert(!is_in_bar(iova, sizeof(mem)));
+	udrv_dma_unmap_single(rig.dev, iova, sizeof(mem), UDRV_DMA_TO_DEVICE);
+}
+END_TEST
+
 START_TEST(off_unless_asked_for)
 {
 	open_with("model:nvme:cmb", false);
@@ -246,6 +281,14 @@ int main(void)
 	if (getenv("UDRV_TEST_DEVICE"))
 		return run_suite(s);
 	tcase_add_test(tc, one_that_goes_with_a_reset);
+	tc = tcase_create("before NVMe 1.4");
+	tcase_add_checked_fixture(tc, setup_old, teardown);
+	tcase_set_timeout(tc, 300);
+	tcase_add_test(tc, commands_are_fetched_from_the_controllers_memory);
+	tcase_add_test(tc, many_are_shown_by_one_doorbell);
+	tcase_add_test(tc, a_reset_does_not_lose_commands);
+	tcase_add_test(tc, no_memory_has_an_address_of_the_controllers);
+	suite_add_tcase(s, tc);
 	tc = tcase_create("model");
 	tcase_set_timeout(tc, 300);
 	/* The thread sanitizer does not see that a doorbell orders what was written before. */

@@ -373,6 +373,8 @@ static int nvme_create(struct udrv__model *model, void **state_out)
 		n->held_free = &n->held_pool[i];
 	}
 	udrv__nvme_config_init(n, model->dev->name + strlen("model:nvme"));
+	if (n->config.cmb || n->config.old_cmb)
+		udrv__nvme_cmb_place(n);
 	ret = acquire(n);
 	if (ret) {
 		free_nvme(n);

@@ -4,8 +4,8 @@
  * it is a correct NVMe 1.4 controller.
  *
  * Words behind the name choose from the start, joined by '-', as in "model:nvme:null-dbbuf":
- * direct, null, dbbuf, cmb, wrr, nocache, nosgl, 4k (blocks of 4096 bytes), <number>m (size of
- * namespace 1 in MiB), <number>q (I/O queue pairs). Other words tell instances apart. With
+ * direct, null, dbbuf, cmb, oldcmb, wrr, nocache, nosgl, 4k (blocks of 4096 bytes), <number>m (size
+ * of namespace 1 in MiB), <number>q (I/O queue pairs). Other words tell instances apart. With
  * UDRV_MODEL_NVME_FILE in the environment, namespace 1 is that file, which is made when it is not
  * there.
  */
@@ -33,6 +33,7 @@ struct udrv__model_nvme_config {
 	bool sgl;
 	bool weighted; /* it has weighted round robin arbitration */
 	bool cmb;      /* it has memory for submission queues */
+	bool old_cmb;  /* likewise, as before NVMe 1.4: at the BAR's address */
 	bool dbbuf;    /* Doorbell Buffer Config is supported */
 	/* Identify knows CNS 06h, as where there are several I/O command sets (2.0), and it says:
 	 */

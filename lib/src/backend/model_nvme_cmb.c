@@ -5,20 +5,35 @@
  */
 #include <string.h>
 
+#include <linux/pci_regs.h>
+
 #include "backend/model_nvme_dev.h"
 
 #define CMB_OFFSET 4096u
 #define CMB_PAGES  ((NVME_CMB_BAR_LEN - CMB_OFFSET) / 4096u)
 #define CMB_LEN	   (CMB_PAGES * 4096u)
 
+#define BAR (UINT64_C(1) << 32) /* where the memory that a driver takes first would be */
+
+void udrv__nvme_cmb_place(struct udrv__nvme *n)
+{
+	udrv__model_config_set16(n->model, PCI_BASE_ADDRESS_0 + 4 * NVME_BAR_CMB + 4,
+				 (uint16_t)(BAR >> 32));
+}
+
 static bool registers_are_on(const struct udrv__nvme *n)
 {
-	return n->config.cmb && n->cmbmsc & NVME_CMBMSC_CRE;
+	return n->config.old_cmb || (n->config.cmb && n->cmbmsc & NVME_CMBMSC_CRE);
+}
+
+static bool memory_is_on(const struct udrv__nvme *n)
+{
+	return n->config.old_cmb || (registers_are_on(n) && n->cmbmsc & NVME_CMBMSC_CMSE);
 }
 
 static uint64_t base_of(const struct udrv__nvme *n)
 {
-	return n->cmbmsc & NVME_CMBMSC_CBA;
+	return n->config.old_cmb ? BAR + CMB_OFFSET : n->cmbmsc & NVME_CMBMSC_CBA;
 }
 
 static bool base_is_invalid(const struct udrv__nvme *n)
@@ -48,8 +63,7 @@ void *udrv__nvme_cmb_at(const struct udrv__nvme *n, udrv_iova_t addr, size_t len
 {
 	const uint64_t at = addr - base_of(n);
 
-	if (!registers_are_on(n) || !(n->cmbmsc & NVME_CMBMSC_CMSE) || base_is_invalid(n) ||
-	    at >= CMB_LEN || len > CMB_LEN - at)
+	if (!memory_is_on(n) || base_is_invalid(n) || at >= CMB_LEN || len > CMB_LEN - at)
 		return NULL;
 	return n->cmb + CMB_OFFSET + at;
 }

@@ -15,6 +15,7 @@ static const struct {
 	{"dbbuf", offsetof(struct udrv__model_nvme_config, dbbuf), true},
 	{"nocache", offsetof(struct udrv__model_nvme_config, cache), false},
 	{"cmb", offsetof(struct udrv__model_nvme_config, cmb), true},
+	{"oldcmb", offsetof(struct udrv__model_nvme_config, old_cmb), true},
 	{"wrr", offsetof(struct udrv__model_nvme_config, weighted), true},
 	{"nosgl", offsetof(struct udrv__model_nvme_config, sgl), false},
 };

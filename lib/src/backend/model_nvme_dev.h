@@ -366,6 +366,8 @@ bool udrv__nvme_sanitize_allows(const struct udrv__nvme_cmd *cmd);
 unsigned int udrv__nvme_sanitize_log(const struct udrv__nvme *n, unsigned char *buf);
 
 /* model_nvme_cmb.c */
+/* The BAR gets its address. */
+void udrv__nvme_cmb_place(struct udrv__nvme *n);
 uint32_t udrv__nvme_cmb_read(const struct udrv__nvme *n, uint64_t offset);
 /* What the host means by such an address; NULL: it is the host's own memory. */
 void *udrv__nvme_cmb_at(const struct udrv__nvme *n, udrv_iova_t addr, size_t len);
