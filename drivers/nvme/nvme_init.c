@@ -212,15 +212,16 @@ static int create_sq(struct udrv_nvme *nvme, struct udrv_nvme_queue *q, bool own
 	return nvme_admin_run(nvme, &sqe, NULL, 0, NULL, own);
 }
 
-/* Of which the memory goes: if the controller keeps it, only a reset helps. */
+/*
+ * Of which the memory goes: if the controller keeps it, only a reset helps, which waits for the
+ * lock that is held here: the caller waits for the reset.
+ */
 static void delete_cq(struct udrv_nvme *nvme, const struct udrv_nvme_queue *q, bool own)
 {
 	const struct nvme_sqe sqe = {.opcode = NVME_ADMIN_DELETE_CQ, .cdw10 = q->qid};
 
-	if (nvme_admin_run(nvme, &sqe, NULL, 0, NULL, own) && !own) {
+	if (nvme_admin_run(nvme, &sqe, NULL, 0, NULL, own) && !own)
 		nvme_want_reset(nvme, "a queue that cannot be deleted");
-		(void)nvme_await_live(nvme);
-	}
 }
 
 /* 5.7: the same places as the doorbells' have. */

@@ -106,13 +106,21 @@ static int make(struct udrv_nvme *nvme, const struct udrv_nvme_queue_options *op
 	q->may_spin = udrv_may_spin();
 	take_vector(nvme, q);
 	ret = nvme_queue_tell(nvme, q, false);
-	if (!ret) {
+	if (!ret)
 		show(nvme, q->qid, q);
-		return 0;
-	}
-	give_vector(q);
-	nvme_queue_exit(q);
 	return ret;
+}
+
+/* What could not be made. A controller that is being reset may know its memory until that is over.
+ */
+static void discard(struct udrv_nvme *nvme, struct udrv_nvme_queue *q)
+{
+	if (q->put.sq) {
+		(void)nvme_await_live(nvme);
+		give_vector(q);
+		nvme_queue_exit(q);
+	}
+	free(q);
 }
 
 int udrv_nvme_queue_create(struct udrv_nvme *nvme, const struct udrv_nvme_queue_options *options,
@@ -131,7 +139,7 @@ int udrv_nvme_queue_create(struct udrv_nvme *nvme, const struct udrv_nvme_queue_
 	ret = make(nvme, options ? options : &defaults, q);
 	pthread_mutex_unlock(&nvme->config_lock);
 	if (ret)
-		free(q);
+		discard(nvme, q);
 	else
 		*q_out = q;
 	return ret;
@@ -240,16 +248,20 @@ static void look_at_time_next(struct udrv_nvme_queue *q)
 	q->idle |= NVME_IDLE_POLLS - 1;
 }
 
-/* First what was signalled is forgotten, then the ring is looked at: nothing falls between. */
+/*
+ * First what was signalled is forgotten, then all is looked at: what comes after that, a completion
+ * or the end of a reset, is signalled again.
+ */
 bool udrv_nvme_arm(struct udrv_nvme_queue *q)
 {
 	uint64_t count;
 	const struct iovec iov = {&count, sizeof(count)};
-	const uint32_t attention = __atomic_load_n(&q->attention, __ATOMIC_ACQUIRE);
+	uint32_t attention;
 
 	look_at_time_next(q);
 	if (q->efd >= 0)
 		(void)!preadv2(q->efd, &iov, 1, -1, RWF_NOWAIT);
+	attention = __atomic_load_n(&q->attention, __ATOMIC_ACQUIRE);
 	if (!attention)
 		return look(q);
 	/* The end of a reset is signalled; of what is dead, nothing will come once all has ended.

@@ -345,6 +345,34 @@ START_TEST(retries_end_and_come_ever_later)
 }
 END_TEST
 
+/* The reset that it takes then needs the lock that queues are made under. */
+START_TEST(half_a_queue_that_cannot_be_deleted_takes_a_reset)
+{
+	const struct udrv__model_nvme_fault faults[] = {
+		{.kind = UDRV__MODEL_NVME_ERROR,
+		 .opcode = NVME_ADMIN_CREATE_SQ,
+		 .count = 1,
+		 .value = NVME_SC_INTERNAL},
+		{.kind = UDRV__MODEL_NVME_ERROR,
+		 .opcode = NVME_ADMIN_DELETE_CQ,
+		 .count = 1,
+		 .value = NVME_SC_INTERNAL},
+	};
+	unsigned char *buf = nvme_rig_memory(&rig, 4096);
+	const unsigned int before = info().resets;
+	struct udrv_nvme_queue *q = NULL;
+
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		ck_assert_int_eq(udrv__model_nvme_inject(rig.dev, &faults[i]), 0);
+	ck_assert_int_eq(udrv_nvme_queue_create(rig.nvme, NULL, &q), -EIO);
+	ck_assert_ptr_null(q);
+	ck_assert_uint_eq(info().resets, before + 1);
+	ck_assert_uint_eq(nvme_rig_read(&rig, buf, 0, 1), 0);
+	ck_assert_int_eq(udrv_nvme_queue_create(rig.nvme, NULL, &q), 0);
+	udrv_nvme_queue_destroy(q);
+}
+END_TEST
+
 /* As the block exports do it: armed, then asleep for a tick. */
 START_TEST(who_sleeps_between_polls_sends_again_at_the_next)
 {
@@ -512,6 +540,7 @@ int main(void)
 	tcase_add_test(tc, a_retry_waits_as_long_as_the_controller_says);
 	tcase_add_test(tc, a_retry_waits_no_longer_than_a_command_may_take);
 	tcase_add_test(tc, retries_end_and_come_ever_later);
+	tcase_add_test(tc, half_a_queue_that_cannot_be_deleted_takes_a_reset);
 	tcase_add_test(tc, who_sleeps_between_polls_sends_again_at_the_next);
 	tcase_add_test(tc, what_waits_is_in_nobodys_way);
 	tcase_add_test(tc, what_waits_ends_with_its_queue);
