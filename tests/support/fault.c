@@ -27,6 +27,22 @@ static struct {
 } plan;
 static pthread_mutex_t plan_lock = PTHREAD_MUTEX_INITIALIZER;
 
+static void lock_plan(void)
+{
+	pthread_mutex_lock(&plan_lock);
+}
+
+static void unlock_plan(void)
+{
+	pthread_mutex_unlock(&plan_lock);
+}
+
+/* A child must not find it locked by a thread that it does not have. */
+__attribute__((constructor)) static void watch_forks(void)
+{
+	(void)pthread_atfork(lock_plan, unlock_plan, unlock_plan);
+}
+
 static struct fault_hooks hooks;
 
 void fault_set_hooks(const struct fault_hooks *h)

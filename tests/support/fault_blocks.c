@@ -15,6 +15,22 @@ static const void *slots[SLOTS];
 static size_t live;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+static void lock_blocks(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void unlock_blocks(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+/* As in fault.c. */
+__attribute__((constructor)) static void watch_forks(void)
+{
+	(void)pthread_atfork(lock_blocks, unlock_blocks, unlock_blocks);
+}
+
 static size_t slot_of(const void *p)
 {
 	return (size_t)(((uintptr_t)p >> 4) * 0x9e3779b97f4a7c15ull >> 48) % SLOTS;
