@@ -16,6 +16,7 @@
 #include "support/fault.h"
 #include "support/ramdisk.h"
 #include "support/suite.h"
+#include "support/wait_for.h"
 
 #define DEVICE "0000:00:05.0"
 #define KIB    1024u
@@ -390,6 +391,80 @@ START_TEST(a_recovery_that_cannot_go_on_ends_with_a_new_device)
 }
 END_TEST
 
+static const struct udrv_block_ops *ramdisk_ops;
+static unsigned int taken; /* atomic */
+
+static int count_and_take(void *queue, struct udrv_block_request *rq)
+{
+	__atomic_add_fetch(&taken, 1, __ATOMIC_RELAXED);
+	return ramdisk_ops->queue_rq(queue, rq);
+}
+
+/* What the driver has is ended, and the kernel is told. */
+START_TEST(what_was_taken_over_can_be_left_again)
+{
+	struct pollfd p = {.fd = ended_fd, .events = POLLIN};
+	struct udrv_block_ops ops;
+
+	leave(UBLK_QUIESCED);
+	fake_ublk_leave(&left, &left_params);
+	options.latency_us = 50000;
+	ck_assert_int_eq(ramdisk_init(&disk, NULL, "ram", &options), 0);
+	ramdisk_ops = disk.block.ops;
+	ops = *ramdisk_ops;
+	ops.queue_rq = count_and_take;
+	disk.block.ops = &ops;
+	ck_assert_int_eq(udrv__ublk_start(&disk.block, DEVICE, -1, ended_fd, &ublk), 0);
+	fake_ublk_request(0, 0, UBLK_READ, 0, 1, NULL);
+	WAIT_FOR(__atomic_load_n(&taken, __ATOMIC_RELAXED));
+	udrv__ublk_undo(ublk);
+	ck_assert_int_eq(fake_ublk_await(0, 0, NULL), 512);
+	ck_assert(fake_ublk.exists);
+	ck_assert_uint_eq(fake_ublk.stops + fake_ublk.deletes, 0);
+	ck_assert_uint_eq(disk.open_queues, 0);
+	ck_assert_int_eq(poll(&p, 1, 0), 0);
+	ramdisk_free(&disk);
+	start();
+	ck_assert_uint_eq(fake_ublk.recoveries, 2);
+	stop();
+}
+END_TEST
+
+START_TEST(a_start_that_fails_leaves_what_it_has_found)
+{
+	const struct udrv__export_options o = {.ublk = true, .ublk_id = -1};
+	struct udrv__exports x;
+	struct udrv_device *dev;
+	struct ramdisk second;
+
+	leave(UBLK_QUIESCED);
+	ck_assert_int_eq(udrv_device_open("model:edu", NULL, &dev), 0);
+	ck_assert_int_eq(ramdisk_init(&disk, NULL, "ram", &options), 0);
+	ck_assert_int_eq(ramdisk_init(&second, NULL, "second", &options), 0);
+	ck_assert_int_eq(udrv_block_add(&disk.block), 0);
+	ck_assert_int_eq(udrv_block_add(&second.block), 0);
+	left.server = udrv__ublk_identity(udrv_device_name(dev), &disk.block);
+	fake_ublk_leave(&left, &left_params);
+	fake_ublk.fail_op = UBLK_ADD_DEV;
+	fake_ublk.fail_errno = ENOMEM;
+	ck_assert_int_eq(udrv__exports_start(&x, dev, &o), -ENOMEM);
+	ck_assert(fault_logged("left as it was found"));
+	ck_assert(fake_ublk.exists);
+	ck_assert_uint_eq(fake_ublk.recoveries, 1);
+	ck_assert_uint_eq(fake_ublk.stops + fake_ublk.deletes, 0);
+	ck_assert_uint_eq(disk.open_queues, 0);
+	udrv_block_del(&second.block);
+	ck_assert_int_eq(udrv__exports_start(&x, dev, &o), 0);
+	ck_assert_uint_eq(fake_ublk.recoveries, 2);
+	udrv__exports_stop(&x);
+	ck_assert(!fake_ublk.exists);
+	udrv_block_del(&disk.block);
+	ramdisk_free(&second);
+	ramdisk_free(&disk);
+	udrv_device_close(dev);
+}
+END_TEST
+
 START_TEST(a_half_made_one_is_removed)
 {
 	leave(UBLK_DEAD);
@@ -515,6 +590,8 @@ int main(void)
 	tcase_add_test(tc, a_recovery_that_failed_can_be_tried_again);
 	/* Several times: a thread that fails and who waits for it go on at once. */
 	tcase_add_loop_test(tc, a_recovery_that_cannot_go_on_ends_with_a_new_device, 0, 8);
+	tcase_add_test(tc, what_was_taken_over_can_be_left_again);
+	tcase_add_test(tc, a_start_that_fails_leaves_what_it_has_found);
 	tcase_add_test(tc, a_half_made_one_is_removed);
 	tcase_add_test(tc, another_disks_is_removed_when_nobody_has_it);
 	tcase_add_test(tc, other_servers_devices_are_left_alone);

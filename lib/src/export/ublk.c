@@ -20,12 +20,12 @@
 #define STOP_SAY_MS 5000
 #define SECTOR	    512u
 
-static void log_ready(const struct udrv__ublk *u, bool recovered)
+static void log_ready(const struct udrv__ublk *u)
 {
 	udrv_pr_info("/dev/ublkb%u: %s, %llu MiB, %u queue%s of %u%s", u->id, u->block->name,
 		     (unsigned long long)(u->block->limits.size >> 20), u->shape.queues,
 		     u->shape.queues == 1 ? "" : "s", u->shape.depth,
-		     recovered ? "; found again, and what waited goes on" : "");
+		     u->recovered ? "; found again, and what waited goes on" : "");
 }
 
 /*
@@ -120,6 +120,14 @@ static int create(struct udrv__ublk *u, int number, uint64_t identity)
 	return 0;
 }
 
+/* The kernel's device stays, for another daemon. */
+static void let_go(struct udrv__ublk *u)
+{
+	udrv__ublk_give_up(u);
+	if (u->fd >= 0)
+		close(u->fd);
+}
+
 /*
  * After a failure it is as it was: another daemon may recover it. -ESTALE: it is removed, since
  * nobody can; for a new one, start anew.
@@ -139,9 +147,7 @@ static int recover(struct udrv__ublk *u)
 		ret = udrv__ublk_simple(&u->ctrl, UBLK_END_RECOVERY, u->id, (uint64_t)getpid());
 	if (!ret)
 		return 0;
-	udrv__ublk_give_up(u);
-	if (u->fd >= 0)
-		close(u->fd);
+	let_go(u);
 	if (!refused)
 		return failed(u, "what a killed daemon left cannot be taken over", ret);
 	ret = udrv__ublk_remove_stuck(&u->ctrl, u->id);
@@ -182,7 +188,8 @@ static int start(struct udrv__ublk *u, const char *device, int number)
 		return ret;
 	udrv__ublk_await_disk(u->id);
 	u->started_ns = udrv__now_ns();
-	log_ready(u, found);
+	u->recovered = found;
+	log_ready(u);
 	return 0;
 }
 
@@ -373,6 +380,20 @@ static void finish(struct udrv__ublk *u, bool gone)
 void udrv__ublk_stop(struct udrv__ublk *u)
 {
 	finish(u, is_gone(u));
+}
+
+void udrv__ublk_undo(struct udrv__ublk *u)
+{
+	if (!u->recovered) {
+		udrv__ublk_stop(u);
+		return;
+	}
+	let_go(u);
+	udrv_pr_notice("/dev/ublkb%u: left as it was found: what waits there does until this "
+		       "daemon is started again",
+		       u->id);
+	udrv__ublk_ctrl_close(&u->ctrl);
+	release(u);
 }
 
 void udrv__ublk_end(struct udrv__ublk *u)
