@@ -357,6 +357,48 @@ START_TEST(it_is_found_and_taken_over_as_it_is)
 }
 END_TEST
 
+START_TEST(its_share_of_the_drivers_queues_does_not_tell_what_it_is)
+{
+	leave(UBLK_QUIESCED);
+	left.queues = 2;
+	fake_ublk_leave(&left, &left_params);
+	ck_assert_int_eq(ramdisk_init(&disk, NULL, "ram", &options), 0);
+	disk.block.limits.max_queues = 1;
+	ck_assert_int_eq(udrv__ublk_start(&disk.block, DEVICE, -1, ended_fd, &ublk), 0);
+	ck_assert_uint_eq(fake_ublk.recoveries, 1);
+	ck_assert_int_eq(ask(1, 0, UBLK_READ, 0, 1, false), 512);
+	stop();
+}
+END_TEST
+
+START_TEST(without_its_queues_it_stays_as_it_is)
+{
+	leave(UBLK_QUIESCED);
+	left.queues = 2;
+	fake_ublk_leave(&left, &left_params);
+	options.queues = 1;
+	fail_to_start(-1, -EINVAL, "queues that a killed daemon had cannot be opened");
+	ck_assert(fake_ublk.exists);
+	ck_assert(!fake_ublk.recovering);
+	ck_assert_uint_eq(fake_ublk.stops + fake_ublk.deletes, 0);
+}
+END_TEST
+
+/* The kernel asks for what it was told there is. */
+START_TEST(what_is_not_known_any_more_fails)
+{
+	leave(UBLK_QUIESCED);
+	fake_ublk_leave(&left, &left_params);
+	options.no_discard = true;
+	start();
+	ck_assert_uint_eq(fake_ublk.recoveries, 1);
+	ck_assert_int_eq(ask(0, 0, UBLK_DISCARD, 0, 8, false), -EOPNOTSUPP);
+	ck_assert_int_eq(ask(0, 1, UBLK_WRITE_ZEROES, 0, 8, false), -EOPNOTSUPP);
+	ck_assert_int_eq(ask(0, 2, UBLK_READ, 0, 8, false), 4096);
+	stop();
+}
+END_TEST
+
 START_TEST(a_recovery_that_failed_can_be_tried_again)
 {
 	leave(UBLK_QUIESCED);
@@ -587,6 +629,9 @@ int main(void)
 	tcase_add_test(tc, who_removes_it_ends_the_export);
 	tcase_add_test(tc, an_orderly_end_is_not_reported);
 	tcase_add_test(tc, it_is_found_and_taken_over_as_it_is);
+	tcase_add_test(tc, its_share_of_the_drivers_queues_does_not_tell_what_it_is);
+	tcase_add_test(tc, without_its_queues_it_stays_as_it_is);
+	tcase_add_test(tc, what_is_not_known_any_more_fails);
 	tcase_add_test(tc, a_recovery_that_failed_can_be_tried_again);
 	/* Several times: a thread that fails and who waits for it go on at once. */
 	tcase_add_loop_test(tc, a_recovery_that_cannot_go_on_ends_with_a_new_device, 0, 8);

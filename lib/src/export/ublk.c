@@ -182,7 +182,10 @@ static int start(struct udrv__ublk *u, const char *device, int number)
 	shape(u, found ? &info : NULL);
 	ret = udrv__ublk_prepare(u);
 	if (ret)
-		return failed(u, "its queues cannot be opened", ret);
+		return failed(u,
+			      found ? "the queues that a killed daemon had cannot be opened"
+				    : "its queues cannot be opened",
+			      ret);
 	ret = found ? recover(u) : create(u, number, identity);
 	if (ret)
 		return ret;

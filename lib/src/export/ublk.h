@@ -29,7 +29,10 @@ struct udrv__ublk_shape {
 void udrv__ublk_shape(const struct udrv_block_limits *l, unsigned int cpus,
 		      struct udrv__ublk_shape *shape);
 void udrv__ublk_params(const struct udrv_block_limits *l, uint32_t max_io, struct ublk_params *p);
-/* Are these the same disk's? What the kernel adds does not count. */
+/*
+ * Are these the same disk's? Limits of requests do not count: longer ones are split, and what a
+ * driver does not know any more is -EOPNOTSUPP.
+ */
 bool udrv__ublk_same_params(const struct ublk_params *a, const struct ublk_params *b);
 /* Upper half: which export it is; lower half: of which disk. Never 0. */
 uint64_t udrv__ublk_identity(const char *device, const struct udrv_block *block);
