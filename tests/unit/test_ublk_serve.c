@@ -2,11 +2,14 @@
 /* A disk in memory behind a fake of the kernel's ublk: requests, ends, and what is left by others.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "export/export.h"
@@ -291,6 +294,50 @@ START_TEST(the_end_waits_for_what_is_in_the_driver)
 	stop();
 	for (unsigned int tag = 0; tag < 4; tag++)
 		ck_assert_int_eq(fake_ublk_await(0, tag, NULL), 512);
+}
+END_TEST
+
+static bool is_ahead; /* atomic */
+
+int __real_clock_gettime(clockid_t id, struct timespec *ts);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
+
+/* As if the time of day was set back right after somebody has looked. */
+int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
+{
+	int ret = __real_clock_gettime(id, ts);
+
+	if (id == CLOCK_REALTIME && __atomic_load_n(&is_ahead, __ATOMIC_RELAXED))
+		ts->tv_sec += 3600;
+	return ret;
+}
+
+static void *let_the_flush_end(void *path)
+{
+	int fd;
+
+	WAIT_FOR(fault_logged("not all is written after 5 s"));
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	return NULL;
+}
+
+/* It is stuck where it opens the disk. */
+START_TEST(a_flush_has_its_time_whatever_becomes_of_the_clock)
+{
+	char path[UDRV__UBLK_PATH_MAX];
+	pthread_t thread;
+
+	start();
+	udrv__ublk_path(path, 'b', ublk->id);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, let_the_flush_end, path), 0);
+	__atomic_store_n(&is_ahead, true, __ATOMIC_RELAXED);
+	stop();
+	__atomic_store_n(&is_ahead, false, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
 }
 END_TEST
 
@@ -626,6 +673,7 @@ int main(void)
 	tcase_add_test(tc, errors_are_told);
 	tcase_add_test(tc, a_device_that_is_gone_ends_all_and_the_end_does_not_wait);
 	tcase_add_test(tc, the_end_waits_for_what_is_in_the_driver);
+	tcase_add_test(tc, a_flush_has_its_time_whatever_becomes_of_the_clock);
 	tcase_add_test(tc, who_removes_it_ends_the_export);
 	tcase_add_test(tc, an_orderly_end_is_not_reported);
 	tcase_add_test(tc, it_is_found_and_taken_over_as_it_is);

@@ -9,7 +9,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <udrv/completion.h>
 #include <udrv/device.h>
+#include <udrv/jiffies.h>
 #include <udrv/log.h>
 
 #include "export/ublk.h"
@@ -296,9 +298,8 @@ static bool is_of(const char *source, const char *disk)
 }
 
 /* What others have written, and the kernel has in memory. */
-static void *flush(void *arg)
+static void flush(const struct udrv__ublk *u)
 {
-	const struct udrv__ublk *u = arg;
 	FILE *mounts = setmntent("/proc/self/mounts", "re");
 	const struct mntent *m;
 	char disk[UDRV__UBLK_PATH_MAX];
@@ -312,10 +313,23 @@ static void *flush(void *arg)
 		(void)endmntent(mounts);
 	fd = open(disk, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return NULL;
+		return;
 	if (fsync(fd))
 		udrv_pr_warn("%s: what was written is not all kept: %s", disk, strerror(errno));
 	close(fd);
+}
+
+struct flushing {
+	const struct udrv__ublk *u;
+	struct udrv_completion done;
+};
+
+static void *flusher_main(void *arg)
+{
+	struct flushing *f = arg;
+
+	flush(f->u);
+	udrv_complete(&f->done);
 	return NULL;
 }
 
@@ -357,21 +371,19 @@ static bool is_gone(const struct udrv__ublk *u)
 
 static void finish(struct udrv__ublk *u, bool gone)
 {
-	struct timespec until;
+	struct flushing f = {.u = u};
 	pthread_t flusher;
-	bool flushing = !gone && !pthread_create(&flusher, NULL, flush, u);
-	bool flushed = false;
+	bool flushing;
 
+	udrv_init_completion(NULL, &f.done);
+	flushing = !gone && !pthread_create(&flusher, NULL, flusher_main, &f);
 	__atomic_store_n(&u->stopping, true, __ATOMIC_RELEASE);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += FLUSH_S;
-	if (flushing)
-		flushed = !pthread_timedjoin_np(flusher, NULL, &until);
-	if (flushing && !flushed)
+	/* It does not matter what becomes of the time of day, which a timed join goes by. */
+	if (flushing && !udrv_wait_for_completion_timeout(&f.done, FLUSH_S * UDRV_HZ))
 		udrv_pr_warn("/dev/ublkb%u: not all is written after %d s; the rest is lost", u->id,
 			     FLUSH_S);
 	stop_device(u);
-	if (flushing && !flushed)
+	if (flushing)
 		pthread_join(flusher, NULL);
 	udrv__ublk_give_up(u);
 	log_counts(u);
