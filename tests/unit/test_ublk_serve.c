@@ -637,9 +637,14 @@ START_TEST(a_disk_goes_and_another_comes)
 	udrv_block_del(&disk.block);
 	ck_assert(!fake_ublk.exists);
 	ck_assert_uint_eq(disk.open_queues, 0);
+	fake_ublk.fetch_errno = EINVAL;
+	ck_assert_int_eq(udrv_block_add(&disk.block), 0);
+	ck_assert(fault_logged("cannot be exported"));
+	ck_assert(!fake_ublk.exists);
+	udrv_block_del(&disk.block);
 	ck_assert_int_eq(udrv_block_add(&disk.block), 0);
 	ck_assert(fake_ublk.exists);
-	ck_assert_uint_eq(fake_ublk.adds, 2);
+	ck_assert_uint_eq(fake_ublk.adds, 3);
 	ck_assert_int_eq(ask(0, 0, UBLK_READ, 0, 1, false), 512);
 	ck_assert_int_eq(poll(&p, 1, 0), 0); /* the daemon goes on */
 	udrv__exports_stop(&x);
