@@ -16,6 +16,19 @@ struct disk_queue {
 	struct udrv_nvme_queue *q;
 };
 
+/* Not -EMFILE, which users are told as too many open files. */
+static int no_queue_left(const struct nvme_disk *disk)
+{
+	struct udrv_nvme_info info;
+
+	udrv_nvme_get_info(disk->driver->nvme, &info);
+	udrv_dev_warn(disk->block.dev,
+		      "disk %s: all %u I/O queues are in use, by disks and verbs; parameter "
+		      "queues=N asks the controller for more",
+		      disk->block.name, info.queues);
+	return -EBUSY;
+}
+
 static int queue_open(struct udrv_block *block, unsigned int index, void **queue_out)
 {
 	struct nvme_disk *disk = udrv_container_of(block, struct nvme_disk, block);
@@ -33,7 +46,7 @@ static int queue_open(struct udrv_block *block, unsigned int index, void **queue
 	ret = udrv_nvme_queue_create(disk->driver->nvme, &options, &dq->q);
 	if (ret) {
 		free(dq);
-		return ret;
+		return ret == -EMFILE ? no_queue_left(disk) : ret;
 	}
 	__atomic_add_fetch(&disk->holders, 1, __ATOMIC_RELAXED);
 	*queue_out = dq;

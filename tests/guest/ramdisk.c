@@ -157,8 +157,21 @@ static int verb_pull(struct udrv_device *dev, int argc, char **argv, FILE *out, 
 	return 0;
 }
 
+static int verb_shrink(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
+{
+	struct disks *d = udrv_pci_get_drvdata(dev);
+	struct udrv_block *block = &d->disk[0].block;
+
+	(void)argc;
+	(void)argv;
+	(void)out;
+	(void)err;
+	return udrv_block_resize(block, block->limits.size / 2);
+}
+
 static const struct udrv_verb verbs[] = {
 	{"pull", NULL, "the device is gone", verb_pull, 0},
+	{"shrink", NULL, "the first disk has half its size", verb_shrink, 0},
 	{NULL, NULL, NULL, NULL, 0},
 };
 

@@ -115,6 +115,9 @@ cp /usr/bin/busybox /mnt/ &
 copy=$!
 check "another size is refused while it is mounted" -s 1 -m 'mounted and waits for the disk' \
 	run size=32M
+# The kernel has no such number for the second one.
+check "a start that fails for another disk leaves it" -s 1 -m 'left as it was found' \
+	run file=/tmp/disk disks=2 --ublk=1048575
 check "start again" -m 'found again' run file=/tmp/disk
 check "the copy goes on" wait $copy
 check "stop while it is mounted" -m "$edu: stopped" udrv stop --timeout 120 --force "$edu"

@@ -201,10 +201,13 @@ start size=16M cache=on file="$tmp/disk"
 tell 'read -P 0x71 0 64k'
 tell 'read -P 0x72 64k 64k'
 tell 'read -P 0 128k 64k'
+check "the client goes on" -x 'failed|error' -m 'wrote 65536/65536 bytes at offset 131072' -m 'read 65536/65536 bytes at offset 131072' cat "$tmp/client"
+check "the disk becomes smaller" "$bin/udrv" ramdisk shrink
+tell 'read 12M 64k'
 echo quit >&3
 exec 3>&-
 wait "$client"
-check "the client goes on" -x 'failed|error' -m 'wrote 65536/65536 bytes at offset 131072' -m 'read 65536/65536 bytes at offset 131072' cat "$tmp/client"
+check "what the client still sees behind its end fails" -m 'read failed: Input/output error' cat "$tmp/client"
 check "end" stop
 
 # What goes wrong.

@@ -370,6 +370,22 @@ static unsigned int count_disks(void)
 	return count;
 }
 
+START_TEST(a_disk_without_a_queue_says_what_to_do)
+{
+	struct udrv_block *block = probe();
+	void *queues[8], *more = NULL;
+
+	for (unsigned int i = 0; i < 8; i++)
+		ck_assert_int_eq(block->ops->queue_open(block, i, &queues[i]), 0);
+	expect_line("nvme-n1: all 8 I/O queues are in use");
+	ck_assert_int_eq(block->ops->queue_open(block, 8, &more), -EBUSY);
+	await_line("queues=N");
+	for (unsigned int i = 0; i < 8; i++)
+		block->ops->queue_close(queues[i]);
+	remove_driver();
+}
+END_TEST
+
 START_TEST(a_namespace_whose_blocks_are_too_large_is_skipped)
 {
 	config.mdts = 1;
@@ -610,6 +626,7 @@ int main(void)
 			    (int)(sizeof(blocks_of) / sizeof(blocks_of[0])));
 	tcase_add_test(tc, preferences_that_are_too_large_do_not_become_zero);
 	tcase_add_loop_test(tc, a_queue_takes_as_many_as_it_says, 0, 4);
+	tcase_add_test(tc, a_disk_without_a_queue_says_what_to_do);
 	tcase_add_test(tc, a_namespace_whose_blocks_are_too_large_is_skipped);
 	tcase_add_test(tc, an_identify_that_fails_costs_one_disk_at_most);
 	tcase_add_test(tc, a_disk_follows_its_namespaces_size);

@@ -316,14 +316,19 @@ static void at_ring(struct io_uring *ring)
 	pthread_mutex_unlock(&lock);
 }
 
-/* The kernel cancels what a ring has when it ends. */
+/* The kernel cancels what a ring has when it ends; a server that has it running is gone then. */
 static void at_ring_exit(struct io_uring *ring)
 {
 	pthread_mutex_lock(&lock);
-	for (unsigned int q = 0; q < FAKE_UBLK_QUEUES; q++)
-		for (unsigned int t = 0; t < FAKE_UBLK_TAGS; t++)
-			if (tags[q][t].ring == ring)
-				tags[q][t].at = FAKE_TAG_NONE;
+	for (unsigned int q = 0; q < FAKE_UBLK_QUEUES; q++) {
+		for (unsigned int t = 0; t < FAKE_UBLK_TAGS; t++) {
+			if (tags[q][t].ring != ring || tags[q][t].at == FAKE_TAG_NONE)
+				continue;
+			tags[q][t].at = FAKE_TAG_NONE;
+			if (fake_ublk.info.state == UBLK_LIVE)
+				fake_ublk.info.state = UBLK_QUIESCED;
+		}
+	}
 	pthread_mutex_unlock(&lock);
 }
 

@@ -149,7 +149,7 @@ START_TEST(requests_that_the_device_must_not_see)
 	ck_assert_int_eq(io(UDRV_BLOCK_READ, 0, 512, 4096, data), -EINVAL);
 	ck_assert_int_eq(io(UDRV_BLOCK_WRITE, 0, 0, 512, data), -EINVAL);
 	ck_assert_int_eq(io(UDRV_BLOCK_FLUSH, 0, 0, 4096, NULL), -EINVAL);
-	ck_assert_int_eq(io(UDRV_BLOCK_READ, 0, SIZE, 4096, data), -EINVAL);
+	ck_assert_int_eq(io(UDRV_BLOCK_READ, 0, SIZE, 4096, data), -EIO);
 	ck_assert_int_eq(io(UDRV_BLOCK_WRITE, 0, SIZE, 4096, data), -ENOSPC);
 	ck_assert_int_eq(io(UDRV_BLOCK_WRITE, 0, UINT64_MAX - 4095, 4096, data), -ENOSPC);
 	ck_assert_int_eq(io(UDRV_BLOCK_DISCARD, 0, 4096, UINT64_MAX - 4095, NULL), -ENOSPC);
@@ -465,7 +465,7 @@ START_TEST(a_disk_that_grows_and_shrinks_is_used_as_it_is)
 	export();
 	ck_assert_int_eq(udrv_block_resize(&disk.block, plain.size / 2), 0);
 	ck_assert_uint_eq(udrv__block_sync_block(sync_)->limits.size, plain.size / 2);
-	ck_assert_int_eq(io(UDRV_BLOCK_READ, 0, plain.size / 2, 512, data), -EINVAL);
+	ck_assert_int_eq(io(UDRV_BLOCK_READ, 0, plain.size / 2, 512, data), -EIO);
 	ck_assert_int_eq(udrv_block_resize(&disk.block, plain.size), 0);
 	ck_assert_int_eq(io(UDRV_BLOCK_READ, 0, plain.size / 2, 512, data), 0);
 	ck_assert_int_eq(udrv_block_resize(&disk.block, 0), -EINVAL);

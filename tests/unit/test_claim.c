@@ -2,6 +2,7 @@
 /* Claims of ranges of BARs: in this process, at a backend that arbitrates, managed, and told. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -381,6 +382,27 @@ START_TEST(a_reader_believes_nothing)
 }
 END_TEST
 
+/* The owner lost its CPU in the middle of a change. */
+static void *end_the_change(void *arg)
+{
+	(void)arg;
+	usleep(100000);
+	__atomic_add_fetch(&file.table->sequence, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+START_TEST(a_change_that_takes_long_is_waited_for)
+{
+	pthread_t thread;
+
+	file.table->sequence |= 1;
+	ck_assert_int_eq(pthread_create(&thread, NULL, end_the_change, NULL), 0);
+	read_table();
+	ck_assert_uint_eq(table.sequence % 2, 0);
+	pthread_join(thread, NULL);
+}
+END_TEST
+
 START_TEST(what_never_holds_still_is_given_up)
 {
 	file.table->sequence |= 1;
@@ -435,6 +457,7 @@ static TCase *files_case(void)
 	tcase_add_test(tc, claims_are_told);
 	tcase_add_test(tc, what_there_is_no_room_for_is_counted);
 	tcase_add_test(tc, a_reader_believes_nothing);
+	tcase_add_test(tc, a_change_that_takes_long_is_waited_for);
 	tcase_add_test(tc, what_never_holds_still_is_given_up);
 	tcase_add_test(tc, another_kind_of_file);
 	tcase_add_test(tc, a_dead_owner_tells_nothing);

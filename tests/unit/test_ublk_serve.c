@@ -2,11 +2,14 @@
 /* A disk in memory behind a fake of the kernel's ublk: requests, ends, and what is left by others.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "export/export.h"
@@ -16,6 +19,7 @@
 #include "support/fault.h"
 #include "support/ramdisk.h"
 #include "support/suite.h"
+#include "support/wait_for.h"
 
 #define DEVICE "0000:00:05.0"
 #define KIB    1024u
@@ -293,6 +297,50 @@ START_TEST(the_end_waits_for_what_is_in_the_driver)
 }
 END_TEST
 
+static bool is_ahead; /* atomic */
+
+int __real_clock_gettime(clockid_t id, struct timespec *ts);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
+
+/* As if the time of day was set back right after somebody has looked. */
+int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
+{
+	int ret = __real_clock_gettime(id, ts);
+
+	if (id == CLOCK_REALTIME && __atomic_load_n(&is_ahead, __ATOMIC_RELAXED))
+		ts->tv_sec += 3600;
+	return ret;
+}
+
+static void *let_the_flush_end(void *path)
+{
+	int fd;
+
+	WAIT_FOR(fault_logged("not all is written after 5 s"));
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	return NULL;
+}
+
+/* It is stuck where it opens the disk. */
+START_TEST(a_flush_has_its_time_whatever_becomes_of_the_clock)
+{
+	char path[UDRV__UBLK_PATH_MAX];
+	pthread_t thread;
+
+	start();
+	udrv__ublk_path(path, 'b', ublk->id);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, let_the_flush_end, path), 0);
+	__atomic_store_n(&is_ahead, true, __ATOMIC_RELAXED);
+	stop();
+	__atomic_store_n(&is_ahead, false, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+}
+END_TEST
+
 START_TEST(who_removes_it_ends_the_export)
 {
 	struct pollfd p = {.fd = ended_fd, .events = POLLIN};
@@ -356,6 +404,48 @@ START_TEST(it_is_found_and_taken_over_as_it_is)
 }
 END_TEST
 
+START_TEST(its_share_of_the_drivers_queues_does_not_tell_what_it_is)
+{
+	leave(UBLK_QUIESCED);
+	left.queues = 2;
+	fake_ublk_leave(&left, &left_params);
+	ck_assert_int_eq(ramdisk_init(&disk, NULL, "ram", &options), 0);
+	disk.block.limits.max_queues = 1;
+	ck_assert_int_eq(udrv__ublk_start(&disk.block, DEVICE, -1, ended_fd, &ublk), 0);
+	ck_assert_uint_eq(fake_ublk.recoveries, 1);
+	ck_assert_int_eq(ask(1, 0, UBLK_READ, 0, 1, false), 512);
+	stop();
+}
+END_TEST
+
+START_TEST(without_its_queues_it_stays_as_it_is)
+{
+	leave(UBLK_QUIESCED);
+	left.queues = 2;
+	fake_ublk_leave(&left, &left_params);
+	options.queues = 1;
+	fail_to_start(-1, -EINVAL, "queues that a killed daemon had cannot be opened");
+	ck_assert(fake_ublk.exists);
+	ck_assert(!fake_ublk.recovering);
+	ck_assert_uint_eq(fake_ublk.stops + fake_ublk.deletes, 0);
+}
+END_TEST
+
+/* The kernel asks for what it was told there is. */
+START_TEST(what_is_not_known_any_more_fails)
+{
+	leave(UBLK_QUIESCED);
+	fake_ublk_leave(&left, &left_params);
+	options.no_discard = true;
+	start();
+	ck_assert_uint_eq(fake_ublk.recoveries, 1);
+	ck_assert_int_eq(ask(0, 0, UBLK_DISCARD, 0, 8, false), -EOPNOTSUPP);
+	ck_assert_int_eq(ask(0, 1, UBLK_WRITE_ZEROES, 0, 8, false), -EOPNOTSUPP);
+	ck_assert_int_eq(ask(0, 2, UBLK_READ, 0, 8, false), 4096);
+	stop();
+}
+END_TEST
+
 START_TEST(a_recovery_that_failed_can_be_tried_again)
 {
 	leave(UBLK_QUIESCED);
@@ -373,6 +463,8 @@ END_TEST
 
 START_TEST(a_recovery_that_cannot_go_on_ends_with_a_new_device)
 {
+	struct pollfd p = {.fd = ended_fd, .events = POLLIN};
+
 	leave(UBLK_QUIESCED);
 	fake_ublk_leave(&left, &left_params);
 	/* Its daemon was killed after some fetches. */
@@ -383,7 +475,82 @@ START_TEST(a_recovery_that_cannot_go_on_ends_with_a_new_device)
 	ck_assert_uint_eq(fake_ublk.deletes, 1);
 	ck_assert_uint_eq(fake_ublk.adds, 1);
 	ck_assert_int_eq(ask(0, 0, UBLK_READ, 0, 1, false), 512);
+	ck_assert_int_eq(poll(&p, 1, 0), 0); /* the daemon goes on */
 	stop();
+}
+END_TEST
+
+static const struct udrv_block_ops *ramdisk_ops;
+static unsigned int taken; /* atomic */
+
+static int count_and_take(void *queue, struct udrv_block_request *rq)
+{
+	__atomic_add_fetch(&taken, 1, __ATOMIC_RELAXED);
+	return ramdisk_ops->queue_rq(queue, rq);
+}
+
+/* What the driver has is ended, and the kernel is told. */
+START_TEST(what_was_taken_over_can_be_left_again)
+{
+	struct pollfd p = {.fd = ended_fd, .events = POLLIN};
+	struct udrv_block_ops ops;
+
+	leave(UBLK_QUIESCED);
+	fake_ublk_leave(&left, &left_params);
+	options.latency_us = 50000;
+	ck_assert_int_eq(ramdisk_init(&disk, NULL, "ram", &options), 0);
+	ramdisk_ops = disk.block.ops;
+	ops = *ramdisk_ops;
+	ops.queue_rq = count_and_take;
+	disk.block.ops = &ops;
+	ck_assert_int_eq(udrv__ublk_start(&disk.block, DEVICE, -1, ended_fd, &ublk), 0);
+	fake_ublk_request(0, 0, UBLK_READ, 0, 1, NULL);
+	WAIT_FOR(__atomic_load_n(&taken, __ATOMIC_RELAXED));
+	udrv__ublk_undo(ublk);
+	ck_assert_int_eq(fake_ublk_await(0, 0, NULL), 512);
+	ck_assert(fake_ublk.exists);
+	ck_assert_uint_eq(fake_ublk.stops + fake_ublk.deletes, 0);
+	ck_assert_uint_eq(disk.open_queues, 0);
+	ck_assert_int_eq(poll(&p, 1, 0), 0);
+	ramdisk_free(&disk);
+	start();
+	ck_assert_uint_eq(fake_ublk.recoveries, 2);
+	stop();
+}
+END_TEST
+
+START_TEST(a_start_that_fails_leaves_what_it_has_found)
+{
+	const struct udrv__export_options o = {.ublk = true, .ublk_id = -1};
+	struct udrv__exports x;
+	struct udrv_device *dev;
+	struct ramdisk second;
+
+	leave(UBLK_QUIESCED);
+	ck_assert_int_eq(udrv_device_open("model:edu", NULL, &dev), 0);
+	ck_assert_int_eq(ramdisk_init(&disk, NULL, "ram", &options), 0);
+	ck_assert_int_eq(ramdisk_init(&second, NULL, "second", &options), 0);
+	ck_assert_int_eq(udrv_block_add(&disk.block), 0);
+	ck_assert_int_eq(udrv_block_add(&second.block), 0);
+	left.server = udrv__ublk_identity(udrv_device_name(dev), &disk.block);
+	fake_ublk_leave(&left, &left_params);
+	fake_ublk.fail_op = UBLK_ADD_DEV;
+	fake_ublk.fail_errno = ENOMEM;
+	ck_assert_int_eq(udrv__exports_start(&x, dev, &o), -ENOMEM);
+	ck_assert(fault_logged("left as it was found"));
+	ck_assert(fake_ublk.exists);
+	ck_assert_uint_eq(fake_ublk.recoveries, 1);
+	ck_assert_uint_eq(fake_ublk.stops + fake_ublk.deletes, 0);
+	ck_assert_uint_eq(disk.open_queues, 0);
+	udrv_block_del(&second.block);
+	ck_assert_int_eq(udrv__exports_start(&x, dev, &o), 0);
+	ck_assert_uint_eq(fake_ublk.recoveries, 2);
+	udrv__exports_stop(&x);
+	ck_assert(!fake_ublk.exists);
+	udrv_block_del(&disk.block);
+	ramdisk_free(&second);
+	ramdisk_free(&disk);
+	udrv_device_close(dev);
 }
 END_TEST
 
@@ -470,9 +637,14 @@ START_TEST(a_disk_goes_and_another_comes)
 	udrv_block_del(&disk.block);
 	ck_assert(!fake_ublk.exists);
 	ck_assert_uint_eq(disk.open_queues, 0);
+	fake_ublk.fetch_errno = EINVAL;
+	ck_assert_int_eq(udrv_block_add(&disk.block), 0);
+	ck_assert(fault_logged("cannot be exported"));
+	ck_assert(!fake_ublk.exists);
+	udrv_block_del(&disk.block);
 	ck_assert_int_eq(udrv_block_add(&disk.block), 0);
 	ck_assert(fake_ublk.exists);
-	ck_assert_uint_eq(fake_ublk.adds, 2);
+	ck_assert_uint_eq(fake_ublk.adds, 3);
 	ck_assert_int_eq(ask(0, 0, UBLK_READ, 0, 1, false), 512);
 	ck_assert_int_eq(poll(&p, 1, 0), 0); /* the daemon goes on */
 	udrv__exports_stop(&x);
@@ -506,11 +678,18 @@ int main(void)
 	tcase_add_test(tc, errors_are_told);
 	tcase_add_test(tc, a_device_that_is_gone_ends_all_and_the_end_does_not_wait);
 	tcase_add_test(tc, the_end_waits_for_what_is_in_the_driver);
+	tcase_add_test(tc, a_flush_has_its_time_whatever_becomes_of_the_clock);
 	tcase_add_test(tc, who_removes_it_ends_the_export);
 	tcase_add_test(tc, an_orderly_end_is_not_reported);
 	tcase_add_test(tc, it_is_found_and_taken_over_as_it_is);
+	tcase_add_test(tc, its_share_of_the_drivers_queues_does_not_tell_what_it_is);
+	tcase_add_test(tc, without_its_queues_it_stays_as_it_is);
+	tcase_add_test(tc, what_is_not_known_any_more_fails);
 	tcase_add_test(tc, a_recovery_that_failed_can_be_tried_again);
-	tcase_add_test(tc, a_recovery_that_cannot_go_on_ends_with_a_new_device);
+	/* Several times: a thread that fails and who waits for it go on at once. */
+	tcase_add_loop_test(tc, a_recovery_that_cannot_go_on_ends_with_a_new_device, 0, 8);
+	tcase_add_test(tc, what_was_taken_over_can_be_left_again);
+	tcase_add_test(tc, a_start_that_fails_leaves_what_it_has_found);
 	tcase_add_test(tc, a_half_made_one_is_removed);
 	tcase_add_test(tc, another_disks_is_removed_when_nobody_has_it);
 	tcase_add_test(tc, other_servers_devices_are_left_alone);

@@ -67,7 +67,8 @@ struct udrv_block_request {
  * @write_cache: it may keep writes until a FLUSH
  * @fua: it knows UDRV_BLOCK_FUA; without it the exporter flushes instead
  * @read_only: writes are refused
- * @max_queues: so many may be open at once, at least 1
+ * @max_queues: so many may be open at once, at least 1; more are asked for only to take over what
+ *	a killed daemon had, and may be refused
  * @queue_depth: so many requests may be in flight in each
  */
 struct udrv_block_limits {

@@ -196,7 +196,7 @@ static int check(const struct udrv_block_limits *l, enum udrv_block_op op, uint6
 	if (op != UDRV_BLOCK_READ && l->read_only)
 		return -EROFS;
 	if (offset > size || len > size - offset)
-		return op == UDRV_BLOCK_READ ? -EINVAL : -ENOSPC;
+		return op == UDRV_BLOCK_READ ? -EIO : -ENOSPC;
 	return most_of(l, op) ? 0 : -EOPNOTSUPP;
 }
 

@@ -37,8 +37,8 @@ void udrv__block_sync_resize(struct udrv__block_sync *s);
  * Do it and wait for the end. @offset and @len: in logical blocks, any length: it is cut into what
  * the device takes at once. @buf: any memory. UDRV_BLOCK_FUA may be asked of any device and any
  * request: it is dropped where nothing is cached, and a FLUSH where the device does not know it. 0,
- * -EINVAL if it is not in whole blocks, -EROFS, -ENOSPC for a write beyond the end,
- * -EOPNOTSUPP, -ESHUTDOWN, or what the driver says of the first part that failed. Any thread.
+ * -EINVAL if it is not in whole blocks, -EROFS, -EIO for a read and -ENOSPC for a write beyond the
+ * end, -EOPNOTSUPP, -ESHUTDOWN, or what the driver says of the first part that failed. Any thread.
  */
 int udrv__block_sync_io(struct udrv__block_sync *s, enum udrv_block_op op, uint32_t flags,
 			uint64_t offset, uint64_t len, void *buf);

@@ -77,6 +77,8 @@ static void stop_one(struct udrv__exports *x, unsigned int i, bool gone)
 	tell(x, i, udrv__stat_export_del);
 	if (x->ublk[i] && gone)
 		udrv__ublk_end(x->ublk[i]);
+	else if (x->ublk[i] && !x->started)
+		udrv__ublk_undo(x->ublk[i]);
 	else if (x->ublk[i])
 		udrv__ublk_stop(x->ublk[i]);
 	if (x->nbd[i])
@@ -184,6 +186,7 @@ int udrv__exports_start(struct udrv__exports *x, struct udrv_device *dev,
 		ret = start_blocks(x);
 	if (!ret && o->tap)
 		ret = udrv__exports_start_taps(x);
+	x->started = !ret;
 	if (ret)
 		udrv__exports_stop(x);
 	return ret;

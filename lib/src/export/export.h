@@ -26,6 +26,7 @@ struct udrv__ublk;
 /* Those that are started; entries of what is gone are NULL. */
 struct udrv__exports {
 	unsigned int count; /* entries that may be used */
+	bool started;	    /* all of them, once */
 	int ended_fd;	    /* readable when one has ended by itself; -1 if there is none */
 	struct udrv_block *block[UDRV__EXPORTS_MAX];
 	struct udrv__ublk *ublk[UDRV__EXPORTS_MAX];

@@ -345,11 +345,11 @@ static int can_cache(void *handle)
 
 /* Requests. */
 
-/* As clients can be told. */
+/* As clients can be told. What a driver finds invalid in whole blocks is not the client's mistake.
+ */
 static int protocol_errno(int ret)
 {
 	switch (ret) {
-	case -EINVAL:
 	case -ENOMEM:
 	case -ENOSPC:
 	case -EOPNOTSUPP:
@@ -371,6 +371,8 @@ static const char *const op_names[] = {"read", "write", "flush", "trim", "zero"}
 static int io(void *handle, enum udrv_block_op op, uint32_t flags, uint64_t offset, uint32_t count,
 	      void *buf)
 {
+	const uint32_t block = limits(handle)->logical_block_size;
+	const bool whole = !((offset | count) & (block - 1));
 	int ret = udrv__block_sync_io(
 		handle, op,
 		(flags & NBDKIT_FLAG_FUA ? UDRV_BLOCK_FUA : 0) |
@@ -381,15 +383,14 @@ static int io(void *handle, enum udrv_block_op op, uint32_t flags, uint64_t offs
 
 	if (!ret)
 		return 0;
-	if (ret == -EINVAL)
+	if (ret == -EINVAL && !whole)
 		nbdkit_error("%s of %u bytes at %llu: not in whole blocks of %u bytes; nbdkit's "
 			     "blocksize filter cuts them (-- --filter=blocksize)",
-			     op_names[op], count, (unsigned long long)offset,
-			     limits(handle)->logical_block_size);
+			     op_names[op], count, (unsigned long long)offset, block);
 	else
 		nbdkit_error("%s of %u bytes at %llu: %s", op_names[op], count,
 			     (unsigned long long)offset, strerror(-ret));
-	nbdkit_set_error(protocol_errno(ret));
+	nbdkit_set_error(ret == -EINVAL && !whole ? EINVAL : protocol_errno(ret));
 	return -1;
 }
 

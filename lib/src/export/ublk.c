@@ -9,7 +9,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <udrv/completion.h>
 #include <udrv/device.h>
+#include <udrv/jiffies.h>
 #include <udrv/log.h>
 
 #include "export/ublk.h"
@@ -20,12 +22,12 @@
 #define STOP_SAY_MS 5000
 #define SECTOR	    512u
 
-static void log_ready(const struct udrv__ublk *u, bool recovered)
+static void log_ready(const struct udrv__ublk *u)
 {
 	udrv_pr_info("/dev/ublkb%u: %s, %llu MiB, %u queue%s of %u%s", u->id, u->block->name,
 		     (unsigned long long)(u->block->limits.size >> 20), u->shape.queues,
 		     u->shape.queues == 1 ? "" : "s", u->shape.depth,
-		     recovered ? "; found again, and what waited goes on" : "");
+		     u->recovered ? "; found again, and what waited goes on" : "");
 }
 
 /*
@@ -120,6 +122,14 @@ static int create(struct udrv__ublk *u, int number, uint64_t identity)
 	return 0;
 }
 
+/* The kernel's device stays, for another daemon. */
+static void let_go(struct udrv__ublk *u)
+{
+	udrv__ublk_give_up(u);
+	if (u->fd >= 0)
+		close(u->fd);
+}
+
 /*
  * After a failure it is as it was: another daemon may recover it. -ESTALE: it is removed, since
  * nobody can; for a new one, start anew.
@@ -139,9 +149,7 @@ static int recover(struct udrv__ublk *u)
 		ret = udrv__ublk_simple(&u->ctrl, UBLK_END_RECOVERY, u->id, (uint64_t)getpid());
 	if (!ret)
 		return 0;
-	udrv__ublk_give_up(u);
-	if (u->fd >= 0)
-		close(u->fd);
+	let_go(u);
 	if (!refused)
 		return failed(u, "what a killed daemon left cannot be taken over", ret);
 	ret = udrv__ublk_remove_stuck(&u->ctrl, u->id);
@@ -176,13 +184,17 @@ static int start(struct udrv__ublk *u, const char *device, int number)
 	shape(u, found ? &info : NULL);
 	ret = udrv__ublk_prepare(u);
 	if (ret)
-		return failed(u, "its queues cannot be opened", ret);
+		return failed(u,
+			      found ? "the queues that a killed daemon had cannot be opened"
+				    : "its queues cannot be opened",
+			      ret);
 	ret = found ? recover(u) : create(u, number, identity);
 	if (ret)
 		return ret;
 	udrv__ublk_await_disk(u->id);
 	u->started_ns = udrv__now_ns();
-	log_ready(u, found);
+	u->recovered = found;
+	log_ready(u);
 	return 0;
 }
 
@@ -286,9 +298,8 @@ static bool is_of(const char *source, const char *disk)
 }
 
 /* What others have written, and the kernel has in memory. */
-static void *flush(void *arg)
+static void flush(const struct udrv__ublk *u)
 {
-	const struct udrv__ublk *u = arg;
 	FILE *mounts = setmntent("/proc/self/mounts", "re");
 	const struct mntent *m;
 	char disk[UDRV__UBLK_PATH_MAX];
@@ -302,10 +313,23 @@ static void *flush(void *arg)
 		(void)endmntent(mounts);
 	fd = open(disk, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return NULL;
+		return;
 	if (fsync(fd))
 		udrv_pr_warn("%s: what was written is not all kept: %s", disk, strerror(errno));
 	close(fd);
+}
+
+struct flushing {
+	const struct udrv__ublk *u;
+	struct udrv_completion done;
+};
+
+static void *flusher_main(void *arg)
+{
+	struct flushing *f = arg;
+
+	flush(f->u);
+	udrv_complete(&f->done);
 	return NULL;
 }
 
@@ -347,21 +371,19 @@ static bool is_gone(const struct udrv__ublk *u)
 
 static void finish(struct udrv__ublk *u, bool gone)
 {
-	struct timespec until;
+	struct flushing f = {.u = u};
 	pthread_t flusher;
-	bool flushing = !gone && !pthread_create(&flusher, NULL, flush, u);
-	bool flushed = false;
+	bool flushing;
 
+	udrv_init_completion(NULL, &f.done);
+	flushing = !gone && !pthread_create(&flusher, NULL, flusher_main, &f);
 	__atomic_store_n(&u->stopping, true, __ATOMIC_RELEASE);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += FLUSH_S;
-	if (flushing)
-		flushed = !pthread_timedjoin_np(flusher, NULL, &until);
-	if (flushing && !flushed)
+	/* It does not matter what becomes of the time of day, which a timed join goes by. */
+	if (flushing && !udrv_wait_for_completion_timeout(&f.done, FLUSH_S * UDRV_HZ))
 		udrv_pr_warn("/dev/ublkb%u: not all is written after %d s; the rest is lost", u->id,
 			     FLUSH_S);
 	stop_device(u);
-	if (flushing && !flushed)
+	if (flushing)
 		pthread_join(flusher, NULL);
 	udrv__ublk_give_up(u);
 	log_counts(u);
@@ -373,6 +395,20 @@ static void finish(struct udrv__ublk *u, bool gone)
 void udrv__ublk_stop(struct udrv__ublk *u)
 {
 	finish(u, is_gone(u));
+}
+
+void udrv__ublk_undo(struct udrv__ublk *u)
+{
+	if (!u->recovered) {
+		udrv__ublk_stop(u);
+		return;
+	}
+	let_go(u);
+	udrv_pr_notice("/dev/ublkb%u: left as it was found: what waits there does until this "
+		       "daemon is started again",
+		       u->id);
+	udrv__ublk_ctrl_close(&u->ctrl);
+	release(u);
 }
 
 void udrv__ublk_end(struct udrv__ublk *u)

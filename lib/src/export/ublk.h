@@ -29,7 +29,10 @@ struct udrv__ublk_shape {
 void udrv__ublk_shape(const struct udrv_block_limits *l, unsigned int cpus,
 		      struct udrv__ublk_shape *shape);
 void udrv__ublk_params(const struct udrv_block_limits *l, uint32_t max_io, struct ublk_params *p);
-/* Are these the same disk's? What the kernel adds does not count. */
+/*
+ * Are these the same disk's? Limits of requests do not count: longer ones are split, and what a
+ * driver does not know any more is -EOPNOTSUPP.
+ */
 bool udrv__ublk_same_params(const struct ublk_params *a, const struct ublk_params *b);
 /* Upper half: which export it is; lower half: of which disk. Never 0. */
 uint64_t udrv__ublk_identity(const char *device, const struct udrv_block *block);
@@ -151,6 +154,7 @@ struct udrv__ublk {
 	int kick_fd;  /* eventfd: look at the phase */
 	int ended_fd; /* eventfd, the export's: a thread has ended unasked */
 	uint64_t started_ns;
+	bool recovered; /* it was there before */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -166,8 +170,8 @@ int udrv__ublk_prepare(struct udrv__ublk *u);
 /* They fetch from u->fd. When 0 is returned, all tags of all queues have been offered. */
 int udrv__ublk_serve(struct udrv__ublk *u);
 /*
- * They end, as soon as they have no request, and leave the kernel's device as it is. When this
- * returns they have.
+ * They take no request any more, end as soon as they have none, and leave the kernel's device as it
+ * is. When this returns they have.
  */
 void udrv__ublk_give_up(struct udrv__ublk *u);
 
@@ -202,6 +206,11 @@ int udrv__ublk_start(struct udrv_block *block, const char *device, int number, i
 		     struct udrv__ublk **out);
 /* Flush what others wrote, if they still have it open, and end. */
 void udrv__ublk_stop(struct udrv__ublk *u);
+/*
+ * What it was started for does not begin: it ends, but what a killed daemon had left is left again,
+ * with the requests that wait there.
+ */
+void udrv__ublk_undo(struct udrv__ublk *u);
 /* The disk is gone: nothing is flushed. */
 void udrv__ublk_end(struct udrv__ublk *u);
 /* The block device has another size: tell the kernel, or the user that it cannot be told. */

@@ -161,13 +161,20 @@ static void begin_waiting(struct udrv__ublk_queue *q)
 	}
 }
 
+static bool gives_up(const struct udrv__ublk_queue *q)
+{
+	return __atomic_load_n(&q->u->phase, __ATOMIC_ACQUIRE) == UDRV__UBLK_GIVE_UP;
+}
+
 static void take(struct udrv__ublk_queue *q, const struct io_uring_cqe *cqe)
 {
 	const uint64_t owner = cqe->user_data;
 
 	if (owner < q->u->shape.depth) {
 		if (cqe->res >= 0) {
-			begin(q, &q->tags[owner], (unsigned int)owner);
+			/* Then it is the kernel's again, for who takes the device over. */
+			if (!gives_up(q))
+				begin(q, &q->tags[owner], (unsigned int)owner);
 			return;
 		}
 		/* -ENODEV: the kernel does not want it any more. All else is a mistake. */
@@ -223,8 +230,7 @@ static bool is_over(const struct udrv__ublk_queue *q)
 {
 	if (q->owned)
 		return false;
-	return q->error || q->aborted == q->u->shape.depth ||
-	       __atomic_load_n(&q->u->phase, __ATOMIC_ACQUIRE) == UDRV__UBLK_GIVE_UP;
+	return q->error || q->aborted == q->u->shape.depth || gives_up(q);
 }
 
 static void commit(struct udrv__ublk_queue *q)
@@ -266,8 +272,11 @@ void udrv__ublk_loop(struct udrv__ublk_queue *q)
 	udrv__ublk_wait_begin(q);
 	for (turn(q); !ret && !is_over(q); turn(q))
 		ret = udrv__ublk_wait(q);
-	if (!ret)
+	if (!ret) {
+		/* If it gives up, the kernel is to hear of what is done already. */
+		(void)io_uring_submit(&q->ring);
 		return;
+	}
 	q->error = ret;
 	drain(q);
 }

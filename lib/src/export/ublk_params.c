@@ -80,12 +80,8 @@ void udrv__ublk_params(const struct udrv_block_limits *l, uint32_t max_io, struc
 
 bool udrv__ublk_same_params(const struct ublk_params *a, const struct ublk_params *b)
 {
-	const uint32_t ours = UBLK_TYPE_BASIC | UBLK_TYPE_DISCARD;
-
-	return (a->types & ours) == (b->types & ours) && a->attrs == b->attrs &&
-	       a->logical_shift == b->logical_shift && a->dev_sectors == b->dev_sectors &&
-	       a->max_discard_sectors == b->max_discard_sectors &&
-	       a->max_write_zeroes_sectors == b->max_write_zeroes_sectors;
+	return a->attrs == b->attrs && a->logical_shift == b->logical_shift &&
+	       a->dev_sectors == b->dev_sectors;
 }
 
 /* FNV-1a, 64 bits, http://www.isthe.com/chongo/tech/comp/fnv/; the end of each text counts. */

@@ -213,8 +213,10 @@ static void serve(struct udrv__ublk_queue *q)
 	if (!ret)
 		ret = udrv__ublk_fetch_all(q);
 	report(u, &u->serving, ret);
-	if (!ret)
-		udrv__ublk_loop(q);
+	/* The export has not begun, and may yet with another device: its start tells of it. */
+	if (ret)
+		return;
+	udrv__ublk_loop(q);
 	if (!__atomic_load_n(&u->stopping, __ATOMIC_ACQUIRE))
 		(void)eventfd_write(u->ended_fd, 1);
 }

@@ -108,8 +108,7 @@ static int same_disk(struct udrv__ublk_ctrl *c, const struct udrv_block *block, 
 		return ret;
 	}
 	udrv__ublk_params(&block->limits, info->max_io, &ours);
-	return info->server == identity && info->queues <= block->limits.max_queues &&
-	       udrv__ublk_same_params(&kernel, &ours);
+	return info->server == identity && udrv__ublk_same_params(&kernel, &ours);
 }
 
 /* 1: it is to be recovered. */

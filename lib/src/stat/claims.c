@@ -15,9 +15,6 @@
 _Static_assert(sizeof(struct udrv__claim_record) == 56, "record has gaps");
 _Static_assert(sizeof(struct udrv__claim_table) == 296 + UDRV__CLAIMS_MAX * 56, "table has gaps");
 
-/* Changes are seldom: what is in the middle of one for longer has died there. */
-#define TRIES 10000
-
 struct owner {
 	const char *driver;
 	const struct udrv_device *dev;
@@ -115,14 +112,16 @@ static bool is_table(const void *mapped, size_t size)
 /* False: it did not hold still. */
 static bool copy_table(struct udrv__claim_table *copy, const struct udrv__claim_table *t)
 {
-	for (int i = 0; i < TRIES; i++) {
+	unsigned int tries = 0;
+
+	do {
 		uint32_t sequence = __atomic_load_n(&t->sequence, __ATOMIC_ACQUIRE);
 
 		memcpy(copy, t, sizeof(*copy));
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		if (!(sequence & 1) && sequence == __atomic_load_n(&t->sequence, __ATOMIC_RELAXED))
 			return true;
-	}
+	} while (udrv__stat_file_again(&tries));
 	return false;
 }
 

@@ -9,9 +9,18 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define UNFINISHED ".new"
+
+/*
+ * Changes are short and seldom, but their owner may lose its CPU within one. Who is in the middle
+ * of one for longer than a few seconds has died there.
+ */
+#define TRIES_AT_A_TIME 100
+#define PAUSE_NS	1000000
+#define PAUSES		5000
 
 /* Is it "<any driver>@<device><suffix>", or one that was not finished? */
 static bool is_of_device(const char *file, const char *device, const char *suffix)
@@ -142,4 +151,14 @@ int udrv__stat_file_map(const char *path, size_t least,
 	*mapped = addr;
 	*size = bytes;
 	return 0;
+}
+
+bool udrv__stat_file_again(unsigned int *tries)
+{
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+
+	if (++*tries % TRIES_AT_A_TIME)
+		return true;
+	(void)nanosleep(&pause, NULL);
+	return *tries < TRIES_AT_A_TIME * PAUSES;
 }

@@ -41,4 +41,10 @@ int udrv__stat_file_map(const char *path, size_t least,
 			bool (*is_one)(const void *mapped, size_t size), const void **mapped,
 			size_t *size);
 
+/*
+ * A reader whose copy was disturbed by a change, after each such try; *tries is 0 before the first.
+ * True: copy again. Sleeps now and then. False: the owner has died in the middle of a change.
+ */
+bool udrv__stat_file_again(unsigned int *tries);
+
 #endif

@@ -4,19 +4,10 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include <udrv/cycles.h>
 
 #include "stat/segment.h"
-
-/*
- * Changes are short and seldom, but their owner may lose its CPU within one. Who is in the middle
- * of one for longer than a few seconds has died there.
- */
-#define TRIES_AT_A_TIME 1000
-#define PAUSE_NS	1000000
-#define PAUSES		5000
 
 static bool is_segment(const void *mapped, size_t size)
 {
@@ -48,17 +39,6 @@ void udrv__stat_close(struct udrv__stat_view *view)
 	view->header = NULL;
 }
 
-/* After a try that was disturbed. False: it is not worth another. */
-static bool try_again(unsigned int *tries)
-{
-	const struct timespec pause = {.tv_nsec = PAUSE_NS};
-
-	if (++*tries % TRIES_AT_A_TIME)
-		return true;
-	(void)nanosleep(&pause, NULL);
-	return *tries < TRIES_AT_A_TIME * PAUSES;
-}
-
 /* False: it did not hold still. */
 static bool copy_worker(struct udrv__stat_worker *copy, const struct udrv__stat_vector *record)
 {
@@ -72,7 +52,7 @@ static bool copy_worker(struct udrv__stat_worker *copy, const struct udrv__stat_
 		if (!(sequence & 1) &&
 		    sequence == __atomic_load_n(&record->sequence, __ATOMIC_RELAXED))
 			return true;
-	} while (try_again(&tries));
+	} while (udrv__stat_file_again(&tries));
 	return false;
 }
 
@@ -87,7 +67,7 @@ static void copy_disabled(struct udrv__stat_vector *copy, const struct udrv__sta
 		depth = __atomic_load_n(&record->disabled, __ATOMIC_ACQUIRE);
 		cycles = __atomic_load_n(&record->disabled_cycles, __ATOMIC_ACQUIRE);
 	} while (depth != __atomic_load_n(&record->disabled, __ATOMIC_RELAXED) &&
-		 try_again(&tries));
+		 udrv__stat_file_again(&tries));
 	if (cycles < 0)
 		cycles = depth ? cycles + (int64_t)udrv_get_cycles() : 0;
 	copy->disabled = depth;
@@ -132,7 +112,7 @@ void udrv__stat_exports(const struct udrv__stat_view *view, char copy[UDRV__STAT
 		if (!(sequence & 1) &&
 		    sequence == __atomic_load_n(&h->exports_sequence, __ATOMIC_RELAXED))
 			return;
-	} while (try_again(&tries));
+	} while (udrv__stat_file_again(&tries));
 	copy[0] = 0;
 }
 
