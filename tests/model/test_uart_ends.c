@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The uart16550 driver's terminals coming and going, its verbs, and a UART that misbehaves. */
+#include <sys/inotify.h>
 #include <sys/stat.h>
 
 #include "export/tty.h"
@@ -145,6 +146,34 @@ START_TEST(opened_twice_it_is_closed_by_the_last)
 	receive_all(0, got, 1);
 	ck_assert(is_open(0));
 	close_tty(second, 0);
+}
+END_TEST
+
+static struct udrv_uart_ops refusing;
+
+static int refuse(struct udrv_uart_port *port)
+{
+	(void)port;
+	return -EIO;
+}
+
+/* The close of a refused port is told too early: here, not at all. */
+START_TEST(a_refused_port_sees_its_close_without_being_told)
+{
+	struct udrv_uart_port *port = &uart_at(0)->port;
+	const struct udrv_uart_ops *ops = port->ops;
+	int tty;
+
+	refusing = *ops;
+	refusing.startup = refuse;
+	port->ops = &refusing;
+	tty = open(udrv_uart_port_path(port), O_RDWR | O_NOCTTY | O_NONBLOCK);
+	ck_assert_int_ge(tty, 0);
+	WAIT_FOR(port->state->phase == UDRV__TTY_REFUSED);
+	ck_assert_int_eq(inotify_rm_watch(port->state->pty.inotify, 1), 0);
+	close(tty);
+	WAIT_FOR(port->state->phase == UDRV__TTY_CLOSED);
+	port->ops = ops;
 }
 END_TEST
 
@@ -383,6 +412,7 @@ int main(void)
 	tcase_add_test(tc, what_is_let_go_on_in_time_is_sent_after_the_close);
 	tcase_add_test(tc, what_nobody_read_is_not_for_the_next_one);
 	tcase_add_test(tc, opened_twice_it_is_closed_by_the_last);
+	tcase_add_test(tc, a_refused_port_sees_its_close_without_being_told);
 	tcase_add_test(tc, settings_stay_for_the_next_program);
 	tcase_add_test(tc, removal_hangs_up_and_takes_the_names_away);
 	tcase_add_test(tc, a_device_that_goes_ends_in_bounded_time);

@@ -15,9 +15,13 @@
 
 /* Linux: closing_wait, 30 s */
 uint64_t udrv__tty_closing_ns = 30000000000;
-/* Between two looks: at a UART that sends its last, and at settings that are not reported. */
+/*
+ * Between two looks: at a UART that sends its last, at settings that are not reported, and at
+ * whether a refused terminal is closed: inotify tells of that before the master does.
+ */
 #define CLOSING_TICK_MS	 5
 #define SETTINGS_TICK_MS 50
+#define REFUSED_TICK_MS	 50
 
 static void start_tx(struct udrv_tty_port *t)
 {
@@ -214,6 +218,8 @@ static int timeout(const struct udrv_tty_port *t)
 {
 	if (t->phase == UDRV__TTY_CLOSING)
 		return CLOSING_TICK_MS;
+	if (t->phase == UDRV__TTY_REFUSED)
+		return REFUSED_TICK_MS;
 	if (t->phase != UDRV__TTY_OPEN)
 		return -1;
 	if (!udrv__termios_reports(&t->termios) || !udrv__termios_is_raw(&t->termios))
