@@ -6,6 +6,7 @@
 #include <udrv/device.h>
 
 #include "driver/daemon.h"
+#include "inuse.h"
 #include "pci/sysfs.h"
 #include "stat/segment.h"
 #include "tool.h"
@@ -32,6 +33,13 @@ static const struct udrv_pci_device_id ids[] = {{UDRV_PCI_DEVICE(0x1234, 0x11e8)
 static const struct udrv_driver driver = {
 	.name = "test", .id_table = ids, .probe = probe, .remove = remove_device};
 
+/* Nobody's. */
+static int take(const char *path)
+{
+	(void)path;
+	return 0;
+}
+
 static char proc_root[sizeof(fake_root) + 8];
 static char sys_root[sizeof(fake_root) + 8];
 
@@ -42,6 +50,7 @@ static void setup(void)
 	/* Nothing of this machine's disks is looked at. */
 	(void)snprintf(sys_root, sizeof(sys_root), "%s/sys", fake_root);
 	udrv__sysfs_root = sys_root;
+	inuse_take = take;
 }
 
 static int ps(const char *const *words)
