@@ -125,6 +125,8 @@ static void say_all(int fd)
 		(void)add(&m, IFLA_ADDRESS, fake_tun.other_addr, 6);
 		if (fake_tun.other_kind[0])
 			add_kind(&m, fake_tun.other_kind);
+		if (fake_tun.other_master)
+			(void)add(&m, IFLA_MASTER, &fake_tun.other_master, 4);
 		say(fd, &m);
 	}
 	if (fake_tun.exists)

@@ -20,6 +20,7 @@ struct fake_tun {
 	/* Another interface that is there: its name, "" for none. */
 	char other[IFNAMSIZ], other_kind[16];
 	uint8_t other_addr[6];
+	int other_master; /* the index of what it is part of, 0: nothing */
 
 	bool exists;
 	char name[IFNAMSIZ];

@@ -198,6 +198,17 @@ START_TEST(what_is_above_may_have_its_address)
 }
 END_TEST
 
+/* A bond that the card was in has given its address to the bond's other port. */
+START_TEST(a_port_of_a_bond_may_have_its_address)
+{
+	make_card(NULL);
+	(void)strcpy(fake_tun.other, "eth7");
+	fake_tun.other_master = 5;
+	memcpy(fake_tun.other_addr, nic.ndev.perm_addr, 6);
+	ck_assert_int_eq(start_tap("net0"), 0);
+}
+END_TEST
+
 START_TEST(names_that_cannot_be)
 {
 	static const char *const bad[] = {
@@ -605,6 +616,7 @@ int main(void)
 	tcase_add_loop_test(tc, it_offers_what_the_card_can, 0, 3);
 	tcase_add_loop_test(tc, why_it_does_not_start_is_said, 0, 11);
 	tcase_add_test(tc, what_is_above_may_have_its_address);
+	tcase_add_test(tc, a_port_of_a_bond_may_have_its_address);
 	tcase_add_test(tc, names_that_cannot_be);
 	tcase_add_loop_test(tc, frames_go_both_ways, 0, 4);
 	tcase_add_loop_test(tc, on_one_cpu_all_are_sent, 0, 2);

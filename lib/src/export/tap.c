@@ -42,10 +42,13 @@ struct search {
 	struct udrv__tap_link name, addr; /* that have it; no index: none */
 };
 
-/* What is a port of its own; not what is on top of others and shares their address. */
+/*
+ * What is a port of its own; not what is on top of others and shares their address, nor what a bond
+ * has given the address of its first port.
+ */
 static bool is_port(const struct udrv__tap_link *link)
 {
-	return !link->kind[0] || !strcmp(link->kind, "tun");
+	return !link->has_master && (!link->kind[0] || !strcmp(link->kind, "tun"));
 }
 
 static void compare(void *ctx, const struct udrv__tap_link *link)
