@@ -6,6 +6,7 @@
 #include <udrv/device.h>
 
 #include "driver/daemon.h"
+#include "inuse.h"
 #include "pci/sysfs.h"
 #include "stat/segment.h"
 #include "tool.h"
@@ -32,6 +33,13 @@ static const struct udrv_pci_device_id ids[] = {{UDRV_PCI_DEVICE(0x1234, 0x11e8)
 static const struct udrv_driver driver = {
 	.name = "test", .id_table = ids, .probe = probe, .remove = remove_device};
 
+/* Nobody's. */
+static int take(const char *path)
+{
+	(void)path;
+	return 0;
+}
+
 static char proc_root[sizeof(fake_root) + 8];
 static char sys_root[sizeof(fake_root) + 8];
 
@@ -42,6 +50,7 @@ static void setup(void)
 	/* Nothing of this machine's disks is looked at. */
 	(void)snprintf(sys_root, sizeof(sys_root), "%s/sys", fake_root);
 	udrv__sysfs_root = sys_root;
+	inuse_take = take;
 }
 
 static int ps(const char *const *words)
@@ -244,6 +253,63 @@ START_TEST(an_unmounted_disk_is_no_reason)
 }
 END_TEST
 
+/* Where in the daemon's segment, and what is put there. */
+static const struct {
+	size_t offset;
+	uint32_t value;
+} unreadable[] = {
+	{offsetof(struct udrv__stat_header, version), UDRV__STAT_VERSION + 1},
+	{offsetof(struct udrv__stat_header, pid), 1},
+	{offsetof(struct udrv__stat_header, exports_sequence), 1}, /* it does not hold still */
+};
+
+#define UNREADABLE (int)(sizeof(unreadable) / sizeof(unreadable[0]))
+
+/* The last turn: there is none. */
+static void spoil_segment(int how)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/test@" DEVICE ".stats", fake_root);
+	if (how == UNREADABLE) {
+		ck_assert_int_eq(unlink(path), 0);
+		return;
+	}
+	fd = open(path, O_WRONLY);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(pwrite(fd, &unreadable[how].value, 4, (off_t)unreadable[how].offset), 4);
+	close(fd);
+}
+
+START_TEST(one_whose_exports_are_not_known_is_stopped_by_force_only)
+{
+	start_daemon();
+	mount_disk();
+	spoil_segment(_i);
+	ck_assert_int_eq(stop(WORDS("udrv stop", DEVICE)), TOOL_FAILED);
+	said_of_daemon("stop.err", DEVICE ": what its daemon (udrv-test, pid ",
+		       ") exports cannot be read");
+	runs_on(daemon_pid);
+	ck_assert_int_eq(stop(WORDS("udrv stop", "--force", DEVICE)), TOOL_OK);
+	ck_assert_int_eq(end_of_daemon(), 0);
+}
+END_TEST
+
+START_TEST(ps_shows_that_exports_are_not_known)
+{
+	pid_t table;
+
+	start_daemon();
+	spoil_segment(2);
+	table = spawn(cmd_ps, "table", WORDS("udrv ps"));
+	ck_assert_int_eq(ps(WORDS("udrv ps", "--json")), TOOL_OK);
+	said("ps.out", "\"exports\":null\n");
+	ck_assert_int_eq(end_of(table), TOOL_OK);
+	said("table.out", "  ?\n");
+}
+END_TEST
+
 START_TEST(wrong_usage)
 {
 	ck_assert_int_eq(stop(WORDS("udrv stop")), TOOL_USAGE);
@@ -274,6 +340,9 @@ int main(void)
 	tcase_add_test(tc, a_verb_that_has_the_device_is_left_alone);
 	tcase_add_test(tc, a_daemon_whose_disk_is_mounted_is_stopped_by_force_only);
 	tcase_add_test(tc, an_unmounted_disk_is_no_reason);
+	tcase_add_loop_test(tc, one_whose_exports_are_not_known_is_stopped_by_force_only, 0,
+			    UNREADABLE + 1);
+	tcase_add_test(tc, ps_shows_that_exports_are_not_known);
 	tcase_add_test(tc, wrong_usage);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* The uart16550 driver's terminals coming and going, its verbs, and a UART that misbehaves. */
+#include <sys/inotify.h>
 #include <sys/stat.h>
+
+#include "export/tty.h"
 
 #include "support/suite.h"
 #include "support/verb.h"
@@ -54,6 +57,69 @@ START_TEST(what_was_written_before_the_close_is_sent)
 }
 END_TEST
 
+/* More than the port and the terminal have room for. */
+static void write_until_full(int tty)
+{
+	memset(got, 'o', sizeof(got));
+	WAIT_FOR(write(tty, got, sizeof(got)) < 0 &&
+		 udrv_uart_tx_pending(&uart_at(0)->port) == UDRV__TTY_TX);
+}
+
+/* By CTS, and by XOFF. */
+START_TEST(a_stopped_port_is_closed_in_time_and_serves_the_next)
+{
+	const uint64_t before = udrv__tty_closing_ns;
+	int tty = open_tty(0);
+
+	udrv__tty_closing_ns = 300000000;
+	set_flags(tty, _i ? IXON : 0, _i ? 0 : CRTSCTS);
+	WAIT_FOR(_i ? known(0).c_iflag & IXON : known(0).c_cflag & CRTSCTS);
+	if (_i)
+		send_all(0, (const unsigned char *)"\x13", 1, 0);
+	else
+		udrv__model_uart_set_lines(dev, 0, UART_MSR_DSR | UART_MSR_DCD);
+	WAIT_FOR(_i ? counts_of(0).rx == 1 : counts_of(0).cts == 1);
+	write_until_full(tty);
+	close_tty(tty, 0);
+	ck_assert_uint_eq(look(0).mcr, 0);
+	/* All of what was stopped is lost. */
+	udrv__model_uart_set_lines(dev, 0, UART_MSR_CTS | UART_MSR_DSR | UART_MSR_DCD);
+	tty = open_tty(0);
+	ck_assert_int_eq(write(tty, "new", 3), 3);
+	receive_all(0, got, 3);
+	ck_assert_mem_eq(got, "new", 3);
+	close_tty(tty, 0);
+	udrv__tty_closing_ns = before;
+}
+END_TEST
+
+/* The transmission goes on while it is closing. */
+START_TEST(what_is_let_go_on_in_time_is_sent_after_the_close)
+{
+	int tty = open_tty(0);
+
+	set_flags(tty, 0, CRTSCTS);
+	WAIT_FOR(known(0).c_cflag & CRTSCTS);
+	udrv__model_uart_set_lines(dev, 0, UART_MSR_DSR | UART_MSR_DCD);
+	WAIT_FOR(counts_of(0).cts == 1);
+	memset(got, 'o', sizeof(got));
+	for (size_t n = 0; n < 2 * UDRV__TTY_TX;) {
+		ssize_t ret = write(tty, got, 2 * UDRV__TTY_TX - n);
+
+		ck_assert_int_ge(ret, 0);
+		n += (size_t)ret;
+	}
+	WAIT_FOR(udrv_uart_tx_pending(&uart_at(0)->port) == UDRV__TTY_TX);
+	close(tty);
+	WAIT_FOR(uart_at(0)->port.state->phase == UDRV__TTY_CLOSING);
+	udrv__model_uart_set_lines(dev, 0, UART_MSR_CTS | UART_MSR_DSR | UART_MSR_DCD);
+	memset(got, 0, sizeof(got));
+	receive_all(0, got, 2 * UDRV__TTY_TX);
+	ck_assert_uint_eq(got[2 * UDRV__TTY_TX - 1], 'o');
+	WAIT_FOR(!is_open(0));
+}
+END_TEST
+
 START_TEST(what_nobody_read_is_not_for_the_next_one)
 {
 	int tty = open_tty(0);
@@ -80,6 +146,34 @@ START_TEST(opened_twice_it_is_closed_by_the_last)
 	receive_all(0, got, 1);
 	ck_assert(is_open(0));
 	close_tty(second, 0);
+}
+END_TEST
+
+static struct udrv_uart_ops refusing;
+
+static int refuse(struct udrv_uart_port *port)
+{
+	(void)port;
+	return -EIO;
+}
+
+/* The close of a refused port is told too early: here, not at all. */
+START_TEST(a_refused_port_sees_its_close_without_being_told)
+{
+	struct udrv_uart_port *port = &uart_at(0)->port;
+	const struct udrv_uart_ops *ops = port->ops;
+	int tty;
+
+	refusing = *ops;
+	refusing.startup = refuse;
+	port->ops = &refusing;
+	tty = open(udrv_uart_port_path(port), O_RDWR | O_NOCTTY | O_NONBLOCK);
+	ck_assert_int_ge(tty, 0);
+	WAIT_FOR(port->state->phase == UDRV__TTY_REFUSED);
+	ck_assert_int_eq(inotify_rm_watch(port->state->pty.inotify, 1), 0);
+	close(tty);
+	WAIT_FOR(port->state->phase == UDRV__TTY_CLOSED);
+	port->ops = ops;
 }
 END_TEST
 
@@ -314,8 +408,11 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, opened_and_closed_again_and_again);
 	tcase_add_test(tc, what_was_written_before_the_close_is_sent);
+	tcase_add_loop_test(tc, a_stopped_port_is_closed_in_time_and_serves_the_next, 0, 2);
+	tcase_add_test(tc, what_is_let_go_on_in_time_is_sent_after_the_close);
 	tcase_add_test(tc, what_nobody_read_is_not_for_the_next_one);
 	tcase_add_test(tc, opened_twice_it_is_closed_by_the_last);
+	tcase_add_test(tc, a_refused_port_sees_its_close_without_being_told);
 	tcase_add_test(tc, settings_stay_for_the_next_program);
 	tcase_add_test(tc, removal_hangs_up_and_takes_the_names_away);
 	tcase_add_test(tc, a_device_that_goes_ends_in_bounded_time);

@@ -125,12 +125,45 @@ static void say_all(int fd)
 		(void)add(&m, IFLA_ADDRESS, fake_tun.other_addr, 6);
 		if (fake_tun.other_kind[0])
 			add_kind(&m, fake_tun.other_kind);
+		if (fake_tun.other_master)
+			(void)add(&m, IFLA_MASTER, &fake_tun.other_master, 4);
 		say(fd, &m);
 	}
 	if (fake_tun.exists)
 		say_ours(fd, RTM_NEWLINK, 0);
 	m = message(NLMSG_DONE, 0, 0);
 	say(fd, &m);
+}
+
+static void say_error(int fd, int error, const struct message *about)
+{
+	const struct nlmsgerr err = {.error = error, .msg = about->head};
+	struct message m = message(NLMSG_ERROR, 0, 0);
+
+	m.head.nlmsg_len = NLMSG_LENGTH(sizeof(err));
+	memcpy(NLMSG_DATA(&m.head), &err, sizeof(err));
+	say(fd, &m);
+}
+
+/* Is it that one which is asked for? */
+static bool is_meant(const struct message *m)
+{
+	const struct rtattr *a = (const void *)m->attrs;
+
+	if (m->info.ifi_index)
+		return m->info.ifi_index == FAKE_TUN_INDEX;
+	return a->rta_type == IFLA_IFNAME && !strcmp(RTA_DATA(a), fake_tun.name);
+}
+
+static void answer(int fd, const struct message *m)
+{
+	if (fake_tun.rename[0])
+		memcpy(fake_tun.name, fake_tun.rename, IFNAMSIZ);
+	fake_tun.rename[0] = 0;
+	if (fake_tun.exists && is_meant(m))
+		say_ours(fd, RTM_NEWLINK, m->head.nlmsg_seq);
+	else
+		say_error(fd, -ENODEV, m);
 }
 
 static void tell(unsigned short type)
@@ -181,8 +214,8 @@ static bool on_send(int fd, const void *buf, size_t len, int *ret)
 		change(m);
 	else if (m->head.nlmsg_flags & NLM_F_DUMP)
 		say_all(fd);
-	else if (fake_tun.exists)
-		say_ours(fd, RTM_NEWLINK, m->head.nlmsg_seq);
+	else
+		answer(fd, m);
 	fake_tun_unlock();
 	*ret = (int)len;
 	return true;
@@ -256,6 +289,8 @@ static int request(int fd, unsigned long nr, void *arg)
 	case TUNGETIFF:
 		memcpy(ifr->ifr_name, fake_tun.name, IFNAMSIZ);
 		return fake_tun.exists ? 0 : -EBADFD;
+	case TUNGETDEVNETNS:
+		return dup(STDERR_FILENO);
 	case TUNSETVNETHDRSZ:
 		return *(int *)arg == sizeof(struct virtio_net_hdr) ? 0 : -EINVAL;
 	case TUNSETOFFLOAD:
@@ -314,6 +349,13 @@ void fake_tun_delete(void)
 {
 	fake_tun_lock();
 	fake_tun.exists = false;
+	tell(RTM_DELLINK);
+	fake_tun_unlock();
+}
+
+void fake_tun_move(void)
+{
+	fake_tun_lock();
 	tell(RTM_DELLINK);
 	fake_tun_unlock();
 }

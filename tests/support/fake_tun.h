@@ -20,9 +20,12 @@ struct fake_tun {
 	/* Another interface that is there: its name, "" for none. */
 	char other[IFNAMSIZ], other_kind[16];
 	uint8_t other_addr[6];
+	int other_master; /* the index of what it is part of, 0: nothing */
 
 	bool exists;
 	char name[IFNAMSIZ];
+	char rename[IFNAMSIZ]; /* what somebody calls it right before the next question; "": nobody
+				*/
 	uint8_t addr[6];
 	unsigned int mtu, flags, promiscuity, queues;
 	unsigned long offload;
@@ -41,6 +44,8 @@ void fake_tun_unlock(void);
 void fake_tun_tell(void);
 void fake_tun_up(bool up);
 void fake_tun_delete(void);
+/* To another network namespace. */
+void fake_tun_move(void);
 /* The kernel sends a frame. */
 void fake_tun_put(unsigned int queue, const struct virtio_net_hdr *hdr, const void *frame,
 		  size_t len);

@@ -18,6 +18,16 @@
 static char sys_root[sizeof(fake_root) + 8];
 static char proc_root[sizeof(fake_root) + 8];
 static struct inuse inuse;
+static const char *claimed;
+
+/* In a child. */
+static int fake_take(const char *path)
+{
+	if (claimed && !strcmp(claimed, "(hangs)"))
+		for (;;)
+			pause();
+	return claimed && !strcmp(path, claimed) ? -EBUSY : 0;
+}
 
 static void make_block(const char *device, const char *name, const char *number)
 {
@@ -36,6 +46,8 @@ static void setup(void)
 	(void)snprintf(proc_root, sizeof(proc_root), "%s/proc", fake_root);
 	udrv__sysfs_root = sys_root;
 	tool_proc_root = proc_root;
+	inuse_take = fake_take;
+	claimed = NULL;
 	fake_pci_device(DISK, 0x1b36, 0x0010, "nvme", 2);
 	fake_pci_device(NIC, 0x8086, 0x10d3, "e1000e", 3);
 	make_block("nvme/nvme0", "nvme0n1", "259:0\n");
@@ -155,6 +167,41 @@ START_TEST(disk_by_name_with_its_partitions)
 }
 END_TEST
 
+START_TEST(claimed_without_any_other_sign)
+{
+	claimed = "/dev/nvme0n1p1";
+	find(DISK);
+	assert_only(INUSE_CLAIM, "nvme0n1p1 is claimed by the kernel (a file system in another "
+				 "mount namespace, a pool, a journal, ...)");
+	ck_assert_str_eq(inuse.reason[0].brief, "claimed");
+	find(NIC);
+	ck_assert_uint_eq(inuse.count, 0);
+	make_served_disk();
+	claimed = "/dev/ublkb1p1";
+	ck_assert_int_eq(inuse_find_disk(&inuse, "ublkb1"), 0);
+	ck_assert_uint_eq(inuse.count, 1);
+	ck_assert_int_eq(inuse.reason[0].kind, INUSE_CLAIM);
+}
+END_TEST
+
+/* A mounted disk is claimed, too: that is said once. */
+START_TEST(with_another_reason_it_is_not_tried)
+{
+	claimed = "/dev/nvme0n1";
+	fake_file("36 22 259:1 / /mnt rw - ext4 /dev/nvme0n1p1 rw\n", "proc/self/mountinfo");
+	find(DISK);
+	assert_only(INUSE_MOUNT, "nvme0n1p1 is mounted at /mnt");
+}
+END_TEST
+
+START_TEST(a_disk_that_hangs_is_not_waited_for)
+{
+	claimed = "(hangs)";
+	find(DISK);
+	ck_assert_uint_eq(inuse.count, 0);
+}
+END_TEST
+
 static void make_interface(const char *flags)
 {
 	fake_file(flags, "sys/bus/pci/devices/" NIC "/net/eth0/flags");
@@ -251,6 +298,9 @@ int main(void)
 	TCase *tc = tcase_create("inuse");
 
 	tcase_add_checked_fixture(tc, setup, fake_tree_remove);
+	tcase_add_test(tc, claimed_without_any_other_sign);
+	tcase_add_test(tc, with_another_reason_it_is_not_tried);
+	tcase_add_test(tc, a_disk_that_hangs_is_not_waited_for);
 	tcase_add_test(tc, idle_device);
 	tcase_add_test(tc, partition_mounted);
 	tcase_add_test(tc, mount_with_a_number_of_its_own);

@@ -117,7 +117,7 @@ static const char *exports(void)
 {
 	static char copy[UDRV__STAT_EXPORTS];
 
-	udrv__stat_exports(&view, copy);
+	ck_assert_int_eq(udrv__stat_exports(&view, copy), 0);
 	return copy;
 }
 

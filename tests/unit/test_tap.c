@@ -2,6 +2,7 @@
 /* A network card as an interface, on a fake of the kernel's side. */
 #include <errno.h>
 #include <linux/if_tun.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -193,6 +194,17 @@ START_TEST(what_is_above_may_have_its_address)
 	make_card(NULL);
 	(void)strcpy(fake_tun.other, "br0");
 	(void)strcpy(fake_tun.other_kind, "bridge");
+	memcpy(fake_tun.other_addr, nic.ndev.perm_addr, 6);
+	ck_assert_int_eq(start_tap("net0"), 0);
+}
+END_TEST
+
+/* A bond that the card was in has given its address to the bond's other port. */
+START_TEST(a_port_of_a_bond_may_have_its_address)
+{
+	make_card(NULL);
+	(void)strcpy(fake_tun.other, "eth7");
+	fake_tun.other_master = 5;
 	memcpy(fake_tun.other_addr, nic.ndev.perm_addr, 6);
 	ck_assert_int_eq(start_tap("net0"), 0);
 }
@@ -575,6 +587,48 @@ START_TEST(somebody_deletes_it)
 }
 END_TEST
 
+/* udev is faster than the first question. */
+START_TEST(renamed_as_soon_as_it_is_there)
+{
+	make_card(NULL);
+	(void)strcpy(fake_tun.rename, "card0");
+	ck_assert_int_eq(start_tap("net0"), 0);
+	ck_assert_str_eq(tap->name, "card0");
+	up();
+}
+END_TEST
+
+/* The namespace is the same one, and its interfaces are told of on the same descriptor. */
+int __wrap_setns(int fd, int type);
+int __wrap_setns(int fd, int type)
+{
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(type, CLONE_NEWNET);
+	return 0;
+}
+
+int __wrap_dup3(int fd, int to, int flags);
+int __wrap_dup3(int fd, int to, int flags)
+{
+	(void)fd;
+	(void)flags;
+	return to;
+}
+
+START_TEST(moved_and_renamed_it_is_followed)
+{
+	begin(NULL);
+	fake_tun_lock();
+	(void)strcpy(fake_tun.rename, "card0");
+	fake_tun_unlock();
+	fake_tun_move();
+	until(!READ(rename[0]));
+	ck_assert_uint_eq(get(nic.stops), 0);
+	fake_tun_up(false);
+	until(get(nic.stops) == 1);
+}
+END_TEST
+
 /* In the middle of everything. */
 START_TEST(it_stops_at_any_time)
 {
@@ -605,6 +659,7 @@ int main(void)
 	tcase_add_loop_test(tc, it_offers_what_the_card_can, 0, 3);
 	tcase_add_loop_test(tc, why_it_does_not_start_is_said, 0, 11);
 	tcase_add_test(tc, what_is_above_may_have_its_address);
+	tcase_add_test(tc, a_port_of_a_bond_may_have_its_address);
 	tcase_add_test(tc, names_that_cannot_be);
 	tcase_add_loop_test(tc, frames_go_both_ways, 0, 4);
 	tcase_add_loop_test(tc, on_one_cpu_all_are_sent, 0, 2);
@@ -623,6 +678,8 @@ int main(void)
 	tcase_add_test(tc, the_carrier_is_the_cards);
 	tcase_add_test(tc, a_card_that_does_not_open_is_put_down);
 	tcase_add_test(tc, somebody_deletes_it);
+	tcase_add_test(tc, renamed_as_soon_as_it_is_there);
+	tcase_add_test(tc, moved_and_renamed_it_is_followed);
 	tcase_add_test(tc, it_stops_at_any_time);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

@@ -44,7 +44,7 @@ static void print_daemon(const struct stats_daemon *d, int width)
 	       d->header.backend, d->header.pid, uptime);
 	while ((len = next_export(&at, &name)))
 		printf(" %.*s", (int)len, name);
-	printf("%s\n", d->header.exports[0] ? "" : " -");
+	printf("%s\n", !d->exports_known ? " ?" : d->header.exports[0] ? "" : " -");
 }
 
 static void print_table(const struct show *show, const void *now_, const void *before)
@@ -67,7 +67,7 @@ static void print_table(const struct show *show, const void *now_, const void *b
 static json_object *json_daemon(const struct stats_daemon *d)
 {
 	json_object *o = json_object_new_object();
-	json_object *exports = json_object_new_array();
+	json_object *exports = d->exports_known ? json_object_new_array() : NULL;
 	const char *at = d->header.exports;
 	const char *name;
 	size_t len;

@@ -18,7 +18,7 @@
 
 const char *inuse_kind_name(enum inuse_kind kind)
 {
-	static const char *const names[] = {"mount", "swap", "holder", "network", "open"};
+	static const char *const names[] = {"mount", "swap", "holder", "network", "open", "claim"};
 
 	return names[kind];
 }
@@ -207,6 +207,18 @@ static void check_disks(struct inuse *inuse, const struct inuse_nodes *nodes)
 	check_holders(inuse, nodes);
 }
 
+/* A file system in another mount namespace, a member of a pool: no other file tells of these. */
+static void check_claims(struct inuse *inuse, const struct inuse_nodes *nodes)
+{
+	const char *name = inuse->count ? NULL : inuse_nodes_claimed(nodes);
+
+	if (name)
+		add(inuse, INUSE_CLAIM, "claimed",
+		    "%s is claimed by the kernel (a file system in another mount namespace, a "
+		    "pool, a journal, ...)",
+		    name);
+}
+
 int inuse_find(struct inuse *inuse, const struct udrv_pci_info *info)
 {
 	struct inuse_nodes nodes;
@@ -222,6 +234,7 @@ int inuse_find(struct inuse *inuse, const struct udrv_pci_info *info)
 	check_disks(inuse, &nodes);
 	inuse_for_each_below(info, "class/net", check_netif, inuse);
 	check_processes(inuse, &nodes);
+	check_claims(inuse, &nodes);
 	inuse_nodes_free(&nodes);
 	return 0;
 }
@@ -236,6 +249,7 @@ int inuse_find_disk(struct inuse *inuse, const char *name)
 		return ret;
 	check_disks(inuse, &nodes);
 	check_processes(inuse, &nodes);
+	check_claims(inuse, &nodes);
 	inuse_nodes_free(&nodes);
 	return 0;
 }

@@ -16,6 +16,7 @@ enum inuse_kind {
 	INUSE_HOLDER, /* device mapper, md or the like is built upon it */
 	INUSE_NETIF,  /* a network interface is up */
 	INUSE_OPEN,   /* a process has a device node open */
+	INUSE_CLAIM,  /* nothing of these, and yet the kernel does not give a disk of it away */
 };
 
 struct inuse_reason {
@@ -37,6 +38,12 @@ int inuse_find(struct inuse *inuse, const struct udrv_pci_info *info);
 int inuse_find_disk(struct inuse *inuse, const char *name);
 /* The texts of all reasons, with ", " between, as far as there is room. */
 void inuse_describe(const struct inuse *inuse, char *text, size_t size);
+
+/*
+ * Takes a block device for itself alone, and gives it back: 0 or negative errno, -EBUSY if somebody
+ * has it so. May hang with the disk. A test puts itself in between.
+ */
+extern int (*inuse_take)(const char *path);
 
 const char *inuse_kind_name(enum inuse_kind kind);
 

@@ -27,6 +27,12 @@ void inuse_nodes_free(struct inuse_nodes *nodes);
 const char *inuse_nodes_block(const struct inuse_nodes *nodes, const char *number,
 			      const char *path);
 
+/*
+ * inuse_claim.c: the name of a block device that the kernel has given to somebody, or NULL. For a
+ * moment the free ones are taken: ask only when nothing else says that they are in use.
+ */
+const char *inuse_nodes_claimed(const struct inuse_nodes *nodes);
+
 bool inuse_nodes_has_path(const struct inuse_nodes *nodes, const char *path);
 
 /* Call @fn with the name of each device in a class of sysfs that hangs below the function. */

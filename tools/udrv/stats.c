@@ -56,7 +56,7 @@ static int add(struct stats *stats, const struct udrv__stat_view *view)
 	d = &grown[stats->count++];
 	memset(d, 0, sizeof(*d));
 	d->header = *view->header;
-	udrv__stat_exports(view, d->header.exports);
+	d->exports_known = !udrv__stat_exports(view, d->header.exports);
 	d->ns_per_cycle = udrv__stat_ns_per_cycle(view);
 	d->now_ns = udrv__stat_now_ns();
 	return read_vectors(d, view);

@@ -3,6 +3,7 @@
 #ifndef STATS_H
 #define STATS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "show.h"
@@ -17,6 +18,7 @@ struct stats_vector {
 /* A daemon at one moment. */
 struct stats_daemon {
 	struct udrv__stat_header header;
+	bool exports_known; /* false: header.exports did not hold still, and is "" */
 	double ns_per_cycle;
 	unsigned long long now_ns; /* CLOCK_MONOTONIC_RAW */
 	struct stats_vector *vector;

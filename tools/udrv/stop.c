@@ -146,13 +146,36 @@ static int check_daemons_disks(const struct stop_holder *h, struct stats_daemon 
 	return ret;
 }
 
+/* What the holder says of itself, or NULL if that is not to be had. */
+static struct stats_daemon *find_daemon(const struct stop_holder *h, const struct stats *stats)
+{
+	for (size_t i = 0; i < stats->count; i++) {
+		struct stats_daemon *d = &stats->daemon[i];
+
+		if (d->header.pid == (uint32_t)h->pid && d->exports_known)
+			return d;
+	}
+	return NULL;
+}
+
 static int check_disks(const struct stop_holder *h)
 {
+	struct stats_daemon *d;
 	struct stats stats;
 	int ret = stats_read(&stats, h->device);
 
-	for (size_t i = 0; !ret && i < stats.count; i++)
-		ret = check_daemons_disks(h, &stats.daemon[i]);
+	if (ret)
+		return ret;
+	d = find_daemon(h, &stats);
+	if (d) {
+		ret = check_daemons_disks(h, d);
+	} else {
+		tool_err("%s: what its daemon (%s, pid %d) exports cannot be read, so nobody knows "
+			 "whether a disk of it is in use; stop what uses it first, then use "
+			 "--force",
+			 h->device, h->program, (int)h->pid);
+		ret = -EBUSY;
+	}
 	stats_free(&stats);
 	return ret;
 }

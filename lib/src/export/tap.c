@@ -35,6 +35,9 @@ int udrv__tap_check_name(const char *name)
 #define GOING_TRIES  100
 #define GOING_NAP_US 20000
 
+/* Each time it has got another name since it was asked for by the last one. */
+#define RENAMED_TRIES 10
+
 /* Before it is made: is the name free, and the address? */
 struct search {
 	const struct udrv__tap *t;
@@ -42,10 +45,13 @@ struct search {
 	struct udrv__tap_link name, addr; /* that have it; no index: none */
 };
 
-/* What is a port of its own; not what is on top of others and shares their address. */
+/*
+ * What is a port of its own; not what is on top of others and shares their address, nor what a bond
+ * has given the address of its first port.
+ */
 static bool is_port(const struct udrv__tap_link *link)
 {
-	return !link->kind[0] || !strcmp(link->kind, "tun");
+	return !link->has_master && (!link->kind[0] || !strcmp(link->kind, "tun"));
 }
 
 static void compare(void *ctx, const struct udrv__tap_link *link)
@@ -115,12 +121,25 @@ static void find_index(void *ctx, const struct udrv__tap_link *link)
 		t->index = link->index;
 }
 
-static int learn_index(struct udrv__tap *t)
+static int ask_index(struct udrv__tap *t)
 {
 	int ret = udrv__tap_link_ask(t->link_fd, t->question, 0, t->name);
 
 	while (!ret && !t->index)
 		ret = udrv__tap_link_read(t->link_fd, true, find_index, t);
+	return ret;
+}
+
+/* udev may give it another name as soon as it is there. */
+static int learn_index(struct udrv__tap *t)
+{
+	int ret = ask_index(t);
+
+	for (int i = 0; ret == -ENODEV && i < RENAMED_TRIES; i++) {
+		if (!udrv__tap_name(t->queue[0].fd, t->name))
+			return ret;
+		ret = ask_index(t);
+	}
 	return ret;
 }
 

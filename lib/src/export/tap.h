@@ -45,6 +45,7 @@ struct udrv__tap_link {
 	char kind[16]; /* "" for what is no software device */
 	uint8_t addr[UDRV_ETH_ALEN];
 	bool has_addr;
+	bool has_master; /* it is part of a bond, a bridge or the like */
 	unsigned int mtu, flags;
 	unsigned int promiscuity;
 	uint32_t answers; /* the number of the question, or another one */

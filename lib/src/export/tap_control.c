@@ -233,11 +233,18 @@ static void read_links(struct udrv__tap *t)
 
 static void look(struct udrv__tap *t)
 {
-	char name[IFNAMSIZ];
+	char name[IFNAMSIZ] = "";
 
 	follow_carrier(t);
-	if (!udrv__tap_name(t->queue[0].fd, name))
+	if (!udrv__tap_name(t->queue[0].fd, name)) {
 		ended(t, "somebody has deleted the interface");
+		return;
+	}
+	/* Asked for by a name that it did not have any more: nothing is told of it. */
+	if (t->index || !name[0] || !strcmp(name, t->name))
+		return;
+	follow_name(t, name);
+	ask(t);
 }
 
 static void *control_main(void *arg)

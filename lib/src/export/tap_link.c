@@ -128,6 +128,9 @@ static void take_attr(struct udrv__tap_link *link, const struct rtattr *a)
 		if (len == sizeof(link->promiscuity))
 			memcpy(&link->promiscuity, RTA_DATA(a), sizeof(link->promiscuity));
 		break;
+	case IFLA_MASTER:
+		link->has_master = true;
+		break;
 	case IFLA_LINKINFO:
 		each_attr(link, RTA_DATA(a), len, take_kind);
 		break;

@@ -90,7 +90,8 @@ struct udrv_tty_port {
 	unsigned char out[4096]; /* to the programs */
 	size_t out_len, out_done;
 	bool out_used;		   /* since it was opened */
-	struct timespec closing;   /* when CLOSING ends at the latest */
+	bool drained;		   /* nobody has it open, and all that was written is in tx */
+	uint64_t closing_ns;	   /* when CLOSING ends at the latest */
 	struct timespec unchanged; /* since when the settings are as they are */
 };
 
@@ -111,6 +112,7 @@ void udrv__tty_raise(struct udrv_tty_port *t);
 void udrv__tty_lower(struct udrv_tty_port *t);
 
 /* tty_thread.c */
+extern uint64_t udrv__tty_closing_ns; /* how long what was written is sent after the close */
 void *udrv__tty_thread(void *arg);
 
 #endif

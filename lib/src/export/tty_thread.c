@@ -10,13 +10,18 @@
 #include <udrv/device.h>
 
 #include "export/tty.h"
+#include "sched/clock.h"
 #include "sched/thread.h"
 
 /* Linux: closing_wait, 30 s */
-#define CLOSING_S 30
-/* Between two looks: at a UART that sends its last, and at settings that are not reported. */
+uint64_t udrv__tty_closing_ns = 30000000000;
+/*
+ * Between two looks: at a UART that sends its last, at settings that are not reported, and at
+ * whether a refused terminal is closed: inotify tells of that before the master does.
+ */
 #define CLOSING_TICK_MS	 5
 #define SETTINGS_TICK_MS 50
+#define REFUSED_TICK_MS	 50
 
 static void start_tx(struct udrv_tty_port *t)
 {
@@ -109,12 +114,23 @@ static void begin(struct udrv_tty_port *t)
 	t->phase = UDRV__TTY_OPEN;
 }
 
+/* What the programs have written, and the port has not taken. */
+static void drop_written(const struct udrv_tty_port *t)
+{
+	unsigned char buf[1 + UDRV__TTY_TX];
+
+	while (udrv__pty_closed(&t->pty) && read(t->pty.master, buf, sizeof(buf)) > 0)
+		;
+}
+
 /* What nobody has read, and could not be sent, is lost. */
 static void end(struct udrv_tty_port *t)
 {
 	udrv__tty_lower(t);
 	t->uart->ops->shutdown(t->uart);
 	udrv__tty_drop_rx(t);
+	if (!t->drained)
+		drop_written(t);
 	drop_tx(t);
 	t->phase = UDRV__TTY_CLOSED;
 	if (t->out_used && t->pty.master >= 0)
@@ -123,19 +139,16 @@ static void end(struct udrv_tty_port *t)
 
 static void begin_closing(struct udrv_tty_port *t)
 {
-	clock_gettime(CLOCK_MONOTONIC, &t->closing);
-	t->closing.tv_sec += CLOSING_S;
+	t->closing_ns = udrv__now_ns() + udrv__tty_closing_ns;
+	t->drained = false;
 	t->phase = UDRV__TTY_CLOSING;
 }
 
-static bool has_closed(struct udrv_tty_port *t)
+static bool has_closed(const struct udrv_tty_port *t)
 {
-	struct timespec now;
-
-	if (!udrv_kfifo_len(&t->tx) && t->uart->ops->tx_empty(t->uart))
+	if (t->drained && !udrv_kfifo_len(&t->tx) && t->uart->ops->tx_empty(t->uart))
 		return true;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec >= t->closing.tv_sec || udrv_device_gone(t->uart->dev);
+	return udrv__now_ns() >= t->closing_ns || udrv_device_gone(t->uart->dev);
 }
 
 /* The carrier is lost: who has it open gets a hang-up, who comes next a terminal of the same name.
@@ -166,6 +179,11 @@ static void follow_programs(struct udrv_tty_port *t)
 		if (!closed)
 			begin(t);
 		break;
+	case UDRV__TTY_OPEN:
+		/* However much is left: a stopped transmission would keep it open for ever. */
+		if (closed)
+			begin_closing(t);
+		break;
 	case UDRV__TTY_CLOSING:
 		if (!closed)
 			t->phase = UDRV__TTY_OPEN;
@@ -184,15 +202,14 @@ static void work(struct udrv_tty_port *t)
 	if (t->hang_up)
 		hang_up(t);
 	follow_programs(t);
-	if (t->phase == UDRV__TTY_CLOSING)
-		udrv__tty_drop_rx(t);
-	if (t->phase != UDRV__TTY_OPEN)
+	if (t->phase != UDRV__TTY_OPEN && t->phase != UDRV__TTY_CLOSING)
 		return;
 	udrv__tty_sync_termios(t);
 	/* Before it is looked at, so that room that comes afterwards wakes the thread. */
 	t->want_room = true;
-	if (!pump_tx(t))
-		begin_closing(t);
+	t->drained = !pump_tx(t);
+	if (t->phase == UDRV__TTY_CLOSING)
+		udrv__tty_drop_rx(t);
 	else
 		udrv__tty_pump_rx(t);
 }
@@ -201,6 +218,8 @@ static int timeout(const struct udrv_tty_port *t)
 {
 	if (t->phase == UDRV__TTY_CLOSING)
 		return CLOSING_TICK_MS;
+	if (t->phase == UDRV__TTY_REFUSED)
+		return REFUSED_TICK_MS;
 	if (t->phase != UDRV__TTY_OPEN)
 		return -1;
 	if (!udrv__termios_reports(&t->termios) || !udrv__termios_is_raw(&t->termios))
@@ -213,12 +232,10 @@ static void wait(const struct udrv_tty_port *t)
 	const bool room = udrv_kfifo_avail(&t->tx) > 0;
 	const bool more = t->out_done < t->out_len;
 	const bool open = t->phase == UDRV__TTY_OPEN;
-	/* Without room a hang-up is not looked at: it would be reported again and again. */
-	const bool look = open && (room || !udrv__pty_closed(&t->pty));
 	struct pollfd fds[] = {
 		{.fd = t->wake_fd, .events = POLLIN},
 		{.fd = t->pty.inotify, .events = POLLIN},
-		{.fd = look ? t->pty.master : -1,
+		{.fd = open ? t->pty.master : -1,
 		 .events = (short)(POLLPRI | (room ? POLLIN : 0) | (more ? POLLOUT : 0))},
 	};
 	char events[4096];

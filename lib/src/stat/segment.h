@@ -124,8 +124,8 @@ void udrv__stat_close(struct udrv__stat_view *view);
 /* A copy of a valid record, texts terminated; disabled_cycles is what it is so far. Or -ENOENT. */
 int udrv__stat_read(const struct udrv__stat_view *view, unsigned int nr,
 		    struct udrv__stat_vector *copy);
-/* A copy of what the daemon offers, a line each; "" if it did not hold still. */
-void udrv__stat_exports(const struct udrv__stat_view *view, char copy[UDRV__STAT_EXPORTS]);
+/* A copy of what the daemon offers, a line each; -EAGAIN and "" if it did not hold still. */
+int udrv__stat_exports(const struct udrv__stat_view *view, char copy[UDRV__STAT_EXPORTS]);
 /* Nanoseconds per cycle of the counter, measured since the owner's start. */
 double udrv__stat_ns_per_cycle(const struct udrv__stat_view *view);
 /* CLOCK_MONOTONIC_RAW. */

@@ -98,7 +98,7 @@ int udrv__stat_read(const struct udrv__stat_view *view, unsigned int nr,
 	return 0;
 }
 
-void udrv__stat_exports(const struct udrv__stat_view *view, char copy[UDRV__STAT_EXPORTS])
+int udrv__stat_exports(const struct udrv__stat_view *view, char copy[UDRV__STAT_EXPORTS])
 {
 	const struct udrv__stat_header *h = view->header;
 	unsigned int tries = 0;
@@ -111,9 +111,10 @@ void udrv__stat_exports(const struct udrv__stat_view *view, char copy[UDRV__STAT
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		if (!(sequence & 1) &&
 		    sequence == __atomic_load_n(&h->exports_sequence, __ATOMIC_RELAXED))
-			return;
+			return 0;
 	} while (udrv__stat_file_again(&tries));
 	copy[0] = 0;
+	return -EAGAIN;
 }
 
 double udrv__stat_ns_per_cycle(const struct udrv__stat_view *view)
