@@ -256,6 +256,10 @@ static bool on_open(const char *path, int *ret)
 	return true;
 }
 
+/* Another one, made by mistake. */
+static char stray_name[IFNAMSIZ];
+static int stray_fd = -1;
+
 static int create(int fd, struct ifreq *ifr)
 {
 	if (fake_tun.create_errno)
@@ -274,6 +278,16 @@ static int create(int fd, struct ifreq *ifr)
 	} else if (ifr->ifr_flags & IFF_TUN_EXCL) {
 		return -EBUSY;
 	}
+	if (fake_tun.queues && fake_tun.rename_early[0]) {
+		memcpy(fake_tun.name, fake_tun.rename_early, IFNAMSIZ);
+		fake_tun.rename_early[0] = 0;
+	}
+	if (strcmp(ifr->ifr_name, fake_tun.name) != 0 && fake_tun.queues) {
+		memcpy(stray_name, ifr->ifr_name, IFNAMSIZ);
+		stray_fd = fd;
+		fake_tun.strays++;
+		return 0;
+	}
 	queue[fake_tun.queues++] = fd;
 	memcpy(ifr->ifr_name, fake_tun.name, IFNAMSIZ);
 	return 0;
@@ -287,7 +301,7 @@ static int request(int fd, unsigned long nr, void *arg)
 	case TUNSETIFF:
 		return create(fd, ifr);
 	case TUNGETIFF:
-		memcpy(ifr->ifr_name, fake_tun.name, IFNAMSIZ);
+		memcpy(ifr->ifr_name, fd == stray_fd ? stray_name : fake_tun.name, IFNAMSIZ);
 		return fake_tun.exists ? 0 : -EBADFD;
 	case TUNGETDEVNETNS:
 		return dup(STDERR_FILENO);
@@ -324,6 +338,10 @@ static bool on_ioctl(int fd, unsigned long nr, void *arg, int *ret)
 static void on_close(int fd)
 {
 	fake_tun_lock();
+	if (fd == stray_fd) {
+		stray_fd = -1;
+		fake_tun.strays--;
+	}
 	if (is_ours(fd, true) || is_ours(fd, false)) {
 		(void)__real_close(peer[fd]);
 		peer[fd] = 0;

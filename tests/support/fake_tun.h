@@ -26,6 +26,8 @@ struct fake_tun {
 	char name[IFNAMSIZ];
 	char rename[IFNAMSIZ]; /* what somebody calls it right before the next question; "": nobody
 				*/
+	char rename_early[IFNAMSIZ]; /* likewise right before another queue is asked for */
+	unsigned int strays; /* interfaces that were made by a name that is not ours any more */
 	uint8_t addr[6];
 	unsigned int mtu, flags, promiscuity, queues;
 	unsigned long offload;

@@ -598,6 +598,20 @@ START_TEST(renamed_as_soon_as_it_is_there)
 }
 END_TEST
 
+/* Or than the second queue, which must not be of another interface. */
+START_TEST(renamed_before_its_second_queue_is_there)
+{
+	make_card(NULL);
+	(void)strcpy(fake_tun.rename_early, "card0");
+	ck_assert_int_eq(start_tap("net0"), 0);
+	/* On one CPU there is no second one. */
+	ck_assert_str_eq(tap->name, tap->queues > 1 ? "card0" : "net0");
+	ck_assert_uint_eq(fake_tun.queues, tap->queues);
+	ck_assert_uint_eq(fake_tun.strays, 0);
+	up();
+}
+END_TEST
+
 /* The namespace is the same one, and its interfaces are told of on the same descriptor. */
 int __wrap_setns(int fd, int type);
 int __wrap_setns(int fd, int type)
@@ -679,6 +693,7 @@ int main(void)
 	tcase_add_test(tc, a_card_that_does_not_open_is_put_down);
 	tcase_add_test(tc, somebody_deletes_it);
 	tcase_add_test(tc, renamed_as_soon_as_it_is_there);
+	tcase_add_test(tc, renamed_before_its_second_queue_is_there);
 	tcase_add_test(tc, moved_and_renamed_it_is_followed);
 	tcase_add_test(tc, it_stops_at_any_time);
 	suite_add_tcase(s, tc);

@@ -35,9 +35,6 @@ int udrv__tap_check_name(const char *name)
 #define GOING_TRIES  100
 #define GOING_NAP_US 20000
 
-/* Each time it has got another name since it was asked for by the last one. */
-#define RENAMED_TRIES 10
-
 /* Before it is made: is the name free, and the address? */
 struct search {
 	const struct udrv__tap *t;
@@ -135,7 +132,7 @@ static int learn_index(struct udrv__tap *t)
 {
 	int ret = ask_index(t);
 
-	for (int i = 0; ret == -ENODEV && i < RENAMED_TRIES; i++) {
+	for (int i = 0; ret == -ENODEV && i < UDRV__TAP_RENAMED_TRIES; i++) {
 		if (!udrv__tap_name(t->queue[0].fd, t->name))
 			return ret;
 		ret = ask_index(t);

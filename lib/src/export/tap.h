@@ -39,6 +39,9 @@ bool udrv__tap_name(int fd, char name[IFNAMSIZ]);
 
 /* tap_link.c: what the kernel says of interfaces, and is asked for. */
 
+/* Each time it has got another name since it was asked for by the last one. */
+#define UDRV__TAP_RENAMED_TRIES 10
+
 struct udrv__tap_link {
 	int index;
 	char name[IFNAMSIZ];

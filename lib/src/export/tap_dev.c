@@ -118,13 +118,39 @@ static int open_queue(char name[IFNAMSIZ], unsigned int queues, bool first, uint
 	return ret;
 }
 
+/*
+ * One more queue. It is asked for by a name, which udev may just have changed: then it is of a new
+ * interface of the old name, and goes with it.
+ */
+static int open_more(char name[IFNAMSIZ], unsigned int queues, uint32_t features, int first,
+		     int *fd)
+{
+	char other[IFNAMSIZ];
+	int ret;
+
+	for (int i = 0; i < UDRV__TAP_RENAMED_TRIES; i++) {
+		(void)udrv__tap_name(first, name);
+		ret = open_queue(name, queues, false, features, fd);
+		if (ret)
+			return ret;
+		memcpy(other, name, IFNAMSIZ);
+		(void)udrv__tap_name(*fd, other);
+		(void)udrv__tap_name(first, name);
+		if (!strcmp(name, other))
+			return 0;
+		close(*fd);
+	}
+	udrv_pr_err("--tap %s: it gets other names all the time", name);
+	return -EAGAIN;
+}
+
 int udrv__tap_create(char name[IFNAMSIZ], unsigned int queues, uint32_t features, int *fds)
 {
-	unsigned int i = 0;
-	int ret = 0;
+	int ret = open_queue(name, queues, true, features, &fds[0]);
+	unsigned int i = !ret;
 
 	while (!ret && i < queues) {
-		ret = open_queue(name, queues, !i, features, &fds[i]);
+		ret = open_more(name, queues, features, fds[0], &fds[i]);
 		i += !ret;
 	}
 	if (!ret)
