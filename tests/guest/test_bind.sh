@@ -133,14 +133,15 @@ check "mount" mount -t ext4 /dev/nvme0n1 /tmp/disk
 check "mounted" -s 1 -m "$nvme is in use: nvme0n1 is mounted at /tmp/disk" udrv bind "$nvme"
 check "mounted: info says so" -m '"kind":"mount"' udrv info --json "$nvme"
 umount /tmp/disk
-unshare -m sh -c 'mount -t ext4 /dev/nvme0n1 /tmp/disk && exec sleep 1000' &
+unshare -m sh -c 'mount -t ext4 /dev/nvme0n1 /tmp/disk && : >/tmp/is_there && exec sleep 1000' &
 user=$!
-check "mounted in another namespace: list says so" wait_for 100 sh -c "udrv list $nvme | grep claimed"
+check "mount in another namespace" wait_for 600 test -e /tmp/is_there
+check "mounted in another namespace: info says so" -m claimed udrv info "$nvme"
 check "mounted in another namespace" -s 1 -m "$nvme is in use: nvme0n1 is claimed by the kernel" \
 	udrv bind "$nvme"
 kill "$user"
 wait "$user" 2>/dev/null
-wait_for 600 sh -c "! udrv list $nvme | grep claimed"
+wait_for 600 sh -c "! udrv info $nvme | grep claimed"
 mkswap /dev/nvme0n1 >/dev/null 2>&1
 check "swapon" swapon /dev/nvme0n1
 check "swapped to" -s 1 -m "$nvme is in use: nvme0n1 is swap" udrv bind "$nvme"

@@ -60,7 +60,7 @@ static void find(const char *name)
 	struct udrv_pci_info info;
 
 	ck_assert_int_eq(udrv_pci_info_read(name, &info), 0);
-	ck_assert_int_eq(inuse_find(&inuse, &info), 0);
+	ck_assert_int_eq(inuse_find_all(&inuse, &info), 0);
 }
 
 static void assert_only(enum inuse_kind kind, const char *text)

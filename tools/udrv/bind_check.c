@@ -32,7 +32,7 @@ int bind_check_free(const struct udrv_pci_info *info)
 {
 	struct inuse inuse;
 	char text[400];
-	int ret = inuse_find(&inuse, info);
+	int ret = inuse_find_all(&inuse, info);
 
 	if (ret) {
 		tool_err("%s: cannot find out whether it is in use: %s", info->name,

@@ -16,7 +16,7 @@ static int gather(struct info *info, const char *name)
 		return ret == -EINVAL ? TOOL_USAGE : TOOL_FAILED;
 	info->is_remembered = remember_load(&info->pci, remembered) == 0;
 	info->caps_error = caps_read(&info->caps, info->pci.name);
-	ret = inuse_find(&info->inuse, &info->pci);
+	ret = inuse_find_all(&info->inuse, &info->pci);
 	info->names = ret ? NULL : names_open();
 	if (!info->names) {
 		tool_err("%s: cannot find out whether it is in use: out of memory", info->pci.name);

@@ -219,7 +219,7 @@ static void check_claims(struct inuse *inuse, const struct inuse_nodes *nodes)
 		    name);
 }
 
-int inuse_find(struct inuse *inuse, const struct udrv_pci_info *info)
+static int find(struct inuse *inuse, const struct udrv_pci_info *info, bool claims)
 {
 	struct inuse_nodes nodes;
 	int ret;
@@ -234,9 +234,20 @@ int inuse_find(struct inuse *inuse, const struct udrv_pci_info *info)
 	check_disks(inuse, &nodes);
 	inuse_for_each_below(info, "class/net", check_netif, inuse);
 	check_processes(inuse, &nodes);
-	check_claims(inuse, &nodes);
+	if (claims)
+		check_claims(inuse, &nodes);
 	inuse_nodes_free(&nodes);
 	return 0;
+}
+
+int inuse_find(struct inuse *inuse, const struct udrv_pci_info *info)
+{
+	return find(inuse, info, false);
+}
+
+int inuse_find_all(struct inuse *inuse, const struct udrv_pci_info *info)
+{
+	return find(inuse, info, true);
 }
 
 int inuse_find_disk(struct inuse *inuse, const char *name)

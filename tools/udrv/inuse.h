@@ -33,6 +33,11 @@ struct inuse {
 
 /* Processes of other users can only be looked into by root. 0 or a negative errno. */
 int inuse_find(struct inuse *inuse, const struct udrv_pci_info *info);
+/*
+ * Likewise, and INUSE_CLAIM, for which its disks are taken for a moment if there is no other
+ * reason: whoever mounts one just then is refused. For those who are about to take it themselves.
+ */
+int inuse_find_all(struct inuse *inuse, const struct udrv_pci_info *info);
 
 /* Likewise who would miss a block device, such as "ublkb0", or a partition of it. */
 int inuse_find_disk(struct inuse *inuse, const char *name);
