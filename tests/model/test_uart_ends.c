@@ -149,31 +149,29 @@ START_TEST(opened_twice_it_is_closed_by_the_last)
 }
 END_TEST
 
-static struct udrv_uart_ops refusing;
-
-static int refuse(struct udrv_uart_port *port)
+static udrv_irqreturn_t not_ours(int irq, void *ctx)
 {
-	(void)port;
-	return -EIO;
+	(void)irq;
+	(void)ctx;
+	return UDRV_IRQ_NONE;
 }
 
 /* The close of a refused port is told too early: here, not at all. */
 START_TEST(a_refused_port_sees_its_close_without_being_told)
 {
 	struct udrv_uart_port *port = &uart_at(0)->port;
-	const struct udrv_uart_ops *ops = port->ops;
+	const int irq = udrv_pci_irq_vector(dev, 0);
 	int tty;
 
-	refusing = *ops;
-	refusing.startup = refuse;
-	port->ops = &refusing;
+	/* Somebody who does not share the line. */
+	ck_assert_int_eq(udrv_request_irq(dev, irq, not_ours, 0, "test", port), 0);
 	tty = open(udrv_uart_port_path(port), O_RDWR | O_NOCTTY | O_NONBLOCK);
 	ck_assert_int_ge(tty, 0);
 	WAIT_FOR(port->state->phase == UDRV__TTY_REFUSED);
+	ck_assert_int_eq(udrv_free_irq(dev, irq, port), 0);
 	ck_assert_int_eq(inotify_rm_watch(port->state->pty.inotify, 1), 0);
 	close(tty);
 	WAIT_FOR(port->state->phase == UDRV__TTY_CLOSED);
-	port->ops = ops;
 }
 END_TEST
 
