@@ -47,6 +47,7 @@ static int identify(struct udrv_nvme *nvme)
 	struct nvme_id_ctrl *id = malloc(sizeof(*id));
 	int ret = -ENOMEM;
 	uint32_t most;
+	bool sgl;
 
 	if (id)
 		ret = nvme_admin_identify(nvme, NVME_CNS_CTRL, 0, id, true);
@@ -60,12 +61,16 @@ static int identify(struct udrv_nvme *nvme)
 		ret = check_entries(nvme);
 	if (ret)
 		return ret;
-	/* After a reset it is as before, and others read it. */
+	/* After a reset they are as before, and others read them. */
 	most = max_transfer(nvme);
 	if (nvme->max_transfer != most)
 		nvme->max_transfer = most;
-	nvme->sgl = NVME_SGLS_SUPPORT(id->sgls) && !nvme->options.no_sgl;
+	sgl = NVME_SGLS_SUPPORT(id->sgls) && !nvme->options.no_sgl;
+	if (nvme->sgl != sgl)
+		nvme->sgl = sgl;
+	pthread_mutex_lock(&nvme->admin_lock);
 	nvme->aborts_max = id->acl + 1u < 4u ? id->acl + 1u : 4u;
+	pthread_mutex_unlock(&nvme->admin_lock);
 	return 0;
 }
 
