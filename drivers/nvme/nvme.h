@@ -581,7 +581,9 @@ UDRV_API void udrv_nvme_submit(struct udrv_nvme_queue *q);
  *
  * Never blocks; in a callback of the queue it does nothing. Also looks for commands that have taken
  * too long, and after a reset sends again what had no answer: whoever has commands in flight calls
- * it, or udrv_nvme_wait(), every second at least. Return: how many callbacks were called.
+ * it, or udrv_nvme_wait(), every second at least. It looks at the time once in 64 calls that find
+ * nothing; whoever calls it seldom calls udrv_nvme_arm() before each pause, so that the next call
+ * does. Return: how many callbacks were called.
  */
 UDRV_API unsigned int udrv_nvme_poll(struct udrv_nvme_queue *q, unsigned int max);
 
