@@ -3,12 +3,14 @@
 
 #include <stdlib.h>
 
-bool args_parse_seconds(const char *text, double least, double most, double *seconds)
+double args_parse_seconds(const char *text, double least, double most, struct argp_state *state)
 {
 	char *end;
+	const double seconds = strtod(text, &end);
 
-	*seconds = strtod(text, &end);
-	return end != text && !*end && *seconds >= least && *seconds <= most;
+	if (end == text || *end || !(seconds >= least && seconds <= most))
+		argp_error(state, "%s: not seconds from %g to %g", text, least, most);
+	return seconds;
 }
 
 error_t device_args_parse(struct device_args *args, int key, struct argp_state *state)

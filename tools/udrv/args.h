@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A whole text that is a number of seconds, from @least to @most. */
-bool args_parse_seconds(const char *text, double least, double most, double *seconds);
+/* A whole text that is a number of seconds, from @least to @most; ends the program if it is not. */
+double args_parse_seconds(const char *text, double least, double most, struct argp_state *state);
 
 /* DEVICE... and --json. */
 struct device_args {

@@ -27,8 +27,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		settings->force = true;
 		return 0;
 	case 't':
-		if (!args_parse_seconds(arg, 0, TIMEOUT_MAX_S, &settings->timeout_s))
-			argp_error(state, "%s: not seconds from 0 to %d", arg, TIMEOUT_MAX_S);
+		settings->timeout_s = args_parse_seconds(arg, 0, TIMEOUT_MAX_S, state);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (settings->device)

@@ -101,11 +101,6 @@ int show_run(const struct show *show, const struct show_verb *verb)
 	return status;
 }
 
-static bool parse_seconds(struct show *show, const char *text)
-{
-	return args_parse_seconds(text, WATCH_MIN_S, WATCH_MAX_S, &show->watch_s);
-}
-
 static bool is_number(const char *text)
 {
 	return !text[strspn(text, "0123456789.")];
@@ -119,16 +114,13 @@ error_t show_parse(struct show *show, int key, char *arg, struct argp_state *sta
 		return 0;
 	case 'w':
 		show->watch = true;
-		if (arg && !parse_seconds(show, arg))
-			argp_error(state, "%s: not seconds from %g to %d", arg, WATCH_MIN_S,
-				   WATCH_MAX_S);
+		if (arg)
+			show->watch_s = args_parse_seconds(arg, WATCH_MIN_S, WATCH_MAX_S, state);
 		return 0;
 	case ARGP_KEY_ARG:
 		/* No device and no driver is called by a mere number. */
 		if (show->watch && show->watch_s <= 0 && is_number(arg)) {
-			if (!parse_seconds(show, arg))
-				argp_error(state, "%s: not seconds from %g to %d", arg, WATCH_MIN_S,
-					   WATCH_MAX_S);
+			show->watch_s = args_parse_seconds(arg, WATCH_MIN_S, WATCH_MAX_S, state);
 			return 0;
 		}
 		if (show->arg)

@@ -371,8 +371,7 @@ static const char *const op_names[] = {"read", "write", "flush", "trim", "zero"}
 static int io(void *handle, enum udrv_block_op op, uint32_t flags, uint64_t offset, uint32_t count,
 	      void *buf)
 {
-	const uint32_t block = limits(handle)->logical_block_size;
-	const bool whole = !((offset | count) & (block - 1));
+	uint32_t block;
 	int ret = udrv__block_sync_io(
 		handle, op,
 		(flags & NBDKIT_FLAG_FUA ? UDRV_BLOCK_FUA : 0) |
@@ -383,14 +382,17 @@ static int io(void *handle, enum udrv_block_op op, uint32_t flags, uint64_t offs
 
 	if (!ret)
 		return 0;
-	if (ret == -EINVAL && !whole)
+	block = limits(handle)->logical_block_size;
+	if (ret == -EINVAL && (offset | count) & (block - 1)) {
+		nbdkit_set_error(EINVAL);
 		nbdkit_error("%s of %u bytes at %llu: not in whole blocks of %u bytes; nbdkit's "
 			     "blocksize filter cuts them (-- --filter=blocksize)",
 			     op_names[op], count, (unsigned long long)offset, block);
-	else
+	} else {
+		nbdkit_set_error(protocol_errno(ret));
 		nbdkit_error("%s of %u bytes at %llu: %s", op_names[op], count,
 			     (unsigned long long)offset, strerror(-ret));
-	nbdkit_set_error(ret == -EINVAL && !whole ? EINVAL : protocol_errno(ret));
+	}
 	return -1;
 }
 
