@@ -334,11 +334,12 @@ static int grow_chosen(struct udrv__arena *arena, const struct udrv__arena_want 
 static int grow(struct udrv__arena *arena, const struct udrv__arena_want *want)
 {
 	size_t least = want->len < REGION_MIN ? REGION_MIN : want->len;
-	size_t size = region_size(arena, want->len);
 	struct failure why;
+	size_t size;
 
 	if (is_chosen(arena))
 		return grow_chosen(arena, want);
+	size = region_size(arena, want->len);
 	why = add_region(arena, want, size);
 	if (why.err && size > least) {
 		size = least;
