@@ -3,7 +3,7 @@
 # What tests/bench/net has the guest run: each way to send, and to pass on, in turn, so many rounds.
 # usage: bench_net.sh ROUNDS MILLISECONDS ROW...
 # Its lines are bench_net's with the round before them. Devices: an 82574 without a peer, then two behind a PCI bridge,
-# in one IOMMU group, with a cable between them.
+# in one IOMMU group if there are any, with a cable between them.
 set -eu
 rounds=$1
 ms=$2
@@ -11,10 +11,15 @@ shift 2
 alone=0000:00:05.0
 one=0000:01:01.0
 other=0000:01:02.0
+case $UDRV_LAB_IOMMU in
+none) ours=udrv_stub theirs=uio_pci_generic ;;
+*) ours=vfio-pci theirs=vfio-pci ;;
+esac
 
 # Programs at the same addresses each time: the emulator has translated them then.
 echo 0 >/proc/sys/kernel/randomize_va_space
-modprobe vfio-pci
+modprobe "$ours"
+modprobe "$theirs"
 modprobe e1000e
 modprobe pktgen
 # For DPDK.
@@ -134,14 +139,16 @@ kernel_row()
 	pps=$(sed -n 's/^ *\([0-9]*\)pps .*/\1/p' "/proc/net/pktgen/$name")
 	echo rem_device_all >/proc/net/pktgen/kpktgend_0
 	ip link set "$name" down
-	bind vfio-pci "$alone"
 	say_row "$1" "$pps"
 }
 
-bind vfio-pci "$alone" "$one" "$other"
 round=0
 while [ $((round += 1)) -le "$rounds" ]; do
 	for name; do
+		case $name in
+		testpmd-*) bind "$theirs" "$alone" "$one" "$other" ;;
+		*) bind "$ours" "$alone" "$one" "$other" ;;
+		esac
 		case $name in
 		testpmd-tx)
 			start_testpmd -a "$alone"
