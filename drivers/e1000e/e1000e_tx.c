@@ -361,6 +361,34 @@ send_plain(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n, uin
 	return (unsigned int)(next - bufs);
 }
 
+/*
+ * Plain frames of a pool that the card does not reach, such as another card's, by copies: how many.
+ * 0 also if there is no buffer for one. A copy that is not plain, because its page ends, is left.
+ */
+static __attribute__((noinline)) unsigned int
+send_copies(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n, uint64_t *bytes)
+{
+	const struct udrv_net_pool *pool = bufs[0]->pool;
+	struct udrv_net_buf *copies[REPORT_EVERY];
+	unsigned int count = 0, done = 0, sent;
+
+	while (count < n && bufs[count]->pool == pool && bufs[count]->len <= COPY_ROOM &&
+	       is_plain(bufs[count], bufs[count]->len, q->frame_max))
+		count++;
+	if (!count || is_reachable(q, bufs[0]) ||
+	    udrv_net_buf_alloc_bulk(q->copies, UDRV_GFP_ATOMIC, count, copies))
+		return 0;
+	for (unsigned int i = 0; i < count; i++)
+		memcpy(udrv_net_buf_put(copies[i], bufs[i]->len), bufs[i]->data, bufs[i]->len);
+	do {
+		sent = send_plain(q, copies + done, count - done, bytes);
+		done += sent;
+	} while (sent && done < count);
+	udrv_net_buf_free_bulk(copies + done, count - done);
+	udrv_net_buf_free_bulk(bufs, done);
+	return done;
+}
+
 static unsigned int transmit(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n)
 {
 	const uint32_t before = q->tail;
@@ -371,8 +399,10 @@ static unsigned int transmit(struct e1000e_txq *q, struct udrv_net_buf **bufs, u
 	while (taken < n && e1000e_likely(room(q))) {
 		const uint32_t to_mark = REPORT_EVERY - (q->tail - q->marked);
 		const uint32_t most = e1000e_least(e1000e_least(n - taken, room(q)), to_mark);
-		const unsigned int plain = send_plain(q, bufs + taken, most, &bytes);
+		unsigned int plain = send_plain(q, bufs + taken, most, &bytes);
 
+		if (!plain)
+			plain = send_copies(q, bufs + taken, most, &bytes);
 		taken += plain;
 		sent += plain;
 		if (!plain && !send_special(q, bufs[taken++], &bytes, &sent)) {

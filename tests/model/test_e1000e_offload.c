@@ -533,6 +533,30 @@ START_TEST(memory_of_others_is_copied)
 }
 END_TEST
 
+/* In bursts, longer than what is copied at a time, and between others. */
+START_TEST(bursts_of_others_memory_are_copied_in_order)
+{
+	struct udrv_net_pool *plain = udrv_net_pool_create(NULL, "plain", 2048, 0);
+	struct udrv_net_buf *bufs[100];
+	unsigned int taken = 0;
+
+	ck_assert_ptr_nonnull(plain);
+	for (unsigned int i = 0; i < 100; i++) {
+		const bool ours = i % 45 > 38;
+
+		bufs[i] = udrv_net_buf_alloc(ours ? pool : plain, UDRV_GFP_KERNEL);
+		ck_assert_ptr_nonnull(bufs[i]);
+		fill_frame(udrv_net_buf_put(bufs[i], 60 + 10 * i), 60 + 10 * i, far_mac, i);
+	}
+	WAIT_FOR((taken += udrv_net_tx_burst(ndev->txq[0], bufs + taken, 100 - taken)) == 100);
+	for (unsigned int i = 0; i < 100; i++)
+		far_gets(60 + 10 * i, i);
+	ck_assert_int_eq(udrv_net_pool_destroy(plain), 0);
+	ck_assert_uint_eq(ndev->txq[0]->dropped, 0);
+	ck_assert_uint_eq(ndev->txq[0]->packets, 100);
+}
+END_TEST
+
 /* However long, in one part or more than there are copies of at a time. */
 START_TEST(long_frames_in_memory_of_others_are_copied)
 {
@@ -737,6 +761,7 @@ int main(void)
 	tcase_add_test(open, parts_leave_as_one_frame);
 	tcase_add_test(open, descriptors_stay_in_their_pages);
 	tcase_add_test(open, memory_of_others_is_copied);
+	tcase_add_test(open, bursts_of_others_memory_are_copied_in_order);
 	tcase_add_loop_test(open, frames_that_make_no_sense_are_dropped, 0, 14);
 	tcase_add_test(open, shortest_frames_are_padded);
 	tcase_add_test(open, acknowledgements_are_no_cause_of_their_own);
