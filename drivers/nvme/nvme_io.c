@@ -241,17 +241,18 @@ unsigned int nvme_reap(struct udrv_nvme_queue *q, unsigned int max)
 }
 
 /*
- * New commands first, which somebody waits for. Nobody does for the room in the completion queue:
- * where there are no interrupts it is told when there is nothing else to do, or a quarter is to be
- * told.
+ * Room in the completion queue first: an emulated controller works on new commands as soon as it is
+ * told of them, and who writes to its registers then waits for it. Nobody waits for that room, so
+ * where there are no interrupts only a quarter is told: in a queue that is full more than that is
+ * to be taken.
  */
 HOT void ring_both(struct udrv_nvme_queue *q)
 {
-	if (q->put.tail != q->rung)
-		nvme_ring_sq(q);
 	if (q->completion != UDRV_NVME_POLLED ||
 	    ((q->head - q->head_rung) & q->put.mask) > q->put.mask / 4)
 		nvme_ring_cq(q);
+	if (q->put.tail != q->rung)
+		nvme_ring_sq(q);
 }
 
 /* The time is looked at now and then only: it costs as much as all the rest. */
@@ -278,8 +279,6 @@ unsigned int udrv_nvme_poll(struct udrv_nvme_queue *q, unsigned int max)
 	if (!nvme_has_completion(q)) {
 		if (q->put.tail != q->rung)
 			nvme_ring_sq(q);
-		if (q->head != q->head_rung)
-			nvme_ring_cq(q);
 		nvme_leave(q);
 		return poll_idle(q);
 	}

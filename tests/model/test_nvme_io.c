@@ -212,6 +212,31 @@ START_TEST(a_small_queue_is_full_and_goes_on)
 }
 END_TEST
 
+/* The controller is told of room only now and then: it waits for some in each round. */
+START_TEST(a_polled_queue_is_full_and_goes_on)
+{
+	unsigned char *buf = nvme_rig_memory(&rig, PAGE);
+	struct nvme_rig_wait w[15];
+
+	udrv_nvme_queue_destroy(rig.q);
+	nvme_rig_queue(&rig, 16, UDRV_NVME_POLLED);
+	for (unsigned int round = 0; round < 100; round++) {
+		memset(w, 0, sizeof(w));
+		for (int i = 0; i < 15; i++)
+			ck_assert_int_eq(
+				udrv_nvme_read(rig.q, rig.ns, buf, 0, 1, 0, nvme_rig_done, &w[i]),
+				0);
+		udrv_nvme_submit(rig.q);
+		while (udrv_nvme_in_flight(rig.q))
+			(void)udrv_nvme_poll(rig.q, 1);
+		for (int i = 0; i < 15; i++) {
+			ck_assert_uint_eq(w[i].calls, 1);
+			ck_assert_uint_eq(w[i].status, 0);
+		}
+	}
+}
+END_TEST
+
 /* A chain: each callback puts the next one. */
 static unsigned int links;
 
@@ -399,6 +424,7 @@ static void add(Suite *s, const char *name, void (*fixture)(void))
 	tcase_add_test(tc, from_pieces);
 	tcase_add_loop_test(tc, many_at_once, 0, 3);
 	tcase_add_test(tc, a_small_queue_is_full_and_goes_on);
+	tcase_add_test(tc, a_polled_queue_is_full_and_goes_on);
 	tcase_add_test(tc, a_callback_puts_the_next);
 	tcase_add_test(tc, resets_under_load_lose_nothing);
 	tcase_add_test(tc, flush_zeroes_and_discard);
