@@ -130,7 +130,7 @@ struct udrv__ublk_queue {
 	struct io_uring ring;
 	const struct ublk_desc *descs;
 	struct udrv__ublk_tag *tags;
-	bool polled;		/* event_fd is, in the ring */
+	bool watched;		/* event_fd is, by a poll in the ring */
 	bool uncommitted;	/* requests that the driver need not have started */
 	unsigned int owned;	/* tags that the kernel waits for */
 	unsigned int in_driver; /* of them */
@@ -177,6 +177,8 @@ void udrv__ublk_give_up(struct udrv__ublk *u);
 
 /* ublk_loop.c: what a queue's thread does until the kernel has aborted all its tags. */
 int udrv__ublk_fetch_all(struct udrv__ublk_queue *q);
+/* A signal of event_fd is a completion of the ring: the next one. */
+void udrv__ublk_watch_event(struct udrv__ublk_queue *q);
 void udrv__ublk_loop(struct udrv__ublk_queue *q);
 
 /* ublk_wait.c: look, spin or sleep until there is something to do. 0 or negative errno. */

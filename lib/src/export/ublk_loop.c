@@ -62,15 +62,15 @@ static void watch(struct udrv__ublk_queue *q, int fd, uint64_t owner)
 
 	if (!sqe)
 		return;
-	io_uring_prep_poll_multishot(sqe, fd, POLLIN);
+	io_uring_prep_poll_add(sqe, fd, POLLIN);
 	io_uring_sqe_set_data64(sqe, owner);
 }
 
-static void watch_event(struct udrv__ublk_queue *q)
+void udrv__ublk_watch_event(struct udrv__ublk_queue *q)
 {
-	q->polled = q->event_fd >= 0;
-	if (q->polled)
+	if (!q->watched)
 		watch(q, q->event_fd, OF_EVENT);
+	q->watched = true;
 }
 
 static void finish(struct udrv__ublk_tag *tag, int error)
@@ -183,9 +183,9 @@ static void take(struct udrv__ublk_queue *q, const struct io_uring_cqe *cqe)
 			q->error = cqe->res;
 		return;
 	}
-	/* Of a poll: that it woke the thread is all that it is for. The kernel may end it. */
-	if (owner == OF_EVENT && !(cqe->flags & IORING_CQE_F_MORE))
-		watch_event(q);
+	/* Of a poll: that it woke the thread is all that it is for. */
+	if (owner == OF_EVENT)
+		q->watched = false;
 }
 
 static void reap(struct udrv__ublk_queue *q)
@@ -197,8 +197,7 @@ static void reap(struct udrv__ublk_queue *q)
 	io_uring_for_each_cqe(&q->ring, head, cqe)
 	{
 		/* A copy: what it begins may submit, and see the ring. */
-		const struct io_uring_cqe one = {
-			.user_data = cqe->user_data, .res = cqe->res, .flags = cqe->flags};
+		const struct io_uring_cqe one = {.user_data = cqe->user_data, .res = cqe->res};
 
 		take(q, &one);
 		n++;
@@ -214,7 +213,6 @@ int udrv__ublk_fetch_all(struct udrv__ublk_queue *q)
 	ret = io_uring_register_files(&q->ring, &q->u->fd, 1);
 	if (ret)
 		return ret;
-	watch_event(q);
 	watch(q, q->u->kick_fd, OF_KICK);
 	for (unsigned int i = 0; i < q->u->shape.depth; i++)
 		fetch(q, &q->tags[i], UBLK_FETCH, 0);

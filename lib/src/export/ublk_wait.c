@@ -3,13 +3,14 @@
  * How a queue's thread waits: for the kernel's requests and for the driver's completions at once.
  *
  * No wake-up is lost. A request of the kernel's, and a signal of the driver's eventfd, of which
- * there is a multishot poll in the ring, both are completions of the ring; and the kernel does not
- * let a thread sleep in io_uring_enter() that has one. What is left is what the driver ends between
- * the thread's last poll() and that call: event_arm() says so if it was before, and if it comes
- * after, the eventfd is signalled. The eventfd is never read: its poll is woken by each signal,
- * whatever its counter; when the kernel ends the poll, the new one finds the counter standing. A
- * signal that comes early costs one turn of the loop. The tick, which the driver wants for
- * its deadlines, is not needed for that.
+ * there is a poll in the ring whenever the thread sleeps for the driver, both are completions of
+ * the ring; and the kernel does not let a thread sleep in io_uring_enter() that has one. What is
+ * left is what the driver ends between the thread's last poll() and that call: event_arm() says so
+ * if it was before, and if it comes after, the eventfd is signalled, which a poll that is made
+ * later finds standing. There is no poll while the thread is awake: each signal would be one more
+ * completion, and one more system call, for what it has seen by itself. One that is left from a
+ * sleep that a request ended costs a turn of the loop. The tick, which the driver wants for its
+ * deadlines, is not needed for that.
  *
  * Before it sleeps it spins if that pays (sched/adaptive.h). It may be on the CPU of those whose
  * requests it gets, so it lets others run between its looks, and when one does it sleeps: what they
@@ -92,10 +93,11 @@ static bool spin_until(struct udrv__ublk_queue *q, uint64_t end)
 
 static int block(struct udrv__ublk_queue *q)
 {
-	if (!q->polled)
+	if (q->event_fd < 0)
 		return sleep_at_most(q, NAP_NS);
 	if (ops_of(q)->event_arm(q->queue))
 		return io_uring_sq_ready(&q->ring) || has_news(q) ? look(q) : 0;
+	udrv__ublk_watch_event(q);
 	return sleep_at_most(q, UDRV_BLOCK_TICK_MS * UINT64_C(1000000));
 }
 
