@@ -60,20 +60,20 @@ no_ublk()
 	! ls /dev/ublkb* /dev/ublkc*
 }
 
-# export_row NAME: udrv's disk through the kernel's block layer.
+# export_row NAME: udrv's disk through the kernel's block layer. Without shadow doorbells, as the other rows.
 export_row()
 {
 	case $1 in
 	ublk)
 		modprobe ublk_drv
-		udrv run nvme "$device" --ublk --detach >/dev/null
+		udrv run nvme "$device" shadow_doorbells=off --ublk --detach >/dev/null
 		echo none >/sys/block/ublkb0/queue/scheduler
 		row ublk /dev/ublkb0
 		;;
 	nbd)
 		modprobe nbd
 		ln -sf /usr/lib/*/nbdkit-udrv-nvme-plugin.so /usr/lib/ # beside the program
-		udrv run nvme "$device" --nbd=unix:/tmp/bench.sock --detach >/dev/null
+		udrv run nvme "$device" shadow_doorbells=off --nbd=unix:/tmp/bench.sock --detach >/dev/null
 		nbd-client -unix /tmp/bench.sock /dev/nbd0 >/dev/null
 		echo none >/sys/block/nbd0/queue/scheduler
 		row nbd /dev/nbd0
