@@ -57,6 +57,45 @@ START_TEST(what_was_written_before_the_close_is_sent)
 }
 END_TEST
 
+static void write_and_close(const char *text)
+{
+	int tty = open(udrv_uart_port_path(&uart_at(0)->port), O_WRONLY | O_NOCTTY);
+
+	ck_assert_int_ge(tty, 0);
+	ck_assert_int_eq(write(tty, text, strlen(text)), (int)strlen(text));
+	close(tty);
+}
+
+/* The close is over before the thread looks: it is not told of the open. */
+START_TEST(what_was_written_and_closed_unseen_is_sent)
+{
+	struct udrv_tty_port *t = uart_at(0)->port.state;
+
+	ck_assert_int_eq(inotify_rm_watch(t->pty.inotify, 1), 0);
+	for (int i = 0; i < 20; i++) {
+		memset(got, 0, sizeof(got));
+		write_and_close("hello");
+		udrv__tty_wake(t);
+		receive_all(0, got, 5);
+		ck_assert_mem_eq(got, "hello", 5);
+		WAIT_FOR(!is_open(0));
+	}
+}
+END_TEST
+
+/* Also between the last look and the end of the one before. */
+START_TEST(each_of_many_short_visits_is_sent)
+{
+	for (int i = 0; i < 500; i++) {
+		memset(got, 0, sizeof(got));
+		write_and_close("hello");
+		receive_all(0, got, 5);
+		ck_assert_mem_eq(got, "hello", 5);
+	}
+	WAIT_FOR(!is_open(0));
+}
+END_TEST
+
 /* More than the port and the terminal have room for. */
 static void write_until_full(int tty)
 {
@@ -170,8 +209,11 @@ START_TEST(a_refused_port_sees_its_close_without_being_told)
 	WAIT_FOR(port->state->phase == UDRV__TTY_REFUSED);
 	ck_assert_int_eq(udrv_free_irq(dev, irq, port), 0);
 	ck_assert_int_eq(inotify_rm_watch(port->state->pty.inotify, 1), 0);
+	ck_assert_int_eq(write(tty, "lost", 4), 4);
 	close(tty);
 	WAIT_FOR(port->state->phase == UDRV__TTY_CLOSED);
+	/* Otherwise it would be started, and refused, again and again. */
+	ck_assert(!udrv__pty_written(&port->state->pty));
 }
 END_TEST
 
@@ -406,6 +448,8 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, opened_and_closed_again_and_again);
 	tcase_add_test(tc, what_was_written_before_the_close_is_sent);
+	tcase_add_test(tc, what_was_written_and_closed_unseen_is_sent);
+	tcase_add_test(tc, each_of_many_short_visits_is_sent);
 	tcase_add_loop_test(tc, a_stopped_port_is_closed_in_time_and_serves_the_next, 0, 2);
 	tcase_add_test(tc, what_is_let_go_on_in_time_is_sent_after_the_close);
 	tcase_add_test(tc, what_nobody_read_is_not_for_the_next_one);

@@ -40,6 +40,8 @@ void udrv__pty_hang_up(struct udrv__pty *pty);
 void udrv__pty_close(struct udrv__pty *pty);
 /* Has no program it open? */
 bool udrv__pty_closed(const struct udrv__pty *pty);
+/* Has a program written what is not read yet? */
+bool udrv__pty_written(const struct udrv__pty *pty);
 /* What has not been read is lost. */
 void udrv__pty_flush_input(const struct udrv__pty *pty);
 

@@ -75,6 +75,7 @@ static int settle(const struct udrv__pty *pty)
 {
 	struct udrv_ktermios t;
 	const int on = 1;
+	char reported;
 	int slave;
 	int ret;
 
@@ -87,6 +88,9 @@ static int settle(const struct udrv__pty *pty)
 	ret = udrv__pty_set_termios(pty->master, &t);
 	if (ret)
 		return ret;
+	/* It is our own change that is reported. */
+	if (read(pty->master, &reported, 1) < 0 && errno != EAGAIN)
+		return -errno;
 	slave = open(pty->slave, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (slave < 0)
 		return -errno;
@@ -163,6 +167,16 @@ bool udrv__pty_closed(const struct udrv__pty *pty)
 	struct pollfd fd = {.fd = pty->master};
 
 	return pty->master < 0 || (poll(&fd, 1, 0) > 0 && fd.revents & POLLHUP);
+}
+
+/* A byte of packet mode is readable, too, but not counted. */
+bool udrv__pty_written(const struct udrv__pty *pty)
+{
+	struct pollfd fd = {.fd = pty->master, .events = POLLIN};
+	int count = 0;
+
+	return poll(&fd, 1, 0) > 0 && fd.revents & POLLIN &&
+	       !ioctl(pty->master, FIONREAD, &count) && count > 0;
 }
 
 void udrv__pty_flush_input(const struct udrv__pty *pty)

@@ -144,8 +144,10 @@ static void begin_closing(struct udrv_tty_port *t)
 	t->phase = UDRV__TTY_CLOSING;
 }
 
-static bool has_closed(const struct udrv_tty_port *t)
+/* Somebody may have come, written and gone since the terminal was last read. */
+static bool has_closed(struct udrv_tty_port *t)
 {
+	t->drained = t->drained && !udrv__pty_written(&t->pty);
 	if (t->drained && !udrv_kfifo_len(&t->tx) && t->uart->ops->tx_empty(t->uart))
 		return true;
 	return udrv__now_ns() >= t->closing_ns || udrv_device_gone(t->uart->dev);
@@ -176,7 +178,8 @@ static void follow_programs(struct udrv_tty_port *t)
 
 	switch (+t->phase) { /* clang 14 takes no atomic as it is */
 	case UDRV__TTY_CLOSED:
-		if (!closed)
+		/* Who is gone already has left what is to be sent. */
+		if (!closed || udrv__pty_written(&t->pty))
 			begin(t);
 		break;
 	case UDRV__TTY_OPEN:
@@ -191,8 +194,10 @@ static void follow_programs(struct udrv_tty_port *t)
 			end(t);
 		break;
 	case UDRV__TTY_REFUSED:
-		if (closed)
+		if (closed) {
+			drop_written(t);
 			t->phase = UDRV__TTY_CLOSED;
+		}
 		break;
 	}
 }
