@@ -2,6 +2,7 @@
 /* Verbs on a device that no daemon drives. */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <udrv/completion.h>
 #include <udrv/device.h>
@@ -163,6 +164,18 @@ START_TEST(a_device_of_another_driver_s_daemon_is_left_alone)
 }
 END_TEST
 
+/* It is not this driver's: whoever has it, to stop that would not help. */
+START_TEST(a_device_that_is_not_the_driver_s_is_refused_also_while_it_is_driven)
+{
+	int lock_fd;
+
+	ck_assert_int_eq(udrv__lock_device("model:nvme", "udrv-nvme", &lock_fd), 0);
+	ck_assert_int_eq(call(WORDS("udrv-edu", "--device", "model:nvme", "factorial", "3")), 1);
+	said("client.err", "model:nvme: 1b36:0010 is not a device of driver edu");
+	close(lock_fd);
+}
+END_TEST
+
 /* None of these can be opened here; which one it tries, it says. */
 START_TEST(the_only_device_need_not_be_named)
 {
@@ -212,6 +225,26 @@ START_TEST(a_signal_ends_the_verb_and_the_device_is_removed)
 }
 END_TEST
 
+START_TEST(a_verb_that_nobody_listens_to_ends)
+{
+	char path[PATH_MAX];
+	int reader;
+	pid_t pid;
+
+	daemon_driver = &waiter;
+	fake_path(path, "client.out");
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	pid = spawn(run_driver, "client", WORDS("udrv-waiter", "--device", DEVICE, "polite"));
+	/* Each waits for the other; the client has no descriptor of this end. */
+	reader = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(reader, 0);
+	await("client.err", "waiting");
+	close(reader);
+	ck_assert_int_eq(end_of(pid), 1);
+	said("client.err", "removed\n");
+}
+END_TEST
+
 START_TEST(a_verb_reads_its_callers_data)
 {
 	char path[PATH_MAX];
@@ -237,7 +270,9 @@ int main(void)
 	tcase_add_test(tc, a_daemon_is_asked_first);
 	tcase_add_test(tc, what_goes_wrong_is_told);
 	tcase_add_test(tc, a_device_of_another_driver_s_daemon_is_left_alone);
+	tcase_add_test(tc, a_device_that_is_not_the_driver_s_is_refused_also_while_it_is_driven);
 	tcase_add_loop_test(tc, a_signal_ends_the_verb_and_the_device_is_removed, 0, 2);
+	tcase_add_test(tc, a_verb_that_nobody_listens_to_ends);
 	tcase_add_test(tc, the_only_device_need_not_be_named);
 	tcase_add_test(tc, a_verb_reads_its_callers_data);
 	suite_add_tcase(s, tc);

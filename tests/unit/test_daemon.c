@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -22,7 +23,7 @@
 
 #define DEVICE	   "model:edu"
 #define WAIT_MS	   60000
-#define ARGV_MAX   8
+#define ARGV_MAX   64
 #define LONG_LINES 200000
 #define DATA_MAX   200000
 
@@ -213,6 +214,16 @@ static void redirect(const char *file, int fd)
 	close(to);
 }
 
+static void close_streams(unsigned int mask)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (mask & 1u << fd)
+			close(fd);
+}
+
+/* Which of the standard streams the next ones are started without. */
+static unsigned int closed_streams;
+
 /* udrv-test with these words, in a process of its own, its output in two files. */
 static pid_t spawn(const char *out, const char *err, const char *const *words)
 {
@@ -227,6 +238,7 @@ static pid_t spawn(const char *out, const char *err, const char *const *words)
 	if (!pid) {
 		redirect(out, STDOUT_FILENO);
 		redirect(err, STDERR_FILENO);
+		close_streams(closed_streams);
 		exit(udrv_driver_main(&driver, argc, argv));
 	}
 	return pid;
@@ -329,6 +341,8 @@ START_TEST(verbs_run_in_the_daemon)
 	said("out", "driver test\ndevice " DEVICE "\nbackend model\n");
 	ck_assert_int_eq(client(WORDS("sing")), UDRV__EXIT_USAGE);
 	said("err", "'sing' is not a verb");
+	ck_assert_int_eq(client(WORDS("status", "--json")), 1);
+	said("err", "status: --json: it takes no arguments");
 	ck_assert_int_eq(stop(SIGTERM), 0);
 	said("daemon.err", "removed, present");
 	ck_assert(!socket_exists());
@@ -345,6 +359,36 @@ START_TEST(a_long_answer_arrives_whole)
 	(void)snprintf(path, sizeof(path), "%s/out", fake_root);
 	ck_assert_int_eq(stat(path, &st), 0);
 	ck_assert_int_eq(st.st_size, LONG_LINES * 8);
+}
+END_TEST
+
+static int client_on_full_disk(const char *const *words)
+{
+	return end_of(spawn("full", "err", words));
+}
+
+START_TEST(what_could_not_be_written_is_no_success)
+{
+	const char *const *const calls[] = {
+		WORDS("echo"),		 WORDS("long"),	  WORDS("progress"),
+		WORDS("echo", "--help"), WORDS("--help"), WORDS("--version"),
+		WORDS("run", "--help"),
+	};
+	char path[PATH_MAX];
+
+	start(WORDS("run", DEVICE));
+	(void)snprintf(path, sizeof(path), "%s/full", fake_root);
+	ck_assert_int_eq(symlink("/dev/full", path), 0);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		ck_assert_int_eq(client_on_full_disk(calls[i]), 1);
+		said("err", "cannot write to standard output: No space left on device\n");
+	}
+	closed_streams = 1u << STDOUT_FILENO;
+	ck_assert_int_eq(client(WORDS("echo")), 1);
+	said("err", "cannot write to standard output: Bad file descriptor\n");
+	closed_streams = 0;
+	/* It has not been disturbed. */
+	ck_assert_int_eq(client(WORDS("echo")), 0);
 }
 END_TEST
 
@@ -577,6 +621,21 @@ START_TEST(words_that_make_no_sense)
 }
 END_TEST
 
+/* Of a daemon that is not our child. */
+static void end_detached(void)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	ck_assert_int_eq(kill(daemon_pid, SIGTERM), 0);
+	daemon_pid = 0;
+	(void)snprintf(path, sizeof(path), "%s/" DEVICE ".lock", fake_root);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	close(fd);
+}
+
 START_TEST(in_the_background_it_says_whether_it_works)
 {
 	ck_assert_int_eq(client(WORDS("run", DEVICE, "mood=bad", "--detach")), 1);
@@ -585,9 +644,25 @@ START_TEST(in_the_background_it_says_whether_it_works)
 	daemon_pid = atoi(fake_text(DEVICE ".lock"));
 	ck_assert_int_gt(daemon_pid, 0);
 	ck_assert_int_eq(client(WORDS("echo")), 0);
-	ck_assert_int_eq(kill(daemon_pid, SIGTERM), 0);
-	daemon_pid = 0; /* not our child */
-	ck_assert(appears("test@" DEVICE ".log", "removed, present"));
+	end_detached();
+	said("test@" DEVICE ".log", "removed, present");
+}
+END_TEST
+
+/* Its sockets must not have their numbers, which go to a log. */
+START_TEST(in_the_background_without_standard_streams)
+{
+	for (unsigned int mask = 1; mask < 8; mask++) {
+		closed_streams = mask;
+		ck_assert_int_eq(client(WORDS("run", DEVICE, "--detach")), 0);
+		closed_streams = 0;
+		daemon_pid = atoi(fake_text(DEVICE ".lock"));
+		ck_assert_int_gt(daemon_pid, 0);
+		ck_assert_int_eq(client(WORDS("echo")), 0);
+		end_detached();
+		said("test@" DEVICE ".log", "removed, present");
+		remove_file("test@" DEVICE ".log");
+	}
 }
 END_TEST
 
@@ -601,11 +676,34 @@ START_TEST(who_is_interrupted_while_it_starts_leaves_no_daemon)
 		ck_assert(appears("err", "probing"));
 		ck_assert_int_eq(kill(pid, signals[i]), 0);
 		ck_assert_int_eq(end_of(pid), 1);
+		said("err", "interrupted: no daemon is left");
 		said("test@" DEVICE ".log", "removed, present");
 		ck_assert(!socket_exists());
 		remove_file("err");
 		remove_file("test@" DEVICE ".log");
 	}
+}
+END_TEST
+
+START_TEST(more_than_a_daemon_takes_is_refused_in_one_line)
+{
+	static char longest[UDRV__REQUEST_MAX];
+	const char *words[UDRV__REQUEST_WORDS + 2] = {"echo"};
+
+	start(WORDS("run", DEVICE));
+	for (int i = 1; i <= UDRV__REQUEST_WORDS; i++)
+		words[i] = "x";
+	ck_assert_int_eq(client(words), 1);
+	ck_assert_str_eq(fake_text("err"),
+			 "udrv-test: echo: with 32 arguments; a daemon takes 31\n");
+	words[UDRV__REQUEST_WORDS] = NULL;
+	ck_assert_int_eq(client(words), 1);
+	said("err", "and that is all");
+	memset(longest, 'x', sizeof(longest) - 1);
+	ck_assert_int_eq(client(WORDS("echo", longest)), 1);
+	ck_assert_str_eq(fake_text("err"),
+			 "udrv-test: echo: its arguments are longer than the 4096 "
+			 "bytes that a daemon takes\n");
 }
 END_TEST
 
@@ -775,6 +873,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, verbs_run_in_the_daemon);
 	tcase_add_test(tc, a_long_answer_arrives_whole);
+	tcase_add_test(tc, what_could_not_be_written_is_no_success);
 	tcase_add_test(tc, what_a_verb_says_arrives_while_it_runs);
 	tcase_add_test(tc, a_verb_reads_the_file_that_its_client_names);
 	tcase_add_test(tc, a_verb_writes_to_its_client);
@@ -789,7 +888,9 @@ int main(void)
 	tcase_add_test(tc, a_probe_that_fails);
 	tcase_add_test(tc, words_that_make_no_sense);
 	tcase_add_test(tc, in_the_background_it_says_whether_it_works);
+	tcase_add_test(tc, in_the_background_without_standard_streams);
 	tcase_add_test(tc, who_is_interrupted_while_it_starts_leaves_no_daemon);
+	tcase_add_test(tc, more_than_a_daemon_takes_is_refused_in_one_line);
 	tcase_add_test(tc, help_of_a_verb);
 	tcase_add_test(tc, a_run_time_directory_of_somebody_else);
 	tcase_add_test(tc, requests_that_are_none);

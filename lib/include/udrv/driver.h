@@ -95,7 +95,8 @@ struct udrv_driver {
 /**
  * udrv_verb_cancelled() - should the verb that is running give up
  *
- * For a verb that takes long: true when its caller has gone away, or the daemon is told to stop.
+ * For a verb that takes long: true when its caller has gone away (without a daemon: who reads its
+ * standard output), or the daemon is told to stop.
  * From the thread that runs the verb; false elsewhere. One poll(2).
  */
 UDRV_API bool udrv_verb_cancelled(void);
@@ -162,9 +163,10 @@ UDRV_API void udrv_driver_remove(const struct udrv_driver *drv, struct udrv_devi
  *
  * `udrv-<name> run DEVICE [name=value...]` is the daemon; every other word is a verb, sent to the
  * running daemon over its control socket, or run here (struct udrv_verb). It prints, and installs
- * udrv_log_stderr().
+ * udrv_log_stderr(). Standard streams that are closed become /dev/null, on which reading and
+ * writing fail as before.
  *
- * Return: the exit status: 0, 1 failure, 2 usage.
+ * Return: the exit status: 0, 1 failure, also when stdout did not take what was printed, 2 usage.
  */
 UDRV_API int udrv_driver_main(const struct udrv_driver *drv, int argc, char **argv);
 

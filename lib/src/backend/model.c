@@ -65,12 +65,11 @@ static uint64_t bar_address(const struct udrv__model *m, unsigned int bar)
 	return address & (uint64_t)PCI_BASE_ADDRESS_MEM_MASK;
 }
 
-static void fill_device(struct udrv_device *dev, const struct udrv__model_type *type)
+static void fill_info(struct udrv_pci_info *info, const char *name,
+		      const struct udrv__model_type *type)
 {
-	struct udrv_pci_info *info = &dev->info;
-
 	memset(info, 0, sizeof(*info));
-	(void)snprintf(info->name, sizeof(info->name), "%.15s", dev->name);
+	(void)snprintf(info->name, sizeof(info->name), "%.15s", name);
 	strcpy(info->driver, "model");
 	info->vendor = type->vendor;
 	info->device = type->device;
@@ -80,6 +79,13 @@ static void fill_device(struct udrv_device *dev, const struct udrv__model_type *
 	info->class_code = type->class_code;
 	info->iommu_group = -1;
 	info->numa_node = -1;
+}
+
+static void fill_device(struct udrv_device *dev, const struct udrv__model_type *type)
+{
+	struct udrv_pci_info *info = &dev->info;
+
+	fill_info(info, dev->name, type);
 	for (unsigned int i = 0; i < UDRV_PCI_STD_NUM_BARS; i++) {
 		info->resource[i].len = dev->bars[i].len = type->bars[i].len;
 		info->resource[i].flags = dev->bars[i].flags = type->bars[i].flags;
@@ -126,7 +132,7 @@ static struct udrv__model *make_model(struct udrv_device *dev, const struct udrv
 	return m;
 }
 
-static void explain_types(const struct udrv_device *dev)
+static void explain_types(const char *name)
 {
 	char names[256] = "";
 	size_t len = 0;
@@ -134,7 +140,19 @@ static void explain_types(const struct udrv_device *dev)
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]) && len < sizeof(names); i++)
 		len += (size_t)snprintf(names + len, sizeof(names) - len, " " PREFIX "%s",
 					types[i]->name);
-	udrv_pr_err("%s: there is no such model; there are%s", dev->name, names);
+	udrv_pr_err("%s: there is no such model; there are%s", name, names);
+}
+
+int udrv__model_info(const char *name, struct udrv_pci_info *info)
+{
+	const struct udrv__model_type *type = find_type(name);
+
+	if (!type) {
+		explain_types(name);
+		return -ENODEV;
+	}
+	fill_info(info, name, type);
+	return 0;
 }
 
 static int model_open(struct udrv_device *dev)
@@ -144,7 +162,7 @@ static int model_open(struct udrv_device *dev)
 	int ret;
 
 	if (!type) {
-		explain_types(dev);
+		explain_types(dev->name);
 		return -ENODEV;
 	}
 	m = make_model(dev, type);

@@ -159,6 +159,9 @@ enum udrv__irq_type udrv__model_irq_type(struct udrv__model *m);
 /* For tests. */
 
 struct udrv__model *udrv__model_of(struct udrv_device *dev);
+
+/* Which ids a model of that name has, without making it. 0, or -ENODEV, explained. */
+int udrv__model_info(const char *name, struct udrv_pci_info *info);
 void udrv__model_get_counts(struct udrv_device *dev, struct udrv__model_counts *counts);
 /* As the kernel would: signal the event's descriptor if there is one. */
 void udrv__model_raise_event(struct udrv_device *dev, enum udrv_device_event event);

@@ -91,7 +91,7 @@ static void *guard_thread(void *arg)
 static int run_guarded(struct udrv_device *dev, const struct udrv_verb *v, int signal_fd,
 		       int data_fd, int argc, char **argv)
 {
-	const struct udrv__verb_call call = {signal_fd, -1, data_fd};
+	const struct udrv__verb_call call = {signal_fd, STDOUT_FILENO, data_fd};
 	struct guard g = {dev, signal_fd, eventfd(0, EFD_CLOEXEC)};
 	pthread_t thread = {0};
 	int ret = g.ended_fd < 0 ? -errno : udrv__thread_create(&thread, guard_thread, &g);
@@ -107,10 +107,6 @@ static int run_guarded(struct udrv_device *dev, const struct udrv_verb *v, int s
 	}
 	if (g.ended_fd >= 0)
 		close(g.ended_fd);
-	if (!ret && fflush(stdout)) {
-		udrv_pr_err("cannot write the answer: %s", strerror(errno));
-		ret = -EIO;
-	}
 	return ret;
 }
 

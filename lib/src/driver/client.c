@@ -168,25 +168,32 @@ static int send_packet(int fd, void *request, size_t len, int data_fd)
 	return sendmsg(fd, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-static int send_request(int fd, int argc, char **argv, int data_fd)
+/* The words, each with its NUL, in one packet; its length, or -E2BIG, explained. */
+static int make_request(char request[UDRV__REQUEST_MAX], int argc, char **argv)
 {
-	char request[UDRV__REQUEST_MAX];
 	size_t len = 0;
 
+	if (argc > UDRV__REQUEST_WORDS) {
+		udrv_pr_err("%s: with %d arguments; a daemon takes %d", argv[0], argc - 1,
+			    UDRV__REQUEST_WORDS - 1);
+		return -E2BIG;
+	}
 	for (int i = 0; i < argc; i++) {
 		size_t n = strlen(argv[i]) + 1;
 
-		if (n > sizeof(request) - len) {
-			udrv_pr_err("the arguments are longer than %d bytes", UDRV__REQUEST_MAX);
+		if (n > UDRV__REQUEST_MAX - len) {
+			udrv_pr_err("%s: its arguments are longer than the %d bytes that a daemon "
+				    "takes",
+				    argv[0], UDRV__REQUEST_MAX);
 			return -E2BIG;
 		}
 		memcpy(request + len, argv[i], n);
 		len += n;
 	}
-	return send_packet(fd, request, len, data_fd);
+	return (int)len;
 }
 
-/* Copy what the daemon says to our streams until its status comes. */
+/* Copy what the daemon says to our streams until its status comes, or nobody reads them. */
 static int receive_answer(int fd, int *status)
 {
 	union {
@@ -207,8 +214,9 @@ static int receive_answer(int fd, int *status)
 		len = (size_t)n - sizeof(packet.head);
 		switch (packet.head.kind) {
 		case UDRV__ANSWER_OUT:
-			(void)fwrite(packet.head.text, 1, len, stdout);
-			(void)fflush(stdout);
+			*status = udrv__streams_write(packet.head.text, len);
+			if (*status)
+				return 0;
 			break;
 		case UDRV__ANSWER_ERR:
 			(void)fwrite(packet.head.text, 1, len, stderr);
@@ -239,26 +247,27 @@ static int connect_daemon(const char *driver, const char *device, const char *su
 		      : connect_any(dir, driver, quiet);
 }
 
-/* Ask, print, close. The exit status. */
+/* Ask, print, close. The daemon's status, or negative errno, explained. */
 static int ask(int fd, int argc, char **argv, int data_fd)
 {
-	int status = 0;
+	char request[UDRV__REQUEST_MAX];
+	const int len = make_request(request, argc, argv);
+	int status = len;
 	int ret;
 
-	ret = send_request(fd, argc, argv, data_fd);
+	if (len < 0)
+		goto out;
+	ret = send_packet(fd, request, (size_t)len, data_fd);
 	if (!ret)
 		ret = receive_answer(fd, &status);
-	close(fd);
 	if (ret) {
 		udrv_pr_err("the daemon went away before it answered (%s); see its log",
 			    strerror(-ret));
-		return EXIT_FAILURE;
+		status = ret;
 	}
-	if (fflush(stdout)) {
-		udrv_pr_err("cannot write the answer: %s", strerror(errno));
-		return EXIT_FAILURE;
-	}
-	return status ? EXIT_FAILURE : EXIT_SUCCESS;
+out:
+	close(fd);
+	return status;
 }
 
 int udrv__client_call(const struct udrv_driver *drv, const struct udrv_verb *v, const char *device,
@@ -266,7 +275,7 @@ int udrv__client_call(const struct udrv_driver *drv, const struct udrv_verb *v, 
 {
 	const bool alone = v->flags & UDRV_VERB_FREE_DEVICE;
 	int fd = connect_daemon(drv->name, device, UDRV__CONTROL_SUFFIX, alone);
-	int status = EXIT_FAILURE;
+	int status;
 	int data_fd = -1;
 
 	if (fd == -ENOENT && alone)
@@ -274,18 +283,23 @@ int udrv__client_call(const struct udrv_driver *drv, const struct udrv_verb *v, 
 	if (fd < 0)
 		return EXIT_FAILURE;
 	/* What a verb reads or writes is opened here, with the caller's rights. */
-	if (udrv__verb_data_open(v, argc, argv, &data_fd))
+	status = udrv__verb_data_open(v, argc, argv, &data_fd);
+	if (status)
 		close(fd);
 	else
 		status = ask(fd, argc, argv, data_fd);
 	if (data_fd >= 0)
 		close(data_fd);
-	return status;
+	return status ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int udrv__client_set(const char *driver, const char *device, int argc, char **argv)
 {
-	int fd = connect_daemon(driver, device, UDRV__SETTINGS_SUFFIX, false);
+	const int fd = connect_daemon(driver, device, UDRV__SETTINGS_SUFFIX, false);
 
-	return fd < 0 ? EXIT_FAILURE : ask(fd, argc, argv, -1);
+	const int status = fd < 0 ? fd : ask(fd, argc, argv, -1);
+
+	if (fd >= 0 && status == -EINVAL)
+		return UDRV__EXIT_USAGE;
+	return status ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -17,7 +17,6 @@
 #include "driver/daemon.h"
 #include "sched/thread.h"
 
-#define ARGS_MAX       32
 #define CLIENT_WAIT_MS 5000 /* for a client that connects and says nothing, or does not read */
 #define ACCEPT_WAIT_MS 100  /* before the next try when there is no descriptor to be had */
 #define LISTEN_BACKLOG 8
@@ -104,7 +103,7 @@ static int split(char *request, size_t len, char **argv)
 	if (!len || request[len - 1])
 		return -EPROTO;
 	for (char *p = request; p < request + len; p += strlen(p) + 1) {
-		if (argc == ARGS_MAX)
+		if (argc == UDRV__REQUEST_WORDS)
 			return -E2BIG;
 		argv[argc++] = p;
 	}
@@ -196,7 +195,7 @@ static void serve(const struct udrv__control *c, int fd)
 {
 	const struct timeval wait = {.tv_sec = CLIENT_WAIT_MS / 1000};
 	char request[UDRV__REQUEST_MAX];
-	char *argv[ARGS_MAX + 1];
+	char *argv[UDRV__REQUEST_WORDS + 1];
 	int data_fd;
 	ssize_t n;
 	int argc;

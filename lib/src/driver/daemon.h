@@ -83,7 +83,7 @@ int udrv__client_set(const char *driver, const char *device, int argc, char **ar
 /* verb.c: whom a verb serves. Each descriptor is the caller's of udrv__verb_begin(), or -1. */
 struct udrv__verb_call {
 	int stop_fd;   /* readable: the daemon is to stop */
-	int client_fd; /* hung up: the client has gone */
+	int client_fd; /* hung up: nobody is there for the answer */
 	int data_fd;   /* the client's data */
 };
 
@@ -99,10 +99,20 @@ struct udrv_pci_info;
 const struct udrv_pci_device_id *udrv__match_info(const struct udrv_pci_device_id *ids,
 						  const struct udrv_pci_info *info);
 /*
- * 0: it may be the driver's; a model is asked when it is open. Before that, so that nobody is told
- * how to bind a device that the driver does not drive. Negative errno, explained.
+ * 0: it may be the driver's. Asked before it is locked and opened, so that nobody is told how to
+ * bind, or whom to stop for, a device that the driver does not drive. Negative errno, explained.
  */
 int udrv__match_name(const struct udrv_driver *drv, const char *name);
+
+/*
+ * streams.c: around all that a program does; each gives the exit status and explains failures.
+ * Numbers of standard streams that are closed are taken, so that no socket or device gets one,
+ * which what is printed would go to. What could not be written must not look like success.
+ */
+int udrv__streams_begin(void);
+int udrv__streams_end(int status);
+/* To stdout, with what was printed before, at once. 0 or negative errno, explained. */
+int udrv__streams_write(const char *text, size_t len);
 
 /* notify.c: tell systemd, if it asked ($NOTIFY_SOCKET, sd_notify(3)). */
 void udrv__notify(const char *state);
@@ -182,10 +192,11 @@ int udrv__run(const struct udrv_driver *drv, int argc, char **argv);
  * NUL-terminated words, with the descriptor of the data if there is any; answer packets that begin
  * with a kind; the last one is STATUS.
  */
-#define UDRV__REQUEST_MAX  4096
-#define UDRV__ANSWER_MAX   16384
-#define UDRV__VERB_STATUS  "status"
-#define UDRV__VERB_IRQ_SET "irq-set"
+#define UDRV__REQUEST_MAX   4096
+#define UDRV__REQUEST_WORDS 32
+#define UDRV__ANSWER_MAX    16384
+#define UDRV__VERB_STATUS   "status"
+#define UDRV__VERB_IRQ_SET  "irq-set"
 
 enum udrv__answer_kind { UDRV__ANSWER_OUT = 1, UDRV__ANSWER_ERR = 2, UDRV__ANSWER_STATUS = 3 };
 

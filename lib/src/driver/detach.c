@@ -114,6 +114,8 @@ static int await_ready(pid_t child, int fd)
 		return EXIT_SUCCESS;
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
+	if (ended)
+		udrv_pr_err("interrupted: no daemon is left");
 	return WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
 }
 

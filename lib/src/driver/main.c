@@ -79,13 +79,17 @@ static int call(const struct udrv_driver *drv, const char *device, int argc, cha
 	}
 	if (argc > 1 && !strcmp(argv[1], "--help"))
 		return verb_usage(v);
+	if (v == &status && argc > 1) {
+		udrv_pr_err("status: %s: it takes no arguments", argv[1]);
+		return EXIT_FAILURE;
+	}
 	ret = device ? udrv__device_name(device, name, sizeof(name)) : 0;
 	if (ret)
 		return ret == -EINVAL ? UDRV__EXIT_USAGE : EXIT_FAILURE;
 	return udrv__client_call(drv, v, device ? name : NULL, argc, argv);
 }
 
-int udrv_driver_main(const struct udrv_driver *drv, int argc, char **argv)
+static int obey(const struct udrv_driver *drv, int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{"device", required_argument, NULL, 'D'},
@@ -96,7 +100,6 @@ int udrv_driver_main(const struct udrv_driver *drv, int argc, char **argv)
 	const char *device = NULL;
 	int c;
 
-	udrv__log_to_stderr(drv, UDRV_LOG_INFO);
 	if (argc > 1 && !strcmp(argv[1], "run"))
 		return udrv__run(drv, argc - 1, argv + 1);
 	opterr = 0;
@@ -119,4 +122,13 @@ int udrv_driver_main(const struct udrv_driver *drv, int argc, char **argv)
 		}
 	}
 	return call(drv, device, argc - optind, argv + optind);
+}
+
+int udrv_driver_main(const struct udrv_driver *drv, int argc, char **argv)
+{
+	int status;
+
+	udrv__log_to_stderr(drv, UDRV_LOG_INFO);
+	status = udrv__streams_begin();
+	return udrv__streams_end(status ? status : obey(drv, argc, argv));
 }

@@ -8,6 +8,7 @@
 #include <udrv/log.h>
 #include <udrv/pci_info.h>
 
+#include "backend/model.h"
 #include "driver/daemon.h"
 #include "mem/kmalloc.h"
 #include "pci/device.h"
@@ -46,11 +47,9 @@ static void explain(const struct udrv_driver *drv, const char *name,
 int udrv__match_name(const struct udrv_driver *drv, const char *name)
 {
 	struct udrv_pci_info info;
-	int ret;
+	const bool model = !strncmp(name, "model:", strlen("model:"));
+	const int ret = model ? udrv__model_info(name, &info) : udrv_pci_info_read(name, &info);
 
-	if (!strncmp(name, "model:", strlen("model:")))
-		return 0;
-	ret = udrv_pci_info_read(name, &info);
 	if (ret || udrv__match_info(drv->id_table, &info))
 		return ret;
 	explain(drv, name, &info);
