@@ -58,10 +58,10 @@ check "they are shown" -m "^$edu +0 +msi +uring +[0-9]+ +any +10 " udrv irqs
 check "at home again" -x . udrv irq set "$edu" 0 cpu=home
 check "it is shown" -m "^$edu +0 +msi +uring +[0-9]+ +0 +10 " udrv irqs
 check "a worker of its own" -x . udrv irq set "$edu" all share=own storm=50000
-check "no such CPU" -s 1 -m 'vector 0 goes on as before: Invalid argument' \
+check "no such CPU" -s 2 -m '^cpu=900: the daemon cannot run there: Invalid argument' \
 	udrv irq set "$edu" 0 cpu=900
-check "no such vector" -s 1 -m '^9: no vector that is in use' udrv irq set "$edu" 9 wait=read
-check "no such worker" -s 1 -m 'vector 0 goes on as before: Invalid argument' \
+check "no such vector" -s 2 -m '^9: no vector that is in use' udrv irq set "$edu" 9 wait=read
+check "no such worker" -s 2 -m '^share=3: the values are own and the number of a vector' \
 	udrv irq set "$edu" 0 share=3
 check "it works still" -m '^120$' udrv-edu factorial 5
 udrv irqs --watch 0.5 >/tmp/watch 2>&1 &

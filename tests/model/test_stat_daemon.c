@@ -107,28 +107,32 @@ END_TEST
 START_TEST(what_cannot_be_set_is_explained)
 {
 	start_daemon();
-	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "7", "wait=read")), TOOL_FAILED);
+	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "7", "wait=read")), TOOL_USAGE);
 	said("tool.err", "7: no vector that is in use");
-	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "wait=hope")), TOOL_FAILED);
+	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "wait=hope")), TOOL_USAGE);
 	said("tool.err", "wait=hope: the values are read, epoll, uring");
-	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "priority=100")), TOOL_FAILED);
+	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "priority=100")), TOOL_USAGE);
 	said("tool.err", "priority=100: the values are 0 (no SCHED_FIFO) to 99");
-	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "cpu=-3")), TOOL_FAILED);
+	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "cpu=-3")), TOOL_USAGE);
 	said("tool.err", "cpu=-3: the values are a CPU's number, home and any");
-	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "speed=9")), TOOL_FAILED);
+	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "speed=9")), TOOL_USAGE);
 	said("tool.err", "speed=9: the options are wait=, priority=, cpu=, share= and storm=");
-	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "share=me")), TOOL_FAILED);
-	said("tool.err", "share=me: the values are a vector's number and own");
-	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "storm=0")), TOOL_FAILED);
+	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "share=me")), TOOL_USAGE);
+	said("tool.err", "share=me: the values are own and the number of a vector that is in use");
+	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "share=7")), TOOL_USAGE);
+	said("tool.err", "share=7: the values are own and");
+	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "storm=0")), TOOL_USAGE);
 	said("tool.err", "storm=0: the values are interrupts per second and none");
-	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0-1", "wait=read")), TOOL_FAILED);
+	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0-1", "wait=read")), TOOL_USAGE);
 	said("tool.err", "0-1: no vector that is in use");
 	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "all", "share=0", "storm=none")),
 			 TOOL_OK);
 	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0-0", "share=own")), TOOL_OK);
-	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "cpu=1000")), TOOL_FAILED);
-	said("tool.err", "vector 0 goes on as before");
+	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "cpu=1000")), TOOL_USAGE);
+	said("tool.err", "cpu=1000: the daemon cannot run there: Invalid argument");
 	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0")), TOOL_USAGE);
+	ck_assert_int_eq(irq(WORDS("udrv irq", "set", "--help")), TOOL_OK);
+	said("tool.out", "Usage: udrv irq set DEVICE");
 	ck_assert_int_eq(irq(WORDS("udrv irq", "set", "nonsense", "0", "cpu=0")), TOOL_USAGE);
 	ck_assert_str_eq(vector_now().record.worker.wait, "read");
 }

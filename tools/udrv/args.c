@@ -2,6 +2,7 @@
 #include "args.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 double args_parse_seconds(const char *text, double least, double most, struct argp_state *state)
 {
@@ -11,6 +12,14 @@ double args_parse_seconds(const char *text, double least, double most, struct ar
 	if (end == text || *end || !(seconds >= least && seconds <= most))
 		argp_error(state, "%s: not seconds from %g to %g", text, least, most);
 	return seconds;
+}
+
+void args_take_h(int argc, char **argv)
+{
+	static char help[] = "--help";
+
+	if (argc > 1 && !strcmp(argv[1], "-h"))
+		argv[1] = help;
 }
 
 error_t device_args_parse(struct device_args *args, int key, struct argp_state *state)

@@ -10,6 +10,9 @@
 /* A whole text that is a number of seconds, from @least to @most; ends the program if it is not. */
 double args_parse_seconds(const char *text, double least, double most, struct argp_state *state);
 
+/* -h right behind the verb, argv[0], is --help, for which argp has no letter but '?'. */
+void args_take_h(int argc, char **argv);
+
 /* DEVICE... and --json. */
 struct device_args {
 	char **devices; /* at least one */

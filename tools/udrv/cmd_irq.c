@@ -6,25 +6,25 @@
 
 #include <udrv/device.h>
 
+#include "args.h"
 #include "driver/daemon.h"
 #include "stats.h"
 #include "tool.h"
 
-static void usage(FILE *out)
+static void usage(void)
 {
-	(void)fprintf(out,
-		      "Usage: udrv irq set DEVICE VECTORS OPTION...\n\n"
-		      "Change how interrupt vectors are served, while they are; no interrupt "
-		      "is lost.\n"
-		      "VECTORS is a number, a range such as 0-63, or all.\n\n"
-		      "  wait=NAME       read, epoll, uring, uring-read, spin or adaptive\n"
-		      "  priority=N      SCHED_FIFO 1 to 99, 0 for SCHED_OTHER\n"
-		      "  cpu=N|home|any  a CPU, the one that takes the interrupt, or all\n"
-		      "  share=N|own     the worker of vector N, or one of its own\n"
-		      "  storm=N|none    at most so many interrupts per second\n\n"
-		      "wait=, priority= and cpu= belong to a worker: of vectors that share one "
-		      "they change together.\n"
-		      "`udrv irqs` shows the vectors.\n");
+	(void)printf("Usage: udrv irq set DEVICE VECTORS OPTION...\n\n"
+		     "Change how interrupt vectors are served, while they are; no interrupt "
+		     "is lost.\n"
+		     "VECTORS is a number, a range such as 0-63, or all.\n\n"
+		     "  wait=NAME       read, epoll, uring, uring-read, spin or adaptive\n"
+		     "  priority=N      SCHED_FIFO 1 to 99, 0 for SCHED_OTHER\n"
+		     "  cpu=N|home|any  a CPU, the one that takes the interrupt, or all\n"
+		     "  share=N|own     the worker of vector N, or one of its own\n"
+		     "  storm=N|none    at most so many interrupts per second\n\n"
+		     "wait=, priority= and cpu= belong to a worker: of vectors that share one "
+		     "they change together.\n"
+		     "`udrv irqs` shows the vectors.\n");
 }
 
 /* The driver whose daemon has the device. */
@@ -57,18 +57,22 @@ static int set(int argc, char **argv)
 	if (find_driver(device, name, sizeof(name)))
 		return TOOL_FAILED;
 	argv[0] = verb;
-	return udrv__client_set(name, device, argc, argv) ? TOOL_FAILED : TOOL_OK;
+	return udrv__client_set(name, device, argc, argv);
 }
 
 int cmd_irq(int argc, char **argv)
 {
-	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
-		usage(stdout);
+	const bool set_follows = argc > 1 && !strcmp(argv[1], "set");
+	char **const rest = argv + 1 + set_follows;
+
+	args_take_h(argc - set_follows, argv + set_follows);
+	if (*rest && !strcmp(*rest, "--help")) {
+		usage();
 		return TOOL_OK;
 	}
-	if (argc < 5 || strcmp(argv[1], "set") != 0) {
+	if (argc < 5 || !set_follows) {
 		tool_err("what should be set? e.g. udrv irq set 0000:00:05.0 0 wait=uring");
 		return TOOL_USAGE;
 	}
-	return set(argc - 2, argv + 2);
+	return set(argc - 2, rest);
 }

@@ -26,6 +26,7 @@ static int parse_number(const char *text, long max)
 
 /* What is asked for. */
 struct change {
+	struct udrv_device *dev;
 	unsigned int first, last; /* vectors */
 	struct udrv_irq_options options;
 	bool wait, priority, cpu; /* which of them */
@@ -67,9 +68,27 @@ static int set_priority(struct change *c, const char *value, FILE *err)
 	return 0;
 }
 
+/* 0, or what the kernel says to it. */
+static int try_cpu(int cpu)
+{
+	cpu_set_t before;
+	cpu_set_t set;
+	int ret = 0;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)cpu, &set);
+	if (sched_getaffinity(0, sizeof(before), &before) ||
+	    sched_setaffinity(0, sizeof(set), &set))
+		ret = -errno;
+	else
+		(void)sched_setaffinity(0, sizeof(before), &before);
+	return ret;
+}
+
 static int set_cpu(struct change *c, const char *value, FILE *err)
 {
 	int cpu = parse_number(value, CPU_SETSIZE - 1);
+	int ret;
 
 	if (!strcmp(value, "home"))
 		cpu = UDRV_CPU_HOME;
@@ -79,6 +98,12 @@ static int set_cpu(struct change *c, const char *value, FILE *err)
 		(void)fprintf(err, "cpu=%s: the values are a CPU's number, home and any\n", value);
 		return -EINVAL;
 	}
+	ret = cpu < 0 ? 0 : try_cpu(cpu);
+	if (ret) {
+		(void)fprintf(err, "cpu=%s: the daemon cannot run there: %s\n", value,
+			      strerror(-ret));
+		return ret;
+	}
 	c->options.cpu = cpu;
 	c->cpu = true;
 	return 0;
@@ -87,11 +112,15 @@ static int set_cpu(struct change *c, const char *value, FILE *err)
 static int set_share(struct change *c, const char *value, FILE *err)
 {
 	int with = parse_number(value, INT_MAX);
+	struct udrv_irq_options of_it;
 
 	if (!strcmp(value, "own"))
 		with = SHARE_OWN;
-	else if (with < 0) {
-		(void)fprintf(err, "share=%s: the values are a vector's number and own\n", value);
+	else if (with < 0 || udrv_irq_get_options(c->dev, with, &of_it)) {
+		(void)fprintf(err,
+			      "share=%s: the values are own and the number of a vector that is in "
+			      "use\n",
+			      value);
 		return -EINVAL;
 	}
 	c->share = with;
@@ -212,13 +241,21 @@ static void check_priority(struct udrv_device *dev, int irq, int wanted, FILE *e
 			      irq, wanted);
 }
 
+/* All else that makes no sense is refused before. */
+static const char *reason(int ret)
+{
+	return ret == -EINVAL
+		       ? "a worker of several vectors waits by uring, epoll, spin or adaptive"
+		       : strerror(-ret);
+}
+
 static int apply_to(struct udrv_device *dev, unsigned int irq, const struct change *c, FILE *err)
 {
 	int ret = apply(dev, (int)irq, c);
 
 	if (ret)
-		(void)fprintf(err, "vector %u goes on as before: %s%s\n", irq, strerror(-ret),
-			      ret == -EBUSY ? "; try again" : "; the daemon's log says more");
+		(void)fprintf(err, "vector %u goes on as before: %s%s\n", irq, reason(ret),
+			      ret == -EBUSY ? "; try again" : "");
 	return ret;
 }
 
@@ -241,7 +278,7 @@ static int apply_to_all(struct udrv_device *dev, const struct change *c, FILE *e
 
 int udrv__irq_set_verb(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
 {
-	struct change c = {.share = SHARE_AS_IT_IS, .storm = -1};
+	struct change c = {.dev = dev, .share = SHARE_AS_IT_IS, .storm = -1};
 
 	(void)out;
 	if (argc < 3) {
