@@ -19,7 +19,8 @@ UDRV_BEGIN_DECLS
 /**
  * udrv_device_open() - take a device
  * @name: "0000:00:05.0", "00:05.0" or "model:<model>", e.g. "model:edu"
- * @backend: "vfio" or "model"; NULL chooses from what the device is bound to
+ * @backend: "vfio", "stub", "uio", "model" or "model-stub"; NULL chooses from what the device is
+ * bound to
  * @dev_out: the device; untouched on failure
  *
  * The device is reset if it can be, with bus mastering off and no interrupts. It stays this

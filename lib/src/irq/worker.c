@@ -334,10 +334,13 @@ static void say_how(const struct udrv__irq_worker *w)
 {
 	const struct udrv__vector *v = speaker(w);
 	const bool home = w->options.cpu == UDRV_CPU_HOME && w->cpu >= 0;
+	char how[32] = "SCHED_OTHER";
 
+	if (w->fifo_priority)
+		(void)snprintf(how, sizeof(how), "SCHED_FIFO %d", w->fifo_priority);
 	udrv_dev_log(v->dev, home && !v->nr ? UDRV_LOG_INFO : UDRV_LOG_DEBUG,
-		     "irq %u: its worker waits by %s, SCHED_FIFO %d, on CPU %d%s", v->nr,
-		     udrv__wait_strategies[w->options.wait].name, w->fifo_priority, w->cpu,
+		     "irq %u: its worker waits by %s, %s, on CPU %d%s", v->nr,
+		     udrv__wait_strategies[w->options.wait].name, how, w->cpu,
 		     home ? ", which takes the interrupt" : "");
 }
 

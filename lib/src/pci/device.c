@@ -80,6 +80,17 @@ static void explain_bound(const struct udrv_pci_info *info, const struct udrv__b
 		udrv_pr_err("%s: backend %s drives no PCI devices", name, wanted->name);
 }
 
+static void explain_backends(const char *name, const char *wanted)
+{
+	char names[128] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]) && len < sizeof(names); i++)
+		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", i ? ", " : "",
+					backends[i]->name);
+	udrv_pr_err("%s: there is no backend named '%s': there are %s", name, wanted, names);
+}
+
 static int choose_backend(struct udrv_device *dev, const char *wanted)
 {
 	const struct udrv_pci_info *info = is_model(dev->name) ? NULL : &dev->info;
@@ -98,7 +109,7 @@ static int choose_backend(struct udrv_device *dev, const char *wanted)
 		}
 	}
 	if (wanted && !known) {
-		udrv_pr_err("%s: there is no backend named '%s'", dev->name, wanted);
+		explain_backends(dev->name, wanted);
 		return -EINVAL;
 	}
 	if (!info && wanted && strcmp(wanted, "model") != 0)
