@@ -270,6 +270,8 @@ START_TEST(one_device_or_driver_may_be_asked_for)
 	said("tool.out", "requests");
 	ck_assert_int_eq(slabs(WORDS("udrv slabs", "edu")), TOOL_FAILED);
 	said("tool.err", "edu: no daemon of that driver is running");
+	ck_assert_int_eq(slabs(WORDS("udrv slabs", "nosuch")), TOOL_FAILED);
+	said("tool.err", "and no program udrv-nosuch is beside udrv or on PATH");
 	ck_assert_int_eq(slabs(WORDS("udrv slabs", "model:other")), TOOL_FAILED);
 	said("tool.err", "model:other: no daemon drives it");
 	ck_assert_int_eq(slabs(WORDS("udrv slabs", "a", "b")), TOOL_USAGE);

@@ -93,6 +93,7 @@ static const struct {
 	{"--fifo 100", "--fifo 100: give a number from 0 to 99"},
 	{"--cpu -1", "--cpu -1: give a number"},
 	{"--clock sundial", "--clock sundial: give realtime"},
+	{"--json -", "--json -: give the name of a file"},
 	{"--plot a.gif", "--plot a.gif: give a name ending in"},
 	{"--rows vfio-*,foo", "no row is called 'foo'"},
 	{"model:nic", "DEVICE model:nic: give an address"},

@@ -57,7 +57,8 @@ static void print_table(const struct show *show, const void *now_, const void *b
 	const struct stats *now = now_;
 	int width = (int)strlen("DEVICE");
 
-	(void)show;
+	size_t most = show_room(show);
+
 	for (size_t i = 0; i < now->count; i++) {
 		int len = (int)strlen(now->daemon[i].header.device);
 
@@ -69,7 +70,7 @@ static void print_table(const struct show *show, const void *now_, const void *b
 	for (size_t i = 0; i < now->count; i++) {
 		const struct stats_daemon *d = &now->daemon[i];
 
-		for (unsigned int nr = 0; nr < d->count; nr++)
+		for (unsigned int nr = 0; nr < d->count && most; nr++, most--)
 			print_vector(d, stats_daemon_before(before, d), nr, width);
 	}
 }

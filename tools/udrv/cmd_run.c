@@ -58,7 +58,7 @@ static int become(const char *driver, int argc, char **argv)
 
 int cmd_run(int argc, char **argv)
 {
-	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
+	if (argc > 1 && !strcmp(argv[1], "--help")) {
 		usage();
 		return TOOL_OK;
 	}

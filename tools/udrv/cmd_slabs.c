@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "show.h"
 #include "slabs.h"
@@ -19,16 +17,6 @@ struct slabs_show {
 static int sort_of(const struct show *show)
 {
 	return ((const struct slabs_show *)(const void *)show)->sort;
-}
-
-/* Lines that a screen has room for below the heading, if it is to be replaced. */
-static size_t room(const struct show *show)
-{
-	struct winsize window;
-
-	if (!show->watch || ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) || window.ws_row < 3)
-		return SIZE_MAX;
-	return window.ws_row - 2u;
 }
 
 static int widest(int width, const char *text)
@@ -59,7 +47,7 @@ static void print_table(const struct show *show, const void *now, const void *be
 	int cache_width = (int)strlen("CACHE");
 	size_t count;
 	struct slabs_row *rows = slabs_rows(now, before, NULL, sort_of(show), &count);
-	size_t most = room(show);
+	size_t most = show_room(show);
 
 	for (size_t i = 0; i < count; i++) {
 		device_width = widest(device_width, rows[i].daemon->device);

@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "args.h"
+#include "driver/daemon.h"
 #include "program.h"
 #include "tool.h"
 
@@ -61,6 +64,7 @@ static int run_verb(int argc, char **argv)
 			continue;
 		(void)snprintf(full_name, sizeof(full_name), "udrv %s", verbs[i].name);
 		argv[0] = full_name;
+		args_take_h(argc, argv);
 		return verbs[i].run(argc, argv);
 	}
 	return run_program(argv);
@@ -91,6 +95,13 @@ static int dispatch(int argc, char **argv)
 	return run_verb(argc - 1, argv + 1);
 }
 
+/* At exit, as argp, whose help is printed, too, ends the program itself. */
+static void end(void)
+{
+	if (udrv__streams_end(TOOL_OK))
+		_exit(TOOL_FAILED);
+}
+
 int main(int argc, char **argv)
 {
 	static char name[] = "udrv";
@@ -98,11 +109,7 @@ int main(int argc, char **argv)
 
 	argp_err_exit_status = TOOL_USAGE;
 	udrv_log_set(udrv_log_stderr, name, UDRV_LOG_NOTICE);
-	status = dispatch(argc, argv);
-	/* A full disk or a closed pipe must not look like success. */
-	if (fflush(stdout) && status == TOOL_OK) {
-		tool_err("cannot write to standard output: %s", strerror(errno));
-		status = TOOL_FAILED;
-	}
-	return status;
+	status = udrv__streams_begin();
+	(void)atexit(end);
+	return status ? status : dispatch(argc, argv);
 }

@@ -89,20 +89,39 @@ static void look_in(struct found *found, const char *folder)
 		(void)closedir(dir);
 }
 
-const char *program_list(char *buf, size_t size)
+static void find_all(struct found *found)
 {
-	struct found found = {.count = 0};
 	const char *path = getenv("PATH");
 	char folder[PATH_MAX];
 	size_t len;
 
+	found->count = 0;
 	own_folder(folder);
-	look_in(&found, folder);
+	look_in(found, folder);
 	for (; path && *path; path += len + (path[len] == ':')) {
 		len = strcspn(path, ":");
 		if (snprintf(folder, sizeof(folder), "%.*s", (int)len, path) < PATH_MAX)
-			look_in(&found, folder);
+			look_in(found, folder);
 	}
+}
+
+bool program_exists(const char *name)
+{
+	struct found found;
+	bool is = false;
+
+	find_all(&found);
+	for (size_t i = 0; i < found.count; i++)
+		is = is || !strcmp(found.name[i], name);
+	return is;
+}
+
+const char *program_list(char *buf, size_t size)
+{
+	struct found found;
+	size_t len;
+
+	find_all(&found);
 	qsort(found.name, found.count, sizeof(found.name[0]), by_name);
 	buf[0] = 0;
 	len = 0;

@@ -3,6 +3,7 @@
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -10,6 +11,9 @@
  * Returns only when it cannot: -ENOENT if there is none, other negative errno.
  */
 int program_exec(const char *name, char **argv);
+
+/* Is there a program udrv-NAME, to become or to run? */
+bool program_exists(const char *name);
 
 /*
  * What programs there are: "edu, other", each once, in alphabetical order, as many as fit; ""

@@ -1,20 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "show.h"
 
-#include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "args.h"
 #include "driver/daemon.h"
+#include "program.h"
 #include "tool.h"
 
 #define WATCH_DEFAULT_S 2
 #define WATCH_MIN_S	0.05
 #define WATCH_MAX_S	86400
+
+size_t show_room(const struct show *show)
+{
+	struct winsize window;
+
+	if (!show->watch || ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) || window.ws_row < 3)
+		return SIZE_MAX;
+	return window.ws_row - 2u;
+}
 
 static int print(const struct show *show, const struct show_verb *verb, const void *now,
 		 const void *before)
@@ -24,10 +35,7 @@ static int print(const struct show *show, const struct show_verb *verb, const vo
 	if (show->watch && isatty(STDOUT_FILENO))
 		printf("\033[H\033[J");
 	verb->print(show, now, before);
-	if (!fflush(stdout))
-		return TOOL_OK;
-	tool_err("cannot write to standard output: %s", strerror(errno));
-	return TOOL_FAILED;
+	return udrv__streams_write("", 0) ? TOOL_FAILED : TOOL_OK;
 }
 
 static int watch(const struct show *show, const struct show_verb *verb, void *before)
@@ -53,6 +61,19 @@ static int watch(const struct show *show, const struct show_verb *verb, void *be
 	return status;
 }
 
+static void no_daemon_of_driver(const char *driver, const char *root_s)
+{
+	char drivers[512];
+
+	if (program_exists(driver))
+		tool_err("%s: no daemon of that driver is running; start one: udrv run %s DEVICE%s",
+			 driver, driver, root_s);
+	else
+		tool_err("%s: no daemon of that driver is running, and no program udrv-%s is "
+			 "beside udrv or on PATH; there are: %s",
+			 driver, driver, program_list(drivers, sizeof(drivers)));
+}
+
 static int no_daemon(const struct show *show)
 {
 	const char *root_s =
@@ -62,8 +83,7 @@ static int no_daemon(const struct show *show)
 		tool_err("%s: no daemon drives it; start one: udrv run DRIVER %s%s", show->device,
 			 show->device, root_s);
 	else if (show->driver)
-		tool_err("%s: no daemon of that driver is running; start one: udrv run %s DEVICE%s",
-			 show->driver, show->driver, root_s);
+		no_daemon_of_driver(show->driver, root_s);
 	else if (!show->json)
 		tool_note("no daemon is running; start one: udrv run DRIVER DEVICE%s", root_s);
 	return show->device || show->driver ? TOOL_FAILED : TOOL_OK;

@@ -45,6 +45,9 @@ struct show_verb {
 	json_object *(*json)(const struct show *show, const void *now, const void *before);
 };
 
+/* Lines that a screen has room for below the heading, if it is to be replaced. */
+size_t show_room(const struct show *show);
+
 /* The exit status. */
 int show_run(const struct show *show, const struct show_verb *verb);
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "driver/daemon.h"
 #include "tool.h"
 
 #define BASE_CLASS_BRIDGE 0x06
@@ -13,12 +14,12 @@ int tool_print_json(json_object *json)
 {
 	const char *text = json_object_to_json_string_ext(
 		json, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
-	int status = TOOL_OK;
+	int status = TOOL_FAILED;
 
-	if (!text || puts(text) < 0 || fflush(stdout)) {
-		tool_err("cannot write to standard output");
-		status = TOOL_FAILED;
-	}
+	if (!text)
+		tool_err("out of memory");
+	else if (!udrv__streams_write(text, strlen(text)) && !udrv__streams_write("\n", 1))
+		status = TOOL_OK;
 	json_object_put(json);
 	return status;
 }

@@ -4,21 +4,22 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "args.h"
 #include "bench/bench.h"
 #include "bench/options.h"
+#include "driver/daemon.h"
 #include "tool.h"
 
 /* What was measured is shown and kept also when not all of it could be. */
 static int show(const struct bench_result *result)
 {
 	const struct bench_settings *s = &result->settings;
-	int ret = 0;
+	int ret;
 
 	if (!result->row_count)
 		return 0;
 	bench_report(result);
-	if (fflush(stdout))
-		ret = -EIO;
+	ret = udrv__streams_write("", 0);
 	if (s->json && bench_json_write(result, s->json))
 		ret = -EIO;
 	if (s->plot && bench_plot(result, s->plot))
@@ -145,5 +146,6 @@ int cmd_bench(int argc, char **argv)
 		return TOOL_USAGE;
 	(void)snprintf(name, sizeof(name), "%s %s", argv[0], argv[choice.at]);
 	argv[choice.at] = name;
+	args_take_h(argc - choice.at, argv + choice.at);
 	return choice.run(argc - choice.at, argv + choice.at);
 }

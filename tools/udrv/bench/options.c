@@ -127,7 +127,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_JSON:
 		s->json = arg;
-		return 0;
+		return strcmp(arg, "-") ? 0 : wrong("--json", arg, "give the name of a file");
 	case OPT_PLOT:
 		return bench_set_plot(s, "--plot", arg);
 	case ARGP_KEY_ARG:
