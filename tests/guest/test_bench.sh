@@ -87,7 +87,8 @@ check "no such row" -s 2 -m "no row is called 'vfio-telepathy'" \
 	udrv bench irq --rows vfio-telepathy
 check "the model's rows" -s 1 -m "$edu has the rows kernel-\*, vfio-\*, stub-\* and uio-\*" \
 	udrv bench irq --rows model-read
-check "no root" -s 1 as_nobody udrv bench irq
+check "no root" -s 1 -m '^udrv: measuring a device needs root' -x modprobe -x 'left out' \
+	as_nobody udrv bench irq
 as_it_was "after what was refused"
 
 # --- A network card
@@ -113,7 +114,10 @@ as_it_was "after the card"
 check "give it back" udrv unbind "$edu"
 check "bind for the daemon" udrv bind "$edu"
 check "a daemon" udrv run edu "$edu" --detach
-check "a device in use is refused" -s 1 -m "$edu" udrv bench irq --count 10
+check "a device in use is refused" -s 1 -x force \
+	-m "^udrv: $edu is in use: process [0-9]+ .udrv-edu. .*; stop that first .udrv stop $edu.\$" \
+	udrv bench irq --count 10
+check "in one line" -m '^1$' sh -c 'udrv bench irq --count 10 2>&1 | wc -l'
 check "the daemon has not noticed" -m '^3628800$' udrv-edu factorial 10
 pid=$(udrv edu status | sed -n 's/^pid //p')
 kill "$pid"
@@ -138,6 +142,8 @@ check "rows are left out, those of a driver in one line" \
 	-m '^vfio-read +50 +0 .* -$' \
 	udrv bench irq --rows kernel-*,vfio-read,stub-read,stub-epoll,uio-* --count 50 --json "$json"
 check "there is no ratio" -m '"ratio": null' row vfio-read
+check "nothing is left to measure" -s 1 -m '^udrv: .*: no row was measured' \
+	udrv bench irq --rows stub-* --count 50
 as_it_was "after a run without the modules"
 for module in /tmp/away/*; do
 	mv "$module" "$(echo "${module#/tmp/away/}" | tr : /)"

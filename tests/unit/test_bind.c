@@ -568,6 +568,7 @@ START_TEST(former_driver_that_is_gone)
 	ck_assert_int_eq(nftw(path, fake_remove_one, 4, FTW_DEPTH | FTW_PHYS), 0);
 	ck_assert_int_eq(do_unbind(NIC), -ENOENT);
 	ck_assert(has_logged("former driver e1000e is not loaded"));
+	ck_assert_str_eq(jobs[0].former, "vfio-pci");
 	ck_assert_str_eq(bound_to(NIC), "vfio-pci");
 	ck_assert_int_eq(unbind_devices(jobs, read_jobs(NIC, NULL), true), 0);
 	assert_untouched(NIC, "");

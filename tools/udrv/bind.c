@@ -187,7 +187,7 @@ static int unbind_one(struct bind_job *job, bool force)
 	r = job->remembered;
 	job->was_remembered = ret == 0;
 	if (!ret && !force)
-		ret = bind_check_free(info);
+		ret = bind_check_free(info, BIND_OR_FORCE);
 	if (!ret)
 		ret = check_former(info, &r, force);
 	if (ret)
@@ -207,8 +207,10 @@ static int unbind_one(struct bind_job *job, bool force)
 
 int unbind_devices(struct bind_job *jobs, size_t count, bool force)
 {
-	int first = bind_check_access();
+	int first = bind_check_access("binding drivers");
 
+	for (size_t i = 0; i < count; i++)
+		strcpy(jobs[i].former, jobs[i].info.driver);
 	if (first)
 		return first;
 	for (size_t i = 0; i < count; i++) {

@@ -33,7 +33,7 @@ struct bind_job {
 	struct remembered remembered; /* likewise, when there was something */
 	bool was_remembered;
 	enum bind_outcome outcome;
-	char former[64]; /* bind: the driver it had; unbind: the one it has again; or "" */
+	char former[64]; /* bind: the driver it had; unbind: the one it has now; or "" */
 };
 
 /*
@@ -48,8 +48,11 @@ int unbind_devices(struct bind_job *jobs, size_t count, bool force);
 const char *bind_outcome_name(enum bind_outcome outcome);
 
 /* Checks, each explained: 0 or a negative errno. */
-int bind_check_access(void);
-int bind_check_free(const struct udrv_pci_info *info);
+#define BIND_OR_FORCE ", or use --force"
+/* @what: "binding drivers". */
+int bind_check_access(const char *what);
+/* @otherwise: what else can be done about it, BIND_OR_FORCE or "". */
+int bind_check_free(const struct udrv_pci_info *info, const char *otherwise);
 int bind_check_all(const struct bind_job *jobs, size_t count, const struct bind_options *options);
 
 #endif

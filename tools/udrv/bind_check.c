@@ -13,7 +13,7 @@
 #include "rebind.h"
 #include "tool.h"
 
-int bind_check_access(void)
+int bind_check_access(const char *what)
 {
 	char path[PATH_MAX];
 
@@ -21,14 +21,14 @@ int bind_check_access(void)
 	if (!access(path, W_OK))
 		return 0;
 	if (errno == EACCES || errno == EPERM)
-		tool_err("binding drivers needs root: run this command with sudo");
+		tool_err("%s needs root: run this command with sudo", what);
 	else
 		tool_err("cannot write to %s (%s): is sysfs mounted read-only?", path,
 			 strerror(errno));
 	return -EACCES;
 }
 
-int bind_check_free(const struct udrv_pci_info *info)
+int bind_check_free(const struct udrv_pci_info *info, const char *otherwise)
 {
 	struct inuse inuse;
 	char text[400];
@@ -42,7 +42,11 @@ int bind_check_free(const struct udrv_pci_info *info)
 	if (!inuse.count)
 		return 0;
 	inuse_describe(&inuse, text, sizeof(text));
-	tool_err("%s is in use: %s; stop that first, or use --force", info->name, text);
+	if (inuse_by_daemon(&inuse))
+		tool_err("%s is in use: %s; stop that first (udrv stop %s)%s", info->name, text,
+			 info->name, otherwise);
+	else
+		tool_err("%s is in use: %s; stop that first%s", info->name, text, otherwise);
 	return -EBUSY;
 }
 
@@ -204,7 +208,7 @@ static int check_one(const struct bind_job *jobs, size_t count, size_t index,
 		ret = check_iommu(info);
 	if (ret || options->force)
 		return ret;
-	ret = bind_check_free(info);
+	ret = bind_check_free(info, BIND_OR_FORCE);
 	if (!ret && vfio)
 		ret = check_group(jobs, count, index);
 	else if (!ret && driver_is_ours(options->driver))
@@ -243,7 +247,7 @@ int bind_check_all(const struct bind_job *jobs, size_t count, const struct bind_
 	if (all_bound(jobs, count, options->driver))
 		return 0;
 	if (!options->dry_run)
-		first = bind_check_access();
+		first = bind_check_access("binding drivers");
 	if (first)
 		return first;
 	for (size_t i = 0; i < count; i++) {

@@ -265,6 +265,14 @@ int inuse_find_disk(struct inuse *inuse, const char *name)
 	return 0;
 }
 
+const struct inuse_reason *inuse_by_daemon(const struct inuse *inuse)
+{
+	for (size_t i = 0; i < inuse->count; i++)
+		if (inuse->reason[i].kind == INUSE_OPEN && strstr(inuse->reason[i].text, "(udrv-"))
+			return &inuse->reason[i];
+	return NULL;
+}
+
 void inuse_describe(const struct inuse *inuse, char *text, size_t size)
 {
 	size_t len = 0;

@@ -41,6 +41,8 @@ int inuse_find_all(struct inuse *inuse, const struct udrv_pci_info *info);
 
 /* Likewise who would miss a block device, such as "ublkb0", or a partition of it. */
 int inuse_find_disk(struct inuse *inuse, const char *name);
+/* The first reason that is a process of udrv, which `udrv stop` ends; or NULL. */
+const struct inuse_reason *inuse_by_daemon(const struct inuse *inuse);
 /* The texts of all reasons, with ", " between, as far as there is room. */
 void inuse_describe(const struct inuse *inuse, char *text, size_t size);
 

@@ -17,20 +17,18 @@ int bench_home_find(struct bench_home *home, const char *device)
 	return udrv_pci_info_read(device, &home->was);
 }
 
-static int check_free(const struct bench_home *home)
+int bench_home_check(const struct bench_home *home)
 {
-	int ret = bind_check_access();
+	int ret = bind_check_access("measuring a device");
 
-	return ret || home->moved ? ret : bind_check_free(&home->was);
+	return ret ? ret : bind_check_free(&home->was, "");
 }
 
 int bench_home_move(struct bench_home *home, const char *driver)
 {
 	char why[REBIND_WHY_MAX];
-	int ret = check_free(home);
+	int ret;
 
-	if (ret)
-		return ret;
 	if (!rebind_driver_present(driver, false)) {
 		tool_err("the kernel has no driver %s and modprobe does not load it", driver);
 		return -ENOENT;

@@ -15,6 +15,9 @@ struct bench_home {
 /* Reads where the device is. 0, or negative errno with a message. */
 int bench_home_find(struct bench_home *home, const char *device);
 
+/* May it be moved? Before the first time: a user that comes later is the kernel's to refuse. */
+int bench_home_check(const struct bench_home *home);
+
 /* 0, or negative errno with a message; the device may then be without a driver until restored. */
 int bench_home_move(struct bench_home *home, const char *driver);
 

@@ -220,6 +220,8 @@ static int pci_rows(struct bench_result *result)
 	ret = bench_home_find(&home, result->settings.device);
 	if (!ret)
 		ret = check_target(&result->settings, &home.was);
+	if (!ret)
+		ret = bench_home_check(&home);
 	if (!ret && result->machine.cpus > 1)
 		place(&result->settings);
 	for (size_t i = 0; i < SOURCES && !ret && !atomic_load(&bench_stop); i++) {
@@ -245,6 +247,16 @@ static int model_rows(struct bench_result *result)
 	return bare ? bare : model;
 }
 
+/* What is left out is no failure, but not all of it. The reasons are in the table. */
+static int check_any(const struct bench_result *result)
+{
+	for (size_t i = 0; i < result->row_count; i++)
+		if (result->rows[i].summary.count)
+			return 0;
+	tool_err("%s: no row was measured", result->settings.device);
+	return -ENODATA;
+}
+
 int bench_irq(struct bench_result *result)
 {
 	int ret;
@@ -254,5 +266,6 @@ int bench_irq(struct bench_result *result)
 	ret = find_device(&result->settings);
 	if (ret)
 		return ret;
-	return wants_any_of_device(result) ? pci_rows(result) : -EINVAL;
+	ret = wants_any_of_device(result) ? pci_rows(result) : -EINVAL;
+	return ret ? ret : check_any(result);
 }
