@@ -310,6 +310,24 @@ START_TEST(ps_shows_that_exports_are_not_known)
 }
 END_TEST
 
+START_TEST(a_daemon_of_another_directory_is_named)
+{
+	const char *const words[] = {"udrv stop", "0000:00:05.0", NULL};
+
+	(void)snprintf(proc_root, sizeof(proc_root), "%s/proc", fake_root);
+	tool_proc_root = proc_root;
+	fake_pci_device("0000:00:05.0", 0x1234, 0x11e8, "vfio-pci", 3);
+	fake_link("/dev/vfio/3", "proc/4242/fd/7");
+	fake_file("cat\n", "proc/4242/comm");
+	ck_assert_int_eq(stop(words), TOOL_FAILED);
+	said("stop.err", "0000:00:05.0: no daemon drives it; `udrv ps` shows");
+	fake_file("udrv-edu\n", "proc/4242/comm");
+	ck_assert_int_eq(stop(words), TOOL_FAILED);
+	said("stop.err",
+	     "drives it, but process 4242 (udrv-edu) has /dev/vfio/3 open; stop that as");
+}
+END_TEST
+
 START_TEST(wrong_usage)
 {
 	ck_assert_int_eq(stop(WORDS("udrv stop")), TOOL_USAGE);
@@ -343,6 +361,7 @@ int main(void)
 	tcase_add_loop_test(tc, one_whose_exports_are_not_known_is_stopped_by_force_only, 0,
 			    UNREADABLE + 1);
 	tcase_add_test(tc, ps_shows_that_exports_are_not_known);
+	tcase_add_test(tc, a_daemon_of_another_directory_is_named);
 	tcase_add_test(tc, wrong_usage);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

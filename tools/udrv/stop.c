@@ -100,6 +100,29 @@ static int check_dir(void)
 	return ret || access(dir, F_OK) ? ret : udrv__rundir_check(dir);
 }
 
+/* Nobody has its lock in our directory: who drives it may have another. */
+static void explain_none(const char *device)
+{
+	const bool model = !strncmp(device, "model:", strlen("model:"));
+	const struct inuse_reason *daemon = NULL;
+	char dir[UDRV__PATH_MAX] = "";
+	struct udrv_pci_info info;
+	struct inuse inuse;
+
+	if (!model && udrv_pci_info_read(device, &info))
+		return;
+	if (!model && !inuse_find(&inuse, &info))
+		daemon = inuse_by_daemon(&inuse);
+	(void)udrv__rundir(dir, sizeof(dir));
+	if (daemon)
+		tool_err("%s: no daemon of %s drives it, but %s; stop that as its user, with "
+			 "its UDRV_RUNTIME_DIR",
+			 device, dir, daemon->text);
+	else
+		tool_err("%s: no daemon drives it; `udrv ps` shows those that run%s", device,
+			 udrv__rundir_is_own() ? ", with sudo those of root" : "");
+}
+
 int stop_find(struct stop_holder *h, const char *device)
 {
 	int ret = check_dir();
@@ -109,8 +132,7 @@ int stop_find(struct stop_holder *h, const char *device)
 	(void)snprintf(h->device, sizeof(h->device), "%s", device);
 	ret = find_holder(h);
 	if (ret == -ESRCH)
-		tool_err("%s: no daemon drives it; `udrv ps` shows those that run%s", device,
-			 udrv__rundir_is_own() ? ", with sudo those of root" : "");
+		explain_none(device);
 	else if (ret)
 		tool_err("%s: cannot find its daemon: %s", device, strerror(-ret));
 	return ret;
