@@ -42,26 +42,35 @@ struct option {
 	uint32_t *val;
 };
 
-/* Everything from argv[first] on are options of that table. */
+static const struct option *find_option(const struct option *table, size_t count, const char *word)
+{
+	const size_t len = strcspn(word, "=");
+
+	for (const struct option *opt = table; opt < table + count; opt++)
+		if (strlen(opt->name) == len && !strncmp(opt->name, word, len))
+			return opt;
+	return NULL;
+}
+
+/* Everything from argv[first] on are options of that table: "--count 3" or "--count=3". */
 static int parse_options(int argc, char **argv, int first, const struct option *table, size_t count,
 			 FILE *err)
 {
-	for (int i = first; i < argc; i += 2) {
-		const struct option *opt = table;
+	for (int i = first; i < argc; i++) {
+		const struct option *opt = find_option(table, count, argv[i]);
+		const char *equals = strchr(argv[i], '=');
+		const char *value = equals ? equals + 1 : argv[i + 1];
 		int ret;
 
-		while (opt < table + count && strcmp(opt->name, argv[i]))
-			opt++;
-		if (opt == table + count || i + 1 == argc) {
-			fprintf(err,
-				opt == table + count ? "%s: unknown option '%s'\n"
-						     : "%s: %s needs a number\n",
+		if (!opt || !value) {
+			fprintf(err, opt ? "%s: %s needs a number\n" : "%s: unknown option '%s'\n",
 				argv[0], argv[i]);
 			return -EINVAL;
 		}
-		ret = parse_number(opt->name, argv[i + 1], 1, opt->max, opt->val, err);
+		ret = parse_number(opt->name, value, 1, opt->max, opt->val, err);
 		if (ret)
 			return ret;
+		i += !equals;
 	}
 	return 0;
 }

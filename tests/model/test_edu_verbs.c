@@ -38,6 +38,8 @@ START_TEST(factorial_with_count_says_how_many_were_lost)
 	ck_assert_int_eq(run("factorial 5 --count 500"), 0);
 	ck_assert_int_eq(strncmp(out, "120\n500 factorials by interrupt, 0 lost, ", 41), 0);
 	ck_assert_uint_eq(edu_of(dev)->factorials, 500);
+	ck_assert_int_eq(run("factorial 5 --count=500"), 0);
+	ck_assert_uint_eq(edu_of(dev)->factorials, 1000);
 }
 END_TEST
 
@@ -78,6 +80,8 @@ START_TEST(wrong_arguments_are_refused_with_one_line)
 		"factorial 4294967297",
 		"factorial 99999999999999999999999",
 		"factorial 5 --count",
+		"factorial 5 --count=",
+		"factorial 5 --count=3 7",
 		"factorial 5 --count 0",
 		"factorial 5 --count -3",
 		"factorial 5 --count 1000001",
