@@ -89,7 +89,7 @@ struct udrv_nvme_info {
 	uint32_t vs;
 	unsigned int queues;	    /* I/O queue pairs that may be made */
 	unsigned int queues_made;   /* that there are */
-	unsigned int queue_entries; /* most per queue */
+	unsigned int queue_entries; /* most per queue, a power of two; one less in flight */
 	uint32_t max_transfer;	    /* bytes of one command */
 	bool shadow_doorbells, sgl;
 	bool weighted; /* queues have priorities */

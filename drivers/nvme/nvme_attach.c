@@ -284,7 +284,7 @@ void udrv_nvme_get_info(struct udrv_nvme *nvme, struct udrv_nvme_info *info)
 		.cap = nvme->cap,
 		.vs = nvme->vs,
 		.queues = nvme->queues_max,
-		.queue_entries = NVME_CAP_MQES(nvme->cap) + 1,
+		.queue_entries = nvme_most_entries(nvme),
 		.max_transfer = nvme->max_transfer,
 		.shadow_doorbells = nvme->shadows_on,
 		.sgl = nvme->sgl,

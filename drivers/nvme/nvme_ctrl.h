@@ -183,6 +183,9 @@ int nvme_initialise(struct udrv_nvme *nvme);
 /* The controller knows the queue from now on. */
 int nvme_queue_tell(struct udrv_nvme *nvme, struct udrv_nvme_queue *q, bool own);
 
+/* nvme_wait.c: that an I/O queue may have, a power of two. */
+unsigned int nvme_most_entries(const struct udrv_nvme *nvme);
+
 /* nvme_ns.c: read all namespaces, or one, anew. */
 int nvme_ns_scan(struct udrv_nvme *nvme, bool own);
 int nvme_ns_update(struct udrv_nvme *nvme, uint32_t nsid, bool own);

@@ -69,7 +69,11 @@ static const char *errno_text(int ret)
 	case -ETIMEDOUT:
 		return "the controller did not answer and was reset; the daemon's log says more";
 	case -EMFILE:
-		return "all I/O queues are in use";
+		return "all I/O queues are in use: start the driver with more by queues=";
+	case -EBUSY:
+		return "a format is under way: try again later";
+	case -ENOMEM:
+		return "out of memory, or of what may be locked for DMA (ulimit -l)";
 	case -ECANCELED:
 		return "cancelled";
 	default:
@@ -91,6 +95,15 @@ int nvme_verb_failed(int ret, const char *verb, FILE *err)
 	}
 	if (ret)
 		(void)fprintf(err, "%s: %s\n", verb, errno_text(ret));
+	return ret;
+}
+
+int nvme_verb_io_failed(int ret, const char *verb, FILE *err)
+{
+	if (ret != -EINVAL && ret != -EMSGSIZE)
+		return nvme_verb_failed(ret, verb, err);
+	(void)fprintf(err, "%s: the namespace has changed meanwhile; list and id-ns show it\n",
+		      verb);
 	return ret;
 }
 

@@ -60,6 +60,9 @@ struct udrv_nvme *nvme_verb_nvme(struct udrv_device *dev);
  */
 int nvme_verb_failed(int ret, const char *verb, FILE *err);
 
+/* Likewise of what a queue has refused, though the blocks were there before. */
+int nvme_verb_io_failed(int ret, const char *verb, FILE *err);
+
 /* -EBUSY after a line if an export has I/O queues. */
 int nvme_verb_refuse_in_use(struct udrv_nvme *nvme, const char *verb, FILE *err);
 
