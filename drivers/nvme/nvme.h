@@ -231,6 +231,58 @@ enum udrv_nvme_commit {
 UDRV_API int udrv_nvme_firmware_commit(struct udrv_nvme *nvme, unsigned int slot,
 				       enum udrv_nvme_commit action);
 
+/*
+ * Boot partitions (NVMe 1.4, 8.13): two of one size, which the controller can read before it is
+ * enabled, where it has them (CAP.BPS). They are written as a firmware is: download the contents,
+ * udrv_nvme_boot_replace(), read what is there now and compare, udrv_nvme_boot_activate().
+ */
+
+/**
+ * struct udrv_nvme_boot - what there is to know of them
+ * @size: bytes of each, as the controller says: up to 4 GiB, and it may be more than it has
+ * @active: 0 or 1, the one to boot from
+ */
+struct udrv_nvme_boot {
+	uint64_t size;
+	unsigned int active;
+};
+
+/**
+ * udrv_nvme_boot_info() - Boot Partition Information (3.1.13)
+ *
+ * Any thread. Return: 0, -EOPNOTSUPP: there are none; -ENODEV; -EPROTO: there are, without a size.
+ */
+UDRV_API int udrv_nvme_boot_info(struct udrv_nvme *nvme, struct udrv_nvme_boot *boot);
+
+/**
+ * udrv_nvme_boot_read() - read from a boot partition (8.13.1)
+ * @nvme: the controller
+ * @id: 0 or 1
+ * @buf: any memory; after a failure some of it may have been written
+ * @len: bytes, a multiple of 4096
+ * @offset: likewise
+ *
+ * One at a time; others wait. Return: 0, -EOPNOTSUPP: there are none; -EINVAL; -ENODATA: the
+ * controller cannot read it; -ETIMEDOUT: 256 KiB took longer than an admin command may
+ * (admin_timeout_ms), and the controller was reset; -EAGAIN: a reset came in between; -EBUSY: it is
+ * read by somebody who was there before this driver; -EPROTO as udrv_nvme_boot_info(); -ENODEV,
+ * -EIO, -EDEADLK as udrv_nvme_admin().
+ */
+UDRV_API int udrv_nvme_boot_read(struct udrv_nvme *nvme, unsigned int id, void *buf, size_t len,
+				 uint64_t offset);
+
+/**
+ * udrv_nvme_boot_replace() - what was downloaded takes a boot partition's place (5.11, CA 6)
+ * @nvme: the controller
+ * @id: 0 or 1; what was in it is lost
+ *
+ * As udrv_nvme_firmware_commit(); NVME_SC_BOOT_PROHIBITED: it is locked.
+ */
+UDRV_API int udrv_nvme_boot_replace(struct udrv_nvme *nvme, unsigned int id);
+
+/** udrv_nvme_boot_activate() - a boot partition is the one to boot from (5.11, CA 7). */
+UDRV_API int udrv_nvme_boot_activate(struct udrv_nvme *nvme, unsigned int id);
+
 /* Namespaces. */
 
 /**

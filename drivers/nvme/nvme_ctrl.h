@@ -87,6 +87,8 @@ struct udrv_nvme {
 	uint32_t *shadows, *event_idxs; /* pages of 5.7, or NULL */
 	udrv_iova_t shadows_iova, event_idxs_iova;
 
+	pthread_mutex_t boot_lock; /* the registers that boot partitions are read by */
+
 	pthread_mutex_t ns_lock; /* the table's changes */
 	struct nvme_namespaces namespaces;
 
@@ -175,8 +177,13 @@ void nvme_cmb_give(struct udrv_nvme *nvme, struct udrv_nvme_queue *q);
 /* Where the controller finds the submission queue. */
 udrv_iova_t nvme_sq_address(struct udrv_nvme *nvme, struct udrv_nvme_queue *q);
 
+/* nvme_boot.c: does the controller write a boot partition to memory? */
+bool nvme_boot_is_read(const struct udrv_nvme *nvme);
+
 /* nvme_firmware.c: does an activation keep it from taking commands? */
 bool nvme_is_paused(struct udrv_nvme *nvme, uint32_t now);
+/* Firmware Commit, with the time that it may take; -EOPNOTSUPP. */
+int nvme_commit(struct udrv_nvme *nvme, uint32_t cdw10);
 
 /* nvme_init.c: identify, features, queues, namespaces: from enabled to usable. */
 int nvme_initialise(struct udrv_nvme *nvme);

@@ -33,6 +33,9 @@
 #define NVME_REG_ACQ	0x30   /* 3.1.10 Admin Completion Queue Base Address, 64 bits */
 #define NVME_REG_CMBLOC 0x38   /* 3.1.11 Controller Memory Buffer Location */
 #define NVME_REG_CMBSZ	0x3c   /* 3.1.12 Controller Memory Buffer Size */
+#define NVME_REG_BPINFO 0x40   /* 3.1.13 Boot Partition Information */
+#define NVME_REG_BPRSEL 0x44   /* 3.1.14 Boot Partition Read Select */
+#define NVME_REG_BPMBL	0x48   /* 3.1.15 Boot Partition Memory Buffer Location, 64 bits */
 #define NVME_REG_CMBMSC 0x50   /* 3.1.16 Controller Memory Buffer Memory Space Control, 64 bits */
 #define NVME_REG_CMBSTS 0x58   /* 3.1.17 Controller Memory Buffer Status */
 #define NVME_REG_DBS	0x1000 /* 3.1.24, 3.1.25 doorbells */
@@ -45,6 +48,7 @@
 #define NVME_CAP_DSTRD(cap)  ((unsigned int)((cap) >> 32 & 0xf))  /* 4 << DSTRD bytes */
 #define NVME_CAP_NSSRS(cap)  ((unsigned int)((cap) >> 36 & 1))
 #define NVME_CAP_CSS(cap)    ((unsigned int)((cap) >> 37 & 0xff))
+#define NVME_CAP_BPS(cap)    ((unsigned int)((cap) >> 45 & 1))
 #define NVME_CAP_MPSMIN(cap) ((unsigned int)((cap) >> 48 & 0xf)) /* 4096 << MPSMIN bytes */
 #define NVME_CAP_MPSMAX(cap) ((unsigned int)((cap) >> 52 & 0xf))
 #define NVME_CAP_CMBS(cap)   ((unsigned int)((cap) >> 57 & 1))
@@ -95,6 +99,22 @@
 #define NVME_CMBMSC_CRE	      0x1ull
 #define NVME_CMBMSC_CMSE      0x2ull
 #define NVME_CMBSTS_CBAI      0x1u /* the base address cannot be */
+
+/* 3.1.13 */
+#define NVME_BPINFO_BPSZ(info)	((info)&0x7fffull) /* in units of: */
+#define NVME_BPSZ_UNIT		(128ull << 10)
+#define NVME_BPINFO_BRS(info)	((info) >> 24 & 3u)
+#define NVME_BPINFO_ABPID(info) ((info) >> 31)
+#define NVME_BRS_NONE		0u
+#define NVME_BRS_READING	1u
+#define NVME_BRS_DONE		2u
+#define NVME_BRS_FAILED		3u
+
+/* 3.1.14: offset and size are bytes, multiples of: */
+#define NVME_BOOT_PAGE 4096u
+#define NVME_BPRSEL(bpid, offset, size)                                                            \
+	((uint32_t)(bpid) << 31 | (uint32_t)((offset) / NVME_BOOT_PAGE) << 10 |                    \
+	 (uint32_t)((size) / NVME_BOOT_PAGE))
 
 /* 3.1.24, 3.1.25: the submission queue's, then the completion queue's */
 #define NVME_DOORBELL(qid, is_cq, dstrd)                                                           \
@@ -187,6 +207,7 @@ _Static_assert(sizeof(struct nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_SC_FW_TOO_LONG	      0x112u /* an activation now would take longer than MTFA */
 #define NVME_SC_FW_PROHIBITED	      0x113u
 #define NVME_SC_FW_OVERLAP	      0x114u
+#define NVME_SC_BOOT_PROHIBITED	      0x11eu /* the boot partition is locked */
 #define NVME_SC_BAD_ATTRIBUTES	      0x180u
 #define NVME_SC_BAD_PROTECTION	      0x181u /* that cannot be checked */
 #define NVME_SC_READ_ONLY	      0x182u
@@ -605,6 +626,9 @@ _Static_assert(sizeof(struct nvme_ctrl_list) == 4096, "4.11: 4096 bytes");
 /* 5.11 Firmware Commit: CDW10 */
 #define NVME_COMMIT_SLOT(slot)	   ((uint32_t)(slot))
 #define NVME_COMMIT_ACTION(action) ((uint32_t)(action) << 3)
+#define NVME_COMMIT_BPID(id)	   ((uint32_t)(id) << 31)
+#define NVME_COMMIT_BOOT_REPLACE   6u
+#define NVME_COMMIT_BOOT_ACTIVATE  7u
 #define NVME_FIRMWARE_SLOTS	   7u
 
 /* 5.1 Abort: completion DW0 */

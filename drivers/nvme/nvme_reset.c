@@ -13,17 +13,28 @@
 
 #define TRIES 3
 
+/* 8.13: boot partitions are read whether it is enabled or not. */
+static int stop(struct udrv_nvme *nvme)
+{
+	const int ret = nvme_disable(nvme);
+
+	if (ret || !nvme_boot_is_read(nvme))
+		return ret;
+	udrv_dev_warn(nvme->dev, "a boot partition is read, which disabling does not end");
+	return -ETIMEDOUT;
+}
+
 /* By disabling it; by a reset of the function; at last it may not master the bus any more. */
 int nvme_quiet(struct udrv_nvme *nvme)
 {
-	int ret = nvme_disable(nvme);
+	const int ret = stop(nvme);
 
 	if (!ret)
 		return 0;
 	if (ret != -ENODEV && !udrv_pci_reset_function(nvme->dev)) {
 		udrv_dev_warn(nvme->dev, "its function was reset");
 		/* 9.6.2: everything begins anew, so do bus mastering and the vectors' table. */
-		if (!udrv_pci_set_master(nvme->dev) && !nvme_disable(nvme))
+		if (!udrv_pci_set_master(nvme->dev) && !stop(nvme))
 			return 0;
 	}
 	(void)udrv_pci_clear_master(nvme->dev);

@@ -48,6 +48,8 @@ static const char *advice(unsigned int status)
 		return "download the whole image by fw-download first; or the slot is empty";
 	case NVME_SC_FW_TOO_LONG:
 		return "let a reset activate it: --action 1 or 2";
+	case NVME_SC_BOOT_PROHIBITED:
+		return "the boot partitions are locked, by RPMB or for as long as the power is on";
 	case NVME_SC_FW_OVERLAP:
 		return "a part was given twice; begin again with the whole image";
 	case NVME_SC_HOST_PATHING:
@@ -165,8 +167,10 @@ const struct udrv_verb nvme_verbs[] = {
 	 FREE},
 	{"fw-download", "[-f FILE] [-x BYTES] [-o DWORD]", "give it a firmware, to be committed",
 	 nvme_verb_fw_download, UDRV_VERB_DATA_IN | UDRV_VERB_DATA_FW | FREE},
-	{"fw-commit", "-a ACTION [-s SLOT] [--reset]", "store or activate a firmware",
+	{"fw-commit", "-a ACTION [-s SLOT|-b BPID] [--reset]", "store or activate a firmware",
 	 nvme_verb_fw_commit, FREE},
+	{"boot-part-read", "[-b BPID] [-d FILE]", "read a boot partition to FILE or stdout",
+	 nvme_verb_boot_part_read, UDRV_VERB_DATA_OUT | FREE},
 	{"sanitize-log", "[-H] [-o FORMAT]", "how far a sanitize is", nvme_verb_sanitize_log, FREE},
 	{"sanitize", "-a ACTION --force [OPTION...]", "erase for good: all data is lost",
 	 nvme_verb_sanitize, FREE},

@@ -17,11 +17,12 @@
 
 struct udrv_device;
 
-#define UDRV__MODEL_NVME_QUEUES	   64 /* I/O queue pairs, at most */
-#define UDRV__MODEL_NVME_VECTORS   33
-#define UDRV__MODEL_NVME_NS_MAX	   16 /* NN */
-#define UDRV__MODEL_NVME_SLOTS	   3  /* of firmware; 1 is read only */
-#define UDRV__MODEL_NVME_IMAGE_MAX (1u << 20)
+#define UDRV__MODEL_NVME_QUEUES	    64 /* I/O queue pairs, at most */
+#define UDRV__MODEL_NVME_VECTORS    33
+#define UDRV__MODEL_NVME_NS_MAX	    16 /* NN */
+#define UDRV__MODEL_NVME_SLOTS	    3  /* of firmware; 1 is read only */
+#define UDRV__MODEL_NVME_IMAGE_MAX  (1u << 20)
+#define UDRV__MODEL_NVME_BOOT_BYTES (512u << 10) /* that a boot partition really has */
 
 struct udrv__model_nvme_config {
 	uint32_t queue_entries; /* MQES + 1, up to 65536 */
@@ -34,7 +35,10 @@ struct udrv__model_nvme_config {
 	bool weighted; /* it has weighted round robin arbitration */
 	bool cmb;      /* it has memory for submission queues */
 	bool old_cmb;  /* likewise, as before NVMe 1.4: at the BAR's address */
-	bool dbbuf;    /* Doorbell Buffer Config is supported */
+	/* BPSZ: of a boot partition, in 128 KiB, up to 32767; what is beyond cannot be read. 0:
+	 * none. */
+	uint16_t boot_units;
+	bool dbbuf; /* Doorbell Buffer Config is supported */
 	/* Identify knows CNS 06h, as where there are several I/O command sets (2.0), and it says:
 	 */
 	bool command_sets;
@@ -162,6 +166,11 @@ struct udrv__model_nvme_switches {
 	bool no_interrupts;
 	bool no_cmb_base;      /* no address for the memory buffer will do */
 	bool sanitize_goes_on; /* until udrv__model_nvme_end_sanitize() */
+	bool boot_read_fails;
+	bool boot_read_hangs;	 /* a reset ends it */
+	bool boot_read_outlives; /* likewise, but of the function only */
+	bool boot_no_size;	 /* BPSZ is 0 */
+	bool boot_locked;	 /* no boot partition is written or activated */
 	bool activating; /* CSTS.PP: a firmware is activated, and nothing is executed meanwhile */
 	unsigned int spoil; /* UDRV__MODEL_NVME_SPOIL_* */
 };

@@ -58,6 +58,7 @@ void udrv__nvme_config_init(struct udrv__nvme *n, const char *words)
 		.queue_entries = 1024,
 		.queues = UDRV__MODEL_NVME_QUEUES,
 		.mdts = 7,
+		.boot_units = 2,
 		.cache = true,
 		.sgl = true,
 	};

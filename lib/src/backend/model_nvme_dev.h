@@ -158,6 +158,13 @@ struct udrv__nvme_firmware {
 	bool given[UDRV__MODEL_NVME_IMAGE_MAX / 4096];
 };
 
+struct udrv__nvme_boot {
+	unsigned char *bytes; /* of partition 0, then 1 */
+	uint8_t active, status;
+	uint32_t select;
+	uint64_t buffer;
+};
+
 struct udrv__nvme {
 	struct udrv__model *model;
 	struct udrv__model_nvme_config config;
@@ -226,6 +233,7 @@ struct udrv__nvme {
 	bool retry_delays; /* the host honours them: 5.21.1.22, ACRE */
 	bool ns_changed[UDRV__MODEL_NVME_NS_MAX + 1];
 	struct udrv__nvme_firmware firmware;
+	struct udrv__nvme_boot boot;
 	struct udrv__nvme_sanitize sanitize;
 };
 
@@ -381,6 +389,18 @@ void udrv__nvme_firmware_reset(struct udrv__nvme *n);
 const char *udrv__nvme_firmware_revision(const struct udrv__nvme *n);
 uint16_t udrv__nvme_firmware_download(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd);
 uint16_t udrv__nvme_firmware_commit(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd);
+
+/* model_nvme_boot.c: boot partitions (8.13) */
+int udrv__nvme_boot_init(struct udrv__nvme *n);
+void udrv__nvme_boot_end(struct udrv__nvme *n);
+void udrv__nvme_boot_reset(struct udrv__nvme *n, bool function);
+uint32_t udrv__nvme_boot_register(const struct udrv__nvme *n, uint64_t offset);
+void udrv__nvme_boot_write(struct udrv__nvme *n, uint64_t offset, uint32_t val);
+/* What was asked for, if there is something. */
+void udrv__nvme_boot_read(struct udrv__nvme *n);
+uint16_t udrv__nvme_boot_replace(struct udrv__nvme *n, unsigned int id, const void *image,
+				 uint32_t len);
+uint16_t udrv__nvme_boot_activate(struct udrv__nvme *n, unsigned int id);
 
 /* model_nvme_shadow.c: doorbells in the host's memory (5.7, 7.13) */
 uint16_t udrv__nvme_set_shadow(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd);

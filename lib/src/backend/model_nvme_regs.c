@@ -20,6 +20,7 @@ static uint64_t capabilities(const struct udrv__nvme *n)
 	       (uint64_t)TIMEOUT << NVME_CAP_TO_SHIFT |
 	       (uint64_t)n->config.dstrd << NVME_CAP_DSTRD_SHIFT | NVME_CAP_CSS_NVM |
 	       (n->config.command_sets ? NVME_CAP_CSS_SETS : 0) |
+	       (n->config.boot_units ? NVME_CAP_BPS : 0) |
 	       (uint64_t)n->config.mpsmin << NVME_CAP_MPSMIN_SHIFT |
 	       (uint64_t)MPSMAX << NVME_CAP_MPSMAX_SHIFT | (n->config.cmb ? NVME_CAP_CMBS : 0) |
 	       (n->config.weighted ? NVME_CAP_AMS_WRR : 0);
@@ -51,6 +52,11 @@ static uint32_t read_word(const struct udrv__nvme *n, uint64_t offset)
 		return (uint32_t)n->acq;
 	case NVME_REG_ACQ + 4:
 		return (uint32_t)(n->acq >> 32);
+	case NVME_REG_BPINFO:
+	case NVME_REG_BPRSEL:
+	case NVME_REG_BPMBL:
+	case NVME_REG_BPMBL + 4:
+		return udrv__nvme_boot_register(n, offset);
 	case NVME_REG_CMBLOC:
 	case NVME_REG_CMBSZ:
 	case NVME_REG_CMBMSC:
@@ -108,6 +114,7 @@ void udrv__nvme_controller_reset(struct udrv__nvme *n)
 		__atomic_store_n(udrv__nvme_doorbell(n, i), 0, __ATOMIC_RELAXED);
 	n->sq_end = 0;
 	udrv__nvme_firmware_reset(n);
+	udrv__nvme_boot_reset(n, false);
 	n->shadow = n->shadow_event = 0;
 	n->aer_count = n->event_count = 0;
 	memset(n->event_masked, 0, sizeof(n->event_masked));
@@ -125,6 +132,7 @@ void udrv__nvme_function_reset(struct udrv__nvme *n)
 	n->cc = n->aqa = 0;
 	n->asq = n->acq = 0;
 	udrv__nvme_cmb_reset(n);
+	udrv__nvme_boot_reset(n, true);
 	udrv__nvme_controller_reset(n);
 }
 
@@ -215,6 +223,11 @@ static void write_word(struct udrv__nvme *n, uint64_t offset, uint32_t val)
 		break;
 	case NVME_REG_CC:
 		write_cc(n, val);
+		break;
+	case NVME_REG_BPRSEL:
+	case NVME_REG_BPMBL:
+	case NVME_REG_BPMBL + 4:
+		udrv__nvme_boot_write(n, offset, val);
 		break;
 	case NVME_REG_CMBMSC:
 	case NVME_REG_CMBMSC + 4:

@@ -21,7 +21,10 @@
 #define NVME_REG_ACQ	0x30
 #define NVME_REG_CMBLOC 0x38
 #define NVME_REG_CMBSZ	0x3c
-#define NVME_REG_CMBMSC 0x50 /* boot partitions and PMR are 0 */
+#define NVME_REG_BPINFO 0x40
+#define NVME_REG_BPRSEL 0x44
+#define NVME_REG_BPMBL	0x48
+#define NVME_REG_CMBMSC 0x50 /* PMR is 0 */
 #define NVME_REG_CMBSTS 0x58
 #define NVME_REG_DBS	0x1000 /* 3.1.24: SQ y's tail at (2y) strides, CQ y's head at (2y + 1) */
 
@@ -32,6 +35,7 @@
 #define NVME_CAP_DSTRD_SHIFT  32
 #define NVME_CAP_CSS_NVM      (1ULL << 37)
 #define NVME_CAP_CSS_SETS     (1ULL << 43) /* 2.0: several I/O command sets */
+#define NVME_CAP_BPS	      (1ULL << 45)
 #define NVME_CAP_MPSMIN_SHIFT 48
 #define NVME_CAP_MPSMAX_SHIFT 52
 #define NVME_CAP_CMBS	      (1ULL << 57)
@@ -158,6 +162,7 @@ _Static_assert(sizeof(struct udrv__nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_SC_NS_NOT_ATTACHED	       0x11a
 #define NVME_SC_THIN_PROVISIONING      0x11b
 #define NVME_SC_CONTROLLER_LIST	       0x11c
+#define NVME_SC_BOOT_PROHIBITED	       0x11e
 #define NVME_SC_ATTRIBUTES	       0x180
 #define NVME_SC_PROTECTION	       0x181
 #define NVME_SC_READ_ONLY	       0x182
