@@ -111,6 +111,19 @@ UDRV_API void udrv_nvme_get_info(struct udrv_nvme *nvme, struct udrv_nvme_info *
  */
 UDRV_API int udrv_nvme_reset(struct udrv_nvme *nvme);
 
+/**
+ * udrv_nvme_subsystem_reset() - reset the NVM subsystem (NVMe 1.4, 7.3.1): all of its controllers,
+ * whoever uses them
+ *
+ * As udrv_nvme_reset(); the controller is shut down before, so that its cache is written back. The
+ * function answers nothing for a while, up to admin_timeout_ms; in a slot that takes this for a
+ * removal it is gone. What it had at the link's start is as the machine set it up only as far as
+ * the kernel's reset of a function restores it. Return: as udrv_nvme_reset(); -EOPNOTSUPP: the
+ * subsystem has no such reset (CAP.NSSRS); -EPROTO: the controller works again, but does not say
+ * that its subsystem was reset (CSTS.NSSRO).
+ */
+UDRV_API int udrv_nvme_subsystem_reset(struct udrv_nvme *nvme);
+
 /* Admin commands. Any thread that may block; not in callbacks of queues: -EDEADLK. */
 
 /**

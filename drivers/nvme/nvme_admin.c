@@ -166,8 +166,9 @@ static bool wait_until(struct udrv_nvme *nvme, struct waiter *w, udrv_ktime_t en
 		nvme_admin_look(nvme);
 		if (udrv_try_wait_for_completion(&w->done))
 			return true;
+		/* A reset makes it so, too, and has ended the command before. */
 		if (last || is_hopeless(nvme))
-			return false;
+			return udrv_try_wait_for_completion(&w->done);
 	}
 }
 

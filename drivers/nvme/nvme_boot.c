@@ -45,8 +45,18 @@ bool nvme_boot_is_read(const struct udrv_nvme *nvme)
 	return info != UINT32_MAX && NVME_BPINFO_BRS(info) == NVME_BRS_READING;
 }
 
+/* It is being reset, or somebody has to find out that it is gone. */
+static int absence(struct udrv_nvme *nvme)
+{
+	int ret;
+
+	nvme_want_reset(nvme, "its registers read as ones");
+	ret = nvme_await_live(nvme);
+	return ret ? ret : -EAGAIN;
+}
+
 /* 3.1.13, BRS: what became of it. */
-static int await_read(const struct udrv_nvme *nvme)
+static int await_read(struct udrv_nvme *nvme)
 {
 	const udrv_ktime_t end =
 		udrv_ktime_get() + (int64_t)nvme->options.admin_timeout_ms * 1000000;
@@ -56,8 +66,10 @@ static int await_read(const struct udrv_nvme *nvme)
 		const bool last = udrv_ktime_get() > end;
 		const uint32_t info = nvme_read32(nvme, NVME_REG_BPINFO);
 
-		if (info == UINT32_MAX || udrv_device_gone(nvme->dev))
+		if (udrv_device_gone(nvme->dev))
 			return -ENODEV;
+		if (info == UINT32_MAX)
+			return absence(nvme);
 		switch (NVME_BPINFO_BRS(info)) {
 		case NVME_BRS_DONE:
 			return 0;

@@ -125,6 +125,7 @@ int nvme_enable(struct udrv_nvme *nvme)
 {
 	const struct udrv_nvme_queue *q = nvme->admin;
 
+	nvme_subsystem_forget_reset(nvme);
 	nvme_write32(nvme, NVME_REG_AQA, NVME_AQA(q->put.mask + 1, q->put.mask + 1));
 	nvme_write64(nvme, NVME_REG_ASQ, q->sq_iova);
 	nvme_write64(nvme, NVME_REG_ACQ, q->cq_iova);

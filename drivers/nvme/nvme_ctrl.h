@@ -24,6 +24,9 @@ enum nvme_state {
 	NVME_DEAD,	/* given up */
 };
 
+/* Was the reset asked for? */
+enum nvme_asked { NVME_NOT_ASKED, NVME_ASKED, NVME_ASKED_SUBSYSTEM };
+
 /* What I/O queues share of namespaces: a table that only grows. */
 struct nvme_namespaces {
 	unsigned int count;
@@ -63,7 +66,8 @@ struct udrv_nvme {
 	pthread_mutex_t state_lock; /* state, and who waits for it */
 	pthread_cond_t state_changed;
 	enum nvme_state state;
-	bool asked; /* the reset was asked for */
+	enum nvme_asked asked;
+	int subsystem_ret; /* of the last reset of the subsystem */
 	unsigned int resets;
 	uint32_t timeouts, aborts, bad; /* atomic */
 	uint32_t paused_since;		/* nvme_clock() when CSTS.PP was seen first, or 0; atomic */
@@ -211,6 +215,14 @@ void nvme_tick_work(struct udrv_work_struct *work);
 void nvme_set_state(struct udrv_nvme *nvme, enum nvme_state state);
 /* Until it is live (0), or dead: -EIO, -ENODEV. */
 int nvme_await_live(struct udrv_nvme *nvme);
+
+/*
+ * nvme_subsystem.c: reset the subsystem of a controller that is quiet. 0: it answers again;
+ * -EPROTO: likewise, but it does not say that it was reset; other negative errno: it does not.
+ */
+int nvme_subsystem_reset(struct udrv_nvme *nvme);
+/* CSTS.NSSRO is said, and cleared, so that the next one is seen. */
+void nvme_subsystem_forget_reset(struct udrv_nvme *nvme);
 
 /* nvme_event.c */
 void nvme_event_work(struct udrv_work_struct *work);

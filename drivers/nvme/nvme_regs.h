@@ -79,7 +79,7 @@
 #define NVME_CSTS_CFS	    0x02u /* controller fatal status */
 #define NVME_CSTS_SHST_MASK 0x0cu
 #define NVME_CSTS_SHST_DONE 0x08u
-#define NVME_CSTS_NSSRO	    0x10u
+#define NVME_CSTS_NSSRO	    0x10u /* the subsystem was reset; 1 clears it */
 #define NVME_CSTS_PP	    0x20u /* processing paused */
 
 /* 3.1.7 */

@@ -181,6 +181,8 @@ const struct udrv_verb nvme_verbs[] = {
 	{"format", "[-n NSID] [-l LBAF] [-s ERASE] --force", "format: all data is lost",
 	 nvme_verb_format, FREE},
 	{"reset", NULL, "reset the controller", nvme_verb_reset, 0},
+	{"subsystem-reset", NULL, "reset the controller and all others of its subsystem",
+	 nvme_verb_subsystem_reset, 0},
 	{"read", "-s BLOCK [-c COUNT-1] [-d FILE]", "read blocks to FILE or stdout", nvme_verb_read,
 	 UDRV_VERB_DATA_OUT | FREE},
 	{"write", "-s BLOCK [-c COUNT-1] [-d FILE]", "write blocks from FILE or stdin",

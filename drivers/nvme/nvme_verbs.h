@@ -28,6 +28,7 @@ NVME_VERB(set_feature);
 /* nvme_verbs_admin.c */
 NVME_VERB(format);
 NVME_VERB(reset);
+NVME_VERB(subsystem_reset);
 /* nvme_verbs_sanitize.c */
 NVME_VERB(sanitize);
 NVME_VERB(sanitize_log);
@@ -64,6 +65,9 @@ int nvme_verb_failed(int ret, const char *verb, FILE *err);
 
 /* Likewise of what a queue has refused, though the blocks were there before. */
 int nvme_verb_io_failed(int ret, const char *verb, FILE *err);
+
+/* udrv_nvme_subsystem_reset(): 0 or -errno after a line. */
+int nvme_verb_reset_subsystem(struct udrv_nvme *nvme, const char *verb, FILE *err);
 
 /* -EBUSY after a line if an export has I/O queues. */
 int nvme_verb_refuse_in_use(struct udrv_nvme *nvme, const char *verb, FILE *err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* format, reset */
+/* format, reset, subsystem-reset */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -99,19 +99,50 @@ NVME_VERB(format)
 	return 0;
 }
 
+static int works_again(struct udrv_nvme *nvme, const char *verb, FILE *out)
+{
+	struct udrv_nvme_info info;
+
+	udrv_nvme_get_info(nvme, &info);
+	(void)fprintf(out, "%s: the controller works again; %u resets since the start\n", verb,
+		      info.resets);
+	return 0;
+}
+
 NVME_VERB(reset)
 {
 	struct udrv_nvme *nvme = nvme_verb_nvme(dev);
-	struct udrv_nvme_info info;
 	int ret = nvme_args_parse(argc, argv, NULL, 0, err);
 
 	if (ret)
 		return ret;
 	ret = udrv_nvme_reset(nvme);
-	if (ret)
-		return nvme_verb_failed(ret, argv[0], err);
-	udrv_nvme_get_info(nvme, &info);
-	(void)fprintf(out, "reset: the controller works again; %u resets since the start\n",
-		      info.resets);
-	return 0;
+	return ret ? nvme_verb_failed(ret, argv[0], err) : works_again(nvme, argv[0], out);
+}
+
+int nvme_verb_reset_subsystem(struct udrv_nvme *nvme, const char *verb, FILE *err)
+{
+	const int ret = udrv_nvme_subsystem_reset(nvme);
+
+	if (ret == -EOPNOTSUPP)
+		(void)fprintf(err, "%s: the controller has no NVM subsystem reset (CAP.NSSRS)\n",
+			      verb);
+	else if (ret == -EPROTO)
+		(void)fprintf(err,
+			      "%s: the controller works, but does not say that its subsystem was "
+			      "reset (CSTS.NSSRO)\n",
+			      verb);
+	else
+		return nvme_verb_failed(ret, verb, err);
+	return ret;
+}
+
+NVME_VERB(subsystem_reset)
+{
+	struct udrv_nvme *nvme = nvme_verb_nvme(dev);
+	int ret = nvme_args_parse(argc, argv, NULL, 0, err);
+
+	if (!ret)
+		ret = nvme_verb_reset_subsystem(nvme, argv[0], err);
+	return ret ? ret : works_again(nvme, argv[0], out);
 }

@@ -111,13 +111,15 @@ static const char *reset_wanted(int status)
 	}
 }
 
-static int activate(struct udrv_nvme *nvme, const char *verb, FILE *out, FILE *err)
+static int activate(struct udrv_nvme *nvme, bool subsystem, const char *verb, FILE *out, FILE *err)
 {
 	char revision[9];
-	int ret = nvme_verb_failed(udrv_nvme_reset(nvme), verb, err);
+	int ret = subsystem ? nvme_verb_reset_subsystem(nvme, verb, err)
+			    : nvme_verb_failed(udrv_nvme_reset(nvme), verb, err);
 
 	if (!ret)
-		(void)fprintf(out, "The controller was reset; its firmware is %s\n",
+		(void)fprintf(out, "The %s was reset; its firmware is %s\n",
+			      subsystem ? "NVM subsystem" : "controller",
 			      nvme_chars_trimmed(revision, udrv_nvme_id_ctrl(nvme)->fr, 8));
 	return ret;
 }
@@ -126,22 +128,26 @@ static int activate(struct udrv_nvme *nvme, const char *verb, FILE *out, FILE *e
 static int go_on(struct udrv_nvme *nvme, const struct commit *c, int status, const char *verb,
 		 FILE *out, FILE *err)
 {
-	const char *kind = status > 0 ? reset_wanted(status) : NULL;
-	const bool by_reset =
-		c->action == UDRV_NVME_COMMIT_STORE_RESET || c->action == UDRV_NVME_COMMIT_RESET;
+	const unsigned int sc = status > 0 ? (unsigned int)status & NVME_STATUS_MASK : 0;
+	const bool subsystem = sc == NVME_SC_FW_NEEDS_SUBSYSTEM;
+	const bool by_reset = c->action == UDRV_NVME_COMMIT_STORE_RESET ||
+			      c->action == UDRV_NVME_COMMIT_RESET || sc == NVME_SC_FW_NEEDS_RESET;
 
-	if (kind && ((unsigned int)status & NVME_STATUS_MASK) != NVME_SC_FW_NEEDS_RESET) {
+	if (sc == NVME_SC_FW_NEEDS_CONVENTIONAL) {
 		if (!c->reset)
 			return 0;
-		(void)fprintf(err, "%s: there is no %s reset from here: switch the machine off\n",
-			      verb, kind);
+		(void)fprintf(err,
+			      "%s: there is no conventional reset from here: switch the machine "
+			      "off\n",
+			      verb);
 		return -EOPNOTSUPP;
 	}
-	if (!kind && !by_reset)
+	if (!subsystem && !by_reset)
 		return 0;
 	if (c->reset)
-		return activate(nvme, verb, out, err);
-	(void)fprintf(out, "The next reset activates it: 'udrv nvme reset', or --reset here\n");
+		return activate(nvme, subsystem, verb, out, err);
+	(void)fprintf(out, "The next reset activates it: 'udrv nvme %sreset', or --reset here\n",
+		      subsystem ? "subsystem-" : "");
 	return 0;
 }
 

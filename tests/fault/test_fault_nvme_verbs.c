@@ -40,6 +40,7 @@ static const struct line {
 	{"fw-download -f file", NULL, 1},
 	{"fw-commit -a 7 -b 1", NULL, 0},
 	{"boot-part-read", NULL, 1},
+	{"subsystem-reset", " calloc malloc ", 0},
 	/* The event that it is over has a thread of its own. */
 	{"sanitize -a 2 --force", " calloc malloc ", 0},
 	/* Without a vector the queue is polled; a full admin queue is tried again. */

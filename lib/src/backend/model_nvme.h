@@ -38,6 +38,8 @@ struct udrv__model_nvme_config {
 	/* BPSZ: of a boot partition, in 128 KiB, up to 32767; what is beyond cannot be read. 0:
 	 * none. */
 	uint16_t boot_units;
+	bool subsystem_reset; /* there is one (CAP.NSSRS); the link is down for so long: */
+	uint32_t absent_ms;
 	bool dbbuf; /* Doorbell Buffer Config is supported */
 	/* Identify knows CNS 06h, as where there are several I/O command sets (2.0), and it says:
 	 */
@@ -84,6 +86,7 @@ struct udrv__model_nvme_counts {
 	uint64_t bad_doorbells;
 	uint64_t flushes;
 	uint64_t resets; /* of the controller or the function */
+	uint64_t subsystem_resets;
 };
 
 void udrv__model_nvme_get_counts(struct udrv_device *dev, struct udrv__model_nvme_counts *counts);
@@ -164,8 +167,9 @@ struct udrv__model_nvme_switches {
 	bool never_shut_down;
 	bool abort_is_lost; /* Abort commands succeed and nothing happens */
 	bool no_interrupts;
-	bool no_cmb_base;      /* no address for the memory buffer will do */
-	bool sanitize_goes_on; /* until udrv__model_nvme_end_sanitize() */
+	bool no_cmb_base;	 /* no address for the memory buffer will do */
+	bool sanitize_goes_on;	 /* until udrv__model_nvme_end_sanitize() */
+	bool no_subsystem_reset; /* it is written to NSSR, and nothing happens */
 	bool boot_read_fails;
 	bool boot_read_hangs;	 /* a reset ends it */
 	bool boot_read_outlives; /* likewise, but of the function only */

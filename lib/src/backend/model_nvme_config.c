@@ -59,6 +59,8 @@ void udrv__nvme_config_init(struct udrv__nvme *n, const char *words)
 		.queues = UDRV__MODEL_NVME_QUEUES,
 		.mdts = 7,
 		.boot_units = 2,
+		.subsystem_reset = true,
+		.absent_ms = 10,
 		.cache = true,
 		.sgl = true,
 	};

@@ -227,6 +227,7 @@ struct udrv__nvme {
 	struct udrv__model_nvme_counts counts;
 
 	bool stopping, paused;
+	bool subsystem_was_reset;	   /* and nobody has taken note */
 	bool event_masked[NVME_AER_TYPES]; /* told, and its log page not read yet */
 	bool vectors_uncoalesced[UDRV__MODEL_NVME_VECTORS];
 	bool timestamp_by_host;

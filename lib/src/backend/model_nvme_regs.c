@@ -21,6 +21,7 @@ static uint64_t capabilities(const struct udrv__nvme *n)
 	       (uint64_t)n->config.dstrd << NVME_CAP_DSTRD_SHIFT | NVME_CAP_CSS_NVM |
 	       (n->config.command_sets ? NVME_CAP_CSS_SETS : 0) |
 	       (n->config.boot_units ? NVME_CAP_BPS : 0) |
+	       (n->config.subsystem_reset ? NVME_CAP_NSSRS : 0) |
 	       (uint64_t)n->config.mpsmin << NVME_CAP_MPSMIN_SHIFT |
 	       (uint64_t)MPSMAX << NVME_CAP_MPSMAX_SHIFT | (n->config.cmb ? NVME_CAP_CMBS : 0) |
 	       (n->config.weighted ? NVME_CAP_AMS_WRR : 0);
@@ -41,7 +42,8 @@ static uint32_t read_word(const struct udrv__nvme *n, uint64_t offset)
 	case NVME_REG_CC:
 		return n->cc;
 	case NVME_REG_CSTS:
-		return n->csts | (n->switches.activating ? NVME_CSTS_PP : 0);
+		return n->csts | (n->switches.activating ? NVME_CSTS_PP : 0) |
+		       (n->subsystem_was_reset ? NVME_CSTS_NSSRO : 0);
 	case NVME_REG_AQA:
 		return n->aqa;
 	case NVME_REG_ASQ:
@@ -210,9 +212,27 @@ static void write_admin_queue(struct udrv__nvme *n, uint64_t offset, uint32_t va
 		set_half(offset < NVME_REG_ACQ ? &n->asq : &n->acq, offset & 4, val);
 }
 
+/* 3.1.7, 7.3.1: this is the only controller. Its cache is left alone, as power stays on. */
+static void write_nssr(struct udrv__nvme *n, uint32_t val)
+{
+	if (val != NVME_NSSR_NVME || !n->config.subsystem_reset || n->switches.no_subsystem_reset)
+		return;
+	udrv__nvme_function_reset(n);
+	n->subsystem_was_reset = true;
+	n->counts.subsystem_resets++;
+	udrv__model_link_down(n->model, n->config.absent_ms * UINT64_C(1000000));
+}
+
 static void write_word(struct udrv__nvme *n, uint64_t offset, uint32_t val)
 {
 	switch (offset) {
+	case NVME_REG_CSTS:
+		if (val & NVME_CSTS_NSSRO)
+			n->subsystem_was_reset = false;
+		break;
+	case NVME_REG_NSSR:
+		write_nssr(n, val);
+		break;
 	case NVME_REG_INTMS:
 		n->intms |= val;
 		udrv__nvme_update_pin(n);

@@ -33,6 +33,7 @@
 #define NVME_CAP_AMS_WRR      (1ULL << 17) /* weighted round robin with urgent class */
 #define NVME_CAP_TO_SHIFT     24	   /* in 500 ms */
 #define NVME_CAP_DSTRD_SHIFT  32
+#define NVME_CAP_NSSRS	      (1ULL << 36)
 #define NVME_CAP_CSS_NVM      (1ULL << 37)
 #define NVME_CAP_CSS_SETS     (1ULL << 43) /* 2.0: several I/O command sets */
 #define NVME_CAP_BPS	      (1ULL << 45)
@@ -68,7 +69,11 @@
 #define NVME_CSTS_SHST_MASK (3u << 2)
 #define NVME_CSTS_SHST_BUSY (1u << 2)
 #define NVME_CSTS_SHST_DONE (2u << 2)
+#define NVME_CSTS_NSSRO	    (1u << 4)
 #define NVME_CSTS_PP	    (1u << 5)
+
+/* 3.1.7 */
+#define NVME_NSSR_NVME 0x4e564d65u
 
 /* 4.2 figure 104: a command, in the host's order of bytes as they come (little endian only) */
 struct udrv__nvme_cmd {
