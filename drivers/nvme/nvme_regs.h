@@ -10,6 +10,7 @@
 #ifndef UDRV_NVME_REGS_H
 #define UDRV_NVME_REGS_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -148,10 +149,10 @@ struct nvme_sqe {
 	};
 	uint32_t cdw10, cdw11, cdw12, cdw13, cdw14, cdw15;
 };
-_Static_assert(sizeof(struct nvme_sqe) == 64, "4.2: 64 bytes");
-_Static_assert(offsetof(struct nvme_sqe, mptr) == 16, "4.2: bytes 23:16");
-_Static_assert(offsetof(struct nvme_sqe, prp1) == 24, "4.2: bytes 39:24");
-_Static_assert(offsetof(struct nvme_sqe, cdw10) == 40, "4.2: bytes 43:40");
+static_assert(sizeof(struct nvme_sqe) == 64, "4.2: 64 bytes");
+static_assert(offsetof(struct nvme_sqe, mptr) == 16, "4.2: bytes 23:16");
+static_assert(offsetof(struct nvme_sqe, prp1) == 24, "4.2: bytes 39:24");
+static_assert(offsetof(struct nvme_sqe, cdw10) == 40, "4.2: bytes 43:40");
 
 #define NVME_PSDT_PRP	   0x00u
 #define NVME_PSDT_SGL	   0x40u /* metadata: one buffer */
@@ -167,7 +168,7 @@ struct nvme_cqe {
 	uint16_t cid;
 	uint16_t status; /* bit 0: phase tag; the rest is 4.6.1's status field */
 };
-_Static_assert(sizeof(struct nvme_cqe) == 16, "4.6: 16 bytes");
+static_assert(sizeof(struct nvme_cqe) == 16, "4.6: 16 bytes");
 
 /* 4.6.1 Status Field, without the phase tag: bits 7:0 code, 10:8 type, 12:11 CRD, 13 M, 14 DNR */
 #define NVME_STATUS_MASK	0x07ffu
@@ -345,7 +346,7 @@ struct nvme_host_behavior {
 	uint8_t acre; /* 1: it honours CRD */
 	uint8_t reserved1[511];
 };
-_Static_assert(sizeof(struct nvme_host_behavior) == 512, "5.21.1.22: 512 bytes");
+static_assert(sizeof(struct nvme_host_behavior) == 512, "5.21.1.22: 512 bytes");
 
 /* 5.15.2.2 Identify Controller, Figure "Power State Descriptor" */
 struct nvme_power_state {
@@ -361,7 +362,7 @@ struct nvme_power_state {
 	uint8_t active_work_scale;
 	uint8_t reserved23[9];
 };
-_Static_assert(sizeof(struct nvme_power_state) == 32, "5.15.2.2: 32 bytes");
+static_assert(sizeof(struct nvme_power_state) == 32, "5.15.2.2: 32 bytes");
 
 /* 5.15.2.2 Identify Controller data structure */
 struct nvme_id_ctrl {
@@ -416,17 +417,17 @@ struct nvme_id_ctrl {
 	struct nvme_power_state psd[32];
 	uint8_t vs[1024];
 };
-_Static_assert(sizeof(struct nvme_id_ctrl) == 4096, "5.15.2.2: 4096 bytes");
-_Static_assert(offsetof(struct nvme_id_ctrl, mdts) == 77, "5.15.2.2: byte 77");
-_Static_assert(offsetof(struct nvme_id_ctrl, cntrltype) == 111, "5.15.2.2: byte 111");
-_Static_assert(offsetof(struct nvme_id_ctrl, oacs) == 256, "5.15.2.2: bytes 257:256");
-_Static_assert(offsetof(struct nvme_id_ctrl, kas) == 320, "5.15.2.2: bytes 321:320");
-_Static_assert(offsetof(struct nvme_id_ctrl, anagrpmax) == 344, "5.15.2.2: bytes 347:344");
-_Static_assert(offsetof(struct nvme_id_ctrl, sqes) == 512, "5.15.2.2: byte 512");
-_Static_assert(offsetof(struct nvme_id_ctrl, sgls) == 536, "5.15.2.2: bytes 539:536");
-_Static_assert(offsetof(struct nvme_id_ctrl, subnqn) == 768, "5.15.2.2: bytes 1023:768");
-_Static_assert(offsetof(struct nvme_id_ctrl, ioccsz) == 1792, "5.15.2.2: bytes 1795:1792");
-_Static_assert(offsetof(struct nvme_id_ctrl, psd) == 2048, "5.15.2.2: bytes 2079:2048");
+static_assert(sizeof(struct nvme_id_ctrl) == 4096, "5.15.2.2: 4096 bytes");
+static_assert(offsetof(struct nvme_id_ctrl, mdts) == 77, "5.15.2.2: byte 77");
+static_assert(offsetof(struct nvme_id_ctrl, cntrltype) == 111, "5.15.2.2: byte 111");
+static_assert(offsetof(struct nvme_id_ctrl, oacs) == 256, "5.15.2.2: bytes 257:256");
+static_assert(offsetof(struct nvme_id_ctrl, kas) == 320, "5.15.2.2: bytes 321:320");
+static_assert(offsetof(struct nvme_id_ctrl, anagrpmax) == 344, "5.15.2.2: bytes 347:344");
+static_assert(offsetof(struct nvme_id_ctrl, sqes) == 512, "5.15.2.2: byte 512");
+static_assert(offsetof(struct nvme_id_ctrl, sgls) == 536, "5.15.2.2: bytes 539:536");
+static_assert(offsetof(struct nvme_id_ctrl, subnqn) == 768, "5.15.2.2: bytes 1023:768");
+static_assert(offsetof(struct nvme_id_ctrl, ioccsz) == 1792, "5.15.2.2: bytes 1795:1792");
+static_assert(offsetof(struct nvme_id_ctrl, psd) == 2048, "5.15.2.2: bytes 2079:2048");
 
 #define NVME_OAES_NS_ATTRIBUTES	  (1u << 8)
 #define NVME_OAES_FW_ACTIVATION	  (1u << 9)
@@ -470,12 +471,12 @@ struct nvme_id_ns {
 	struct nvme_lbaf lbaf[64]; /* 1.4: 16, the rest is reserved */
 	uint8_t vs[3712];
 };
-_Static_assert(sizeof(struct nvme_id_ns) == 4096, "5.15.2.1: 4096 bytes");
-_Static_assert(offsetof(struct nvme_id_ns, dlfeat) == 33, "5.15.2.1: byte 33");
-_Static_assert(offsetof(struct nvme_id_ns, nvmcap) == 48, "5.15.2.1: bytes 63:48");
-_Static_assert(offsetof(struct nvme_id_ns, anagrpid) == 92, "5.15.2.1: bytes 95:92");
-_Static_assert(offsetof(struct nvme_id_ns, nguid) == 104, "5.15.2.1: bytes 119:104");
-_Static_assert(offsetof(struct nvme_id_ns, lbaf) == 128, "5.15.2.1: bytes 131:128");
+static_assert(sizeof(struct nvme_id_ns) == 4096, "5.15.2.1: 4096 bytes");
+static_assert(offsetof(struct nvme_id_ns, dlfeat) == 33, "5.15.2.1: byte 33");
+static_assert(offsetof(struct nvme_id_ns, nvmcap) == 48, "5.15.2.1: bytes 63:48");
+static_assert(offsetof(struct nvme_id_ns, anagrpid) == 92, "5.15.2.1: bytes 95:92");
+static_assert(offsetof(struct nvme_id_ns, nguid) == 104, "5.15.2.1: bytes 119:104");
+static_assert(offsetof(struct nvme_id_ns, lbaf) == 128, "5.15.2.1: bytes 131:128");
 
 #define NVME_NSFEAT_ATOMICS	   (1u << 1) /* nawun, nawupf and nacwu are defined */
 #define NVME_NSFEAT_OPTPERF	   (1u << 4) /* npwg and its kind are defined */
@@ -497,8 +498,8 @@ struct nvme_id_ctrl_nvm {
 	uint64_t dmsl;	/* of all its ranges */
 	uint8_t reserved16[4080];
 };
-_Static_assert(sizeof(struct nvme_id_ctrl_nvm) == 4096, "4.1.5.2: 4096 bytes");
-_Static_assert(offsetof(struct nvme_id_ctrl_nvm, dmrsl) == 4, "4.1.5.2: bytes 7:4");
+static_assert(sizeof(struct nvme_id_ctrl_nvm) == 4096, "4.1.5.2: 4096 bytes");
+static_assert(offsetof(struct nvme_id_ctrl_nvm, dmrsl) == 4, "4.1.5.2: bytes 7:4");
 
 /* 5.14.1.1 Error Information */
 struct nvme_error_entry {
@@ -512,7 +513,7 @@ struct nvme_error_entry {
 	uint16_t trtype_spec_info;
 	uint8_t reserved42[22];
 };
-_Static_assert(sizeof(struct nvme_error_entry) == 64, "5.14.1.1: 64 bytes");
+static_assert(sizeof(struct nvme_error_entry) == 64, "5.14.1.1: 64 bytes");
 
 /* 5.14.1.2 SMART / Health Information */
 struct nvme_smart {
@@ -530,8 +531,8 @@ struct nvme_smart {
 	uint32_t thm_temp1_total_time, thm_temp2_total_time;
 	uint8_t reserved232[280];
 };
-_Static_assert(sizeof(struct nvme_smart) == 512, "5.14.1.2: 512 bytes");
-_Static_assert(offsetof(struct nvme_smart, warning_temp_time) == 192, "5.14.1.2: bytes 195:192");
+static_assert(sizeof(struct nvme_smart) == 512, "5.14.1.2: 512 bytes");
+static_assert(offsetof(struct nvme_smart, warning_temp_time) == 192, "5.14.1.2: bytes 195:192");
 
 /* 5.14.1.3 Firmware Slot Information */
 struct nvme_firmware_slots {
@@ -540,7 +541,7 @@ struct nvme_firmware_slots {
 	char frs[7][8];
 	uint8_t reserved64[448];
 };
-_Static_assert(sizeof(struct nvme_firmware_slots) == 512, "5.14.1.3: 512 bytes");
+static_assert(sizeof(struct nvme_firmware_slots) == 512, "5.14.1.3: 512 bytes");
 
 /* 5.14.1.16.2 (1.4), 5.16.1.22 (2.0) Sanitize Status */
 struct nvme_sanitize_status {
@@ -548,7 +549,7 @@ struct nvme_sanitize_status {
 	uint32_t scdw10, eto, etbe, etce, etond, etbend, etcend;
 	uint8_t reserved32[480];
 };
-_Static_assert(sizeof(struct nvme_sanitize_status) == 512, "512 bytes");
+static_assert(sizeof(struct nvme_sanitize_status) == 512, "512 bytes");
 
 #define NVME_SSTAT_STATE(sstat)	 ((sstat)&7u)
 #define NVME_SSTAT_PASSES(sstat) ((sstat) >> 3 & 0x1fu)
@@ -568,7 +569,7 @@ struct nvme_dsm_range {
 	uint32_t nlb; /* blocks, not 0's based */
 	uint64_t slba;
 };
-_Static_assert(sizeof(struct nvme_dsm_range) == 16, "6.7: 16 bytes");
+static_assert(sizeof(struct nvme_dsm_range) == 16, "6.7: 16 bytes");
 #define NVME_DSM_RANGES_MAX 256u
 #define NVME_DSM_DEALLOCATE 0x4u /* CDW11 */
 
@@ -587,7 +588,7 @@ _Static_assert(sizeof(struct nvme_dsm_range) == 16, "6.7: 16 bytes");
 struct nvme_pi {
 	uint8_t guard[2], app_tag[2], ref_tag[4];
 };
-_Static_assert(sizeof(struct nvme_pi) == 8, "8.3: 8 bytes");
+static_assert(sizeof(struct nvme_pi) == 8, "8.3: 8 bytes");
 
 /* 5.23 Format NVM: CDW10 */
 #define NVME_FORMAT_LBAF(index) (((uint32_t)(index)&0xfu) | ((uint32_t)(index) >> 4 & 3u) << 12)
@@ -621,7 +622,7 @@ struct nvme_ctrl_list {
 	uint16_t count;
 	uint16_t id[NVME_CTRL_LIST_MAX];
 };
-_Static_assert(sizeof(struct nvme_ctrl_list) == 4096, "4.11: 4096 bytes");
+static_assert(sizeof(struct nvme_ctrl_list) == 4096, "4.11: 4096 bytes");
 
 /* 5.11 Firmware Commit: CDW10 */
 #define NVME_COMMIT_SLOT(slot)	   ((uint32_t)(slot))
