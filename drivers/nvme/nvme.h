@@ -154,7 +154,7 @@ UDRV_API int udrv_nvme_identify(struct udrv_nvme *nvme, unsigned int cns, uint32
  * @buf: any memory
  * @len: bytes, a multiple of 4; in pieces where the transfer size wants it and the controller can
  *	(LPA bit 2), else up to 16 KiB: -EMSGSIZE
- * @keep_event: do not clear the event that the page tells of (RAE)
+ * @keep_event: do not clear the event that the page tells of (RAE); before NVMe 1.3 it is cleared
  */
 UDRV_API int udrv_nvme_get_log(struct udrv_nvme *nvme, unsigned int log, uint32_t nsid, void *buf,
 			       size_t len, bool keep_event);
@@ -181,7 +181,8 @@ UDRV_API int udrv_nvme_set_feature(struct udrv_nvme *nvme, uint32_t feature, uin
  * @nvme: the controller
  * @nsid: namespace, or NVME_NSID_ALL
  * @lbaf: index of the LBA format
- * @ses: secure erase: 0 none, 1 user data, 2 cryptographic
+ * @ses: secure erase: 0 none, 1 user data, 2 cryptographic; where FNA bit 1 is set, of all
+ *	namespaces of the subsystem
  *
  * Waits as long as it takes. Namespaces are read anew. -EBUSY while I/O queues exist.
  */

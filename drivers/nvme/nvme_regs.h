@@ -39,6 +39,7 @@
 #define NVME_REG_BPMBL	0x48   /* 3.1.15 Boot Partition Memory Buffer Location, 64 bits */
 #define NVME_REG_CMBMSC 0x50   /* 3.1.16 Controller Memory Buffer Memory Space Control, 64 bits */
 #define NVME_REG_CMBSTS 0x58   /* 3.1.17 Controller Memory Buffer Status */
+#define NVME_REG_CRTO	0x68   /* 2.0, 3.1.3.21 Controller Ready Timeouts */
 #define NVME_REG_DBS	0x1000 /* 3.1.24, 3.1.25 doorbells */
 
 /* 3.1.1 */
@@ -53,6 +54,7 @@
 #define NVME_CAP_MPSMIN(cap) ((unsigned int)((cap) >> 48 & 0xf)) /* 4096 << MPSMIN bytes */
 #define NVME_CAP_MPSMAX(cap) ((unsigned int)((cap) >> 52 & 0xf))
 #define NVME_CAP_CMBS(cap)   ((unsigned int)((cap) >> 57 & 1))
+#define NVME_CAP_CRWMS(cap)  ((unsigned int)((cap) >> 59 & 1)) /* 2.0: CRTO says more than TO */
 #define NVME_CAP_CSS_NVM     0x01u
 #define NVME_CAP_CSS_SETS    0x40u /* 2.0: one or several I/O command sets, Identify has CSI */
 #define NVME_CAP_CSS_NONE    0x80u /* no I/O command set: admin commands only */
@@ -116,6 +118,9 @@
 #define NVME_BPRSEL(bpid, offset, size)                                                            \
 	((uint32_t)(bpid) << 31 | (uint32_t)((offset) / NVME_BOOT_PAGE) << 10 |                    \
 	 (uint32_t)((size) / NVME_BOOT_PAGE))
+
+/* 2.0, 3.1.3.21: with its media, as CC.CRIME is 0; 500 ms units */
+#define NVME_CRTO_CRWMT(crto) ((crto)&0xffffu)
 
 /* 3.1.24, 3.1.25: the submission queue's, then the completion queue's */
 #define NVME_DOORBELL(qid, is_cq, dstrd)                                                           \
@@ -307,8 +312,11 @@ enum nvme_log {
 	NVME_LOG_FIRMWARE = 0x03,
 	NVME_LOG_CHANGED_NS = 0x04,
 	NVME_LOG_EFFECTS = 0x05,
+	NVME_LOG_TELEMETRY_CTRL = 0x08,
 	NVME_LOG_SANITIZE = 0x81,
 };
+
+#define NVME_LOG_RAE 0x8000u /* 5.14, CDW10: retain the asynchronous event */
 
 /* 5.21.1: feature identifiers */
 enum nvme_feature {

@@ -72,6 +72,8 @@ static const char *errno_text(int ret)
 		return "the controller did not answer and was reset; the daemon's log says more";
 	case -EMFILE:
 		return "all I/O queues are in use: start the driver with more by queues=";
+	case -EMSGSIZE:
+		return "the controller does not transfer so much at once (MDTS; LPA bit 2)";
 	case -EBUSY:
 		return "a format is under way: try again later";
 	case -ENOMEM:

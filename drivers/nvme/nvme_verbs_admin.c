@@ -7,8 +7,10 @@
 #include "nvme_verbs.h"
 
 #define LBAF_NONE UINT64_MAX
-#define LBAF_MAX  63u  /* 2.0, NVM command set: two more bits */
-#define FNA_ALL	  0x1u /* 5.15.2.2, FNA: a format is of all namespaces */
+#define LBAF_MAX  63u /* 2.0, NVM command set: two more bits */
+/* 5.15.2.2, FNA: of all namespaces, whatever is named, is */
+#define FNA_ALL	      0x1u /* a format */
+#define FNA_ERASE_ALL 0x2u /* a secure erase */
 
 struct format {
 	uint64_t nsid, lbaf, erase, block_size;
@@ -50,6 +52,19 @@ static int find_lbaf(struct format *f, struct udrv_nvme *nvme, const char *verb,
 	return ret;
 }
 
+static int refuse_format(const struct format *f, unsigned int fna, const char *verb, FILE *err)
+{
+	const char *whose = "";
+
+	if (f->nsid == NVME_NSID_ALL)
+		whose = " (all of the controller)";
+	else if (f->erase && fna & FNA_ERASE_ALL)
+		whose = ", and of all others, which this controller erases with it,";
+	(void)fprintf(err, "%s: all data of namespace %#" PRIx64 "%s will be lost: say --force\n",
+		      verb, f->nsid, whose);
+	return -EPERM;
+}
+
 NVME_VERB(format)
 {
 	struct format f = {.lbaf = LBAF_NONE};
@@ -78,12 +93,8 @@ NVME_VERB(format)
 			return -ENXIO;
 		f.nsid = ns->nsid;
 	}
-	if (!f.force) {
-		(void)fprintf(
-			err, "%s: all data of namespace %#" PRIx64 "%s will be lost: say --force\n",
-			argv[0], f.nsid, f.nsid == NVME_NSID_ALL ? " (all of the controller)" : "");
-		return -EPERM;
-	}
+	if (!f.force)
+		return refuse_format(&f, udrv_nvme_id_ctrl(nvme)->fna, argv[0], err);
 	ret = find_lbaf(&f, nvme, argv[0], err);
 	if (ret)
 		return ret;

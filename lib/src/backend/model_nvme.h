@@ -38,6 +38,9 @@ struct udrv__model_nvme_config {
 	/* BPSZ: of a boot partition, in 128 KiB, up to 32767; what is beyond cannot be read. 0:
 	 * none. */
 	uint16_t boot_units;
+	uint32_t vs;
+	uint8_t timeout;      /* TO, in 500 ms */
+	uint16_t crto;	      /* CRWMT, likewise; 0: there is no such register */
 	bool subsystem_reset; /* there is one (CAP.NSSRS); the link is down for so long: */
 	uint32_t absent_ms;
 	bool dbbuf; /* Doorbell Buffer Config is supported */
@@ -96,6 +99,9 @@ void udrv__model_nvme_get_counts(struct udrv_device *dev, struct udrv__model_nvm
 /* SMART critical warning bits. */
 void udrv__model_nvme_set_warning(struct udrv_device *dev, uint8_t bits);
 void udrv__model_nvme_set_temperature(struct udrv_device *dev, uint16_t kelvin);
+/* Of whatever type; log: the page by which it is cleared. -EINVAL. */
+int udrv__model_nvme_tell(struct udrv_device *dev, unsigned int type, unsigned int info,
+			  unsigned int log);
 /* Blocks at most what the namespace had at first. -EINVAL. */
 int udrv__model_nvme_resize(struct udrv_device *dev, uint32_t nsid, uint64_t blocks);
 /* As if by another controller of the subsystem. -EINVAL: there is no such namespace. */

@@ -228,7 +228,8 @@ struct udrv__nvme {
 
 	bool stopping, paused;
 	bool subsystem_was_reset;	   /* and nobody has taken note */
-	bool event_masked[NVME_AER_TYPES]; /* told, and its log page not read yet */
+	bool event_masked[NVME_AER_TYPES]; /* told, and its log page not read yet, which is: */
+	uint8_t event_log[NVME_AER_TYPES];
 	bool vectors_uncoalesced[UDRV__MODEL_NVME_VECTORS];
 	bool timestamp_by_host;
 	bool retry_delays; /* the host honours them: 5.21.1.22, ACRE */
@@ -252,6 +253,8 @@ void udrv__nvme_config_init(struct udrv__nvme *n, const char *words);
 /* model_nvme_regs.c */
 uint64_t udrv__nvme_reg_read(struct udrv__nvme *n, uint64_t offset, unsigned int size);
 void udrv__nvme_reg_write(struct udrv__nvme *n, uint64_t offset, unsigned int size, uint64_t val);
+/* If what the host configured is possible, and nothing keeps it from being ready. */
+void udrv__nvme_enable(struct udrv__nvme *n);
 /* Queues, held commands and what a controller reset clears besides (7.3.2). */
 void udrv__nvme_controller_reset(struct udrv__nvme *n);
 void udrv__nvme_function_reset(struct udrv__nvme *n);
@@ -443,8 +446,8 @@ void udrv__nvme_check_temperature(struct udrv__nvme *n);
 bool udrv__nvme_abort_aer(struct udrv__nvme *n, uint16_t cid);
 /* Activation begins, for a host that wants to hear of it. */
 void udrv__nvme_tell_firmware(struct udrv__nvme *n);
-/* Its log page was read: it may be told again. */
-void udrv__nvme_event_seen(struct udrv__nvme *n, unsigned int type);
+/* The log page was read: what it was about may be told again. */
+void udrv__nvme_event_seen(struct udrv__nvme *n, unsigned int log);
 
 /* model_nvme_fault.c */
 bool udrv__nvme_pick_fault(struct udrv__nvme *n, const struct udrv__nvme_sq *sq,

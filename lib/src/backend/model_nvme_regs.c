@@ -5,7 +5,6 @@
 #include "backend/model_nvme_dev.h"
 
 #define MPSMAX	   4 /* 64 KiB */
-#define TIMEOUT	   6 /* in 500 ms */
 #define NO_QUEUE   0
 #define SQES	   6 /* 3.1.5 IOSQES: 64 bytes */
 #define CQES	   4 /* 16 bytes */
@@ -17,10 +16,10 @@
 static uint64_t capabilities(const struct udrv__nvme *n)
 {
 	return (n->config.queue_entries - 1) | NVME_CAP_CQR |
-	       (uint64_t)TIMEOUT << NVME_CAP_TO_SHIFT |
+	       (uint64_t)n->config.timeout << NVME_CAP_TO_SHIFT |
 	       (uint64_t)n->config.dstrd << NVME_CAP_DSTRD_SHIFT | NVME_CAP_CSS_NVM |
 	       (n->config.command_sets ? NVME_CAP_CSS_SETS : 0) |
-	       (n->config.boot_units ? NVME_CAP_BPS : 0) |
+	       (n->config.boot_units ? NVME_CAP_BPS : 0) | (n->config.crto ? NVME_CAP_CRWMS : 0) |
 	       (n->config.subsystem_reset ? NVME_CAP_NSSRS : 0) |
 	       (uint64_t)n->config.mpsmin << NVME_CAP_MPSMIN_SHIFT |
 	       (uint64_t)MPSMAX << NVME_CAP_MPSMAX_SHIFT | (n->config.cmb ? NVME_CAP_CMBS : 0) |
@@ -35,7 +34,7 @@ static uint32_t read_word(const struct udrv__nvme *n, uint64_t offset)
 	case NVME_REG_CAP + 4:
 		return (uint32_t)(capabilities(n) >> 32);
 	case NVME_REG_VS:
-		return NVME_VS_1_4;
+		return n->config.vs;
 	case NVME_REG_INTMS:
 	case NVME_REG_INTMC:
 		return n->intms;
@@ -59,6 +58,8 @@ static uint32_t read_word(const struct udrv__nvme *n, uint64_t offset)
 	case NVME_REG_BPMBL:
 	case NVME_REG_BPMBL + 4:
 		return udrv__nvme_boot_register(n, offset);
+	case NVME_REG_CRTO:
+		return n->config.crto;
 	case NVME_REG_CMBLOC:
 	case NVME_REG_CMBSZ:
 	case NVME_REG_CMBMSC:
@@ -156,7 +157,7 @@ static bool may_enable(const struct udrv__nvme *n)
 	return n->asq && n->acq && !(n->asq & in_page) && !(n->acq & in_page);
 }
 
-static void enable(struct udrv__nvme *n)
+void udrv__nvme_enable(struct udrv__nvme *n)
 {
 	if (!may_enable(n)) {
 		udrv__nvme_fatal(n);
@@ -190,7 +191,7 @@ static void write_cc(struct udrv__nvme *n, uint32_t val)
 	if (NVME_CC_SHN(n->cc) && NVME_CC_SHN(n->cc) != 3 && !NVME_CC_SHN(before))
 		shut_down(n);
 	if (n->cc & ~before & NVME_CC_EN)
-		enable(n);
+		udrv__nvme_enable(n);
 	else if (before & ~n->cc & NVME_CC_EN)
 		udrv__nvme_controller_reset(n);
 }

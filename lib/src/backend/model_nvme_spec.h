@@ -26,6 +26,7 @@
 #define NVME_REG_BPMBL	0x48
 #define NVME_REG_CMBMSC 0x50 /* PMR is 0 */
 #define NVME_REG_CMBSTS 0x58
+#define NVME_REG_CRTO	0x68   /* 2.0, 3.1.3.21 */
 #define NVME_REG_DBS	0x1000 /* 3.1.24: SQ y's tail at (2y) strides, CQ y's head at (2y + 1) */
 
 /* 3.1.1 CAP */
@@ -40,7 +41,9 @@
 #define NVME_CAP_MPSMIN_SHIFT 48
 #define NVME_CAP_MPSMAX_SHIFT 52
 #define NVME_CAP_CMBS	      (1ULL << 57)
+#define NVME_CAP_CRWMS	      (1ULL << 59) /* 2.0 */
 #define NVME_VS_1_4	      0x00010400u
+#define NVME_VS_1_3	      0x00010300u
 
 /* 3.1.11, 3.1.12, 3.1.16, 3.1.17 */
 #define NVME_CMBLOC_OFST_SHIFT 12
