@@ -314,6 +314,7 @@ START_TEST(one_that_does_not_end_is_ended)
 	ck_assert_int_eq(udrv__model_nvme_inject(rig.dev, &swallow), 0);
 	ck_assert_int_eq(udrv_nvme_read(rig.q, rig.ns, buf, 0, 1, 0, nvme_rig_done, &w), 0);
 	udrv_nvme_submit(rig.q);
+	udrv__model_nvme_settle(rig.dev);
 	ck_assert_int_eq(udrv_nvme_boot_read(rig.nvme, 0, back, 4096, 0), -ETIMEDOUT);
 	ck_assert(!nvme_boot_is_read(rig.nvme));
 	udrv_nvme_get_info(rig.nvme, &info);

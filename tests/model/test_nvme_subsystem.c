@@ -120,6 +120,7 @@ START_TEST(what_is_in_flight_is_sent_again_or_its_fate_unknown)
 	ck_assert_int_eq(udrv_nvme_read(rig.q, rig.ns, buf, 0, 1, 0, nvme_rig_done, &read), 0);
 	ck_assert_int_eq(udrv_nvme_command(rig.q, &flush, NULL, 0, nvme_rig_done, &once), 0);
 	udrv_nvme_submit(rig.q);
+	udrv__model_nvme_settle(rig.dev);
 	ck_assert_int_eq(udrv_nvme_command(rig.q, &flush, NULL, 0, nvme_rig_done, &unsent), 0);
 	ck_assert_int_eq(udrv_nvme_subsystem_reset(rig.nvme), 0);
 	ck_assert_uint_eq(nvme_rig_await(&rig, &read), 0);
