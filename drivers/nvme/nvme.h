@@ -116,11 +116,11 @@ UDRV_API int udrv_nvme_reset(struct udrv_nvme *nvme);
  * whoever uses them
  *
  * As udrv_nvme_reset(); the controller is shut down before, so that its cache is written back. The
- * function answers nothing for a while, up to admin_timeout_ms; in a slot that takes this for a
- * removal it is gone. What it had at the link's start is as the machine set it up only as far as
- * the kernel's reset of a function restores it. Return: as udrv_nvme_reset(); -EOPNOTSUPP: the
- * subsystem has no such reset (CAP.NSSRS); -EPROTO: the controller works again, but does not say
- * that its subsystem was reset (CSTS.NSSRO).
+ * PCI Express link goes down, and the function answers nothing for a while, up to admin_timeout_ms;
+ * in a slot that takes this for a removal it is gone. What the machine has set in its PCI Express
+ * capability (payload sizes) is lost. Return: as udrv_nvme_reset(); -EOPNOTSUPP: there is no such
+ * reset (CAP.NSSRS); -EPROTO: the controller works again, but does not say that its subsystem was
+ * reset (CSTS.NSSRO).
  */
 UDRV_API int udrv_nvme_subsystem_reset(struct udrv_nvme *nvme);
 
@@ -239,8 +239,8 @@ enum udrv_nvme_commit {
  *
  * Waits as long as an activation may take (MTFA). As udrv_nvme_admin();
  * NVME_SC_FW_NEEDS_CONVENTIONAL, NVME_SC_FW_NEEDS_SUBSYSTEM, NVME_SC_FW_NEEDS_RESET: it is done,
- * and such a reset activates it (the last one: udrv_nvme_reset()). While the controller takes no
- * commands (CSTS.PP) none is aborted.
+ * and such a reset activates it: no call; udrv_nvme_subsystem_reset(); udrv_nvme_reset(). While the
+ * controller takes no commands (CSTS.PP) none is aborted.
  */
 UDRV_API int udrv_nvme_firmware_commit(struct udrv_nvme *nvme, unsigned int slot,
 				       enum udrv_nvme_commit action);
