@@ -89,7 +89,7 @@ struct udrv_nvme_info {
 	uint32_t vs;
 	unsigned int queues;	    /* I/O queue pairs that may be made */
 	unsigned int queues_made;   /* that there are */
-	unsigned int queue_entries; /* most per queue */
+	unsigned int queue_entries; /* most per queue, a power of two; one less in flight */
 	uint32_t max_transfer;	    /* bytes of one command */
 	bool shadow_doorbells, sgl;
 	bool weighted; /* queues have priorities */
@@ -110,6 +110,19 @@ UDRV_API void udrv_nvme_get_info(struct udrv_nvme *nvme, struct udrv_nvme_info *
  * up, -ENODEV. Any thread that has no queue, or not in a callback: -EDEADLK.
  */
 UDRV_API int udrv_nvme_reset(struct udrv_nvme *nvme);
+
+/**
+ * udrv_nvme_subsystem_reset() - reset the NVM subsystem (NVMe 1.4, 7.3.1): all of its controllers,
+ * whoever uses them
+ *
+ * As udrv_nvme_reset(); the controller is shut down before, so that its cache is written back. The
+ * PCI Express link goes down, and the function answers nothing for a while, up to admin_timeout_ms;
+ * in a slot that takes this for a removal it is gone. What the machine has set in its PCI Express
+ * capability (payload sizes) is lost. Return: as udrv_nvme_reset(); -EOPNOTSUPP: there is no such
+ * reset (CAP.NSSRS); -EPROTO: the controller works again, but does not say that its subsystem was
+ * reset (CSTS.NSSRO).
+ */
+UDRV_API int udrv_nvme_subsystem_reset(struct udrv_nvme *nvme);
 
 /* Admin commands. Any thread that may block; not in callbacks of queues: -EDEADLK. */
 
@@ -141,7 +154,7 @@ UDRV_API int udrv_nvme_identify(struct udrv_nvme *nvme, unsigned int cns, uint32
  * @buf: any memory
  * @len: bytes, a multiple of 4; in pieces where the transfer size wants it and the controller can
  *	(LPA bit 2), else up to 16 KiB: -EMSGSIZE
- * @keep_event: do not clear the event that the page tells of (RAE)
+ * @keep_event: do not clear the event that the page tells of (RAE); before NVMe 1.3 it is cleared
  */
 UDRV_API int udrv_nvme_get_log(struct udrv_nvme *nvme, unsigned int log, uint32_t nsid, void *buf,
 			       size_t len, bool keep_event);
@@ -168,7 +181,8 @@ UDRV_API int udrv_nvme_set_feature(struct udrv_nvme *nvme, uint32_t feature, uin
  * @nvme: the controller
  * @nsid: namespace, or NVME_NSID_ALL
  * @lbaf: index of the LBA format
- * @ses: secure erase: 0 none, 1 user data, 2 cryptographic
+ * @ses: secure erase: 0 none, 1 user data, 2 cryptographic; where FNA bit 1 is set, of all
+ *	namespaces of the subsystem
  *
  * Waits as long as it takes. Namespaces are read anew. -EBUSY while I/O queues exist.
  */
@@ -225,11 +239,63 @@ enum udrv_nvme_commit {
  *
  * Waits as long as an activation may take (MTFA). As udrv_nvme_admin();
  * NVME_SC_FW_NEEDS_CONVENTIONAL, NVME_SC_FW_NEEDS_SUBSYSTEM, NVME_SC_FW_NEEDS_RESET: it is done,
- * and such a reset activates it (the last one: udrv_nvme_reset()). While the controller takes no
- * commands (CSTS.PP) none is aborted.
+ * and such a reset activates it: no call; udrv_nvme_subsystem_reset(); udrv_nvme_reset(). While the
+ * controller takes no commands (CSTS.PP) none is aborted.
  */
 UDRV_API int udrv_nvme_firmware_commit(struct udrv_nvme *nvme, unsigned int slot,
 				       enum udrv_nvme_commit action);
+
+/*
+ * Boot partitions (NVMe 1.4, 8.13): two of one size, which the controller can read before it is
+ * enabled, where it has them (CAP.BPS). They are written as a firmware is: download the contents,
+ * udrv_nvme_boot_replace(), read what is there now and compare, udrv_nvme_boot_activate().
+ */
+
+/**
+ * struct udrv_nvme_boot - what there is to know of them
+ * @size: bytes of each, as the controller says: up to 4 GiB, and it may be more than it has
+ * @active: 0 or 1, the one to boot from
+ */
+struct udrv_nvme_boot {
+	uint64_t size;
+	unsigned int active;
+};
+
+/**
+ * udrv_nvme_boot_info() - Boot Partition Information (3.1.13)
+ *
+ * Any thread. Return: 0, -EOPNOTSUPP: there are none; -ENODEV; -EPROTO: there are, without a size.
+ */
+UDRV_API int udrv_nvme_boot_info(struct udrv_nvme *nvme, struct udrv_nvme_boot *boot);
+
+/**
+ * udrv_nvme_boot_read() - read from a boot partition (8.13.1)
+ * @nvme: the controller
+ * @id: 0 or 1
+ * @buf: any memory; after a failure some of it may have been written
+ * @len: bytes, a multiple of 4096
+ * @offset: likewise
+ *
+ * One at a time; others wait. Return: 0, -EOPNOTSUPP: there are none; -EINVAL; -ENODATA: the
+ * controller cannot read it; -ETIMEDOUT: 256 KiB took longer than an admin command may
+ * (admin_timeout_ms), and the controller was reset; -EAGAIN: a reset came in between; -EBUSY: it is
+ * read by somebody who was there before this driver; -EPROTO as udrv_nvme_boot_info(); -ENODEV,
+ * -EIO, -EDEADLK as udrv_nvme_admin().
+ */
+UDRV_API int udrv_nvme_boot_read(struct udrv_nvme *nvme, unsigned int id, void *buf, size_t len,
+				 uint64_t offset);
+
+/**
+ * udrv_nvme_boot_replace() - what was downloaded takes a boot partition's place (5.11, CA 6)
+ * @nvme: the controller
+ * @id: 0 or 1; what was in it is lost
+ *
+ * As udrv_nvme_firmware_commit(); NVME_SC_BOOT_PROHIBITED: it is locked.
+ */
+UDRV_API int udrv_nvme_boot_replace(struct udrv_nvme *nvme, unsigned int id);
+
+/** udrv_nvme_boot_activate() - a boot partition is the one to boot from (5.11, CA 7). */
+UDRV_API int udrv_nvme_boot_activate(struct udrv_nvme *nvme, unsigned int id);
 
 /* Namespaces. */
 

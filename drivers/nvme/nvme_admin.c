@@ -151,11 +151,17 @@ static bool is_hopeless(const struct udrv_nvme *nvme)
 	return udrv_device_gone(nvme->dev) || status == UINT32_MAX || status & NVME_CSTS_CFS;
 }
 
-/* Until it is done; false: the time is over, or it is known to be in vain. */
-static bool wait_until(struct udrv_nvme *nvme, struct waiter *w, udrv_ktime_t end)
+/*
+ * Until it is done; false: the time is over, or it is known to be in vain. While the controller
+ * takes no commands it is nobody's fault: the time begins anew.
+ */
+static bool wait_for(struct udrv_nvme *nvme, struct waiter *w, unsigned int timeout_ms)
 {
+	const int64_t timeout = (int64_t)timeout_ms * 1000000;
+	udrv_ktime_t end = udrv_ktime_get() + timeout;
+
 	for (;;) {
-		const bool last = udrv_ktime_get() > end;
+		bool last = udrv_ktime_get() > end;
 
 		if (nvme->vectors) {
 			if (udrv_wait_for_completion_timeout(&w->done, LOOK_MS) > 0)
@@ -166,8 +172,13 @@ static bool wait_until(struct udrv_nvme *nvme, struct waiter *w, udrv_ktime_t en
 		nvme_admin_look(nvme);
 		if (udrv_try_wait_for_completion(&w->done))
 			return true;
+		if (last && nvme_is_paused(nvme, nvme_clock())) {
+			end = udrv_ktime_get() + timeout;
+			last = false;
+		}
+		/* A reset makes it so, too, and has ended the command before. */
 		if (last || is_hopeless(nvme))
-			return false;
+			return udrv_try_wait_for_completion(&w->done);
 	}
 }
 
@@ -201,7 +212,7 @@ static int run_waited(struct udrv_nvme *nvme, const struct nvme_sqe *sqe,
 		pthread_mutex_unlock(&nvme->admin_lock);
 		return ret;
 	}
-	if (!wait_until(nvme, w, udrv_ktime_get() + (int64_t)timeout_ms * 1000000)) {
+	if (!wait_for(nvme, w, timeout_ms)) {
 		give_up_waiting(nvme, w, sqe, own);
 		ret = udrv_device_gone(nvme->dev) ? -ENODEV : -ETIMEDOUT;
 	}

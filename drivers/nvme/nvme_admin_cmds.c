@@ -68,7 +68,7 @@ static int get_log_piece(struct udrv_nvme *nvme, unsigned int log, uint32_t nsid
 	const struct nvme_sqe sqe = {
 		.opcode = NVME_ADMIN_GET_LOG_PAGE,
 		.nsid = nsid,
-		.cdw10 = (log & 0xffu) | (keep_event ? 1u << 15 : 0) | dwords << 16,
+		.cdw10 = (log & 0xffu) | (keep_event ? NVME_LOG_RAE : 0) | dwords << 16,
 		.cdw11 = dwords >> 16,
 		.cdw12 = (uint32_t)offset,
 		.cdw13 = (uint32_t)(offset >> 32),
@@ -81,6 +81,8 @@ int udrv_nvme_get_log(struct udrv_nvme *nvme, unsigned int log, uint32_t nsid, v
 		      size_t len, bool keep_event)
 {
 	const bool extended = nvme->id->lpa & NVME_LPA_EXTENDED;
+	/* RAE came with 1.3; what is reserved is 0. */
+	const bool can_keep = nvme->vs >= NVME_VS(1u, 3u, 0u);
 	const size_t most = extended || nvme->max_transfer < LOG_MAX ? nvme->max_transfer : LOG_MAX;
 	int ret = 0;
 
@@ -93,7 +95,7 @@ int udrv_nvme_get_log(struct udrv_nvme *nvme, unsigned int log, uint32_t nsid, v
 
 		/* The event is kept until the last piece is read. */
 		ret = get_log_piece(nvme, log, nsid, (char *)buf + done, piece, done,
-				    keep_event || done + piece < len);
+				    can_keep && (keep_event || done + piece < len));
 	}
 	return ret;
 }

@@ -57,6 +57,7 @@ static int init_locks(struct udrv_nvme *nvme)
 	pthread_mutex_init(&nvme->admin_lock, NULL);
 	pthread_mutex_init(&nvme->config_lock, NULL);
 	pthread_mutex_init(&nvme->queues_lock, NULL);
+	pthread_mutex_init(&nvme->boot_lock, NULL);
 	pthread_mutex_init(&nvme->ns_lock, NULL);
 	pthread_mutex_init(&nvme->listener_lock, NULL);
 	udrv_init_work(&nvme->reset_work, nvme_reset_work);
@@ -80,6 +81,7 @@ static void free_all(struct udrv_nvme *nvme)
 	nvme_admin_exit(nvme);
 	pthread_mutex_destroy(&nvme->listener_lock);
 	pthread_mutex_destroy(&nvme->ns_lock);
+	pthread_mutex_destroy(&nvme->boot_lock);
 	pthread_mutex_destroy(&nvme->queues_lock);
 	pthread_mutex_destroy(&nvme->config_lock);
 	pthread_mutex_destroy(&nvme->admin_lock);
@@ -284,7 +286,7 @@ void udrv_nvme_get_info(struct udrv_nvme *nvme, struct udrv_nvme_info *info)
 		.cap = nvme->cap,
 		.vs = nvme->vs,
 		.queues = nvme->queues_max,
-		.queue_entries = NVME_CAP_MQES(nvme->cap) + 1,
+		.queue_entries = nvme_most_entries(nvme),
 		.max_transfer = nvme->max_transfer,
 		.shadow_doorbells = nvme->shadows_on,
 		.sgl = nvme->sgl,

@@ -68,11 +68,20 @@ int nvme_look_at_caps(struct udrv_nvme *nvme)
 	return 0;
 }
 
-/* 3.1.1, TO: the worst case of RDY, in 500 ms. Some say 0. */
+/*
+ * 3.1.1, TO: the worst case of RDY, in 500 ms. Some say 0. Where that has no room for it (2.0) it
+ * is in CRTO; Linux has seen ones that say less there.
+ */
 static unsigned int ready_timeout_ms(const struct udrv_nvme *nvme)
 {
-	const unsigned int units = NVME_CAP_TO(nvme->cap);
+	unsigned int units = NVME_CAP_TO(nvme->cap);
 
+	if (NVME_CAP_CRWMS(nvme->cap)) {
+		const uint32_t crto = nvme_read32(nvme, NVME_REG_CRTO);
+
+		if (crto != UINT32_MAX && NVME_CRTO_CRWMT(crto) > units)
+			units = NVME_CRTO_CRWMT(crto);
+	}
 	return (units ? units : 1) * 500;
 }
 
@@ -125,6 +134,7 @@ int nvme_enable(struct udrv_nvme *nvme)
 {
 	const struct udrv_nvme_queue *q = nvme->admin;
 
+	nvme_subsystem_forget_reset(nvme);
 	nvme_write32(nvme, NVME_REG_AQA, NVME_AQA(q->put.mask + 1, q->put.mask + 1));
 	nvme_write64(nvme, NVME_REG_ASQ, q->sq_iova);
 	nvme_write64(nvme, NVME_REG_ACQ, q->cq_iova);

@@ -24,6 +24,9 @@ enum nvme_state {
 	NVME_DEAD,	/* given up */
 };
 
+/* Was the reset asked for? */
+enum nvme_asked { NVME_NOT_ASKED, NVME_ASKED, NVME_ASKED_SUBSYSTEM };
+
 /* What I/O queues share of namespaces: a table that only grows. */
 struct nvme_namespaces {
 	unsigned int count;
@@ -63,7 +66,8 @@ struct udrv_nvme {
 	pthread_mutex_t state_lock; /* state, and who waits for it */
 	pthread_cond_t state_changed;
 	enum nvme_state state;
-	bool asked; /* the reset was asked for */
+	enum nvme_asked asked;
+	int subsystem_ret; /* of the last reset of the subsystem */
 	unsigned int resets;
 	uint32_t timeouts, aborts, bad; /* atomic */
 	uint32_t paused_since;		/* nvme_clock() when CSTS.PP was seen first, or 0; atomic */
@@ -86,6 +90,8 @@ struct udrv_nvme {
 	struct nvme_cmb cmb;
 	uint32_t *shadows, *event_idxs; /* pages of 5.7, or NULL */
 	udrv_iova_t shadows_iova, event_idxs_iova;
+
+	pthread_mutex_t boot_lock; /* the registers that boot partitions are read by */
 
 	pthread_mutex_t ns_lock; /* the table's changes */
 	struct nvme_namespaces namespaces;
@@ -175,13 +181,21 @@ void nvme_cmb_give(struct udrv_nvme *nvme, struct udrv_nvme_queue *q);
 /* Where the controller finds the submission queue. */
 udrv_iova_t nvme_sq_address(struct udrv_nvme *nvme, struct udrv_nvme_queue *q);
 
+/* nvme_boot.c: does the controller write a boot partition to memory? */
+bool nvme_boot_is_read(const struct udrv_nvme *nvme);
+
 /* nvme_firmware.c: does an activation keep it from taking commands? */
 bool nvme_is_paused(struct udrv_nvme *nvme, uint32_t now);
+/* Firmware Commit, with the time that it may take; -EOPNOTSUPP. */
+int nvme_commit(struct udrv_nvme *nvme, uint32_t cdw10);
 
 /* nvme_init.c: identify, features, queues, namespaces: from enabled to usable. */
 int nvme_initialise(struct udrv_nvme *nvme);
 /* The controller knows the queue from now on. */
 int nvme_queue_tell(struct udrv_nvme *nvme, struct udrv_nvme_queue *q, bool own);
+
+/* nvme_wait.c: that an I/O queue may have, a power of two. */
+unsigned int nvme_most_entries(const struct udrv_nvme *nvme);
 
 /* nvme_ns.c: read all namespaces, or one, anew. */
 int nvme_ns_scan(struct udrv_nvme *nvme, bool own);
@@ -201,6 +215,14 @@ void nvme_tick_work(struct udrv_work_struct *work);
 void nvme_set_state(struct udrv_nvme *nvme, enum nvme_state state);
 /* Until it is live (0), or dead: -EIO, -ENODEV. */
 int nvme_await_live(struct udrv_nvme *nvme);
+
+/*
+ * nvme_subsystem.c: reset the subsystem of a controller that is quiet. 0: it answers again;
+ * -EPROTO: likewise, but it does not say that it was reset; other negative errno: it does not.
+ */
+int nvme_subsystem_reset(struct udrv_nvme *nvme);
+/* CSTS.NSSRO is said, and cleared, so that the next one is seen. */
+void nvme_subsystem_forget_reset(struct udrv_nvme *nvme);
 
 /* nvme_event.c */
 void nvme_event_work(struct udrv_work_struct *work);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What the controller tells by itself: NVM Express 1.4, 5.2. */
 #include <stdlib.h>
+#include <string.h>
 
 #include <udrv/container_of.h>
 
@@ -100,7 +101,21 @@ static void firmware_activates(struct udrv_nvme *nvme)
 	tell(nvme, UDRV_NVME_EVENT_FIRMWARE, 0);
 }
 
-/* Of other kinds, the log page that goes with it is read, so that the next one comes. */
+/*
+ * 5.2: no other one of its type comes before the log page that goes with it is read. Telemetry is
+ * left to those who want it, as reading it gives it up (5.14.1.8).
+ */
+static void unknown(struct udrv_nvme *nvme, uint32_t dw0)
+{
+	const unsigned int log = NVME_AER_LOG(dw0);
+	uint8_t head[512];
+
+	udrv_dev_info(nvme->dev, "event 0x%x is not known", dw0);
+	if (log && log != NVME_LOG_TELEMETRY_CTRL)
+		(void)udrv_nvme_get_log(nvme, log, NVME_NSID_ALL, head, sizeof(head), false);
+}
+
+/* Of types of which none is known, one is enough. */
 static void handle(struct udrv_nvme *nvme, uint32_t dw0)
 {
 	const uint32_t info = NVME_AER_INFO(dw0);
@@ -118,27 +133,32 @@ static void handle(struct udrv_nvme *nvme, uint32_t dw0)
 		else if (info == NVME_AER_FW_ACTIVATION)
 			firmware_activates(nvme);
 		else
-			udrv_dev_info(nvme->dev, "event 0x%x is not known", dw0);
+			unknown(nvme, dw0);
 		return;
 	case NVME_AER_IO_SPECIFIC:
 		if (info == NVME_AER_SANITIZED || info == NVME_AER_SANITIZED_ND)
 			sanitized(nvme);
 		else
-			udrv_dev_info(nvme->dev, "event 0x%x is not known", dw0);
+			unknown(nvme, dw0);
 		return;
 	default:
 		udrv_dev_info(nvme->dev, "event 0x%x is not known", dw0);
 	}
 }
 
+/* The oldest. */
 static bool next_event(struct udrv_nvme *nvme, uint32_t *dw0)
 {
 	bool found;
 
 	pthread_mutex_lock(&nvme->admin_lock);
 	found = nvme->event_count;
-	if (found)
-		*dw0 = nvme->events[--nvme->event_count];
+	if (found) {
+		*dw0 = nvme->events[0];
+		nvme->event_count--;
+		memmove(nvme->events, nvme->events + 1,
+			nvme->event_count * sizeof(nvme->events[0]));
+	}
 	pthread_mutex_unlock(&nvme->admin_lock);
 	return found;
 }

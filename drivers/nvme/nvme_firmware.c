@@ -63,20 +63,22 @@ static unsigned int activation_ms(const struct udrv_nvme *nvme)
 	return nvme->id->mtfa ? nvme->id->mtfa * 100u : PAUSE_MAX_MS;
 }
 
-int udrv_nvme_firmware_commit(struct udrv_nvme *nvme, unsigned int slot,
-			      enum udrv_nvme_commit action)
+int nvme_commit(struct udrv_nvme *nvme, uint32_t cdw10)
 {
-	const struct nvme_sqe sqe = {
-		.opcode = NVME_ADMIN_FIRMWARE_COMMIT,
-		.cdw10 = NVME_COMMIT_SLOT(slot) | NVME_COMMIT_ACTION(action),
-	};
+	const struct nvme_sqe sqe = {.opcode = NVME_ADMIN_FIRMWARE_COMMIT, .cdw10 = cdw10};
 
 	if (!(nvme->id->oacs & NVME_OACS_FIRMWARE))
 		return -EOPNOTSUPP;
-	if (slot > NVME_FIRMWARE_SLOTS || (unsigned int)action > UDRV_NVME_COMMIT_NOW)
-		return -EINVAL;
 	return nvme_admin_by_user(nvme, &sqe, NULL, 0, NULL,
 				  nvme->options.admin_timeout_ms + activation_ms(nvme));
+}
+
+int udrv_nvme_firmware_commit(struct udrv_nvme *nvme, unsigned int slot,
+			      enum udrv_nvme_commit action)
+{
+	if (slot > NVME_FIRMWARE_SLOTS || (unsigned int)action > UDRV_NVME_COMMIT_NOW)
+		return -EINVAL;
+	return nvme_commit(nvme, NVME_COMMIT_SLOT(slot) | NVME_COMMIT_ACTION(action));
 }
 
 /* 3.1.6, PP: it takes no commands, for as long as an activation may take; 0: it was not seen so. */

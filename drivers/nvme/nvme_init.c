@@ -86,6 +86,12 @@ static int ask_for_queues(struct udrv_nvme *nvme)
 	uint32_t cqs;
 	int ret = nvme_admin_run(nvme, &sqe, NULL, 0, &granted, true);
 
+	/* One that is broken may refuse; then it is for admin commands, which may mend it. */
+	if (ret > 0 && !nvme->queues_max) {
+		udrv_dev_warn(nvme->dev, "it grants no I/O queues (%s): admin commands only",
+			      udrv_nvme_status_text((uint32_t)ret));
+		return 0;
+	}
 	if (ret)
 		return explain(nvme, "ask for I/O queues", ret);
 	sqs = (granted & 0xffff) + 1;

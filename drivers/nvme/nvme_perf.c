@@ -97,14 +97,38 @@ static int parse(struct perf *perf, int argc, char **argv)
 	return 0;
 }
 
+/* Are there the queues, and do they have the entries? */
+static int fit_queues(const struct perf *perf)
+{
+	const struct perf_options *o = &perf->o;
+	struct udrv_nvme_info info;
+
+	udrv_nvme_get_info(perf->nvme, &info);
+	if (o->depth >= info.queue_entries) {
+		(void)fprintf(
+			perf->err,
+			"%s: --queue-depth is at most %u, as a queue has %u entries here; for "
+			"more at a time say --threads\n",
+			perf->verb, info.queue_entries - 1, info.queue_entries);
+		return -EINVAL;
+	}
+	if (o->threads + info.queues_made > info.queues) {
+		(void)fprintf(perf->err,
+			      "%s: --threads takes an I/O queue each, and of the %u that there are "
+			      "%u are in use; for more start the driver with queues=\n",
+			      perf->verb, info.queues, info.queues_made);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* Against what the namespace and the controller can. */
 static int fit(struct perf *perf)
 {
-	struct perf_options *o = &perf->o;
-	struct udrv_nvme_info info;
+	const struct perf_options *o = &perf->o;
 	size_t block;
+	int ret;
 
-	udrv_nvme_get_info(perf->nvme, &info);
 	perf->ns = nvme_verb_ns(perf->nvme, o->nsid, perf->verb, perf->err);
 	if (!perf->ns)
 		return -ENXIO;
@@ -116,13 +140,9 @@ static int fit(struct perf *perf)
 			      perf->verb, block, block * perf->ns->max_blocks);
 		return -EINVAL;
 	}
-	if (o->depth >= info.queue_entries || o->threads > info.queues) {
-		(void)fprintf(perf->err,
-			      "%s: the controller has %u queues of at most %u commands; more "
-			      "queues: start the driver with queues=\n",
-			      perf->verb, info.queues, info.queue_entries - 1);
-		return -EINVAL;
-	}
+	ret = fit_queues(perf);
+	if (ret)
+		return ret;
 	perf->blocks = (uint32_t)(o->block_size / block);
 	perf->units = perf->ns->blocks / perf->blocks;
 	if (perf->units < o->threads)
@@ -188,7 +208,7 @@ static int watch(struct perf *perf)
 	return ret;
 }
 
-/* Start the threads, wait for them. */
+/* Start the threads, wait for them; 0 or -errno after a line. */
 static int run_threads(struct perf *perf)
 {
 	uint64_t cycles = udrv_get_cycles();
@@ -218,7 +238,10 @@ static int run_threads(struct perf *perf)
 	perf->seconds = (double)(udrv_ktime_get() - start) / 1e9;
 	cycles = udrv_get_cycles() - cycles;
 	perf->ns_per_cycle = cycles ? perf->seconds * 1e9 / (double)cycles : 0;
-	return ret ? ret : watched;
+	if (ret)
+		(void)fprintf(perf->err, "%s: cannot start thread %" PRIu64 ": %s\n", perf->verb,
+			      started + 1, strerror(-ret));
+	return ret ? ret : nvme_verb_failed(watched, perf->verb, perf->err);
 }
 
 /* What ended it too early, after a line. */
@@ -226,7 +249,7 @@ static int verdict(const struct perf *perf)
 {
 	for (uint64_t i = 0; i < perf->o.threads; i++)
 		if (perf->thread[i].error)
-			return nvme_verb_failed(perf->thread[i].error, perf->verb, perf->err);
+			return nvme_verb_io_failed(perf->thread[i].error, perf->verb, perf->err);
 	for (uint64_t i = 0; i < perf->o.threads; i++) {
 		if (!perf->thread[i].mismatches)
 			continue;
@@ -236,22 +259,37 @@ static int verdict(const struct perf *perf)
 	return 0;
 }
 
+/* What they need before they start; 0 or -errno after a line. */
+static int init_threads(struct perf *perf)
+{
+	const struct perf_options *o = &perf->o;
+	int ret = 0;
+
+	for (unsigned int i = 0; i < o->threads; i++)
+		perf->thread[i].perf = perf;
+	for (unsigned int i = 0; i < o->threads && !ret; i++)
+		ret = perf_thread_init(&perf->thread[i], perf, i);
+	if (ret != -ENOMEM)
+		return nvme_verb_failed(ret, perf->verb, perf->err);
+	(void)fprintf(perf->err,
+		      "%s: there is no memory for %" PRIu64 " buffers of %" PRIu64
+		      " bytes: lower --queue-depth, --threads or --block-size\n",
+		      perf->verb, o->threads * o->depth, o->block_size);
+	return ret;
+}
+
 static int run(struct perf *perf)
 {
-	int ret = 0;
+	int ret;
 
 	perf->thread = calloc(perf->o.threads, sizeof(*perf->thread));
 	if (!perf->thread)
 		return nvme_verb_failed(-ENOMEM, perf->verb, perf->err);
-	for (unsigned int i = 0; i < perf->o.threads; i++)
-		perf->thread[i].perf = perf;
-	for (unsigned int i = 0; i < perf->o.threads && !ret; i++)
-		ret = perf_thread_init(&perf->thread[i], perf, i);
+	ret = init_threads(perf);
 	if (!ret && !perf->o.json)
 		perf_print_head(perf);
 	if (!ret)
 		ret = run_threads(perf);
-	ret = nvme_verb_failed(ret, perf->verb, perf->err);
 	if (!ret) {
 		perf_report(perf);
 		ret = verdict(perf);

@@ -217,9 +217,10 @@ static inline bool nvme_shadow(volatile uint32_t *shadow, const volatile uint32_
 	const uint32_t old = *shadow;
 
 	udrv_dma_wmb();
-	*shadow = value;
+	__atomic_store_n(shadow, value, __ATOMIC_RELAXED);
 	udrv_dma_mb();
-	return (uint16_t)(value - *event - 1) < (uint16_t)(value - old);
+	return (uint16_t)(value - __atomic_load_n(event, __ATOMIC_RELAXED) - 1) <
+	       (uint16_t)(value - old);
 }
 
 /* nvme_cmb.c: what was put is copied to the controller's memory. */

@@ -10,6 +10,7 @@
 #ifndef UDRV_NVME_REGS_H
 #define UDRV_NVME_REGS_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,8 +34,12 @@
 #define NVME_REG_ACQ	0x30   /* 3.1.10 Admin Completion Queue Base Address, 64 bits */
 #define NVME_REG_CMBLOC 0x38   /* 3.1.11 Controller Memory Buffer Location */
 #define NVME_REG_CMBSZ	0x3c   /* 3.1.12 Controller Memory Buffer Size */
+#define NVME_REG_BPINFO 0x40   /* 3.1.13 Boot Partition Information */
+#define NVME_REG_BPRSEL 0x44   /* 3.1.14 Boot Partition Read Select */
+#define NVME_REG_BPMBL	0x48   /* 3.1.15 Boot Partition Memory Buffer Location, 64 bits */
 #define NVME_REG_CMBMSC 0x50   /* 3.1.16 Controller Memory Buffer Memory Space Control, 64 bits */
 #define NVME_REG_CMBSTS 0x58   /* 3.1.17 Controller Memory Buffer Status */
+#define NVME_REG_CRTO	0x68   /* 2.0, 3.1.3.21 Controller Ready Timeouts */
 #define NVME_REG_DBS	0x1000 /* 3.1.24, 3.1.25 doorbells */
 
 /* 3.1.1 */
@@ -45,9 +50,11 @@
 #define NVME_CAP_DSTRD(cap)  ((unsigned int)((cap) >> 32 & 0xf))  /* 4 << DSTRD bytes */
 #define NVME_CAP_NSSRS(cap)  ((unsigned int)((cap) >> 36 & 1))
 #define NVME_CAP_CSS(cap)    ((unsigned int)((cap) >> 37 & 0xff))
+#define NVME_CAP_BPS(cap)    ((unsigned int)((cap) >> 45 & 1))
 #define NVME_CAP_MPSMIN(cap) ((unsigned int)((cap) >> 48 & 0xf)) /* 4096 << MPSMIN bytes */
 #define NVME_CAP_MPSMAX(cap) ((unsigned int)((cap) >> 52 & 0xf))
 #define NVME_CAP_CMBS(cap)   ((unsigned int)((cap) >> 57 & 1))
+#define NVME_CAP_CRWMS(cap)  ((unsigned int)((cap) >> 59 & 1)) /* 2.0: CRTO says more than TO */
 #define NVME_CAP_CSS_NVM     0x01u
 #define NVME_CAP_CSS_SETS    0x40u /* 2.0: one or several I/O command sets, Identify has CSI */
 #define NVME_CAP_CSS_NONE    0x80u /* no I/O command set: admin commands only */
@@ -75,7 +82,7 @@
 #define NVME_CSTS_CFS	    0x02u /* controller fatal status */
 #define NVME_CSTS_SHST_MASK 0x0cu
 #define NVME_CSTS_SHST_DONE 0x08u
-#define NVME_CSTS_NSSRO	    0x10u
+#define NVME_CSTS_NSSRO	    0x10u /* the subsystem was reset; 1 clears it */
 #define NVME_CSTS_PP	    0x20u /* processing paused */
 
 /* 3.1.7 */
@@ -95,6 +102,25 @@
 #define NVME_CMBMSC_CRE	      0x1ull
 #define NVME_CMBMSC_CMSE      0x2ull
 #define NVME_CMBSTS_CBAI      0x1u /* the base address cannot be */
+
+/* 3.1.13 */
+#define NVME_BPINFO_BPSZ(info)	((info)&0x7fffull) /* in units of: */
+#define NVME_BPSZ_UNIT		(128ull << 10)
+#define NVME_BPINFO_BRS(info)	((info) >> 24 & 3u)
+#define NVME_BPINFO_ABPID(info) ((info) >> 31)
+#define NVME_BRS_NONE		0u
+#define NVME_BRS_READING	1u
+#define NVME_BRS_DONE		2u
+#define NVME_BRS_FAILED		3u
+
+/* 3.1.14: offset and size are bytes, multiples of: */
+#define NVME_BOOT_PAGE 4096u
+#define NVME_BPRSEL(bpid, offset, size)                                                            \
+	((uint32_t)(bpid) << 31 | (uint32_t)((offset) / NVME_BOOT_PAGE) << 10 |                    \
+	 (uint32_t)((size) / NVME_BOOT_PAGE))
+
+/* 2.0, 3.1.3.21: with its media, as CC.CRIME is 0; 500 ms units */
+#define NVME_CRTO_CRWMT(crto) ((crto)&0xffffu)
 
 /* 3.1.24, 3.1.25: the submission queue's, then the completion queue's */
 #define NVME_DOORBELL(qid, is_cq, dstrd)                                                           \
@@ -128,10 +154,10 @@ struct nvme_sqe {
 	};
 	uint32_t cdw10, cdw11, cdw12, cdw13, cdw14, cdw15;
 };
-_Static_assert(sizeof(struct nvme_sqe) == 64, "4.2: 64 bytes");
-_Static_assert(offsetof(struct nvme_sqe, mptr) == 16, "4.2: bytes 23:16");
-_Static_assert(offsetof(struct nvme_sqe, prp1) == 24, "4.2: bytes 39:24");
-_Static_assert(offsetof(struct nvme_sqe, cdw10) == 40, "4.2: bytes 43:40");
+static_assert(sizeof(struct nvme_sqe) == 64, "4.2: 64 bytes");
+static_assert(offsetof(struct nvme_sqe, mptr) == 16, "4.2: bytes 23:16");
+static_assert(offsetof(struct nvme_sqe, prp1) == 24, "4.2: bytes 39:24");
+static_assert(offsetof(struct nvme_sqe, cdw10) == 40, "4.2: bytes 43:40");
 
 #define NVME_PSDT_PRP	   0x00u
 #define NVME_PSDT_SGL	   0x40u /* metadata: one buffer */
@@ -147,7 +173,7 @@ struct nvme_cqe {
 	uint16_t cid;
 	uint16_t status; /* bit 0: phase tag; the rest is 4.6.1's status field */
 };
-_Static_assert(sizeof(struct nvme_cqe) == 16, "4.6: 16 bytes");
+static_assert(sizeof(struct nvme_cqe) == 16, "4.6: 16 bytes");
 
 /* 4.6.1 Status Field, without the phase tag: bits 7:0 code, 10:8 type, 12:11 CRD, 13 M, 14 DNR */
 #define NVME_STATUS_MASK	0x07ffu
@@ -187,6 +213,7 @@ _Static_assert(sizeof(struct nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_SC_FW_TOO_LONG	      0x112u /* an activation now would take longer than MTFA */
 #define NVME_SC_FW_PROHIBITED	      0x113u
 #define NVME_SC_FW_OVERLAP	      0x114u
+#define NVME_SC_BOOT_PROHIBITED	      0x11eu /* the boot partition is locked */
 #define NVME_SC_BAD_ATTRIBUTES	      0x180u
 #define NVME_SC_BAD_PROTECTION	      0x181u /* that cannot be checked */
 #define NVME_SC_READ_ONLY	      0x182u
@@ -285,8 +312,11 @@ enum nvme_log {
 	NVME_LOG_FIRMWARE = 0x03,
 	NVME_LOG_CHANGED_NS = 0x04,
 	NVME_LOG_EFFECTS = 0x05,
+	NVME_LOG_TELEMETRY_CTRL = 0x08,
 	NVME_LOG_SANITIZE = 0x81,
 };
+
+#define NVME_LOG_RAE 0x8000u /* 5.14, CDW10: retain the asynchronous event */
 
 /* 5.21.1: feature identifiers */
 enum nvme_feature {
@@ -324,7 +354,7 @@ struct nvme_host_behavior {
 	uint8_t acre; /* 1: it honours CRD */
 	uint8_t reserved1[511];
 };
-_Static_assert(sizeof(struct nvme_host_behavior) == 512, "5.21.1.22: 512 bytes");
+static_assert(sizeof(struct nvme_host_behavior) == 512, "5.21.1.22: 512 bytes");
 
 /* 5.15.2.2 Identify Controller, Figure "Power State Descriptor" */
 struct nvme_power_state {
@@ -340,7 +370,7 @@ struct nvme_power_state {
 	uint8_t active_work_scale;
 	uint8_t reserved23[9];
 };
-_Static_assert(sizeof(struct nvme_power_state) == 32, "5.15.2.2: 32 bytes");
+static_assert(sizeof(struct nvme_power_state) == 32, "5.15.2.2: 32 bytes");
 
 /* 5.15.2.2 Identify Controller data structure */
 struct nvme_id_ctrl {
@@ -395,17 +425,17 @@ struct nvme_id_ctrl {
 	struct nvme_power_state psd[32];
 	uint8_t vs[1024];
 };
-_Static_assert(sizeof(struct nvme_id_ctrl) == 4096, "5.15.2.2: 4096 bytes");
-_Static_assert(offsetof(struct nvme_id_ctrl, mdts) == 77, "5.15.2.2: byte 77");
-_Static_assert(offsetof(struct nvme_id_ctrl, cntrltype) == 111, "5.15.2.2: byte 111");
-_Static_assert(offsetof(struct nvme_id_ctrl, oacs) == 256, "5.15.2.2: bytes 257:256");
-_Static_assert(offsetof(struct nvme_id_ctrl, kas) == 320, "5.15.2.2: bytes 321:320");
-_Static_assert(offsetof(struct nvme_id_ctrl, anagrpmax) == 344, "5.15.2.2: bytes 347:344");
-_Static_assert(offsetof(struct nvme_id_ctrl, sqes) == 512, "5.15.2.2: byte 512");
-_Static_assert(offsetof(struct nvme_id_ctrl, sgls) == 536, "5.15.2.2: bytes 539:536");
-_Static_assert(offsetof(struct nvme_id_ctrl, subnqn) == 768, "5.15.2.2: bytes 1023:768");
-_Static_assert(offsetof(struct nvme_id_ctrl, ioccsz) == 1792, "5.15.2.2: bytes 1795:1792");
-_Static_assert(offsetof(struct nvme_id_ctrl, psd) == 2048, "5.15.2.2: bytes 2079:2048");
+static_assert(sizeof(struct nvme_id_ctrl) == 4096, "5.15.2.2: 4096 bytes");
+static_assert(offsetof(struct nvme_id_ctrl, mdts) == 77, "5.15.2.2: byte 77");
+static_assert(offsetof(struct nvme_id_ctrl, cntrltype) == 111, "5.15.2.2: byte 111");
+static_assert(offsetof(struct nvme_id_ctrl, oacs) == 256, "5.15.2.2: bytes 257:256");
+static_assert(offsetof(struct nvme_id_ctrl, kas) == 320, "5.15.2.2: bytes 321:320");
+static_assert(offsetof(struct nvme_id_ctrl, anagrpmax) == 344, "5.15.2.2: bytes 347:344");
+static_assert(offsetof(struct nvme_id_ctrl, sqes) == 512, "5.15.2.2: byte 512");
+static_assert(offsetof(struct nvme_id_ctrl, sgls) == 536, "5.15.2.2: bytes 539:536");
+static_assert(offsetof(struct nvme_id_ctrl, subnqn) == 768, "5.15.2.2: bytes 1023:768");
+static_assert(offsetof(struct nvme_id_ctrl, ioccsz) == 1792, "5.15.2.2: bytes 1795:1792");
+static_assert(offsetof(struct nvme_id_ctrl, psd) == 2048, "5.15.2.2: bytes 2079:2048");
 
 #define NVME_OAES_NS_ATTRIBUTES	  (1u << 8)
 #define NVME_OAES_FW_ACTIVATION	  (1u << 9)
@@ -449,12 +479,12 @@ struct nvme_id_ns {
 	struct nvme_lbaf lbaf[64]; /* 1.4: 16, the rest is reserved */
 	uint8_t vs[3712];
 };
-_Static_assert(sizeof(struct nvme_id_ns) == 4096, "5.15.2.1: 4096 bytes");
-_Static_assert(offsetof(struct nvme_id_ns, dlfeat) == 33, "5.15.2.1: byte 33");
-_Static_assert(offsetof(struct nvme_id_ns, nvmcap) == 48, "5.15.2.1: bytes 63:48");
-_Static_assert(offsetof(struct nvme_id_ns, anagrpid) == 92, "5.15.2.1: bytes 95:92");
-_Static_assert(offsetof(struct nvme_id_ns, nguid) == 104, "5.15.2.1: bytes 119:104");
-_Static_assert(offsetof(struct nvme_id_ns, lbaf) == 128, "5.15.2.1: bytes 131:128");
+static_assert(sizeof(struct nvme_id_ns) == 4096, "5.15.2.1: 4096 bytes");
+static_assert(offsetof(struct nvme_id_ns, dlfeat) == 33, "5.15.2.1: byte 33");
+static_assert(offsetof(struct nvme_id_ns, nvmcap) == 48, "5.15.2.1: bytes 63:48");
+static_assert(offsetof(struct nvme_id_ns, anagrpid) == 92, "5.15.2.1: bytes 95:92");
+static_assert(offsetof(struct nvme_id_ns, nguid) == 104, "5.15.2.1: bytes 119:104");
+static_assert(offsetof(struct nvme_id_ns, lbaf) == 128, "5.15.2.1: bytes 131:128");
 
 #define NVME_NSFEAT_ATOMICS	   (1u << 1) /* nawun, nawupf and nacwu are defined */
 #define NVME_NSFEAT_OPTPERF	   (1u << 4) /* npwg and its kind are defined */
@@ -476,8 +506,8 @@ struct nvme_id_ctrl_nvm {
 	uint64_t dmsl;	/* of all its ranges */
 	uint8_t reserved16[4080];
 };
-_Static_assert(sizeof(struct nvme_id_ctrl_nvm) == 4096, "4.1.5.2: 4096 bytes");
-_Static_assert(offsetof(struct nvme_id_ctrl_nvm, dmrsl) == 4, "4.1.5.2: bytes 7:4");
+static_assert(sizeof(struct nvme_id_ctrl_nvm) == 4096, "4.1.5.2: 4096 bytes");
+static_assert(offsetof(struct nvme_id_ctrl_nvm, dmrsl) == 4, "4.1.5.2: bytes 7:4");
 
 /* 5.14.1.1 Error Information */
 struct nvme_error_entry {
@@ -491,7 +521,7 @@ struct nvme_error_entry {
 	uint16_t trtype_spec_info;
 	uint8_t reserved42[22];
 };
-_Static_assert(sizeof(struct nvme_error_entry) == 64, "5.14.1.1: 64 bytes");
+static_assert(sizeof(struct nvme_error_entry) == 64, "5.14.1.1: 64 bytes");
 
 /* 5.14.1.2 SMART / Health Information */
 struct nvme_smart {
@@ -509,8 +539,8 @@ struct nvme_smart {
 	uint32_t thm_temp1_total_time, thm_temp2_total_time;
 	uint8_t reserved232[280];
 };
-_Static_assert(sizeof(struct nvme_smart) == 512, "5.14.1.2: 512 bytes");
-_Static_assert(offsetof(struct nvme_smart, warning_temp_time) == 192, "5.14.1.2: bytes 195:192");
+static_assert(sizeof(struct nvme_smart) == 512, "5.14.1.2: 512 bytes");
+static_assert(offsetof(struct nvme_smart, warning_temp_time) == 192, "5.14.1.2: bytes 195:192");
 
 /* 5.14.1.3 Firmware Slot Information */
 struct nvme_firmware_slots {
@@ -519,7 +549,7 @@ struct nvme_firmware_slots {
 	char frs[7][8];
 	uint8_t reserved64[448];
 };
-_Static_assert(sizeof(struct nvme_firmware_slots) == 512, "5.14.1.3: 512 bytes");
+static_assert(sizeof(struct nvme_firmware_slots) == 512, "5.14.1.3: 512 bytes");
 
 /* 5.14.1.16.2 (1.4), 5.16.1.22 (2.0) Sanitize Status */
 struct nvme_sanitize_status {
@@ -527,7 +557,7 @@ struct nvme_sanitize_status {
 	uint32_t scdw10, eto, etbe, etce, etond, etbend, etcend;
 	uint8_t reserved32[480];
 };
-_Static_assert(sizeof(struct nvme_sanitize_status) == 512, "512 bytes");
+static_assert(sizeof(struct nvme_sanitize_status) == 512, "512 bytes");
 
 #define NVME_SSTAT_STATE(sstat)	 ((sstat)&7u)
 #define NVME_SSTAT_PASSES(sstat) ((sstat) >> 3 & 0x1fu)
@@ -547,7 +577,7 @@ struct nvme_dsm_range {
 	uint32_t nlb; /* blocks, not 0's based */
 	uint64_t slba;
 };
-_Static_assert(sizeof(struct nvme_dsm_range) == 16, "6.7: 16 bytes");
+static_assert(sizeof(struct nvme_dsm_range) == 16, "6.7: 16 bytes");
 #define NVME_DSM_RANGES_MAX 256u
 #define NVME_DSM_DEALLOCATE 0x4u /* CDW11 */
 
@@ -566,7 +596,7 @@ _Static_assert(sizeof(struct nvme_dsm_range) == 16, "6.7: 16 bytes");
 struct nvme_pi {
 	uint8_t guard[2], app_tag[2], ref_tag[4];
 };
-_Static_assert(sizeof(struct nvme_pi) == 8, "8.3: 8 bytes");
+static_assert(sizeof(struct nvme_pi) == 8, "8.3: 8 bytes");
 
 /* 5.23 Format NVM: CDW10 */
 #define NVME_FORMAT_LBAF(index) (((uint32_t)(index)&0xfu) | ((uint32_t)(index) >> 4 & 3u) << 12)
@@ -600,11 +630,14 @@ struct nvme_ctrl_list {
 	uint16_t count;
 	uint16_t id[NVME_CTRL_LIST_MAX];
 };
-_Static_assert(sizeof(struct nvme_ctrl_list) == 4096, "4.11: 4096 bytes");
+static_assert(sizeof(struct nvme_ctrl_list) == 4096, "4.11: 4096 bytes");
 
 /* 5.11 Firmware Commit: CDW10 */
 #define NVME_COMMIT_SLOT(slot)	   ((uint32_t)(slot))
 #define NVME_COMMIT_ACTION(action) ((uint32_t)(action) << 3)
+#define NVME_COMMIT_BPID(id)	   ((uint32_t)(id) << 31)
+#define NVME_COMMIT_BOOT_REPLACE   6u
+#define NVME_COMMIT_BOOT_ACTIVATE  7u
 #define NVME_FIRMWARE_SLOTS	   7u
 
 /* 5.1 Abort: completion DW0 */

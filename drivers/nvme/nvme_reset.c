@@ -13,17 +13,28 @@
 
 #define TRIES 3
 
+/* 8.13: boot partitions are read whether it is enabled or not. */
+static int stop(struct udrv_nvme *nvme)
+{
+	const int ret = nvme_disable(nvme);
+
+	if (ret || !nvme_boot_is_read(nvme))
+		return ret;
+	udrv_dev_warn(nvme->dev, "a boot partition is read, which disabling does not end");
+	return -ETIMEDOUT;
+}
+
 /* By disabling it; by a reset of the function; at last it may not master the bus any more. */
 int nvme_quiet(struct udrv_nvme *nvme)
 {
-	int ret = nvme_disable(nvme);
+	const int ret = stop(nvme);
 
 	if (!ret)
 		return 0;
 	if (ret != -ENODEV && !udrv_pci_reset_function(nvme->dev)) {
 		udrv_dev_warn(nvme->dev, "its function was reset");
 		/* 9.6.2: everything begins anew, so do bus mastering and the vectors' table. */
-		if (!udrv_pci_set_master(nvme->dev) && !nvme_disable(nvme))
+		if (!udrv_pci_set_master(nvme->dev) && !stop(nvme))
 			return 0;
 	}
 	(void)udrv_pci_clear_master(nvme->dev);
@@ -52,7 +63,8 @@ int nvme_await_live(struct udrv_nvme *nvme)
 	return udrv_device_gone(nvme->dev) ? -ENODEV : -EIO;
 }
 
-static void want(struct udrv_nvme *nvme, const char *why, bool asked)
+/* False: another one was begun before, or never is. */
+static bool want(struct udrv_nvme *nvme, const char *why, enum nvme_asked asked)
 {
 	bool begun;
 
@@ -63,16 +75,17 @@ static void want(struct udrv_nvme *nvme, const char *why, bool asked)
 		nvme->asked = asked;
 	}
 	pthread_mutex_unlock(&nvme->state_lock);
-	if (!begun)
-		return;
-	if (why)
-		udrv_dev_warn(nvme->dev, "resetting the controller: %s", why);
-	(void)udrv_queue_work(nvme->wq, &nvme->reset_work);
+	if (begun && why)
+		udrv_dev_warn(nvme->dev, "resetting the %s: %s",
+			      asked == NVME_ASKED_SUBSYSTEM ? "NVM subsystem" : "controller", why);
+	if (begun)
+		(void)udrv_queue_work(nvme->wq, &nvme->reset_work);
+	return begun;
 }
 
 void nvme_want_reset(struct udrv_nvme *nvme, const char *why)
 {
-	want(nvme, why, false);
+	(void)want(nvme, why, NVME_NOT_ASKED);
 }
 
 /* Nobody is in a queue when it returns, or will be, until thaw(). */
@@ -145,6 +158,18 @@ static void bury(struct udrv_nvme *nvme, int why)
 	nvme_tell_later(nvme, UDRV_NVME_EVENT_DEAD);
 }
 
+/*
+ * It reaches no memory, and no command is its own any more: whatever becomes of the subsystem, it
+ * becomes of none of them. 0 if it can be enabled again.
+ */
+static int reset_subsystem(struct udrv_nvme *nvme)
+{
+	const int ret = nvme_subsystem_reset(nvme);
+
+	nvme->subsystem_ret = ret;
+	return ret && ret != -EPROTO ? ret : nvme_quiet(nvme);
+}
+
 /* The state is NVME_RESETTING already. */
 void nvme_reset_work(struct udrv_work_struct *work)
 {
@@ -154,9 +179,14 @@ void nvme_reset_work(struct udrv_work_struct *work)
 
 	freeze(nvme);
 	nvme_admin_close(nvme);
+	/* What is in its cache is written back first. */
+	if (nvme->asked == NVME_ASKED_SUBSYSTEM)
+		(void)nvme_shut_down(nvme);
 	ret = nvme_quiet(nvme);
-	hopeless = ret;
 	nvme_admin_cancel(nvme);
+	if (nvme->asked == NVME_ASKED_SUBSYSTEM && ret != -ENODEV)
+		ret = reset_subsystem(nvme);
+	hopeless = ret;
 	for (int i = 0; i < TRIES && !hopeless; i++) {
 		ret = udrv_device_gone(nvme->dev) ? -ENODEV : try_restart(nvme, &hopeless);
 		if (!ret || ret == -ENODEV || ret == -ECANCELED)
@@ -168,22 +198,42 @@ void nvme_reset_work(struct udrv_work_struct *work)
 		revive(nvme);
 }
 
-int udrv_nvme_reset(struct udrv_nvme *nvme)
+static int reset_now(struct udrv_nvme *nvme, enum nvme_asked how)
 {
 	unsigned int before;
+	bool begun;
 	int ret;
 
 	if (nvme_in_callback())
 		return -EDEADLK;
-	ret = nvme_await_live(nvme);
-	if (ret)
-		return ret;
-	before = __atomic_load_n(&nvme->resets, __ATOMIC_RELAXED);
-	want(nvme, "asked for", true);
+	do {
+		ret = nvme_await_live(nvme);
+		if (ret)
+			return ret;
+		before = __atomic_load_n(&nvme->resets, __ATOMIC_RELAXED);
+		begun = want(nvme, "asked for", how);
+		/* One of the controller that is under way already does as well. */
+	} while (!begun && how == NVME_ASKED_SUBSYSTEM &&
+		 !__atomic_load_n(&nvme->detaching, __ATOMIC_SEQ_CST));
 	ret = nvme_await_live(nvme);
 	if (!ret && __atomic_load_n(&nvme->resets, __ATOMIC_RELAXED) == before)
 		ret = -EIO;
 	return ret;
+}
+
+int udrv_nvme_reset(struct udrv_nvme *nvme)
+{
+	return reset_now(nvme, NVME_ASKED);
+}
+
+int udrv_nvme_subsystem_reset(struct udrv_nvme *nvme)
+{
+	int ret;
+
+	if (!NVME_CAP_NSSRS(nvme->cap))
+		return -EOPNOTSUPP;
+	ret = reset_now(nvme, NVME_ASKED_SUBSYSTEM);
+	return ret ? ret : nvme->subsystem_ret;
 }
 
 /* Those who sleep look at the time now and then; a device that is gone, or stuck, is noticed. */

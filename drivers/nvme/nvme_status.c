@@ -53,6 +53,7 @@ static const struct {
 	{0x11a, ENOENT, "namespace not attached"},
 	{0x11b, EOPNOTSUPP, "thin provisioning not supported"},
 	{0x11c, EINVAL, "controller list invalid"},
+	{NVME_SC_BOOT_PROHIBITED, EPERM, "boot partition write prohibited"},
 	{NVME_SC_BAD_ATTRIBUTES, EINVAL, "conflicting attributes"},
 	{NVME_SC_BAD_PROTECTION, EINVAL, "invalid protection information"},
 	{NVME_SC_READ_ONLY, EROFS, "attempted write to read only range"},

@@ -48,6 +48,8 @@ static const char *advice(unsigned int status)
 		return "download the whole image by fw-download first; or the slot is empty";
 	case NVME_SC_FW_TOO_LONG:
 		return "let a reset activate it: --action 1 or 2";
+	case NVME_SC_BOOT_PROHIBITED:
+		return "the boot partitions are locked, by RPMB or for as long as the power is on";
 	case NVME_SC_FW_OVERLAP:
 		return "a part was given twice; begin again with the whole image";
 	case NVME_SC_HOST_PATHING:
@@ -69,7 +71,13 @@ static const char *errno_text(int ret)
 	case -ETIMEDOUT:
 		return "the controller did not answer and was reset; the daemon's log says more";
 	case -EMFILE:
-		return "all I/O queues are in use";
+		return "all I/O queues are in use: start the driver with more by queues=";
+	case -EMSGSIZE:
+		return "the controller does not transfer so much at once (MDTS; LPA bit 2)";
+	case -EBUSY:
+		return "a format is under way: try again later";
+	case -ENOMEM:
+		return "out of memory, or of what may be locked for DMA (ulimit -l)";
 	case -ECANCELED:
 		return "cancelled";
 	default:
@@ -91,6 +99,15 @@ int nvme_verb_failed(int ret, const char *verb, FILE *err)
 	}
 	if (ret)
 		(void)fprintf(err, "%s: %s\n", verb, errno_text(ret));
+	return ret;
+}
+
+int nvme_verb_io_failed(int ret, const char *verb, FILE *err)
+{
+	if (ret != -EINVAL && ret != -EMSGSIZE)
+		return nvme_verb_failed(ret, verb, err);
+	(void)fprintf(err, "%s: the namespace has changed meanwhile; list and id-ns show it\n",
+		      verb);
 	return ret;
 }
 
@@ -152,8 +169,10 @@ const struct udrv_verb nvme_verbs[] = {
 	 FREE},
 	{"fw-download", "[-f FILE] [-x BYTES] [-o DWORD]", "give it a firmware, to be committed",
 	 nvme_verb_fw_download, UDRV_VERB_DATA_IN | UDRV_VERB_DATA_FW | FREE},
-	{"fw-commit", "-a ACTION [-s SLOT] [--reset]", "store or activate a firmware",
+	{"fw-commit", "-a ACTION [-s SLOT|-b BPID] [--reset]", "store or activate a firmware",
 	 nvme_verb_fw_commit, FREE},
+	{"boot-part-read", "[-b BPID] [-d FILE]", "read a boot partition to FILE or stdout",
+	 nvme_verb_boot_part_read, UDRV_VERB_DATA_OUT | FREE},
 	{"sanitize-log", "[-H] [-o FORMAT]", "how far a sanitize is", nvme_verb_sanitize_log, FREE},
 	{"sanitize", "-a ACTION --force [OPTION...]", "erase for good: all data is lost",
 	 nvme_verb_sanitize, FREE},
@@ -164,6 +183,8 @@ const struct udrv_verb nvme_verbs[] = {
 	{"format", "[-n NSID] [-l LBAF] [-s ERASE] --force", "format: all data is lost",
 	 nvme_verb_format, FREE},
 	{"reset", NULL, "reset the controller", nvme_verb_reset, 0},
+	{"subsystem-reset", NULL, "reset the controller and all others of its subsystem",
+	 nvme_verb_subsystem_reset, 0},
 	{"read", "-s BLOCK [-c COUNT-1] [-d FILE]", "read blocks to FILE or stdout", nvme_verb_read,
 	 UDRV_VERB_DATA_OUT | FREE},
 	{"write", "-s BLOCK [-c COUNT-1] [-d FILE]", "write blocks from FILE or stdin",

@@ -28,12 +28,15 @@ NVME_VERB(set_feature);
 /* nvme_verbs_admin.c */
 NVME_VERB(format);
 NVME_VERB(reset);
+NVME_VERB(subsystem_reset);
 /* nvme_verbs_sanitize.c */
 NVME_VERB(sanitize);
 NVME_VERB(sanitize_log);
 /* nvme_verbs_firmware.c */
 NVME_VERB(fw_download);
 NVME_VERB(fw_commit);
+/* nvme_verbs_boot.c */
+NVME_VERB(boot_part_read);
 /* nvme_verbs_ns.c */
 NVME_VERB(create_ns);
 NVME_VERB(delete_ns);
@@ -60,12 +63,22 @@ struct udrv_nvme *nvme_verb_nvme(struct udrv_device *dev);
  */
 int nvme_verb_failed(int ret, const char *verb, FILE *err);
 
+/* Likewise of what a queue has refused, though the blocks were there before. */
+int nvme_verb_io_failed(int ret, const char *verb, FILE *err);
+
+/* udrv_nvme_subsystem_reset(): 0 or -errno after a line. */
+int nvme_verb_reset_subsystem(struct udrv_nvme *nvme, const char *verb, FILE *err);
+
 /* -EBUSY after a line if an export has I/O queues. */
 int nvme_verb_refuse_in_use(struct udrv_nvme *nvme, const char *verb, FILE *err);
 
 /* The namespace nsid, or for 0 the first there is; NULL after a line. */
 const struct udrv_nvme_ns *nvme_verb_ns(struct udrv_nvme *nvme, uint64_t nsid, const char *verb,
 					FILE *err);
+
+/* udrv_nvme_boot_info(): 0 or -errno after a line. */
+int nvme_verb_boot_info(struct udrv_nvme *nvme, struct udrv_nvme_boot *boot, const char *verb,
+			FILE *err);
 
 /* Bytes of a block in a buffer, with its metadata if that is extended. */
 size_t nvme_verb_block_bytes(const struct udrv_nvme_ns *ns);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* format, reset */
+/* format, reset, subsystem-reset */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -7,8 +7,10 @@
 #include "nvme_verbs.h"
 
 #define LBAF_NONE UINT64_MAX
-#define LBAF_MAX  63u  /* 2.0, NVM command set: two more bits */
-#define FNA_ALL	  0x1u /* 5.15.2.2, FNA: a format is of all namespaces */
+#define LBAF_MAX  63u /* 2.0, NVM command set: two more bits */
+/* 5.15.2.2, FNA: of all namespaces, whatever is named, is */
+#define FNA_ALL	      0x1u /* a format */
+#define FNA_ERASE_ALL 0x2u /* a secure erase */
 
 struct format {
 	uint64_t nsid, lbaf, erase, block_size;
@@ -50,6 +52,19 @@ static int find_lbaf(struct format *f, struct udrv_nvme *nvme, const char *verb,
 	return ret;
 }
 
+static int refuse_format(const struct format *f, unsigned int fna, const char *verb, FILE *err)
+{
+	const char *whose = "";
+
+	if (f->nsid == NVME_NSID_ALL)
+		whose = " (all of the controller)";
+	else if (f->erase && fna & FNA_ERASE_ALL)
+		whose = ", and of all others, which this controller erases with it,";
+	(void)fprintf(err, "%s: all data of namespace %#" PRIx64 "%s will be lost: say --force\n",
+		      verb, f->nsid, whose);
+	return -EPERM;
+}
+
 NVME_VERB(format)
 {
 	struct format f = {.lbaf = LBAF_NONE};
@@ -78,12 +93,8 @@ NVME_VERB(format)
 			return -ENXIO;
 		f.nsid = ns->nsid;
 	}
-	if (!f.force) {
-		(void)fprintf(
-			err, "%s: all data of namespace %#" PRIx64 "%s will be lost: say --force\n",
-			argv[0], f.nsid, f.nsid == NVME_NSID_ALL ? " (all of the controller)" : "");
-		return -EPERM;
-	}
+	if (!f.force)
+		return refuse_format(&f, udrv_nvme_id_ctrl(nvme)->fna, argv[0], err);
 	ret = find_lbaf(&f, nvme, argv[0], err);
 	if (ret)
 		return ret;
@@ -99,19 +110,50 @@ NVME_VERB(format)
 	return 0;
 }
 
+static int works_again(struct udrv_nvme *nvme, const char *verb, FILE *out)
+{
+	struct udrv_nvme_info info;
+
+	udrv_nvme_get_info(nvme, &info);
+	(void)fprintf(out, "%s: the controller works again; %u resets since the start\n", verb,
+		      info.resets);
+	return 0;
+}
+
 NVME_VERB(reset)
 {
 	struct udrv_nvme *nvme = nvme_verb_nvme(dev);
-	struct udrv_nvme_info info;
 	int ret = nvme_args_parse(argc, argv, NULL, 0, err);
 
 	if (ret)
 		return ret;
 	ret = udrv_nvme_reset(nvme);
-	if (ret)
-		return nvme_verb_failed(ret, argv[0], err);
-	udrv_nvme_get_info(nvme, &info);
-	(void)fprintf(out, "reset: the controller works again; %u resets since the start\n",
-		      info.resets);
-	return 0;
+	return ret ? nvme_verb_failed(ret, argv[0], err) : works_again(nvme, argv[0], out);
+}
+
+int nvme_verb_reset_subsystem(struct udrv_nvme *nvme, const char *verb, FILE *err)
+{
+	const int ret = udrv_nvme_subsystem_reset(nvme);
+
+	if (ret == -EOPNOTSUPP)
+		(void)fprintf(err, "%s: the controller has no NVM subsystem reset (CAP.NSSRS)\n",
+			      verb);
+	else if (ret == -EPROTO)
+		(void)fprintf(err,
+			      "%s: the controller works, but does not say that its subsystem was "
+			      "reset (CSTS.NSSRO)\n",
+			      verb);
+	else
+		return nvme_verb_failed(ret, verb, err);
+	return ret;
+}
+
+NVME_VERB(subsystem_reset)
+{
+	struct udrv_nvme *nvme = nvme_verb_nvme(dev);
+	int ret = nvme_args_parse(argc, argv, NULL, 0, err);
+
+	if (!ret)
+		ret = nvme_verb_reset_subsystem(nvme, argv[0], err);
+	return ret ? ret : works_again(nvme, argv[0], out);
 }

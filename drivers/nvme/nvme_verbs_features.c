@@ -163,6 +163,12 @@ NVME_VERB(set_feature)
 			      argv[0]);
 		return -EINVAL;
 	}
+	if (s.id == NVME_FEAT_QUEUES) {
+		(void)fprintf(err,
+			      "%s: the number of queues is the driver's: start it with queues=\n",
+			      argv[0]);
+		return -EINVAL;
+	}
 	ret = set_data(&s, argv[0], err);
 	if (ret)
 		return ret;

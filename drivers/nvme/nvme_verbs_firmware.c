@@ -89,8 +89,10 @@ NVME_VERB(fw_download)
 	return ret;
 }
 
+#define BPID_NONE UINT64_MAX
+
 struct commit {
-	uint64_t slot, action;
+	uint64_t slot, action, bpid;
 	bool reset;
 };
 
@@ -109,13 +111,15 @@ static const char *reset_wanted(int status)
 	}
 }
 
-static int activate(struct udrv_nvme *nvme, const char *verb, FILE *out, FILE *err)
+static int activate(struct udrv_nvme *nvme, bool subsystem, const char *verb, FILE *out, FILE *err)
 {
 	char revision[9];
-	int ret = nvme_verb_failed(udrv_nvme_reset(nvme), verb, err);
+	int ret = subsystem ? nvme_verb_reset_subsystem(nvme, verb, err)
+			    : nvme_verb_failed(udrv_nvme_reset(nvme), verb, err);
 
 	if (!ret)
-		(void)fprintf(out, "The controller was reset; its firmware is %s\n",
+		(void)fprintf(out, "The %s was reset; its firmware is %s\n",
+			      subsystem ? "NVM subsystem" : "controller",
 			      nvme_chars_trimmed(revision, udrv_nvme_id_ctrl(nvme)->fr, 8));
 	return ret;
 }
@@ -124,43 +128,90 @@ static int activate(struct udrv_nvme *nvme, const char *verb, FILE *out, FILE *e
 static int go_on(struct udrv_nvme *nvme, const struct commit *c, int status, const char *verb,
 		 FILE *out, FILE *err)
 {
-	const char *kind = status > 0 ? reset_wanted(status) : NULL;
-	const bool by_reset =
-		c->action == UDRV_NVME_COMMIT_STORE_RESET || c->action == UDRV_NVME_COMMIT_RESET;
+	const unsigned int sc = status > 0 ? (unsigned int)status & NVME_STATUS_MASK : 0;
+	const bool subsystem = sc == NVME_SC_FW_NEEDS_SUBSYSTEM;
+	const bool by_reset = c->action == UDRV_NVME_COMMIT_STORE_RESET ||
+			      c->action == UDRV_NVME_COMMIT_RESET || sc == NVME_SC_FW_NEEDS_RESET;
 
-	if (kind && ((unsigned int)status & NVME_STATUS_MASK) != NVME_SC_FW_NEEDS_RESET) {
+	if (sc == NVME_SC_FW_NEEDS_CONVENTIONAL) {
 		if (!c->reset)
 			return 0;
-		(void)fprintf(err, "%s: there is no %s reset from here: switch the machine off\n",
-			      verb, kind);
+		(void)fprintf(err,
+			      "%s: there is no conventional reset from here: switch the machine "
+			      "off\n",
+			      verb);
 		return -EOPNOTSUPP;
 	}
-	if (!kind && !by_reset)
+	if (!subsystem && !by_reset)
 		return 0;
 	if (c->reset)
-		return activate(nvme, verb, out, err);
-	(void)fprintf(out, "The next reset activates it: 'udrv nvme reset', or --reset here\n");
+		return activate(nvme, subsystem, verb, out, err);
+	(void)fprintf(out, "The next reset activates it: 'udrv nvme %sreset', or --reset here\n",
+		      subsystem ? "subsystem-" : "");
+	return 0;
+}
+
+static bool is_for_boot(const struct commit *c)
+{
+	return c->action == NVME_COMMIT_BOOT_REPLACE || c->action == NVME_COMMIT_BOOT_ACTIVATE;
+}
+
+/* Does one fit the other? 0 or -EINVAL after a line. */
+static int check_commit(const struct commit *c, const char *verb, FILE *err)
+{
+	const char *what = NULL;
+
+	if (!is_for_boot(c) && c->action > UDRV_NVME_COMMIT_NOW)
+		what = "which? Say --action 0, 1, 2 or 3; 6 or 7 of a boot partition";
+	else if (is_for_boot(c) && c->bpid == BPID_NONE)
+		what = "which boot partition? Say --bpid 0 or 1";
+	else if (is_for_boot(c) && (c->slot || c->reset))
+		what = "a boot partition is in no slot, and no reset activates it";
+	else if (!is_for_boot(c) && c->bpid != BPID_NONE)
+		what = "--bpid is for the actions 6 and 7";
+	if (!what)
+		return 0;
+	(void)fprintf(err, "%s: %s\n", verb, what);
+	return -EINVAL;
+}
+
+static int commit_boot(struct udrv_nvme *nvme, const struct commit *c, const char *verb, FILE *out,
+		       FILE *err)
+{
+	const unsigned int id = (unsigned int)c->bpid;
+	struct udrv_nvme_boot boot;
+	int ret = nvme_verb_boot_info(nvme, &boot, verb, err);
+
+	if (ret)
+		return ret;
+	ret = c->action == NVME_COMMIT_BOOT_REPLACE ? udrv_nvme_boot_replace(nvme, id)
+						    : udrv_nvme_boot_activate(nvme, id);
+	if (ret)
+		return nvme_verb_failed(ret, verb, err);
+	(void)fprintf(out, "Success committing firmware action:%u bpid:%u\n",
+		      (unsigned int)c->action, id);
 	return 0;
 }
 
 NVME_VERB(fw_commit)
 {
 	struct udrv_nvme *nvme = nvme_verb_nvme(dev);
-	struct commit c = {.action = UINT64_MAX};
+	struct commit c = {.action = UINT64_MAX, .bpid = BPID_NONE};
 	const struct nvme_arg args[] = {
 		{.name = "slot", .letter = 's', .number = &c.slot, .max = NVME_FIRMWARE_SLOTS},
-		{.name = "action", .letter = 'a', .number = &c.action, .max = UDRV_NVME_COMMIT_NOW},
+		{.name = "action", .letter = 'a', .number = &c.action, .max = 7},
+		{.name = "bpid", .letter = 'b', .number = &c.bpid, .max = 1},
 		{.name = "reset", .flag = &c.reset},
 	};
 	int ret = nvme_args_parse(argc, argv, args, NVME_COUNT(args), err);
 	const char *kind;
 
-	if (!ret && c.action == UINT64_MAX) {
-		(void)fprintf(err, "%s: which? Say --action 0, 1, 2 or 3\n", argv[0]);
-		ret = -EINVAL;
-	}
+	if (!ret)
+		ret = check_commit(&c, argv[0], err);
 	if (ret)
 		return ret;
+	if (is_for_boot(&c))
+		return commit_boot(nvme, &c, argv[0], out, err);
 	ret = udrv_nvme_firmware_commit(nvme, (unsigned int)c.slot,
 					(enum udrv_nvme_commit)c.action);
 	kind = ret > 0 ? reset_wanted(ret) : NULL;

@@ -95,7 +95,7 @@ static int piece(const struct io *io, uint64_t lba, uint32_t blocks, size_t len)
 
 	if (ret)
 		return ret;
-	ret = nvme_verb_failed(transfer(io, lba, blocks), io->verb, io->err);
+	ret = nvme_verb_io_failed(transfer(io, lba, blocks), io->verb, io->err);
 	return ret || io->write ? ret : give(io, len);
 }
 
@@ -254,7 +254,7 @@ NVME_VERB(flush)
 		ret = await(q, udrv_nvme_flush(q, ns, command_done, &status), &status);
 	udrv_nvme_queue_destroy(q);
 	if (ret)
-		return nvme_verb_failed(ret, argv[0], err);
+		return nvme_verb_io_failed(ret, argv[0], err);
 	(void)fprintf(out, "NVMe Flush: success\n");
 	return 0;
 }

@@ -21,17 +21,24 @@
 #define SPIN_LOOK_NS 200000 /* now and then, to see whether that has changed */
 #define SPIN_RETRY   32u
 
-/* A power of two that the controller has: 3.1.1, MQES. */
+/* 3.1.1, MQES */
+unsigned int nvme_most_entries(const struct udrv_nvme *nvme)
+{
+	unsigned int entries = ENTRIES_MAX;
+
+	while (entries > NVME_CAP_MQES(nvme->cap) + 1)
+		entries /= 2;
+	return entries;
+}
+
 static int choose_entries(const struct udrv_nvme *nvme, unsigned int wanted)
 {
-	const unsigned int most = NVME_CAP_MQES(nvme->cap) + 1;
+	const unsigned int most = nvme_most_entries(nvme);
 	unsigned int entries = wanted ? wanted : ENTRIES_DEFAULT;
 
 	if (entries & (entries - 1) || entries < ENTRIES_MIN || entries > ENTRIES_MAX)
 		return -EINVAL;
-	while (entries > most)
-		entries /= 2;
-	return entries < 2 ? -EINVAL : (int)entries;
+	return (int)(entries < most ? entries : most);
 }
 
 /* Interrupts by a vector of its own; without one it is polled. */

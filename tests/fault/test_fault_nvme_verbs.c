@@ -38,6 +38,9 @@ static const struct line {
 	{"set-feature -f 4 -v 0x150", NULL, 0},
 	{"format --force -b 512", " calloc malloc ", 1},
 	{"fw-download -f file", NULL, 1},
+	{"fw-commit -a 7 -b 1", NULL, 0},
+	{"boot-part-read", NULL, 1},
+	{"subsystem-reset", " calloc malloc ", 0},
 	/* The event that it is over has a thread of its own. */
 	{"sanitize -a 2 --force", " calloc malloc ", 0},
 	/* Without a vector the queue is polled; a full admin queue is tried again. */

@@ -119,6 +119,12 @@ check "no such feature" -s 1 -m '^get-feature: NVMe status: invalid field in com
 	udrv nvme get-feature -f 0x55
 check "no such file" -s 1 -m 'no.such: cannot open' udrv nvme write -s 0 -d no.such
 check "format without --force" -s 1 -m 'say --force' udrv nvme format
+check "a queue that is too deep" -s 1 -m '^perf: --queue-depth is at most 1023, as ' udrv nvme perf -q 1024
+# QEMU has none of these.
+check "no boot partitions" -s 1 -m '^boot-part-read: the controller has no boot partitions$' \
+	udrv nvme boot-part-read -d boot
+check "no subsystem reset" -s 1 -m '^subsystem-reset: the controller has no NVM subsystem reset ' \
+	udrv nvme subsystem-reset
 
 # --- A feature, a reset, perf
 check "set-feature" -m '^set-feature:0x04 .Temperature Threshold., value:0x00000150, cdw12:00000000, save:0$' \

@@ -93,6 +93,45 @@ START_TEST(configuration_that_is_impossible_is_fatal_until_reset)
 }
 END_TEST
 
+static uint32_t boot_status(void)
+{
+	return udrv_readl(regs + NVME_REG_BPINFO) >> 24 & 3;
+}
+
+/* The page of partition 1, to the page-th one of the data; what became of it. */
+static uint32_t read_boot(unsigned int from, unsigned int pages, unsigned int page)
+{
+	udrv_writeq(data_iova + (udrv_iova_t)page * RAW_PAGE, regs + NVME_REG_BPMBL);
+	udrv_writel(1u << 31 | from << 10 | pages, regs + NVME_REG_BPRSEL);
+	while (boot_status() == 1)
+		udrv__model_nvme_settle(dev);
+	return boot_status();
+}
+
+START_TEST(boot_partitions_are_read_before_it_is_enabled)
+{
+	raw_open(names[_i]);
+	ck_assert(udrv_readq(regs + NVME_REG_CAP) & NVME_CAP_BPS);
+	ck_assert_uint_eq(udrv_readl(regs + NVME_REG_BPINFO), 2);
+	memset(data, 0xee, (size_t)RAW_PAGES * RAW_PAGE);
+	ck_assert_uint_eq(read_boot(62, 2, 1), 2);
+	ck_assert_uint_eq(data[RAW_PAGE - 1], 0xee);
+	ck_assert(raw_zero(data + RAW_PAGE, 2 * RAW_PAGE));
+	ck_assert_uint_eq(data[3 * RAW_PAGE], 0xee);
+	/* Beyond the end; to where there is no memory. */
+	ck_assert_uint_eq(read_boot(62, 3, 4), 3);
+	ck_assert_uint_eq(data[4 * RAW_PAGE], 0xee);
+	udrv_writeq(UINT64_MAX, regs + NVME_REG_BPMBL);
+	ck_assert_uint_eq(udrv_readq(regs + NVME_REG_BPMBL), UINT64_MAX - 4095);
+	udrv_writel(1, regs + NVME_REG_BPRSEL);
+	while (boot_status() == 1)
+		udrv__model_nvme_settle(dev);
+	ck_assert_uint_eq(boot_status(), 3);
+	ck_assert_int_eq(udrv_pci_reset_function(dev), 0);
+	ck_assert_uint_eq(udrv_readl(regs + NVME_REG_BPINFO), 2);
+}
+END_TEST
+
 START_TEST(admin_queue_registers_are_fixed_while_enabled)
 {
 	raw_open(names[_i]);
@@ -399,6 +438,7 @@ int main(void)
 	tcase_add_loop_test(tc, capabilities_are_the_same_in_one_piece_and_two, 0, 2);
 	tcase_add_loop_test(tc, enabling_and_disabling_is_seen_in_the_status, 0, 2);
 	tcase_add_loop_test(tc, configuration_that_is_impossible_is_fatal_until_reset, 0, 2);
+	tcase_add_loop_test(tc, boot_partitions_are_read_before_it_is_enabled, 0, 2);
 	tcase_add_loop_test(tc, admin_queue_registers_are_fixed_while_enabled, 0, 2);
 	tcase_add_loop_test(tc, shutdown_completes_and_nothing_is_executed_afterwards, 0, 2);
 	tcase_add_loop_test(tc, function_reset_clears_what_a_controller_reset_leaves, 0, 2);

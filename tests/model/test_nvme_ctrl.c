@@ -4,11 +4,14 @@
 #include <pthread.h>
 
 #include <udrv/completion.h>
+#include <udrv/delay.h>
 #include <udrv/jiffies.h>
 #include <udrv/log.h>
+#include <udrv/pci.h>
 
 #include "backend/model.h"
 #include "backend/model_nvme.h"
+#include "nvme_ctrl.h"
 
 #include "support/nvme_rig.h"
 #include "support/suite.h"
@@ -394,6 +397,200 @@ START_TEST(firmware_is_activated)
 }
 END_TEST
 
+/* 5.2: events of a type are told again when the page that goes with the last one was read. */
+START_TEST(events_go_on_after_one_that_is_not_known)
+{
+	ck_assert_int_eq(udrv__model_nvme_tell(rig.dev, NVME_AER_NOTICE, 0x7f, NVME_LOG_EFFECTS),
+			 0);
+	resize(rig.ns->blocks / 2);
+	ck_assert_int_eq(
+		udrv__model_nvme_tell(rig.dev, NVME_AER_IO_SPECIFIC, 0x7f, NVME_LOG_EFFECTS), 0);
+	awaited = UDRV_NVME_EVENT_SANITIZED;
+	ck_assert_int_eq(udrv__model_nvme_tell(rig.dev, NVME_AER_IO_SPECIFIC, NVME_AER_SANITIZED,
+					       NVME_LOG_SANITIZE),
+			 0);
+	await_event(UDRV_NVME_EVENT_SANITIZED);
+}
+END_TEST
+
+static struct udrv_completion go_on;
+static enum udrv_nvme_event order[3];
+static unsigned int ordered;
+
+/* The first one keeps the others waiting. */
+static void note_order(void *ctx, enum udrv_nvme_event event, uint32_t arg)
+{
+	(void)ctx;
+	(void)arg;
+	if (!ordered)
+		udrv_wait_for_completion(&go_on);
+	if (ordered < 3)
+		order[ordered++] = event;
+	if (ordered == 3)
+		udrv_complete(&told);
+}
+
+static unsigned int events_waiting(void)
+{
+	unsigned int count;
+
+	pthread_mutex_lock(&rig.nvme->admin_lock);
+	count = rig.nvme->event_count;
+	pthread_mutex_unlock(&rig.nvme->admin_lock);
+	return count;
+}
+
+START_TEST(events_are_told_in_their_order)
+{
+	udrv_init_completion(NULL, &go_on);
+	udrv_nvme_on_event(rig.nvme, note_order, NULL);
+	udrv__model_nvme_set_warning(rig.dev, 0x04);
+	ck_assert_int_eq(udrv__model_nvme_tell(rig.dev, NVME_AER_ERROR, 0, NVME_LOG_ERROR), 0);
+	udrv__model_nvme_activate_firmware(rig.dev, "2.0");
+	/* The first one was taken out before it is told. */
+	while (events_waiting() != 2)
+		udrv_usleep_range(100, 200);
+	udrv_complete(&go_on);
+	ck_assert_int_gt(udrv_wait_for_completion_timeout(&told, SOON_MS * UDRV_HZ / 1000), 0);
+	ck_assert_int_eq(order[0], UDRV_NVME_EVENT_SMART);
+	ck_assert_int_eq(order[1], UDRV_NVME_EVENT_ERROR);
+	ck_assert_int_eq(order[2], UDRV_NVME_EVENT_FIRMWARE);
+	udrv_nvme_on_event(rig.nvme, NULL, NULL);
+}
+END_TEST
+
+/* Another one, with another configuration. */
+static void reattach(const struct udrv__model_nvme_config *config,
+		     const struct udrv_nvme_options *options)
+{
+	udrv_nvme_detach(rig.nvme);
+	rig.nvme = NULL;
+	ck_assert_int_eq(udrv__model_nvme_set_config(rig.dev, config), 0);
+	ck_assert_int_eq(udrv_nvme_attach(rig.dev, options, &rig.nvme), 0);
+	rig.ns = udrv_nvme_ns_next(rig.nvme, 0);
+	ck_assert_ptr_nonnull(rig.ns);
+}
+
+START_TEST(no_event_is_kept_by_one_that_cannot)
+{
+	struct udrv__model_nvme_config config;
+	struct nvme_smart smart;
+
+	udrv__model_nvme_get_config(rig.dev, &config);
+	config.vs = NVME_VS(1u, 2u, 1u);
+	reattach(&config, NULL);
+	ck_assert_int_eq(udrv_nvme_get_log(rig.nvme, NVME_LOG_SMART, NVME_NSID_ALL, &smart,
+					   sizeof(smart), true),
+			 0);
+}
+END_TEST
+
+static void queues_are_refused(void)
+{
+	const struct udrv__model_nvme_fault fault = {.kind = UDRV__MODEL_NVME_ERROR,
+						     .opcode = NVME_ADMIN_SET_FEATURES,
+						     .count = 1,
+						     .value = NVME_SC_INTERNAL};
+
+	ck_assert_int_eq(udrv__model_nvme_inject(rig.dev, &fault), 0);
+}
+
+/* It may still say what is wrong with it, and take a firmware. */
+START_TEST(one_that_grants_no_queues_takes_admin_commands)
+{
+	struct udrv__model_nvme_config config;
+	struct udrv_nvme_queue *q = NULL;
+	struct udrv_nvme_info info;
+	struct nvme_smart smart;
+
+	udrv__model_nvme_get_config(rig.dev, &config);
+	queues_are_refused();
+	reattach(&config, NULL);
+	udrv_nvme_get_info(rig.nvme, &info);
+	ck_assert_uint_eq(info.queues, 0);
+	ck_assert_int_eq(udrv_nvme_queue_create(rig.nvme, NULL, &q), -EMFILE);
+	ck_assert_int_eq(udrv_nvme_get_log(rig.nvme, NVME_LOG_SMART, NVME_NSID_ALL, &smart,
+					   sizeof(smart), true),
+			 0);
+	/* That may have helped. */
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	ck_assert_int_eq(udrv_nvme_queue_create(rig.nvme, NULL, &rig.q), 0);
+	/* One that had some must not lose them for that: it is tried again. */
+	queues_are_refused();
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	ck_assert_uint_eq(nvme_rig_read(&rig, nvme_rig_memory(&rig, 4096), 0, 1), 0);
+}
+END_TEST
+
+static void *attach(void *ret)
+{
+	*(int *)ret = udrv_nvme_attach(rig.dev, NULL, &rig.nvme);
+	return NULL;
+}
+
+/* CAP.TO: half a second; CRTO: two minutes. */
+START_TEST(one_that_needs_longer_than_there_is_room_to_say)
+{
+	const struct udrv__model_nvme_switches never = {.never_ready = true};
+	struct udrv__model_nvme_config config;
+	uint8_t __udrv_iomem *regs;
+	pthread_t thread;
+	int ret = 0;
+
+	udrv__model_nvme_get_config(rig.dev, &config);
+	config.timeout = 1;
+	config.crto = 240;
+	udrv_nvme_detach(rig.nvme);
+	ck_assert_int_eq(udrv__model_nvme_set_config(rig.dev, &config), 0);
+	udrv__model_nvme_set_switches(rig.dev, &never);
+	ck_assert_int_eq(udrv_pci_enable_device(rig.dev), 0);
+	regs = udrv_pci_iomap(rig.dev, 0, 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, attach, &ret), 0);
+	while (!(udrv_readl(regs + NVME_REG_CC) & NVME_CC_EN))
+		udrv_usleep_range(100, 200);
+	udrv_msleep(1000); /* longer than TO, at least */
+	udrv__model_nvme_heal(rig.dev);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(ret, 0);
+	udrv_pci_iounmap(rig.dev, regs);
+}
+END_TEST
+
+static void *get_temperature(void *ret)
+{
+	uint32_t value;
+
+	*(int *)ret = udrv_nvme_get_feature(rig.nvme, NVME_FEAT_TEMPERATURE, 0, 0, NULL, 0, &value);
+	return NULL;
+}
+
+/* MTFA: 6553 s. */
+START_TEST(admin_commands_wait_while_a_firmware_is_activated)
+{
+	const struct udrv_nvme_options options = {.admin_timeout_ms = 3000};
+	struct udrv__model_nvme_switches switches = {.activating = true};
+	struct udrv__model_nvme_config config;
+	struct udrv_nvme_info info;
+	pthread_t thread;
+	int ret = 1;
+
+	udrv__model_nvme_get_config(rig.dev, &config);
+	ck_assert_int_eq(udrv__model_nvme_say(rig.dev, NVME_CNS_CTRL,
+					      offsetof(struct nvme_id_ctrl, mtfa), 2, 65535),
+			 0);
+	reattach(&config, &options);
+	udrv__model_nvme_set_switches(rig.dev, &switches);
+	ck_assert_int_eq(pthread_create(&thread, NULL, get_temperature, &ret), 0);
+	udrv_msleep(4500); /* longer than it may take otherwise, at least */
+	switches.activating = false;
+	udrv__model_nvme_set_switches(rig.dev, &switches);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(ret, 0);
+	udrv_nvme_get_info(rig.nvme, &info);
+	ck_assert_uint_eq(info.timeouts + info.resets, 0);
+}
+END_TEST
+
 START_TEST(a_reset_is_told_and_events_go_on)
 {
 	awaited = UDRV_NVME_EVENT_RESET;
@@ -547,6 +744,12 @@ int main(void)
 	tcase_add_test(tc, more_namespaces_than_there_is_room_for);
 	tcase_add_test(tc, a_warning_of_its_health);
 	tcase_add_test(tc, firmware_is_activated);
+	tcase_add_test(tc, events_go_on_after_one_that_is_not_known);
+	tcase_add_test(tc, events_are_told_in_their_order);
+	tcase_add_test(tc, no_event_is_kept_by_one_that_cannot);
+	tcase_add_test(tc, one_that_grants_no_queues_takes_admin_commands);
+	tcase_add_test(tc, one_that_needs_longer_than_there_is_room_to_say);
+	tcase_add_test(tc, admin_commands_wait_while_a_firmware_is_activated);
 	tcase_add_test(tc, a_reset_is_told_and_events_go_on);
 	tcase_add_test(tc, queues_are_as_many_as_granted);
 	tcase_add_test(tc, format_needs_the_disk_for_itself);

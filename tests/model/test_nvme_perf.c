@@ -5,6 +5,8 @@
 
 #include <json-c/json.h>
 
+#include <udrv/pci.h>
+
 #include "nvme_calls.h"
 #include "support/suite.h"
 
@@ -167,9 +169,63 @@ END_TEST
 
 START_TEST(more_threads_than_queues)
 {
-	fails("perf --threads 5", -EINVAL, "the controller has 4 queues of at most ");
+	struct udrv_nvme_queue *q;
+	struct nvme_driver *driver = udrv_pci_get_drvdata(dev);
+
+	fails("perf --threads 5", -EINVAL,
+	      "perf: --threads takes an I/O queue each, and of the 4 that there are 0 are in use; "
+	      "for more start the driver with queues=");
+	ck_assert_int_eq(udrv_nvme_queue_create(driver->nvme, NULL, &q), 0);
+	fails("perf --threads 4", -EINVAL, "1 are in use");
+	works("perf --threads 3 --io-count 10");
+	udrv_nvme_queue_destroy(q);
 	fails("perf --block-size 16M", -EINVAL,
 	      "perf: --block-size is a multiple of 512, at most ");
+}
+END_TEST
+
+/* MQES + 1, and what a queue of this library has then. */
+static const struct {
+	uint32_t has;
+	unsigned int depth;
+} entries[] = {{65536, 1023}, {2048, 1023}, {1024, 1023}, {1000, 511}, {5, 3}};
+
+START_TEST(a_queue_that_is_deeper_than_there_are_entries)
+{
+	struct udrv__model_nvme_config config;
+	char line[100], says_so[100];
+
+	udrv_driver_remove(&nvme_driver, dev);
+	udrv__model_nvme_get_config(dev, &config);
+	config.queue_entries = entries[_i].has;
+	ck_assert_int_eq(udrv__model_nvme_set_config(dev, &config), 0);
+	ck_assert_int_eq(udrv_driver_probe(&nvme_driver, dev), 0);
+	(void)snprintf(line, sizeof(line), "perf --io-count 2000 -q %u", entries[_i].depth);
+	works(line);
+	(void)snprintf(line, sizeof(line), "perf -q %u", entries[_i].depth + 1);
+	(void)snprintf(says_so, sizeof(says_so), "perf: --queue-depth is at most %u, as a queue",
+		       entries[_i].depth);
+	fails(line, -EINVAL, says_so);
+}
+END_TEST
+
+static void *shrink(void *unused)
+{
+	ck_assert_int_eq(udrv__model_nvme_resize(dev, 1, 1), 0);
+	return unused;
+}
+
+START_TEST(a_namespace_that_shrinks_ends_the_run)
+{
+	pthread_t thread;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, shrink, NULL), 0);
+	ck_assert_int_lt(run("perf --run-time 600 --rw randread"), 0);
+	pthread_join(thread, NULL);
+	ck_assert_msg(strstr(err, "meanwhile; list and id-ns show it") ||
+			      strstr(err, "id-ns shows the namespace's size as nsze") ||
+			      strstr(err, "too small for this"),
+		      "%s", err);
 }
 END_TEST
 
@@ -190,6 +246,9 @@ int main(void)
 	tcase_add_test(tc, a_caller_that_leaves_ends_the_run);
 	tcase_add_test(tc, a_device_that_goes_away_ends_the_run);
 	tcase_add_test(tc, more_threads_than_queues);
+	tcase_add_loop_test(tc, a_queue_that_is_deeper_than_there_are_entries, 0,
+			    sizeof(entries) / sizeof(entries[0]));
+	tcase_add_test(tc, a_namespace_that_shrinks_ends_the_run);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

@@ -221,6 +221,27 @@ START_TEST(format_changes_the_blocks)
 }
 END_TEST
 
+/* 5.15.2.2, FNA bit 1 */
+START_TEST(an_erase_that_is_of_all_namespaces_is_said_to_be)
+{
+	ck_assert_int_eq(
+		udrv__model_nvme_say(dev, NVME_CNS_CTRL, offsetof(struct nvme_id_ctrl, fna), 1, 2),
+		0);
+	works("reset");
+	fails("format -s 1", -EPERM,
+	      "all data of namespace 0x1, and of all others, which this controller erases with it, "
+	      "will be lost: say --force\n");
+	fails("format", -EPERM, "all data of namespace 0x1 will be lost: say --force\n");
+}
+END_TEST
+
+START_TEST(the_number_of_queues_is_the_drivers)
+{
+	fails("set-feature -f 7 -v 0", -EINVAL,
+	      "set-feature: the number of queues is the driver's: start it with queues=\n");
+}
+END_TEST
+
 START_TEST(reset_resets)
 {
 	works("reset");
@@ -311,6 +332,8 @@ int main(void)
 	tcase_add_test(tc, blocks_that_do_not_exist);
 	tcase_add_test(tc, a_status_is_named_with_advice);
 	tcase_add_test(tc, format_changes_the_blocks);
+	tcase_add_test(tc, an_erase_that_is_of_all_namespaces_is_said_to_be);
+	tcase_add_test(tc, the_number_of_queues_is_the_drivers);
 	tcase_add_test(tc, reset_resets);
 	tcase_add_test(tc, wrong_arguments_are_refused_with_one_line);
 	tcase_add_test(tc, a_device_that_is_gone);

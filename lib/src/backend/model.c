@@ -11,6 +11,7 @@
 
 #include "backend/model.h"
 #include "pci/device.h"
+#include "sched/clock.h"
 
 #define PREFIX "model:"
 
@@ -219,7 +220,7 @@ static bool decodes(struct udrv__model *m, unsigned int index)
 	bool answer;
 
 	pthread_mutex_lock(&m->lock);
-	answer = !m->removed &&
+	answer = !udrv__model_is_absent(m) &&
 		 (udrv__model_command(m) & (is_port ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY));
 	pthread_mutex_unlock(&m->lock);
 	return answer;
@@ -288,7 +289,24 @@ int udrv__model_reset(struct udrv_device *dev)
 	if (!m->type->reset)
 		return -ENOTTY;
 	m->type->reset(m->state);
+	pthread_mutex_lock(&m->lock);
+	m->messages_lost = false;
+	pthread_mutex_unlock(&m->lock);
 	return 0;
+}
+
+bool udrv__model_is_absent(const struct udrv__model *m)
+{
+	return m->removed || (m->absent_until && udrv__now_ns() < m->absent_until);
+}
+
+void udrv__model_link_down(struct udrv__model *m, uint64_t ns)
+{
+	pthread_mutex_lock(&m->lock);
+	udrv__model_config_init(m);
+	m->absent_until = udrv__after_ns(udrv__now_ns(), ns);
+	m->messages_lost = true;
+	pthread_mutex_unlock(&m->lock);
 }
 
 void udrv__model_get_counts(struct udrv_device *dev, struct udrv__model_counts *counts)

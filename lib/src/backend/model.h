@@ -116,6 +116,8 @@ struct udrv__model {
 	uint8_t config[UDRV__MODEL_CONFIG_SIZE];
 	uint8_t writable[UDRV__MODEL_CONFIG_SIZE]; /* a bit mask per byte */
 	bool removed;
+	uint64_t absent_until; /* by udrv__now_ns(): the link is down */
+	bool messages_lost;    /* until the function is reset */
 
 	enum udrv__irq_type irq_type; /* UDRV__IRQ_TYPES: off */
 	int *irq_fds;		      /* room for all that the type has */
@@ -153,6 +155,12 @@ void udrv__model_irq_raise(struct udrv__model *m, unsigned int vector);
 void udrv__model_irq_lower(struct udrv__model *m);
 /* Are interrupts messages now? */
 bool udrv__model_irq_is_message(struct udrv__model *m);
+/*
+ * The link goes down, and comes up after so many ns: meanwhile all reads give ones and nothing
+ * arrives. Then configuration space is as at power-on, and messages are not sent until the function
+ * is reset, as the kernel restores them then.
+ */
+void udrv__model_link_down(struct udrv__model *m, uint64_t ns);
 /* What is on; UDRV__IRQ_TYPES: nothing. */
 enum udrv__irq_type udrv__model_irq_type(struct udrv__model *m);
 
@@ -171,6 +179,8 @@ void udrv__model_surprise_remove(struct udrv_device *dev);
 /* Shared by model*.c. */
 
 void udrv__model_config_init(struct udrv__model *m);
+/* With m->lock held: is nobody there to answer? */
+bool udrv__model_is_absent(const struct udrv__model *m);
 /* With m->lock held. */
 uint16_t udrv__model_command(const struct udrv__model *m);
 /* With m->lock held: read and write the word at where, whatever is writable. */

@@ -153,7 +153,8 @@ int udrv__model_config_read(struct udrv_device *dev, unsigned int where, unsigne
 	if (ret)
 		return ret;
 	pthread_mutex_lock(&m->lock);
-	*val = m->removed ? UINT32_MAX >> (32 - 8 * size) : get(m->config, where, size);
+	*val = udrv__model_is_absent(m) ? UINT32_MAX >> (32 - 8 * size)
+					: get(m->config, where, size);
 	pthread_mutex_unlock(&m->lock);
 	return 0;
 }
@@ -164,13 +165,13 @@ int udrv__model_config_write(struct udrv_device *dev, unsigned int where, unsign
 	struct udrv__model *m = dev->backend;
 	const unsigned int af_ctrl = UDRV__MODEL_AF_CAP + PCI_AF_CTRL;
 	int ret = check_offset(where, size);
-	bool removed;
+	bool absent;
 
 	if (ret)
 		return ret;
 	pthread_mutex_lock(&m->lock);
-	removed = m->removed;
-	for (unsigned int i = 0; i < size && !removed; i++) {
+	absent = udrv__model_is_absent(m);
+	for (unsigned int i = 0; i < size && !absent; i++) {
 		uint8_t mask = m->writable[where + i];
 		uint8_t byte = (uint8_t)(val >> (8 * i));
 
@@ -178,7 +179,7 @@ int udrv__model_config_write(struct udrv_device *dev, unsigned int where, unsign
 	}
 	udrv__model_intx_update(m);
 	pthread_mutex_unlock(&m->lock);
-	if (!removed && m->type->reset && where <= af_ctrl && af_ctrl < where + size &&
+	if (!absent && m->type->reset && where <= af_ctrl && af_ctrl < where + size &&
 	    val >> (8 * (af_ctrl - where)) & PCI_AF_CTRL_FLR)
 		return udrv__model_reset(dev);
 	return 0;

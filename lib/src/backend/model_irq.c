@@ -32,7 +32,7 @@ void udrv__model_intx_update(struct udrv__model *m)
 /* A message is a write to memory: without bus mastering it is not sent (PCI 3.0, 6.8.3). */
 static void send_message(struct udrv__model *m, unsigned int vector)
 {
-	if (m->removed || !(udrv__model_command(m) & PCI_COMMAND_MASTER))
+	if (m->removed || m->messages_lost || !(udrv__model_command(m) & PCI_COMMAND_MASTER))
 		m->counts.msi_dropped++;
 	else
 		signal_vector(m, vector);
@@ -112,6 +112,8 @@ int udrv__model_irq_enable(struct udrv_device *dev, enum udrv__irq_type type, co
 		for (unsigned int i = 0; i < count; i++)
 			m->irq_fds[i] = fds[i];
 		m->irq_count = count;
+		if (m->irq_type != type)
+			m->messages_lost = false;
 		m->irq_type = type;
 		m->intx_masked = false;
 		/* A function with MSI enabled does not drive its line (PCI 3.0, 6.8.2). */

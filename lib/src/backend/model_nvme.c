@@ -75,6 +75,7 @@ static unsigned int do_round(struct udrv__nvme *n, uint64_t *due)
 {
 	unsigned int done;
 
+	udrv__nvme_boot_read(n);
 	udrv__nvme_take_doorbells(n);
 	done = udrv__nvme_deliver(n, due);
 	return done + udrv__nvme_round(n);
@@ -291,7 +292,8 @@ int udrv__model_nvme_set_config(struct udrv_device *dev,
 
 	if (!config->queue_entries || config->queue_entries < 2 || config->queue_entries > 65536 ||
 	    !config->queues || config->queues > UDRV__MODEL_NVME_QUEUES || config->dstrd > 4 ||
-	    config->mpsmin > 4 || config->mdts + config->mpsmin > 13 || config->wzsl > 16)
+	    config->mpsmin > 4 || config->mdts + config->mpsmin > 13 || config->wzsl > 16 ||
+	    config->boot_units > 0x7fff)
 		return -EINVAL;
 	udrv__nvme_lock(n);
 	if (n->cc & NVME_CC_EN)
@@ -314,6 +316,7 @@ static void free_nvme(struct udrv__nvme *n)
 {
 	udrv__nvme_ns_end(n);
 	udrv__nvme_firmware_end(n);
+	udrv__nvme_boot_end(n);
 	if (n->doorbells)
 		munmap(n->doorbells, NVME_DBS_LEN);
 	if (n->cmb)
@@ -349,7 +352,7 @@ static int acquire(struct udrv__nvme *n)
 
 	n->doorbells = bar_memory(NVME_DBS_LEN);
 	n->cmb = bar_memory(NVME_CMB_BAR_LEN);
-	if (!n->doorbells || !n->cmb)
+	if (!n->doorbells || !n->cmb || udrv__nvme_boot_init(n))
 		return -ENOMEM;
 	ret = udrv__nvme_ns_init(n);
 	if (ret)

@@ -17,11 +17,12 @@
 
 struct udrv_device;
 
-#define UDRV__MODEL_NVME_QUEUES	   64 /* I/O queue pairs, at most */
-#define UDRV__MODEL_NVME_VECTORS   33
-#define UDRV__MODEL_NVME_NS_MAX	   16 /* NN */
-#define UDRV__MODEL_NVME_SLOTS	   3  /* of firmware; 1 is read only */
-#define UDRV__MODEL_NVME_IMAGE_MAX (1u << 20)
+#define UDRV__MODEL_NVME_QUEUES	    64 /* I/O queue pairs, at most */
+#define UDRV__MODEL_NVME_VECTORS    33
+#define UDRV__MODEL_NVME_NS_MAX	    16 /* NN */
+#define UDRV__MODEL_NVME_SLOTS	    3  /* of firmware; 1 is read only */
+#define UDRV__MODEL_NVME_IMAGE_MAX  (1u << 20)
+#define UDRV__MODEL_NVME_BOOT_BYTES (512u << 10) /* that a boot partition really has */
 
 struct udrv__model_nvme_config {
 	uint32_t queue_entries; /* MQES + 1, up to 65536 */
@@ -34,7 +35,15 @@ struct udrv__model_nvme_config {
 	bool weighted; /* it has weighted round robin arbitration */
 	bool cmb;      /* it has memory for submission queues */
 	bool old_cmb;  /* likewise, as before NVMe 1.4: at the BAR's address */
-	bool dbbuf;    /* Doorbell Buffer Config is supported */
+	/* BPSZ: of a boot partition, in 128 KiB, up to 32767; what is beyond cannot be read. 0:
+	 * none. */
+	uint16_t boot_units;
+	uint32_t vs;
+	uint8_t timeout;      /* TO, in 500 ms */
+	uint16_t crto;	      /* CRWMT, likewise; 0: there is no such register */
+	bool subsystem_reset; /* there is one (CAP.NSSRS); the link is down for so long: */
+	uint32_t absent_ms;
+	bool dbbuf; /* Doorbell Buffer Config is supported */
 	/* Identify knows CNS 06h, as where there are several I/O command sets (2.0), and it says:
 	 */
 	bool command_sets;
@@ -80,6 +89,7 @@ struct udrv__model_nvme_counts {
 	uint64_t bad_doorbells;
 	uint64_t flushes;
 	uint64_t resets; /* of the controller or the function */
+	uint64_t subsystem_resets;
 };
 
 void udrv__model_nvme_get_counts(struct udrv_device *dev, struct udrv__model_nvme_counts *counts);
@@ -89,6 +99,9 @@ void udrv__model_nvme_get_counts(struct udrv_device *dev, struct udrv__model_nvm
 /* SMART critical warning bits. */
 void udrv__model_nvme_set_warning(struct udrv_device *dev, uint8_t bits);
 void udrv__model_nvme_set_temperature(struct udrv_device *dev, uint16_t kelvin);
+/* Of whatever type; log: the page by which it is cleared. -EINVAL. */
+int udrv__model_nvme_tell(struct udrv_device *dev, unsigned int type, unsigned int info,
+			  unsigned int log);
 /* Blocks at most what the namespace had at first. -EINVAL. */
 int udrv__model_nvme_resize(struct udrv_device *dev, uint32_t nsid, uint64_t blocks);
 /* As if by another controller of the subsystem. -EINVAL: there is no such namespace. */
@@ -160,8 +173,14 @@ struct udrv__model_nvme_switches {
 	bool never_shut_down;
 	bool abort_is_lost; /* Abort commands succeed and nothing happens */
 	bool no_interrupts;
-	bool no_cmb_base;      /* no address for the memory buffer will do */
-	bool sanitize_goes_on; /* until udrv__model_nvme_end_sanitize() */
+	bool no_cmb_base;	 /* no address for the memory buffer will do */
+	bool sanitize_goes_on;	 /* until udrv__model_nvme_end_sanitize() */
+	bool no_subsystem_reset; /* it is written to NSSR, and nothing happens */
+	bool boot_read_fails;
+	bool boot_read_hangs;	 /* a reset ends it */
+	bool boot_read_outlives; /* likewise, but of the function only */
+	bool boot_no_size;	 /* BPSZ is 0 */
+	bool boot_locked;	 /* no boot partition is written or activated */
 	bool activating; /* CSTS.PP: a firmware is activated, and nothing is executed meanwhile */
 	unsigned int spoil; /* UDRV__MODEL_NVME_SPOIL_* */
 };

@@ -58,6 +58,11 @@ void udrv__nvme_config_init(struct udrv__nvme *n, const char *words)
 		.queue_entries = 1024,
 		.queues = UDRV__MODEL_NVME_QUEUES,
 		.mdts = 7,
+		.vs = NVME_VS_1_4,
+		.timeout = 6,
+		.boot_units = 2,
+		.subsystem_reset = true,
+		.absent_ms = 10,
 		.cache = true,
 		.sgl = true,
 	};

@@ -158,6 +158,13 @@ struct udrv__nvme_firmware {
 	bool given[UDRV__MODEL_NVME_IMAGE_MAX / 4096];
 };
 
+struct udrv__nvme_boot {
+	unsigned char *bytes; /* of partition 0, then 1 */
+	uint8_t active, status;
+	uint32_t select;
+	uint64_t buffer;
+};
+
 struct udrv__nvme {
 	struct udrv__model *model;
 	struct udrv__model_nvme_config config;
@@ -220,12 +227,15 @@ struct udrv__nvme {
 	struct udrv__model_nvme_counts counts;
 
 	bool stopping, paused;
-	bool event_masked[NVME_AER_TYPES]; /* told, and its log page not read yet */
+	bool subsystem_was_reset;	   /* and nobody has taken note */
+	bool event_masked[NVME_AER_TYPES]; /* told, and its log page not read yet, which is: */
+	uint8_t event_log[NVME_AER_TYPES];
 	bool vectors_uncoalesced[UDRV__MODEL_NVME_VECTORS];
 	bool timestamp_by_host;
 	bool retry_delays; /* the host honours them: 5.21.1.22, ACRE */
 	bool ns_changed[UDRV__MODEL_NVME_NS_MAX + 1];
 	struct udrv__nvme_firmware firmware;
+	struct udrv__nvme_boot boot;
 	struct udrv__nvme_sanitize sanitize;
 };
 
@@ -243,6 +253,8 @@ void udrv__nvme_config_init(struct udrv__nvme *n, const char *words);
 /* model_nvme_regs.c */
 uint64_t udrv__nvme_reg_read(struct udrv__nvme *n, uint64_t offset, unsigned int size);
 void udrv__nvme_reg_write(struct udrv__nvme *n, uint64_t offset, unsigned int size, uint64_t val);
+/* If what the host configured is possible, and nothing keeps it from being ready. */
+void udrv__nvme_enable(struct udrv__nvme *n);
 /* Queues, held commands and what a controller reset clears besides (7.3.2). */
 void udrv__nvme_controller_reset(struct udrv__nvme *n);
 void udrv__nvme_function_reset(struct udrv__nvme *n);
@@ -382,6 +394,18 @@ const char *udrv__nvme_firmware_revision(const struct udrv__nvme *n);
 uint16_t udrv__nvme_firmware_download(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd);
 uint16_t udrv__nvme_firmware_commit(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd);
 
+/* model_nvme_boot.c: boot partitions (8.13) */
+int udrv__nvme_boot_init(struct udrv__nvme *n);
+void udrv__nvme_boot_end(struct udrv__nvme *n);
+void udrv__nvme_boot_reset(struct udrv__nvme *n, bool function);
+uint32_t udrv__nvme_boot_register(const struct udrv__nvme *n, uint64_t offset);
+void udrv__nvme_boot_write(struct udrv__nvme *n, uint64_t offset, uint32_t val);
+/* What was asked for, if there is something. */
+void udrv__nvme_boot_read(struct udrv__nvme *n);
+uint16_t udrv__nvme_boot_replace(struct udrv__nvme *n, unsigned int id, const void *image,
+				 uint32_t len);
+uint16_t udrv__nvme_boot_activate(struct udrv__nvme *n, unsigned int id);
+
 /* model_nvme_shadow.c: doorbells in the host's memory (5.7, 7.13) */
 uint16_t udrv__nvme_set_shadow(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd);
 void udrv__nvme_take_shadow(struct udrv__nvme *n);
@@ -422,8 +446,8 @@ void udrv__nvme_check_temperature(struct udrv__nvme *n);
 bool udrv__nvme_abort_aer(struct udrv__nvme *n, uint16_t cid);
 /* Activation begins, for a host that wants to hear of it. */
 void udrv__nvme_tell_firmware(struct udrv__nvme *n);
-/* Its log page was read: it may be told again. */
-void udrv__nvme_event_seen(struct udrv__nvme *n, unsigned int type);
+/* The log page was read: what it was about may be told again. */
+void udrv__nvme_event_seen(struct udrv__nvme *n, unsigned int log);
 
 /* model_nvme_fault.c */
 bool udrv__nvme_pick_fault(struct udrv__nvme *n, const struct udrv__nvme_sq *sq,

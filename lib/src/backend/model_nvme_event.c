@@ -3,6 +3,7 @@
  * Asynchronous events of the software NVMe controller (5.2): told to whoever asked by a command
  * that waits; then no other of that type until the log page is read.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ static void tell(struct udrv__nvme *n)
 			continue;
 		}
 		n->event_masked[e.type] = true;
+		n->event_log[e.type] = e.log;
 		n->event_count--;
 		memmove(&n->events[i], &n->events[i + 1], (n->event_count - i) * sizeof(e));
 		udrv__nvme_complete(n, &n->sqs[0], n->aers[0], NVME_SC_SUCCESS,
@@ -66,10 +68,25 @@ bool udrv__nvme_abort_aer(struct udrv__nvme *n, uint16_t cid)
 	return false;
 }
 
-void udrv__nvme_event_seen(struct udrv__nvme *n, unsigned int type)
+void udrv__nvme_event_seen(struct udrv__nvme *n, unsigned int log)
 {
-	n->event_masked[type] = false;
+	for (unsigned int type = 0; type < NVME_AER_TYPES; type++)
+		if (n->event_log[type] == log)
+			n->event_masked[type] = false;
 	tell(n);
+}
+
+int udrv__model_nvme_tell(struct udrv_device *dev, unsigned int type, unsigned int info,
+			  unsigned int log)
+{
+	struct udrv__nvme *n = udrv__nvme_of(dev);
+
+	if (type >= NVME_AER_TYPES)
+		return -EINVAL;
+	udrv__nvme_lock(n);
+	udrv__nvme_event(n, type, info, log);
+	udrv__nvme_unlock(n);
+	return 0;
 }
 
 /* 5.14.1.2: the worst of what is new is told, if the host wants to hear of it. */

@@ -34,6 +34,9 @@ void udrv__model_nvme_heal(struct udrv_device *dev)
 	udrv__nvme_lock(n);
 	n->fault_count = n->said_count = 0;
 	memset(&n->switches, 0, sizeof(n->switches));
+	/* What was never ready is. */
+	if (n->cc & NVME_CC_EN && !(n->csts & (NVME_CSTS_RDY | NVME_CSTS_CFS)))
+		udrv__nvme_enable(n);
 	udrv__nvme_wake(n);
 	udrv__nvme_unlock(n);
 }

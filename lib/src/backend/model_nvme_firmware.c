@@ -12,13 +12,14 @@
 #define DNR(sc)	     ((uint16_t)((sc) | NVME_ST_DNR))
 #define SLOT(cdw10)  ((cdw10)&7)
 #define ACTION(c10)  ((c10) >> 3 & 7)
+#define BPID(c10)    ((c10) >> 31)
 #define MAGIC	     "udrvnvme"
 #define PAGE	     4096u /* FWUG is 1 */
 #define HEAD	     16
 #define REVISION_LEN 8
 
 /* 5.11, CA */
-enum { STORE, STORE_RESET, RESET, NOW };
+enum { STORE, STORE_RESET, RESET, NOW, BOOT_REPLACE = 6, BOOT_ACTIVATE = 7 };
 
 void udrv__nvme_firmware_init(struct udrv__nvme *n)
 {
@@ -132,6 +133,21 @@ static uint16_t activate_now(struct udrv__nvme *n, unsigned int slot)
 	return NVME_SC_SUCCESS;
 }
 
+/* 8.13.2 */
+static uint16_t commit_boot(struct udrv__nvme *n, unsigned int action, unsigned int id)
+{
+	struct udrv__nvme_firmware *f = &n->firmware;
+	uint16_t status;
+
+	if (!n->config.boot_units)
+		return DNR(NVME_SC_INVALID_FIELD);
+	if (action == BOOT_ACTIVATE)
+		return udrv__nvme_boot_activate(n, id);
+	status = udrv__nvme_boot_replace(n, id, f->image, f->len);
+	drop(f);
+	return status;
+}
+
 uint16_t udrv__nvme_firmware_commit(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd)
 {
 	struct udrv__nvme_firmware *f = &n->firmware;
@@ -139,6 +155,8 @@ uint16_t udrv__nvme_firmware_commit(struct udrv__nvme *n, const struct udrv__nvm
 	const bool stores = action != RESET && (action != NOW || f->len);
 	unsigned int slot = SLOT(cmd->cdw10);
 
+	if (action == BOOT_REPLACE || action == BOOT_ACTIVATE)
+		return commit_boot(n, action, BPID(cmd->cdw10));
 	if (action > NOW)
 		return DNR(NVME_SC_INVALID_FIELD);
 	if (!slot && stores)

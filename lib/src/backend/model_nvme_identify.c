@@ -73,7 +73,7 @@ static void put_identity(const struct udrv__nvme *n, unsigned char *buf)
 	put_text(buf, 64, 8, udrv__nvme_firmware_revision(n));
 	put(buf, 73, 3, OUI);
 	put(buf, 78, 2, CONTROLLER_ID);
-	put(buf, 80, 4, NVME_VS_1_4);
+	put(buf, 80, 4, n->config.vs);
 	buf[111] = 1; /* CNTRLTYPE: I/O controller */
 	(void)snprintf((char *)buf + 768, 256, "nqn.2026-11.org.udrv:%s", name);
 }

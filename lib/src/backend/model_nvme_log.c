@@ -149,24 +149,9 @@ static unsigned int fill(const struct udrv__nvme *n, unsigned int page, unsigned
 /* 5.14: an event of which this is the log page may be told again. */
 static void has_been_read(struct udrv__nvme *n, unsigned int page)
 {
-	switch (page) {
-	case NVME_LOG_ERROR:
-		udrv__nvme_event_seen(n, NVME_AER_ERROR);
-		break;
-	case NVME_LOG_SMART:
-		udrv__nvme_event_seen(n, NVME_AER_SMART);
-		break;
-	case NVME_LOG_NS_CHANGED:
+	if (page == NVME_LOG_NS_CHANGED)
 		memset(n->ns_changed, 0, sizeof(n->ns_changed));
-		udrv__nvme_event_seen(n, NVME_AER_NOTICE);
-		break;
-	case NVME_LOG_FIRMWARE:
-		udrv__nvme_event_seen(n, NVME_AER_NOTICE);
-		break;
-	case NVME_LOG_SANITIZE:
-		udrv__nvme_event_seen(n, NVME_AER_IO_SPECIFIC);
-		break;
-	}
+	udrv__nvme_event_seen(n, page);
 }
 
 /* From offset on, zeroes behind the end. */
@@ -201,6 +186,9 @@ uint16_t udrv__nvme_get_log(struct udrv__nvme *n, const struct udrv__nvme_cmd *c
 
 	if (!page_len)
 		return DNR(NVME_SC_LOG_PAGE);
+	/* It is reserved before. */
+	if (cmd->cdw10 & RAE && n->config.vs < NVME_VS_1_3)
+		return DNR(NVME_SC_INVALID_FIELD);
 	/* All are of the controller: LPA bit 0 is 0. */
 	if (cmd->nsid && cmd->nsid != NVME_NSID_ALL)
 		return DNR(NVME_SC_INVALID_FIELD);

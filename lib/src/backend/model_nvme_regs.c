@@ -5,7 +5,6 @@
 #include "backend/model_nvme_dev.h"
 
 #define MPSMAX	   4 /* 64 KiB */
-#define TIMEOUT	   6 /* in 500 ms */
 #define NO_QUEUE   0
 #define SQES	   6 /* 3.1.5 IOSQES: 64 bytes */
 #define CQES	   4 /* 16 bytes */
@@ -17,9 +16,11 @@
 static uint64_t capabilities(const struct udrv__nvme *n)
 {
 	return (n->config.queue_entries - 1) | NVME_CAP_CQR |
-	       (uint64_t)TIMEOUT << NVME_CAP_TO_SHIFT |
+	       (uint64_t)n->config.timeout << NVME_CAP_TO_SHIFT |
 	       (uint64_t)n->config.dstrd << NVME_CAP_DSTRD_SHIFT | NVME_CAP_CSS_NVM |
 	       (n->config.command_sets ? NVME_CAP_CSS_SETS : 0) |
+	       (n->config.boot_units ? NVME_CAP_BPS : 0) | (n->config.crto ? NVME_CAP_CRWMS : 0) |
+	       (n->config.subsystem_reset ? NVME_CAP_NSSRS : 0) |
 	       (uint64_t)n->config.mpsmin << NVME_CAP_MPSMIN_SHIFT |
 	       (uint64_t)MPSMAX << NVME_CAP_MPSMAX_SHIFT | (n->config.cmb ? NVME_CAP_CMBS : 0) |
 	       (n->config.weighted ? NVME_CAP_AMS_WRR : 0);
@@ -33,14 +34,15 @@ static uint32_t read_word(const struct udrv__nvme *n, uint64_t offset)
 	case NVME_REG_CAP + 4:
 		return (uint32_t)(capabilities(n) >> 32);
 	case NVME_REG_VS:
-		return NVME_VS_1_4;
+		return n->config.vs;
 	case NVME_REG_INTMS:
 	case NVME_REG_INTMC:
 		return n->intms;
 	case NVME_REG_CC:
 		return n->cc;
 	case NVME_REG_CSTS:
-		return n->csts | (n->switches.activating ? NVME_CSTS_PP : 0);
+		return n->csts | (n->switches.activating ? NVME_CSTS_PP : 0) |
+		       (n->subsystem_was_reset ? NVME_CSTS_NSSRO : 0);
 	case NVME_REG_AQA:
 		return n->aqa;
 	case NVME_REG_ASQ:
@@ -51,6 +53,13 @@ static uint32_t read_word(const struct udrv__nvme *n, uint64_t offset)
 		return (uint32_t)n->acq;
 	case NVME_REG_ACQ + 4:
 		return (uint32_t)(n->acq >> 32);
+	case NVME_REG_BPINFO:
+	case NVME_REG_BPRSEL:
+	case NVME_REG_BPMBL:
+	case NVME_REG_BPMBL + 4:
+		return udrv__nvme_boot_register(n, offset);
+	case NVME_REG_CRTO:
+		return n->config.crto;
 	case NVME_REG_CMBLOC:
 	case NVME_REG_CMBSZ:
 	case NVME_REG_CMBMSC:
@@ -108,6 +117,7 @@ void udrv__nvme_controller_reset(struct udrv__nvme *n)
 		__atomic_store_n(udrv__nvme_doorbell(n, i), 0, __ATOMIC_RELAXED);
 	n->sq_end = 0;
 	udrv__nvme_firmware_reset(n);
+	udrv__nvme_boot_reset(n, false);
 	n->shadow = n->shadow_event = 0;
 	n->aer_count = n->event_count = 0;
 	memset(n->event_masked, 0, sizeof(n->event_masked));
@@ -125,6 +135,7 @@ void udrv__nvme_function_reset(struct udrv__nvme *n)
 	n->cc = n->aqa = 0;
 	n->asq = n->acq = 0;
 	udrv__nvme_cmb_reset(n);
+	udrv__nvme_boot_reset(n, true);
 	udrv__nvme_controller_reset(n);
 }
 
@@ -146,7 +157,7 @@ static bool may_enable(const struct udrv__nvme *n)
 	return n->asq && n->acq && !(n->asq & in_page) && !(n->acq & in_page);
 }
 
-static void enable(struct udrv__nvme *n)
+void udrv__nvme_enable(struct udrv__nvme *n)
 {
 	if (!may_enable(n)) {
 		udrv__nvme_fatal(n);
@@ -180,7 +191,7 @@ static void write_cc(struct udrv__nvme *n, uint32_t val)
 	if (NVME_CC_SHN(n->cc) && NVME_CC_SHN(n->cc) != 3 && !NVME_CC_SHN(before))
 		shut_down(n);
 	if (n->cc & ~before & NVME_CC_EN)
-		enable(n);
+		udrv__nvme_enable(n);
 	else if (before & ~n->cc & NVME_CC_EN)
 		udrv__nvme_controller_reset(n);
 }
@@ -202,9 +213,27 @@ static void write_admin_queue(struct udrv__nvme *n, uint64_t offset, uint32_t va
 		set_half(offset < NVME_REG_ACQ ? &n->asq : &n->acq, offset & 4, val);
 }
 
+/* 3.1.7, 7.3.1: this is the only controller. Its cache is left alone, as power stays on. */
+static void write_nssr(struct udrv__nvme *n, uint32_t val)
+{
+	if (val != NVME_NSSR_NVME || !n->config.subsystem_reset || n->switches.no_subsystem_reset)
+		return;
+	udrv__nvme_function_reset(n);
+	n->subsystem_was_reset = true;
+	n->counts.subsystem_resets++;
+	udrv__model_link_down(n->model, n->config.absent_ms * UINT64_C(1000000));
+}
+
 static void write_word(struct udrv__nvme *n, uint64_t offset, uint32_t val)
 {
 	switch (offset) {
+	case NVME_REG_CSTS:
+		if (val & NVME_CSTS_NSSRO)
+			n->subsystem_was_reset = false;
+		break;
+	case NVME_REG_NSSR:
+		write_nssr(n, val);
+		break;
 	case NVME_REG_INTMS:
 		n->intms |= val;
 		udrv__nvme_update_pin(n);
@@ -215,6 +244,11 @@ static void write_word(struct udrv__nvme *n, uint64_t offset, uint32_t val)
 		break;
 	case NVME_REG_CC:
 		write_cc(n, val);
+		break;
+	case NVME_REG_BPRSEL:
+	case NVME_REG_BPMBL:
+	case NVME_REG_BPMBL + 4:
+		udrv__nvme_boot_write(n, offset, val);
 		break;
 	case NVME_REG_CMBMSC:
 	case NVME_REG_CMBMSC + 4:

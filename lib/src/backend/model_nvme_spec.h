@@ -21,8 +21,12 @@
 #define NVME_REG_ACQ	0x30
 #define NVME_REG_CMBLOC 0x38
 #define NVME_REG_CMBSZ	0x3c
-#define NVME_REG_CMBMSC 0x50 /* boot partitions and PMR are 0 */
+#define NVME_REG_BPINFO 0x40
+#define NVME_REG_BPRSEL 0x44
+#define NVME_REG_BPMBL	0x48
+#define NVME_REG_CMBMSC 0x50 /* PMR is 0 */
 #define NVME_REG_CMBSTS 0x58
+#define NVME_REG_CRTO	0x68   /* 2.0, 3.1.3.21 */
 #define NVME_REG_DBS	0x1000 /* 3.1.24: SQ y's tail at (2y) strides, CQ y's head at (2y + 1) */
 
 /* 3.1.1 CAP */
@@ -30,12 +34,16 @@
 #define NVME_CAP_AMS_WRR      (1ULL << 17) /* weighted round robin with urgent class */
 #define NVME_CAP_TO_SHIFT     24	   /* in 500 ms */
 #define NVME_CAP_DSTRD_SHIFT  32
+#define NVME_CAP_NSSRS	      (1ULL << 36)
 #define NVME_CAP_CSS_NVM      (1ULL << 37)
 #define NVME_CAP_CSS_SETS     (1ULL << 43) /* 2.0: several I/O command sets */
+#define NVME_CAP_BPS	      (1ULL << 45)
 #define NVME_CAP_MPSMIN_SHIFT 48
 #define NVME_CAP_MPSMAX_SHIFT 52
 #define NVME_CAP_CMBS	      (1ULL << 57)
+#define NVME_CAP_CRWMS	      (1ULL << 59) /* 2.0 */
 #define NVME_VS_1_4	      0x00010400u
+#define NVME_VS_1_3	      0x00010300u
 
 /* 3.1.11, 3.1.12, 3.1.16, 3.1.17 */
 #define NVME_CMBLOC_OFST_SHIFT 12
@@ -64,7 +72,11 @@
 #define NVME_CSTS_SHST_MASK (3u << 2)
 #define NVME_CSTS_SHST_BUSY (1u << 2)
 #define NVME_CSTS_SHST_DONE (2u << 2)
+#define NVME_CSTS_NSSRO	    (1u << 4)
 #define NVME_CSTS_PP	    (1u << 5)
+
+/* 3.1.7 */
+#define NVME_NSSR_NVME 0x4e564d65u
 
 /* 4.2 figure 104: a command, in the host's order of bytes as they come (little endian only) */
 struct udrv__nvme_cmd {
@@ -158,6 +170,7 @@ _Static_assert(sizeof(struct udrv__nvme_cqe) == 16, "4.6: 16 bytes");
 #define NVME_SC_NS_NOT_ATTACHED	       0x11a
 #define NVME_SC_THIN_PROVISIONING      0x11b
 #define NVME_SC_CONTROLLER_LIST	       0x11c
+#define NVME_SC_BOOT_PROHIBITED	       0x11e
 #define NVME_SC_ATTRIBUTES	       0x180
 #define NVME_SC_PROTECTION	       0x181
 #define NVME_SC_READ_ONLY	       0x182
