@@ -315,8 +315,8 @@ UDRV_API int udrv_nvme_boot_activate(struct udrv_nvme *nvme, unsigned int id);
  *	bytes that are protection information, which the controller makes and checks then (PRACT)
  *
  * What another thread changes is @blocks, and @max_blocks and @read_only if the controller says
- * otherwise after a reset. If the number comes to mean another namespace (NGUID, EUI64), or one
- * whose blocks are of another kind, @blocks becomes 0 for good, and udrv_nvme_ns() gives a new
+ * otherwise after a reset. If the number comes to mean another namespace (udrv_nvme_ns_id()), or
+ *one whose blocks are of another kind, @blocks becomes 0 for good, and udrv_nvme_ns() gives a new
  * structure.
  */
 struct udrv_nvme_ns {
@@ -338,6 +338,20 @@ UDRV_API const struct udrv_nvme_ns *udrv_nvme_ns(struct udrv_nvme *nvme, uint32_
 
 /** udrv_nvme_ns_next() - the active namespace with the next higher number than @nsid, or NULL. */
 UDRV_API const struct udrv_nvme_ns *udrv_nvme_ns_next(struct udrv_nvme *nvme, uint32_t nsid);
+
+/** UDRV_NVME_NS_ID_MAX - bytes of the longest text of udrv_nvme_ns_id(), with its end. */
+#define UDRV_NVME_NS_ID_MAX 104
+
+/**
+ * udrv_nvme_ns_id() - by what a namespace is known from others, also over deletion and making anew
+ * @ns: the namespace
+ * @text: "uuid.", "eui." with NGUID, "eui." with EUI64, as Linux's wwid has them, with blanks
+ *	between: those that it has; "" if none
+ *
+ * The UUID (Identify 03h) is told only where NGUID and EUI64 are not there, or may be used again
+ *for another namespace (NSFEAT.UIDREUSE). Any thread.
+ */
+UDRV_API void udrv_nvme_ns_id(const struct udrv_nvme_ns *ns, char text[UDRV_NVME_NS_ID_MAX]);
 
 /**
  * udrv_nvme_ns_create() - make a namespace (5.20)

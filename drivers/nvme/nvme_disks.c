@@ -9,6 +9,8 @@
 
 #include "nvme_disk.h"
 
+_Static_assert(sizeof(((struct udrv_block *)NULL)->id) == UDRV_NVME_NS_ID_MAX, "the text fits");
+
 /* Without the blanks behind. */
 static void copy_text(char *to, size_t size, const char *from, size_t len)
 {
@@ -39,6 +41,7 @@ static void fill_disk(struct nvme_disk *disk, struct nvme_driver *driver,
 	block->driver = disk;
 	(void)snprintf(block->name, sizeof(block->name), "nvme-n%u", ns->nsid);
 	copy_text(block->serial, sizeof(block->serial), ctrl->sn, sizeof(ctrl->sn));
+	udrv_nvme_ns_id(ns, block->id);
 	nvme_disk_fill_limits(disk, c, ctrl, id);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Namespaces: NVM Express 1.4, 5.15.2.1, 6.1. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +26,7 @@ static bool is_size_sane(uint64_t blocks, unsigned int shift)
 /* What Identify tells of a namespace that is there. */
 struct told {
 	const struct nvme_id_ns *id;
-	uint8_t uuid[16]; /* zeroes: it has none, or is known by another identifier */
+	uint8_t uuid[16]; /* zeroes: it has none, or is known by what is never reused */
 	bool no_uuid;	  /* it could not be read */
 	bool by_reset;	  /* nobody has said that it has changed */
 };
@@ -232,15 +233,15 @@ static bool says_gone(int status)
 }
 
 /* Whatever else it says may be over in a moment; @patience: how often that is waited for. */
-static int identify(struct udrv_nvme *nvme, uint32_t nsid, struct nvme_id_ns *id, bool own,
+static int identify(struct udrv_nvme *nvme, unsigned int cns, uint32_t nsid, void *data, bool own,
 		    unsigned int *patience)
 {
-	int ret = nvme_admin_identify(nvme, NVME_CNS_NS, nsid, id, own);
+	int ret = nvme_admin_identify(nvme, cns, nsid, data, own);
 
 	while (ret > 0 && !says_gone(ret) && !((unsigned int)ret & NVME_STATUS_DNR) && *patience) {
 		(*patience)--;
 		udrv_msleep(PATIENCE_MS);
-		ret = nvme_admin_identify(nvme, NVME_CNS_NS, nsid, id, own);
+		ret = nvme_admin_identify(nvme, cns, nsid, data, own);
 	}
 	return ret;
 }
@@ -255,19 +256,26 @@ static void find_uuid(const uint8_t *list, uint8_t *uuid)
 			memcpy(uuid, list + at + 4, 16);
 }
 
-/* Of those that have no other identifier. 0, also if there is none; negative errno. */
-static int read_uuid(struct udrv_nvme *nvme, uint32_t nsid, struct told *told, bool own)
+/* 5.15.2.1, NSFEAT: NGUID and EUI64 may come again, for another namespace, unless it says no. */
+static bool is_known(const struct nvme_id_ns *id)
+{
+	return id->nsfeat & NVME_NSFEAT_UIDREUSE &&
+	       (!is_zero(id->nguid, sizeof(id->nguid)) || !is_zero(id->eui64, sizeof(id->eui64)));
+}
+
+/* 0, also if there is none; negative errno. */
+static int read_uuid(struct udrv_nvme *nvme, uint32_t nsid, struct told *told, bool own,
+		     unsigned int *patience)
 {
 	uint8_t *list;
 	int ret;
 
-	if (nvme->vs < NVME_VS(1u, 3u, 0u) || !is_zero(told->id->nguid, sizeof(told->id->nguid)) ||
-	    !is_zero(told->id->eui64, sizeof(told->id->eui64)))
+	if (nvme->vs < NVME_VS(1u, 3u, 0u) || is_known(told->id))
 		return 0;
 	list = malloc(NVME_IDENTIFY_SIZE);
 	if (!list)
 		return -ENOMEM;
-	ret = nvme_admin_identify(nvme, NVME_CNS_NS_DESCRIPTORS, nsid, list, own);
+	ret = identify(nvme, NVME_CNS_NS_DESCRIPTORS, nsid, list, own, patience);
 	if (!ret)
 		find_uuid(list, told->uuid);
 	told->no_uuid = ret > 0 && !says_gone(ret);
@@ -283,7 +291,7 @@ static int update(struct udrv_nvme *nvme, uint32_t nsid, bool own, unsigned int 
 
 	if (!id)
 		return -ENOMEM;
-	ret = identify(nvme, nsid, id, own, patience);
+	ret = identify(nvme, NVME_CNS_NS, nsid, id, own, patience);
 	if (ret > 0 && !says_gone(ret)) {
 		udrv_dev_warn(nvme->dev,
 			      "namespace %u cannot be read (%s): it is taken to be as it was", nsid,
@@ -294,7 +302,7 @@ static int update(struct udrv_nvme *nvme, uint32_t nsid, bool own, unsigned int 
 
 		if (ret)
 			memset(id, 0, sizeof(*id));
-		ret = id->nsze ? read_uuid(nvme, nsid, &told, own) : 0;
+		ret = id->nsze ? read_uuid(nvme, nsid, &told, own, patience) : 0;
 		pthread_mutex_lock(&nvme->ns_lock);
 		if (!ret)
 			ret = take_over(nvme, nsid, &told);
@@ -438,6 +446,37 @@ const struct udrv_nvme_ns *udrv_nvme_ns_next(struct udrv_nvme *nvme, uint32_t ns
 	}
 	pthread_mutex_unlock(&nvme->ns_lock);
 	return found;
+}
+
+/* In hexadecimal, two digits a byte, behind what is there. */
+static void add_bytes(char *text, const char *before, const uint8_t *bytes, size_t len)
+{
+	size_t at = strlen(text);
+
+	at += (size_t)snprintf(text + at, UDRV_NVME_NS_ID_MAX - at, "%s", before);
+	for (size_t i = 0; i < len; i++)
+		at += (size_t)snprintf(text + at, UDRV_NVME_NS_ID_MAX - at, "%02x", bytes[i]);
+}
+
+static void add_eui(char *text, const uint8_t *bytes, size_t len)
+{
+	if (!is_zero(bytes, len))
+		add_bytes(text, *text ? " eui." : "eui.", bytes, len);
+}
+
+void udrv_nvme_ns_id(const struct udrv_nvme_ns *ns, char text[UDRV_NVME_NS_ID_MAX])
+{
+	static const uint8_t groups[] = {4, 2, 2, 2, 6}; /* of a UUID: RFC 4122, 3 */
+	const struct namespace *n = namespace_of((struct udrv_nvme_ns *)(uintptr_t)ns);
+	const uint8_t *uuid = n->uuid;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < sizeof(groups) && !is_zero(n->uuid, sizeof(n->uuid)); i++) {
+		add_bytes(text, i ? "-" : "uuid.", uuid, groups[i]);
+		uuid += groups[i];
+	}
+	add_eui(text, n->nguid, sizeof(n->nguid));
+	add_eui(text, n->eui64, sizeof(n->eui64));
 }
 
 const struct udrv_nvme_ns *udrv_nvme_ns(struct udrv_nvme *nvme, uint32_t nsid)

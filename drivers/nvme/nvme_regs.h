@@ -487,6 +487,7 @@ static_assert(offsetof(struct nvme_id_ns, nguid) == 104, "5.15.2.1: bytes 119:10
 static_assert(offsetof(struct nvme_id_ns, lbaf) == 128, "5.15.2.1: bytes 131:128");
 
 #define NVME_NSFEAT_ATOMICS	   (1u << 1) /* nawun, nawupf and nacwu are defined */
+#define NVME_NSFEAT_UIDREUSE	   (1u << 3) /* nguid and eui64 are never used again */
 #define NVME_NSFEAT_OPTPERF	   (1u << 4) /* npwg and its kind are defined */
 #define NVME_FLBAS_INDEX(flbas)	   (((flbas)&0xfu) | ((flbas) >> 1 & 0x30u)) /* 6:5: 2.0 */
 #define NVME_FLBAS(index)	   (((index)&0xfu) | ((index) >> 4 & 3u) << 5)

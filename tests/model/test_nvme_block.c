@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The NVMe driver's disks on the software controller: what they can, and what becomes of them. */
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,8 @@
 #define GIB	((uint32_t)1 << 30)
 
 /* Identify Namespace and Controller: 5.15.2.1, 5.15.2.2. */
-enum { NSFEAT = 24, DLFEAT = 33, NAWUPF = 36, NABO = 42, NABSPF = 44, LBADS = 130 };
+enum { NSFEAT = 24, DLFEAT = 33, NAWUPF = 36, NABO = 42, NABSPF = 44, NGUID = 104, EUI64 = 120 };
+enum { LBADS = 130 };
 enum { NPWG = 64, NPDG = 68, NOWS = 72, MDTS = 77, ONCS = 520, AWUPF = 528 };
 
 static struct udrv_device *dev;
@@ -528,6 +530,65 @@ START_TEST(a_disk_does_not_become_another_one)
 }
 END_TEST
 
+/* x: any hexadecimal digit. */
+static void has_form(const char *text, const char *form)
+{
+	ck_assert_msg(strlen(text) == strlen(form), "%s", text);
+	for (size_t i = 0; form[i]; i++)
+		ck_assert_msg(form[i] == 'x' ? isxdigit((unsigned char)text[i]) != 0
+					     : text[i] == form[i],
+			      "%s", text);
+}
+
+#define HEX8  "xxxxxxxx"
+#define HEX16 HEX8 HEX8
+
+/* By whichever identifiers it has; _i: one whose NGUID and EUI64 are used again; without them. */
+START_TEST(a_disk_has_its_namespaces_identifier)
+{
+	static const char *const forms[] = {
+		"uuid." HEX8 "-xxxx-4xxx-xxxx-xxxx" HEX8 " eui." HEX16 HEX16 " eui." HEX16,
+		"eui." HEX16 HEX16 " eui." HEX16, "uuid." HEX8 "-xxxx-4xxx-xxxx-xxxx" HEX8};
+	char ids[3][sizeof(((struct udrv_block *)NULL)->id)];
+
+	if (_i == 1)
+		ns_says(NSFEAT, 1, NVME_NSFEAT_UIDREUSE);
+	for (unsigned int at = NGUID; _i != 1 && at < EUI64 + 8; at += 8)
+		ns_says(at, 8, _i ? 0 : 0x0123456789abcdef);
+	for (unsigned int i = 0; i < 3; i++) {
+		strcpy(ids[i], probe()->id);
+		remove_driver();
+		if (i)
+			ck_assert_int_eq(udrv__model_nvme_replace(dev, 1), 0);
+	}
+	has_form(ids[0], forms[_i]);
+	ck_assert_str_eq(ids[1], ids[0]);
+	ck_assert_str_ne(ids[2], ids[0]);
+}
+END_TEST
+
+/* Nothing but its serial number and its number tells it from others then. */
+START_TEST(a_disk_whose_namespace_has_no_identifier)
+{
+	const struct udrv__model_nvme_fault fault = {
+		.kind = UDRV__MODEL_NVME_ERROR,
+		.opcode = NVME_ADMIN_IDENTIFY,
+		.value = NVME_SC_INVALID_FIELD | NVME_STATUS_DNR,
+		.count = 1,
+		.period = 4, /* the controller, the list, the namespace, its descriptors */
+	};
+	const struct udrv_block *block;
+
+	for (unsigned int at = NGUID; at < EUI64 + 8; at += 8)
+		ns_says(at, 8, 0);
+	ck_assert_int_eq(udrv__model_nvme_inject(dev, &fault), 0);
+	block = probe();
+	ck_assert_str_eq(block->id, "");
+	ck_assert_str_ne(block->serial, "");
+	remove_driver();
+}
+END_TEST
+
 /* Namespaces made by Namespace Management, as another host would. */
 START_TEST(a_namespace_that_is_made_becomes_a_disk)
 {
@@ -632,6 +693,8 @@ int main(void)
 	tcase_add_test(tc, a_disk_follows_its_namespaces_size);
 	tcase_add_test(tc, a_disk_goes_and_comes_with_its_namespace);
 	tcase_add_loop_test(tc, a_disk_does_not_become_another_one, 0, 2);
+	tcase_add_loop_test(tc, a_disk_has_its_namespaces_identifier, 0, 3);
+	tcase_add_test(tc, a_disk_whose_namespace_has_no_identifier);
 	tcase_add_test(tc, a_namespace_that_is_made_becomes_a_disk);
 	tcase_add_test(tc, disks_are_exported_as_they_come);
 	tcase_add_test(tc, a_request_that_fails_is_told_of);

@@ -502,6 +502,24 @@ START_TEST(a_namespace_is_known_by_its_uuid_if_it_has_no_other_name)
 }
 END_TEST
 
+/* NSFEAT.UIDREUSE is clear: what is made anew may have the NGUID and EUI64 of what was deleted. */
+START_TEST(a_namespace_with_names_that_are_used_again_is_known_by_its_uuid)
+{
+	const struct udrv_nvme_ns *old;
+
+	for (unsigned int at = 104; at < 128; at += 8)
+		ck_assert_int_eq(udrv__model_nvme_say(rig.dev, NVME_CNS_NS, at, 8, 7), 0);
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	old = udrv_nvme_ns(rig.nvme, 1);
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	ck_assert_ptr_eq(udrv_nvme_ns(rig.nvme, 1), old);
+	replace_first(false);
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	ck_assert_ptr_ne(udrv_nvme_ns(rig.nvme, 1), old);
+	ck_assert_uint_eq(old->blocks, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("nvme_resets");
@@ -529,6 +547,7 @@ int main(void)
 	tcase_add_test(late, a_command_that_was_not_sent_does_not_go_to_another_namespace);
 	tcase_add_test(late, a_retry_does_not_go_to_another_namespace);
 	tcase_add_test(late, a_namespace_is_known_by_its_uuid_if_it_has_no_other_name);
+	tcase_add_test(late, a_namespace_with_names_that_are_used_again_is_known_by_its_uuid);
 	suite_add_tcase(s, late);
 	return run_suite(s);
 }

@@ -192,6 +192,15 @@ START_TEST(an_identity_names_the_export_and_the_disk)
 	strcpy(b.serial, "S2");
 	ck_assert(udrv__ublk_same_export(id, udrv__ublk_identity("0000:00:05.0", &b)));
 	ck_assert_uint_ne(udrv__ublk_identity("0000:00:05.0", &b), id);
+	/* Made anew in the same place. */
+	strcpy(b.serial, "S1");
+	strcpy(b.id, "eui.0123456789abcdef");
+	ck_assert(udrv__ublk_same_export(id, udrv__ublk_identity("0000:00:05.0", &b)));
+	ck_assert_uint_ne(udrv__ublk_identity("0000:00:05.0", &b), id);
+	/* One name is not the other's part. */
+	strcpy(b.serial, "S1eui.0123456789abcdef");
+	strcpy(b.id, "");
+	ck_assert_uint_ne(udrv__ublk_identity("0000:00:05.0", &b), id);
 	/* It may have been resized meanwhile: its parameters tell. */
 	b = a;
 	b.limits.size *= 2;

@@ -579,6 +579,21 @@ START_TEST(another_disks_is_removed_when_nobody_has_it)
 }
 END_TEST
 
+/* A namespace that was deleted and made anew: its size, name and serial number are the same. */
+START_TEST(one_that_only_looks_like_it_is_another_disk)
+{
+	leave(UBLK_QUIESCED);
+	fake_ublk_leave(&left, &left_params);
+	ck_assert_int_eq(ramdisk_init(&disk, NULL, "ram", &options), 0);
+	strcpy(disk.block.id, "uuid.0");
+	ck_assert_int_eq(udrv__ublk_start(&disk.block, DEVICE, -1, ended_fd, &ublk), 0);
+	ck_assert(fault_logged("of another disk"));
+	ck_assert_uint_eq(fake_ublk.recoveries, 0);
+	ck_assert_uint_eq(fake_ublk.deletes, 1);
+	stop();
+}
+END_TEST
+
 START_TEST(other_servers_devices_are_left_alone)
 {
 	leave(UBLK_QUIESCED);
@@ -692,6 +707,7 @@ int main(void)
 	tcase_add_test(tc, a_start_that_fails_leaves_what_it_has_found);
 	tcase_add_test(tc, a_half_made_one_is_removed);
 	tcase_add_test(tc, another_disks_is_removed_when_nobody_has_it);
+	tcase_add_test(tc, one_that_only_looks_like_it_is_another_disk);
 	tcase_add_test(tc, other_servers_devices_are_left_alone);
 	tcase_add_loop_test(tc, a_new_size_is_told_where_the_kernel_takes_it, 0, 2);
 	tcase_add_test(tc, it_is_found_again_with_its_new_size);

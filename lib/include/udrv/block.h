@@ -117,7 +117,9 @@ struct udrv_block_ops {
  * struct udrv_block - a block device; the driver's memory, which it fills before udrv_block_add()
  * @dev: whose DMA memory the requests' buffers are of; NULL: plain memory
  * @name: for messages and files, e.g. "nvme-n1": letters, digits and '-'; unique in the process
- * @serial: what tells this disk from others, printable, or ""
+ * @serial: of the disk or the device that it is in, printable, or ""
+ * @id: what tells its contents from those of any other disk that may have been or may come to be in
+ *	its place: globally unique, the same at each start, printable; or ""
  * @limits: see there
  * @ops: see there
  * @driver: the driver's own
@@ -127,6 +129,7 @@ struct udrv_block {
 	struct udrv_device *dev;
 	char name[32];
 	char serial[64];
+	char id[104];
 	struct udrv_block_limits limits;
 	const struct udrv_block_ops *ops;
 	void *driver;

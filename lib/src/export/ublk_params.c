@@ -109,6 +109,8 @@ uint64_t udrv__ublk_identity(const char *device, const struct udrv_block *block)
 	uint64_t export = hash(FNV_START, "udrv", 5);
 	uint64_t disk = hash(FNV_START, block->serial, strlen(block->serial) + 1);
 
+	if (*block->id)
+		disk = hash(disk, block->id, strlen(block->id) + 1);
 	export = hash(export, device, strlen(device) + 1);
 	export = hash(export, block->name, strlen(block->name) + 1);
 	return (uint64_t)fold(export) << 32 | fold(disk);

@@ -85,8 +85,9 @@ static int remove_other(struct udrv__ublk_ctrl *c, uint32_t id)
 {
 	if (!is_free(id)) {
 		udrv_pr_err("/dev/ublkb%u is mounted and waits for the disk that was here before, "
-			    "of another size or serial number: bring that back, or unmount it "
-			    "(umount --lazy) and start again",
+			    "of another size, serial number or identifier (or a daemon of another "
+			    "version of udrv left it): bring that back, or unmount it (umount "
+			    "--lazy) and start again",
 			    id);
 		return -EBUSY;
 	}
