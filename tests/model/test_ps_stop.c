@@ -16,9 +16,24 @@
 
 #define DISK "/dev/ublkb7"
 
+/* A probe that takes long: until somebody opens the FIFO, if there is one. */
+#define GATE "gate"
+
+static void gate_path(char path[PATH_MAX])
+{
+	(void)snprintf(path, PATH_MAX, "%s/" GATE, fake_root);
+}
+
 static int probe(struct udrv_device *dev, const struct udrv_pci_device_id *id)
 {
+	char gate[PATH_MAX];
+	int fd;
+
 	(void)id;
+	gate_path(gate);
+	fd = open(gate, O_RDONLY);
+	if (fd >= 0)
+		close(fd);
 	udrv__stat_export_add(dev, DISK);
 	udrv__stat_export_add(dev, "/run/tty-0");
 	return 0;
@@ -184,11 +199,19 @@ START_TEST(who_does_not_hold_the_lock_is_not_signalled)
 }
 END_TEST
 
+static void await_text(const char *file, const char *text)
+{
+	for (int waited = 0; !strstr(fake_text("%s", file), text); waited += 5) {
+		ck_assert_int_lt(waited, WAIT_MS);
+		pause_ms(5);
+	}
+}
+
 static int hold_lock(int argc, char **argv)
 {
 	int fd;
 
-	if (udrv__lock_device(DEVICE, "test", &fd))
+	if (udrv__lock_device(DEVICE, argv[0], &fd))
 		return 1;
 	(void)fprintf(stderr, "locked\n");
 	return idle(argc, argv);
@@ -196,12 +219,9 @@ static int hold_lock(int argc, char **argv)
 
 START_TEST(a_verb_that_has_the_device_is_left_alone)
 {
-	pid_t verb = spawn(hold_lock, "verb", WORDS("verb"));
+	pid_t verb = spawn(hold_lock, "verb", WORDS("test"));
 
-	for (int waited = 0; !strstr(fake_text("verb.err"), "locked"); waited += 5) {
-		ck_assert_int_lt(waited, WAIT_MS);
-		pause_ms(5);
-	}
+	await_text("verb.err", "locked");
 	ck_assert_int_eq(stop(WORDS("udrv stop", DEVICE)), TOOL_FAILED);
 	said("stop.err", DEVICE ": no daemon drives it, but a verb of test (pid ");
 	runs_on(verb);
@@ -240,6 +260,81 @@ START_TEST(a_daemon_whose_disk_is_mounted_is_stopped_by_force_only)
 	runs_on(daemon_pid);
 	ck_assert_int_eq(stop(WORDS("udrv stop", "--force", DEVICE)), TOOL_OK);
 	ck_assert_int_eq(end_of_daemon(), 0);
+}
+END_TEST
+
+/* In its probe, which does not end. */
+static void begin_daemon(void)
+{
+	char gate[PATH_MAX];
+
+	gate_path(gate);
+	ck_assert_int_eq(mkfifo(gate, 0600), 0);
+	daemon_pid = spawn(run_driver, "daemon", WORDS("udrv-driver", "run", DEVICE));
+	await_text("test@" DEVICE ".stats", UDRV__STAT_MAGIC);
+}
+
+static void let_it_start(void)
+{
+	char gate[PATH_MAX];
+	int fd;
+
+	gate_path(gate);
+	fd = open(gate, O_WRONLY); /* until it is there */
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(unlink(gate), 0);
+	close(fd);
+}
+
+/* _i: whether its disk, of which nobody knows yet when stop is asked, is mounted. */
+START_TEST(one_that_starts_is_looked_at_once_it_has)
+{
+	pid_t stopping;
+
+	begin_daemon();
+	mount_disk();
+	if (!_i)
+		fake_file("36 22 259:9 / /mnt rw - ext4 /dev/ublkb9 rw\n", "proc/self/mountinfo");
+	stopping = spawn(cmd_stop, "stop", WORDS("udrv stop", "--timeout", "60", DEVICE));
+	await_text("stop.err", ") is starting, or ending: waiting");
+	let_it_start();
+	ck_assert_int_eq(end_of(stopping), _i ? TOOL_FAILED : TOOL_OK);
+	if (_i) {
+		said("stop.err", DEVICE " is in use: ublkb7p1 is mounted at /mnt");
+		runs_on(daemon_pid);
+	} else {
+		ck_assert_int_eq(end_of_daemon(), 0);
+	}
+}
+END_TEST
+
+START_TEST(one_that_does_not_start_in_time_is_left_alone)
+{
+	begin_daemon();
+	ck_assert_int_eq(stop(WORDS("udrv stop", "--timeout", "0.1", DEVICE)), TOOL_FAILED);
+	said_of_daemon("stop.err", DEVICE ": its daemon (udrv-test, pid ",
+		       ") has not said within 0.1 s what it exports");
+	let_it_start();
+	await_text("daemon.err", "is ready");
+	runs_on(daemon_pid);
+	/* Whoever uses force does not wait to know. */
+	ck_assert_int_eq(stop(WORDS("udrv stop", "--force", DEVICE)), TOOL_OK);
+	ck_assert_int_eq(end_of_daemon(), 0);
+}
+END_TEST
+
+/* It has removed its statistics already. */
+START_TEST(one_that_ends_is_waited_for)
+{
+	pid_t stopping;
+
+	daemon_pid = spawn(hold_lock, "daemon", WORDS("udrv-test"));
+	await_text("daemon.err", "locked");
+	stopping = spawn(cmd_stop, "stop", WORDS("udrv stop", "--timeout", "60", DEVICE));
+	await_text("stop.err", ") is starting, or ending: waiting");
+	ck_assert_int_eq(stop_daemon(SIGKILL), -SIGKILL);
+	ck_assert_int_eq(end_of(stopping), TOOL_OK);
+	said("stop.out", DEVICE ": stopped (udrv-test, pid ");
 }
 END_TEST
 
@@ -287,9 +382,10 @@ START_TEST(one_whose_exports_are_not_known_is_stopped_by_force_only)
 	start_daemon();
 	mount_disk();
 	spoil_segment(_i);
-	ck_assert_int_eq(stop(WORDS("udrv stop", DEVICE)), TOOL_FAILED);
-	said_of_daemon("stop.err", DEVICE ": what its daemon (udrv-test, pid ",
-		       ") exports cannot be read");
+	ck_assert_int_eq(stop(WORDS("udrv stop", "--timeout", "0.1", DEVICE)), TOOL_FAILED);
+	said_of_daemon("stop.err", "(udrv-test, pid ",
+		       _i ? ") has not said within 0.1 s"
+			  : ") exports cannot be read (it is of another version of udrv)");
 	runs_on(daemon_pid);
 	ck_assert_int_eq(stop(WORDS("udrv stop", "--force", DEVICE)), TOOL_OK);
 	ck_assert_int_eq(end_of_daemon(), 0);
@@ -357,6 +453,9 @@ int main(void)
 	tcase_add_test(tc, who_does_not_hold_the_lock_is_not_signalled);
 	tcase_add_test(tc, a_verb_that_has_the_device_is_left_alone);
 	tcase_add_test(tc, a_daemon_whose_disk_is_mounted_is_stopped_by_force_only);
+	tcase_add_loop_test(tc, one_that_starts_is_looked_at_once_it_has, 0, 2);
+	tcase_add_test(tc, one_that_does_not_start_in_time_is_left_alone);
+	tcase_add_test(tc, one_that_ends_is_waited_for);
 	tcase_add_test(tc, an_unmounted_disk_is_no_reason);
 	tcase_add_loop_test(tc, one_whose_exports_are_not_known_is_stopped_by_force_only, 0,
 			    UNREADABLE + 1);

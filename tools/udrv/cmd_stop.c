@@ -68,11 +68,11 @@ int cmd_stop(int argc, char **argv)
 	ret = udrv__device_name(settings.device, device, sizeof(device));
 	if (ret)
 		return ret == -EINVAL ? TOOL_USAGE : TOOL_FAILED;
-	if (stop_find(&holder, device))
+	if (stop_find(&holder, device, settings.timeout_s))
 		return TOOL_FAILED;
 	ret = stop_check(&holder, settings.force);
 	if (!ret)
-		ret = stop_end(&holder, settings.timeout_s);
+		ret = stop_end(&holder);
 	close(holder.pidfd);
 	if (ret)
 		return TOOL_FAILED;

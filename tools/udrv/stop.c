@@ -15,12 +15,13 @@
 
 #include "driver/daemon.h"
 #include "inuse.h"
-#include "stats.h"
+#include "stat/segment.h"
 #include "tool.h"
 
 #define DAEMON_PREFIX "udrv-"
 #define DISK_PREFIX   "/dev/ublkb"
 #define DEV_PREFIX    "/dev/"
+#define LOOK_MS	      20
 
 static int send_signal(const struct stop_holder *h, int sig)
 {
@@ -123,12 +124,22 @@ static void explain_none(const char *device)
 			 udrv__rundir_is_own() ? ", with sudo those of root" : "");
 }
 
-int stop_find(struct stop_holder *h, const char *device)
+static long long now_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int stop_find(struct stop_holder *h, const char *device, double timeout_s)
 {
 	int ret = check_dir();
 
 	if (ret)
 		return ret;
+	h->timeout_s = timeout_s;
+	h->end_ms = now_ms() + (long long)(timeout_s * 1000);
 	(void)snprintf(h->device, sizeof(h->device), "%s", device);
 	ret = find_holder(h);
 	if (ret == -ESRCH)
@@ -156,50 +167,98 @@ static int check_disk(const struct stop_holder *h, const char *path)
 	return -EBUSY;
 }
 
-static int check_daemons_disks(const struct stop_holder *h, struct stats_daemon *d)
+static int check_disks(const struct stop_holder *h, char *exports)
 {
 	int ret = 0;
 	char *save;
 
-	for (char *line = strtok_r(d->header.exports, "\n", &save); line && !ret;
+	for (char *line = strtok_r(exports, "\n", &save); line && !ret;
 	     line = strtok_r(NULL, "\n", &save))
 		if (!strncmp(line, DISK_PREFIX, strlen(DISK_PREFIX)))
 			ret = check_disk(h, line);
 	return ret;
 }
 
-/* What the holder says of itself, or NULL if that is not to be had. */
-static struct stats_daemon *find_daemon(const struct stop_holder *h, const struct stats *stats)
+/* 0, -ETIMEDOUT at @end_ms. */
+static int wait_ended(int pidfd, long long end_ms)
 {
-	for (size_t i = 0; i < stats->count; i++) {
-		struct stats_daemon *d = &stats->daemon[i];
+	struct pollfd pfd = {.fd = pidfd, .events = POLLIN};
+	int n;
 
-		if (d->header.pid == (uint32_t)h->pid && d->exports_known)
-			return d;
-	}
-	return NULL;
+	do {
+		long long left = end_ms - now_ms();
+
+		n = poll(&pfd, 1, left > 0 ? (int)left : 0);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	return n ? 0 : -ETIMEDOUT;
 }
 
-static int check_disks(const struct stop_holder *h)
+/* What the holder says that it exports. -EAGAIN: nothing yet, or nothing any more. */
+static int read_exports(const struct stop_holder *h, char exports[UDRV__STAT_EXPORTS])
 {
-	struct stats_daemon *d;
-	struct stats stats;
-	int ret = stats_read(&stats, h->device);
+	char name[sizeof(h->program) + sizeof(h->device)];
+	struct udrv__stat_view view;
+	char path[UDRV__PATH_MAX];
+	int ret;
 
+	(void)snprintf(name, sizeof(name), "%s@%s", h->program + strlen(DAEMON_PREFIX), h->device);
+	ret = udrv__rundir_path(path, sizeof(path), name, UDRV__STAT_SUFFIX);
+	if (!ret)
+		ret = udrv__stat_open(&view, path);
 	if (ret)
-		return ret;
-	d = find_daemon(h, &stats);
-	if (d) {
-		ret = check_daemons_disks(h, d);
-	} else {
-		tool_err("%s: what its daemon (%s, pid %d) exports cannot be read, so nobody knows "
-			 "whether a disk of it is in use; stop what uses it first, then use "
-			 "--force",
-			 h->device, h->program, (int)h->pid);
-		ret = -EBUSY;
-	}
-	stats_free(&stats);
+		return ret == -ENOENT || ret == -ESTALE ? -EAGAIN : ret;
+	if (view.header->pid != (uint32_t)h->pid || !udrv__stat_exports_are_complete(&view))
+		ret = -EAGAIN;
+	else
+		ret = udrv__stat_exports(&view, exports);
+	udrv__stat_close(&view);
 	return ret;
+}
+
+/* Likewise, but it waits for who starts. 1: who was ending has ended. */
+static int await_exports(const struct stop_holder *h, char exports[UDRV__STAT_EXPORTS])
+{
+	bool said = false;
+	int ret;
+
+	while ((ret = read_exports(h, exports)) == -EAGAIN && now_ms() < h->end_ms) {
+		const long long next = now_ms() + LOOK_MS;
+
+		if (!said)
+			tool_note("%s: %s (pid %d) is starting, or ending: waiting until it is "
+				  "known what it exports",
+				  h->device, h->program, (int)h->pid);
+		said = true;
+		ret = wait_ended(h->pidfd, next < h->end_ms ? next : h->end_ms);
+		if (ret != -ETIMEDOUT)
+			return ret ? ret : 1;
+	}
+	return ret;
+}
+
+static int check_exports(const struct stop_holder *h)
+{
+	char exports[UDRV__STAT_EXPORTS];
+	int ret = await_exports(h, exports);
+
+	if (ret > 0)
+		return 0;
+	if (!ret)
+		return check_disks(h, exports);
+	if (ret == -EAGAIN)
+		tool_err("%s: its daemon (%s, pid %d) has not said within %g s what it exports: it "
+			 "has not started up yet, or does not end, its log may say why; wait "
+			 "longer by --timeout, or stop what uses its disks, then use --force",
+			 h->device, h->program, (int)h->pid, h->timeout_s);
+	else
+		tool_err("%s: what its daemon (%s, pid %d) exports cannot be read (%s), so nobody "
+			 "knows whether a disk of it is in use; stop what uses it first, then use "
+			 "--force",
+			 h->device, h->program, (int)h->pid,
+			 ret == -EPROTO ? "it is of another version of udrv" : strerror(-ret));
+	return -EBUSY;
 }
 
 int stop_check(const struct stop_holder *h, bool force)
@@ -218,34 +277,10 @@ int stop_check(const struct stop_holder *h, bool force)
 			 h->device, h->program, (int)h->pid);
 		return -EBUSY;
 	}
-	return force ? 0 : check_disks(h);
+	return force ? 0 : check_exports(h);
 }
 
-static long long now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-static int wait_ended(int pidfd, double timeout_s)
-{
-	struct pollfd pfd = {.fd = pidfd, .events = POLLIN};
-	const long long end = now_ms() + (long long)(timeout_s * 1000);
-	int n;
-
-	do {
-		long long left = end - now_ms();
-
-		n = poll(&pfd, 1, left > 0 ? (int)left : 0);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	return n ? 0 : -ETIMEDOUT;
-}
-
-int stop_end(const struct stop_holder *h, double timeout_s)
+int stop_end(const struct stop_holder *h)
 {
 	int ret = send_signal(h, SIGTERM);
 
@@ -253,11 +288,11 @@ int stop_end(const struct stop_holder *h, double timeout_s)
 	if (ret == -ESRCH)
 		return 0;
 	if (!ret)
-		ret = wait_ended(h->pidfd, timeout_s);
+		ret = wait_ended(h->pidfd, h->end_ms);
 	if (ret == -ETIMEDOUT)
 		tool_err("%s: %s (pid %d) has not ended within %g s, its log may say why; wait "
 			 "longer by --timeout, or end it at once: kill -KILL %d",
-			 h->device, h->program, (int)h->pid, timeout_s, (int)h->pid);
+			 h->device, h->program, (int)h->pid, h->timeout_s, (int)h->pid);
 	else if (ret)
 		tool_err("%s: %s (pid %d) cannot be stopped: %s", h->device, h->program,
 			 (int)h->pid, strerror(-ret));

@@ -14,15 +14,17 @@ struct stop_holder {
 	char program[64]; /* "udrv-edu" */
 	pid_t pid;
 	int pidfd;
+	double timeout_s; /* of all that follows */
+	long long end_ms; /* CLOCK_MONOTONIC, when that is over */
 };
 
 /* Each explains failures; 0 or negative errno. */
 
 /* -ESRCH: nobody has it. The holder's pidfd is the caller's. */
-int stop_find(struct stop_holder *h, const char *device);
-/* May we, and does nobody use its disks (unless @force)? */
+int stop_find(struct stop_holder *h, const char *device, double timeout_s);
+/* May we, and does nobody use its disks (unless @force)? Who is starting says so first. */
 int stop_check(const struct stop_holder *h, bool force);
 /* SIGTERM, and wait until the process has ended. -ETIMEDOUT: it has not. */
-int stop_end(const struct stop_holder *h, double timeout_s);
+int stop_end(const struct stop_holder *h);
 
 #endif

@@ -92,6 +92,7 @@ static int drive(struct udrv__daemon *d)
 	ret = udrv__exports_start(&d->exports, d->dev, &d->options.exports);
 	if (ret)
 		goto err_settings;
+	udrv__stat_exports_complete(d->dev);
 	return 0;
 
 err_settings:

@@ -65,3 +65,9 @@ void udrv__stat_export_del(const struct udrv_device *dev, const char *name)
 {
 	change(dev, del, name);
 }
+
+void udrv__stat_exports_complete(const struct udrv_device *dev)
+{
+	if (dev->stats)
+		__atomic_store_n(&dev->stats->header->exports_complete, 1, __ATOMIC_RELEASE);
+}

@@ -3,6 +3,7 @@
 #ifndef UDRV_SRC_SEGMENT_H
 #define UDRV_SRC_SEGMENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,7 +13,7 @@
 
 #define UDRV__STAT_SUFFIX  ".stats"
 #define UDRV__STAT_MAGIC   "udrvstat" /* 8 bytes, not terminated */
-#define UDRV__STAT_VERSION 4
+#define UDRV__STAT_VERSION 5
 #define UDRV__STAT_NAMES   96
 #define UDRV__STAT_EXPORTS 2048
 
@@ -62,8 +63,8 @@ struct udrv__stat_header {
 	char driver[64];
 	char device[64];
 	char backend[32];
-	uint32_t exports_sequence; /* odd while exports change */
-	uint32_t reserved;
+	uint32_t exports_sequence;	  /* odd while exports change */
+	uint32_t exports_complete;	  /* all that the daemon begins with are there */
 	char exports[UDRV__STAT_EXPORTS]; /* what the daemon offers: names, each with "\n" */
 };
 
@@ -95,6 +96,8 @@ void udrv__stat_set_vectors(const struct udrv__stat_segment *segment, unsigned i
  */
 void udrv__stat_export_add(const struct udrv_device *dev, const char *name);
 void udrv__stat_export_del(const struct udrv_device *dev, const char *name);
+/* Those that the daemon begins with are all there. */
+void udrv__stat_exports_complete(const struct udrv_device *dev);
 
 /* A counter that one thread writes and others read. */
 static inline void udrv__stat_add(uint64_t *counter, uint64_t add)
@@ -126,6 +129,8 @@ int udrv__stat_read(const struct udrv__stat_view *view, unsigned int nr,
 		    struct udrv__stat_vector *copy);
 /* A copy of what the daemon offers, a line each; -EAGAIN and "" if it did not hold still. */
 int udrv__stat_exports(const struct udrv__stat_view *view, char copy[UDRV__STAT_EXPORTS]);
+/* Before udrv__stat_exports(): has the daemon begun to offer all that it does? */
+bool udrv__stat_exports_are_complete(const struct udrv__stat_view *view);
 /* Nanoseconds per cycle of the counter, measured since the owner's start. */
 double udrv__stat_ns_per_cycle(const struct udrv__stat_view *view);
 /* CLOCK_MONOTONIC_RAW. */

@@ -117,6 +117,11 @@ int udrv__stat_exports(const struct udrv__stat_view *view, char copy[UDRV__STAT_
 	return -EAGAIN;
 }
 
+bool udrv__stat_exports_are_complete(const struct udrv__stat_view *view)
+{
+	return __atomic_load_n(&view->header->exports_complete, __ATOMIC_ACQUIRE);
+}
+
 double udrv__stat_ns_per_cycle(const struct udrv__stat_view *view)
 {
 	uint64_t ns = 0;
