@@ -31,7 +31,9 @@ struct udrv_nvme_queue;
 
 /**
  * struct udrv_nvme_options - for udrv_nvme_attach(); zeroes are the defaults
- * @queues: most I/O queue pairs that will be made; default: twice the CPUs of the process
+ * @queues: most I/O queue pairs that will be made; default: for each CPU of the process one for
+ *each namespace that there is now, and one more; 128 at most. The controller may grant fewer:
+ *struct udrv_nvme_info
  * @io_timeout_ms: how long a command may take before it is aborted; default 30,000
  * @admin_timeout_ms: likewise of admin commands; then the controller is reset; default 60,000
  * @retries: how often a command is sent again after a reset, or a status that allows it; default 5;

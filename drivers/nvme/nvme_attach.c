@@ -25,15 +25,21 @@ static unsigned int cpus(void)
 	return sched_getaffinity(0, sizeof(set), &set) ? 1 : (unsigned int)CPU_COUNT(&set);
 }
 
+/* For each disk, and for those who look on. */
+static unsigned int queues_for(unsigned int namespaces)
+{
+	return (namespaces + 1) * cpus();
+}
+
 static void set_options(struct udrv_nvme *nvme, const struct udrv_nvme_options *options)
 {
 	struct udrv_nvme_options *o = &nvme->options;
 
 	if (options)
 		*o = *options;
-	/* For disks, and for those who look on. */
+	nvme->queues_by_namespaces = !o->queues;
 	if (!o->queues)
-		o->queues = 2 * cpus();
+		o->queues = queues_for(1);
 	if (o->queues > NVME_QUEUES_MAX)
 		o->queues = NVME_QUEUES_MAX;
 	if (!o->io_timeout_ms)
@@ -160,6 +166,30 @@ static void give_interrupts(struct udrv_nvme *nvme)
 		return;
 	(void)udrv_free_irq(nvme->dev, udrv_pci_irq_vector(nvme->dev, 0), nvme);
 	udrv_pci_free_irq_vectors(nvme->dev);
+	nvme->vectors = 0;
+}
+
+/*
+ * Nothing is in flight, and no I/O queue has been made. As in Linux's nvme_setup_io_queues() the
+ * vectors are taken anew.
+ */
+int nvme_want_queues(struct udrv_nvme *nvme)
+{
+	struct udrv_nvme_options *o = &nvme->options;
+	const unsigned int wanted = queues_for(nvme->namespaces.count);
+	int ret;
+
+	if (!nvme->queues_by_namespaces)
+		return 0;
+	nvme->queues_by_namespaces = false;
+	if (wanted <= o->queues)
+		return 0;
+	o->queues = wanted < NVME_QUEUES_MAX ? wanted : NVME_QUEUES_MAX;
+	ret = map_doorbells(nvme);
+	if (ret)
+		return ret;
+	give_interrupts(nvme);
+	return take_interrupts(nvme);
 }
 
 /* 7.6.1: it may be at work for somebody who was killed, so it is disabled first. */

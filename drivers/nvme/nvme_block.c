@@ -24,7 +24,7 @@ static int no_queue_left(const struct nvme_disk *disk)
 	udrv_nvme_get_info(disk->driver->nvme, &info);
 	udrv_dev_warn(disk->block.dev,
 		      "disk %s: all %u I/O queues are in use, by disks and verbs; parameter "
-		      "queues=N asks the controller for more",
+		      "queues=N asks the controller for more, if it has more",
 		      disk->block.name, info.queues);
 	return -EBUSY;
 }

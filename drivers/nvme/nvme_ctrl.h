@@ -86,6 +86,7 @@ struct udrv_nvme {
 	struct udrv_nvme_queue *queues[NVME_QUEUES_MAX + 1]; /* by qid */
 	uint32_t attention; /* what queues that come now begin with: NVME_Q_FROZEN, NVME_Q_DEAD */
 	bool formatting;    /* no queue may come */
+	bool queues_by_namespaces; /* nobody has said how many; until it is decided */
 	bool weighted;
 	struct nvme_cmb cmb;
 	uint32_t *shadows, *event_idxs; /* pages of 5.7, or NULL */
@@ -188,6 +189,9 @@ bool nvme_boot_is_read(const struct udrv_nvme *nvme);
 bool nvme_is_paused(struct udrv_nvme *nvme, uint32_t now);
 /* Firmware Commit, with the time that it may take; -EOPNOTSUPP. */
 int nvme_commit(struct udrv_nvme *nvme, uint32_t cdw10);
+
+/* nvme_attach.c: once the namespaces are known: as many as the exports of all of them want. */
+int nvme_want_queues(struct udrv_nvme *nvme);
 
 /* nvme_init.c: identify, features, queues, namespaces: from enabled to usable. */
 int nvme_initialise(struct udrv_nvme *nvme);

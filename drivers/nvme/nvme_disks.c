@@ -183,10 +183,10 @@ static int add_new(struct nvme_driver *driver)
 
 	udrv_nvme_get_info(driver->nvme, &c.info);
 	/*
-	 * They share half of the queues; the others are for verbs, and for disks that come later.
-	 * With fewer queues than disks not all can be open at once.
+	 * As many for each, and for verbs and disks that come later. With fewer queues than disks
+	 * not all can be open at once.
 	 */
-	c.queues = count && c.info.queues / 2 / count ? c.info.queues / 2 / count : 1;
+	c.queues = c.info.queues / (count + 1) ? c.info.queues / (count + 1) : 1;
 	ret = ask_command_set(driver, &c);
 	while (!ret && (ns = udrv_nvme_ns_next(driver->nvme, ns ? ns->nsid : 0)))
 		if (!is_disk(driver, ns))

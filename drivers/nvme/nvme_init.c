@@ -74,6 +74,11 @@ static int identify(struct udrv_nvme *nvme)
 	return 0;
 }
 
+static int scan(struct udrv_nvme *nvme)
+{
+	return nvme_ns_scan(nvme, true);
+}
+
 /* 5.21.1.7: 0's based, submission queues below, completion queues above. What is granted counts. */
 static int ask_for_queues(struct udrv_nvme *nvme)
 {
@@ -283,12 +288,14 @@ static int create_queues(struct udrv_nvme *nvme)
 int nvme_initialise(struct udrv_nvme *nvme)
 {
 	static int (*const steps[])(struct udrv_nvme * nvme) = {
-		identify,	 ask_for_queues, ask_for_events,  ask_for_retry_delays,
-		set_arbitration, offer_shadows,	 nvme_cmb_enable, create_queues,
+		identify,	 scan,		 nvme_want_queues,
+		ask_for_queues,	 ask_for_events, ask_for_retry_delays,
+		set_arbitration, offer_shadows,	 nvme_cmb_enable,
+		create_queues,
 	};
 	int ret = 0;
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && !ret; i++)
 		ret = steps[i](nvme);
-	return ret ? ret : nvme_ns_scan(nvme, true);
+	return ret;
 }

@@ -2,6 +2,7 @@
 /* The NVMe driver's disks on the software controller: what they can, and what becomes of them. */
 #include <ctype.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,13 +64,18 @@ static void expect_line(const char *part)
 	__atomic_store_n(&awaited, part, __ATOMIC_RELEASE);
 }
 
-static void setup(void)
+static void set_queues(const char *value)
 {
 	const struct udrv_param *p = nvme_driver.params;
 
 	while (strcmp(p->name, "queues") != 0)
 		p++;
-	*p->value = "8";
+	*p->value = value;
+}
+
+static void setup(void)
+{
+	set_queues("8");
 	udrv_init_completion(NULL, &logged);
 	udrv_log_set(look_at_line, NULL, UDRV_LOG_NOTICE);
 	ck_assert_int_eq(udrv_device_open("model:nvme", NULL, &dev), 0);
@@ -589,31 +595,79 @@ START_TEST(a_disk_whose_namespace_has_no_identifier)
 }
 END_TEST
 
-/* Namespaces made by Namespace Management, as another host would. */
-START_TEST(a_namespace_that_is_made_becomes_a_disk)
+/* By Namespace Management, as another host would. Its number. */
+static uint32_t make_namespace(void)
 {
-	struct nvme_sqe sqe = {.opcode = NVME_ADMIN_NS_MANAGEMENT};
-	struct nvme_driver *driver;
+	struct nvme_driver *driver = udrv_pci_get_drvdata(dev);
 	struct nvme_id_ns *id = calloc(1, sizeof(*id));
+	struct nvme_sqe sqe = {.opcode = NVME_ADMIN_NS_MANAGEMENT};
 	uint16_t ctrls[2048] = {1, 1};
 	uint32_t nsid = 0;
 
-	(void)probe();
-	driver = udrv_pci_get_drvdata(dev);
+	ck_assert_ptr_nonnull(id);
 	id->nsze = id->ncap = 2048;
 	ck_assert_int_eq(udrv_nvme_admin(driver->nvme, &sqe, id, sizeof(*id), &nsid), 0);
-	ck_assert_uint_eq(nsid, 3);
-	ck_assert_ptr_null(find_disk("nvme-n3"));
-	sqe = (struct nvme_sqe){.opcode = NVME_ADMIN_NS_ATTACHMENT, .nsid = 3};
+	free(id);
+	sqe = (struct nvme_sqe){.opcode = NVME_ADMIN_NS_ATTACHMENT, .nsid = nsid};
 	ck_assert_int_eq(udrv_nvme_admin(driver->nvme, &sqe, ctrls, sizeof(ctrls), NULL), 0);
+	return nsid;
+}
+
+START_TEST(a_namespace_that_is_made_becomes_a_disk)
+{
+	struct nvme_sqe sqe = {.opcode = NVME_ADMIN_NS_MANAGEMENT, .nsid = 3, .cdw10 = 1};
+	struct nvme_driver *driver;
+
+	(void)probe();
+	driver = udrv_pci_get_drvdata(dev);
+	ck_assert_ptr_null(find_disk("nvme-n3"));
+	ck_assert_uint_eq(make_namespace(), 3);
 	await_disk("nvme-n3", true);
 	ck_assert_uint_eq(find_disk("nvme-n3")->limits.size, 2048 * 512);
 	ck_assert_int_eq(ask_for(find_disk("nvme-n3"), UDRV_BLOCK_FLUSH, 0, 0, NULL), 0);
-	sqe = (struct nvme_sqe){.opcode = NVME_ADMIN_NS_MANAGEMENT, .nsid = 3, .cdw10 = 1};
 	ck_assert_int_eq(udrv_nvme_admin(driver->nvme, &sqe, NULL, 0, NULL), 0);
 	await_disk("nvme-n3", false);
 	remove_driver();
-	free(id);
+}
+END_TEST
+
+/* Each has as many as it says, all at once, and verbs have what is left. */
+START_TEST(many_disks_have_their_queues)
+{
+	struct udrv_block *block = NULL;
+	unsigned int cpus, wanted, open = 0;
+	struct udrv_nvme_info info;
+	struct nvme_driver *driver;
+	void *queues[UDRV__MODEL_NVME_QUEUES];
+	cpu_set_t set;
+
+	ck_assert_int_eq(sched_getaffinity(0, sizeof(set), &set), 0);
+	cpus = (unsigned int)CPU_COUNT(&set);
+	set_queues("0");
+	config.queues = UDRV__MODEL_NVME_QUEUES;
+	(void)probe();
+	while (make_namespace() < 12)
+		;
+	await_disk("nvme-n12", true);
+	remove_driver();
+	(void)probe();
+	driver = udrv_pci_get_drvdata(dev);
+	udrv_nvme_get_info(driver->nvme, &info);
+	wanted = 13 * cpus < UDRV__MODEL_NVME_QUEUES ? 13 * cpus : UDRV__MODEL_NVME_QUEUES;
+	ck_assert_uint_eq(info.queues, wanted);
+	while ((block = udrv_block_next(block))) {
+		ck_assert_uint_eq(block->limits.max_queues, wanted / 13);
+		for (unsigned int i = 0; i < block->limits.max_queues; i++)
+			ck_assert_int_eq(block->ops->queue_open(block, i, &queues[open++]), 0);
+	}
+	ck_assert_uint_eq(open, 12 * (wanted / 13));
+	/* The controller, too, has them. */
+	ck_assert_int_eq(udrv_nvme_reset(driver->nvme), 0);
+	ck_assert_int_eq(ask_for(find_disk("nvme-n12"), UDRV_BLOCK_FLUSH, 0, 0, NULL), 0);
+	block = find_disk("nvme-n12");
+	while (open)
+		block->ops->queue_close(queues[--open]);
+	remove_driver();
 }
 END_TEST
 
@@ -696,6 +750,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_disk_has_its_namespaces_identifier, 0, 3);
 	tcase_add_test(tc, a_disk_whose_namespace_has_no_identifier);
 	tcase_add_test(tc, a_namespace_that_is_made_becomes_a_disk);
+	tcase_add_test(tc, many_disks_have_their_queues);
 	tcase_add_test(tc, disks_are_exported_as_they_come);
 	tcase_add_test(tc, a_request_that_fails_is_told_of);
 	suite_add_tcase(s, tc);
