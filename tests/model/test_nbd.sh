@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # A disk served by nbdkit in the daemon's process, and what ordinary clients do with it.
-# usage: test_nbd.sh DIRECTORY (of udrv and udrv-ramdisk) [LIBRARY to preload: a sanitizer's]
+# usage: test_nbd.sh DIRECTORY (of udrv and udrv-ramdisk) [LIBRARIES to preload into nbdkit: a sanitizer's]
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../guest/lib.sh"
@@ -18,13 +18,21 @@ for tool in nbdkit nbdinfo nbdcopy qemu-img qemu-io python3; do
 	command -v "$tool" >/dev/null || { echo "SKIP: $tool is not installed; run tools/setup"; exit 77; }
 done
 
+# nbdkit has no sanitizer in it: whoever starts it gets this one.
+if [ -n "$preload" ]; then
+	mkdir "$tmp/bin"
+	printf '#!/bin/sh\nLD_PRELOAD="%s" exec %s "$@"\n' "$preload" "$(command -v nbdkit)" >"$tmp/bin/nbdkit"
+	chmod +x "$tmp/bin/nbdkit"
+	PATH=$tmp/bin:$PATH
+fi
+
 sock=$tmp/sock
 uri="nbd+unix:///?socket=$sock"
 other="nbd+unix:///ram-2?socket=$sock"
 
 daemon()
 {
-	LD_PRELOAD=$preload timeout -k 5 300 "$bin/udrv" "$@"
+	timeout -k 5 300 "$bin/udrv" "$@"
 }
 
 # await WHAT FILE: WHAT is in FILE; a minute is for a loaded machine.
@@ -37,7 +45,7 @@ await()
 start()
 {
 	: >"$tmp/log"
-	LD_PRELOAD=$preload "$bin/udrv" run ramdisk model:edu --nbd="unix:$sock" "$@" >"$tmp/log" 2>&1 3>&- &
+	"$bin/udrv" run ramdisk model:edu --nbd="unix:$sock" "$@" >"$tmp/log" 2>&1 3>&- &
 	pid=$!
 	await 'is ready' "$tmp/log"
 }
@@ -241,6 +249,28 @@ check "a socket is in use" -s 1 -m 'somebody serves there already' \
 	daemon run ramdisk model:edu:2 --nbd="$sock"
 check "SIGTERM under load" -m 'stopped' stop
 wait "$client"
+# Clients that ask for nothing, for which nbdkit waits.
+idle()
+{
+	qemu-io -f raw "$uri" <"$tmp/commands" >"$tmp/client" 2>&1 3>&- &
+	client=$!
+	exec 3>"$tmp/commands"
+	told=1
+	tell 'read 0 4k'
+}
+start size=16M
+idle
+check "SIGTERM with a client that is idle" -m 'stopped' stop
+exec 3>&-
+wait "$client"
+start size=16M
+idle
+check "the device goes, and nobody asks" "$bin/udrv" ramdisk pull
+wait "$pid"
+check "that ends the daemon, too" [ $? = 1 ]
+pid=
+exec 3>&-
+wait "$client"
 check "an address" -s 2 -m 'not a port' daemon run ramdisk model:edu --nbd=localhost:nbd
 check "a probe that fails" -s 1 -m "'much' is not a number" -m 'cannot drive it' \
 	daemon run ramdisk model:edu --nbd="$sock" size=much
@@ -272,8 +302,7 @@ import os, signal, socket, subprocess, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.bind(sys.argv[1])
 s.settimeout(120)
-p = subprocess.Popen(sys.argv[3:], env=dict(os.environ, NOTIFY_SOCKET=sys.argv[1],
-	WATCHDOG_USEC="200000", LD_PRELOAD=sys.argv[2]))
+p = subprocess.Popen(sys.argv[2:], env=dict(os.environ, NOTIFY_SOCKET=sys.argv[1], WATCHDOG_USEC="200000"))
 print(s.recv(200).decode())
 subprocess.run(["nbdinfo", "--size", os.environ["URI"]], check=True)
 print(s.recv(200).decode())
@@ -286,13 +315,13 @@ sys.exit(p.wait())
 END
 check "the service manager is told, once clients can connect" -m '^READY=1' -m '^16777216' \
 	-m '^WATCHDOG=1' -m '^STOPPING=1' env URI="$uri" timeout 200 python3 "$tmp/manager" "$tmp/notify" \
-	"$preload" "$bin/udrv" run ramdisk model:edu --nbd="$sock" size=16M
+	"$bin/udrv" run ramdisk model:edu --nbd="$sock" size=16M
 
 # TCP, and TLS.
 
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 : >"$tmp/log"
-LD_PRELOAD=$preload "$bin/udrv" run ramdisk model:edu --nbd="127.0.0.1:$port" size=16M >"$tmp/log" 2>&1 &
+"$bin/udrv" run ramdisk model:edu --nbd="127.0.0.1:$port" size=16M >"$tmp/log" 2>&1 &
 pid=$!
 await 'is ready' "$tmp/log"
 check "TCP" nbdcopy "$tmp/image" "nbd://127.0.0.1:$port/ram"

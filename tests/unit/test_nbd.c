@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* What --ublk, --nbd and the words after -- become. */
 #include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -217,6 +219,78 @@ START_TEST(the_command_line_of_nbdkit)
 }
 END_TEST
 
+/* A listener of a family at any free place, who is connected to it, and what it has accepted. */
+static void connect_to(int family, int *listener, int *client, int *accepted)
+{
+	struct sockaddr_storage addr = {.ss_family = (sa_family_t)family};
+	struct sockaddr *a = (struct sockaddr *)&addr;
+	socklen_t len = sizeof(struct sockaddr_in6);
+
+	if (family == AF_UNIX) {
+		char path[PATH_MAX];
+
+		fake_path(path, "nbd");
+		ck_assert_uint_lt(strlen(path), sizeof(((struct sockaddr_un *)&addr)->sun_path));
+		strcpy(((struct sockaddr_un *)&addr)->sun_path, path);
+		len = sizeof(struct sockaddr_un);
+	}
+	*listener = socket(family, SOCK_STREAM, 0);
+	*client = socket(family, SOCK_STREAM, 0);
+	ck_assert_int_eq(bind(*listener, a, len), 0);
+	ck_assert_int_eq(listen(*listener, 1), 0);
+	ck_assert_int_eq(getsockname(*listener, a, &len), 0);
+	ck_assert_int_eq(connect(*client, a, len), 0);
+	*accepted = accept(*listener, NULL, NULL);
+	ck_assert_int_ge(*accepted, 0);
+}
+
+START_TEST(clients_are_hung_up_on_and_nobody_else)
+{
+	static const int families[] = {AF_UNIX, AF_INET};
+	struct udrv__nbd_listeners listeners;
+	int listener, client, accepted;
+	static char answers[65536];
+	int others[2];
+	char byte;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, others), 0);
+	connect_to(families[_i], &listener, &client, &accepted);
+	udrv__nbd_listeners(&listeners);
+	ck_assert_uint_ge(listeners.count, 1);
+	udrv__nbd_hang_up(&listeners);
+	ck_assert_int_eq(recv(accepted, &byte, 1, MSG_DONTWAIT), 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		ck_assert_int_eq(recv(others[i], &byte, 1, MSG_DONTWAIT), -1);
+		ck_assert_int_eq(errno, EAGAIN);
+	}
+	close(others[0]);
+	close(others[1]);
+	/* Who comes next is heard, until it is done again. */
+	close(client);
+	close(accepted);
+	client = socket(families[_i], SOCK_STREAM, 0);
+	ck_assert_int_eq(connect(client, (struct sockaddr *)&listeners.address[listeners.count - 1],
+				 sizeof(struct sockaddr_un)),
+			 0);
+	accepted = accept(listener, NULL, NULL);
+	ck_assert_int_eq(recv(accepted, &byte, 1, MSG_DONTWAIT), -1);
+	/* He does not read his answers: more than the sockets keep. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	while (send(accepted, answers, sizeof(answers), MSG_DONTWAIT) > 0)
+		;
+	ck_assert_int_eq(errno, EAGAIN);
+	udrv__nbd_hang_up(&listeners);
+	ck_assert_int_eq(recv(accepted, &byte, 1, MSG_DONTWAIT), -1);
+	udrv__nbd_cut_off(&listeners);
+	ck_assert_int_eq(recv(accepted, &byte, 1, MSG_DONTWAIT), 0);
+	ck_assert_int_eq(send(accepted, answers, sizeof(answers), MSG_DONTWAIT), -1);
+	ck_assert_int_eq(errno, EPIPE);
+	close(client);
+	close(accepted);
+	close(listener);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("nbd");
@@ -229,6 +303,7 @@ int main(void)
 	tcase_add_test(tc, only_a_dead_socket_is_removed);
 	tcase_add_test(tc, what_is_to_be_exported);
 	tcase_add_test(tc, the_command_line_of_nbdkit);
+	tcase_add_loop_test(tc, clients_are_hung_up_on_and_nobody_else, 0, 2);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

@@ -4,6 +4,7 @@
 #define UDRV_SRC_NBD_H
 
 #include <stddef.h>
+#include <sys/socket.h>
 
 #include "driver/daemon.h"
 
@@ -26,6 +27,20 @@ int udrv__nbd_parse(const char *text, struct udrv__nbd_address *a);
  * -EADDRINUSE if somebody does, -EEXIST if it is something else.
  */
 int udrv__nbd_clear(const char *path);
+
+#define UDRV__NBD_LISTENERS_MAX 8u
+
+/* nbd_clients.c: where this process listens. */
+struct udrv__nbd_listeners {
+	unsigned int count;
+	struct sockaddr_storage address[UDRV__NBD_LISTENERS_MAX];
+};
+
+void udrv__nbd_listeners(struct udrv__nbd_listeners *l);
+/* Who is connected there, and has got all answers, is heard no more: reads give the end. */
+void udrv__nbd_hang_up(struct udrv__nbd_listeners *l);
+/* Whether he has or not; nor does anything reach him any more. */
+void udrv__nbd_cut_off(struct udrv__nbd_listeners *l);
 
 /* What the plugin takes beside the driver's parameters. */
 #define UDRV__NBD_DEVICE   "device"

@@ -4,11 +4,14 @@
  * UDRV_PLUGIN_DRIVER (its struct udrv_driver) and UDRV_PLUGIN_NAME defined.
  *
  * The daemon starts in after_fork(), when nbdkit listens already and threads may be started: so it
- * is ready when probe() is. A thread watches the device and has nbdkit stop when it goes; the
- * rest is in cleanup(), when nbdkit has closed the connections.
+ * is ready when probe() is. A thread watches the device, and for signals; it has nbdkit stop, and
+ * hangs up on clients, for which nbdkit would wait. The rest is in cleanup(), when nbdkit has
+ * closed the connections.
  */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -31,6 +34,9 @@
 #define MAX_REQUEST   (32u << 20)
 #define MIN_PREFERRED 4096u
 #define PARAMS_MAX    64
+/* Between two looks at whether clients that are still there ask for anything; so many looks. */
+#define LOOK_MS	 100
+#define PATIENCE 50
 
 extern const struct udrv_driver UDRV_PLUGIN_DRIVER;
 
@@ -43,9 +49,12 @@ static int ready_fd = -1;
 
 static struct udrv__daemon me;
 static bool started;
-static int stop_fd = -1;
+static int stop_fd = -1;   /* eventfd: the end is asked for */
+static int closed_fd = -1; /* eventfd: there are no clients any more */
+static struct udrv__nbd_listeners listeners;
+static uint64_t begun, ended; /* requests; atomic */
 static pthread_t watcher;
-static int why; /* what ended it: 0, or negative errno */
+static int why; /* what ended it: 0, or negative errno; the watcher's until it is joined */
 
 /* The configuration. */
 
@@ -109,24 +118,77 @@ static int config_complete(void)
 
 /* The daemon. */
 
+/*
+ * Nobody has asked for anything since the last look: nbdkit ends a connection at its next request,
+ * but waits for that. 1.32 aborts if it reads the end of one while another thread of its answers.
+ */
+static bool is_quiet(uint64_t *seen)
+{
+	const uint64_t done = __atomic_load_n(&ended, __ATOMIC_ACQUIRE);
+	const bool quiet = done == *seen && done == __atomic_load_n(&begun, __ATOMIC_RELAXED);
+
+	*seen = done;
+	return quiet;
+}
+
 static void *watch(void *arg)
 {
+	struct pollfd closed = {.fd = closed_fd, .events = POLLIN};
+	uint64_t seen = 0;
+
 	(void)arg;
 	udrv__thread_begin("watch");
 	why = udrv__daemon_serve(&me, stop_fd);
-	if (why)
-		nbdkit_shutdown();
+	nbdkit_shutdown();
+	for (unsigned int looks = 0; poll(&closed, 1, LOOK_MS) <= 0; looks++) {
+		if (looks >= PATIENCE)
+			udrv__nbd_cut_off(&listeners);
+		else if (is_quiet(&seen))
+			udrv__nbd_hang_up(&listeners);
+	}
 	return NULL;
+}
+
+static void on_signal(int sig)
+{
+	const int err = errno;
+
+	(void)sig;
+	(void)eventfd_write(stop_fd, 1);
+	errno = err;
+}
+
+/*
+ * In the place of nbdkit's handlers, which do what nbdkit_shutdown() does. A signal may come until
+ * the process has gone: the descriptors stay open.
+ */
+static void take_signals(void)
+{
+	static const int stops[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+	const struct sigaction act = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+	struct sigaction was;
+
+	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
+		if (!sigaction(stops[i], NULL, &was) && was.sa_handler != SIG_IGN &&
+		    was.sa_handler != SIG_DFL)
+			(void)sigaction(stops[i], &act, NULL);
 }
 
 static int start_watching(void)
 {
-	int ret;
+	int ret = 0;
 
+	udrv__nbd_listeners(&listeners);
 	stop_fd = eventfd(0, EFD_CLOEXEC);
-	ret = stop_fd < 0 ? -errno : udrv__thread_create(&watcher, watch, NULL);
+	closed_fd = eventfd(0, EFD_CLOEXEC);
+	if (stop_fd < 0 || closed_fd < 0)
+		ret = -errno;
+	if (!ret)
+		ret = udrv__thread_create(&watcher, watch, NULL);
 	if (ret)
 		nbdkit_error("%s: cannot be watched: %s", options.device, strerror(-ret));
+	else
+		take_signals();
 	return ret;
 }
 
@@ -148,13 +210,15 @@ static const char *where(void)
 
 static int after_fork(void)
 {
+	int ret;
+
 	options.exports.nbd = where();
-	why = udrv__daemon_start(&me, &UDRV_PLUGIN_DRIVER, &options);
-	if (why)
+	ret = udrv__daemon_start(&me, &UDRV_PLUGIN_DRIVER, &options);
+	if (ret)
 		return failed();
-	why = start_watching();
-	if (why) {
-		udrv__daemon_stop(&me, why);
+	ret = start_watching(); /* from then on, why it ends is the watcher's */
+	if (ret) {
+		udrv__daemon_stop(&me, ret);
 		return failed();
 	}
 	started = true;
@@ -170,9 +234,9 @@ static void cleanup(void)
 		return;
 	started = false;
 	(void)eventfd_write(stop_fd, 1);
+	(void)eventfd_write(closed_fd, 1);
 	pthread_join(watcher, NULL);
 	udrv__daemon_stop(&me, why);
-	close(stop_fd);
 }
 
 static void unload(void)
@@ -371,15 +435,16 @@ static const char *const op_names[] = {"read", "write", "flush", "trim", "zero"}
 static int io(void *handle, enum udrv_block_op op, uint32_t flags, uint64_t offset, uint32_t count,
 	      void *buf)
 {
+	const bool keep = op == UDRV_BLOCK_WRITE_ZEROES && !(flags & NBDKIT_FLAG_MAY_TRIM);
 	uint32_t block;
-	int ret = udrv__block_sync_io(
-		handle, op,
-		(flags & NBDKIT_FLAG_FUA ? UDRV_BLOCK_FUA : 0) |
-			(op == UDRV_BLOCK_WRITE_ZEROES && !(flags & NBDKIT_FLAG_MAY_TRIM)
-				 ? UDRV_BLOCK_NOUNMAP
-				 : 0),
-		offset, count, buf);
+	int ret;
 
+	__atomic_add_fetch(&begun, 1, __ATOMIC_RELAXED);
+	ret = udrv__block_sync_io(handle, op,
+				  (flags & NBDKIT_FLAG_FUA ? UDRV_BLOCK_FUA : 0) |
+					  (keep ? UDRV_BLOCK_NOUNMAP : 0),
+				  offset, count, buf);
+	__atomic_add_fetch(&ended, 1, __ATOMIC_RELEASE);
 	if (!ret)
 		return 0;
 	block = limits(handle)->logical_block_size;
