@@ -32,8 +32,8 @@ struct udrv_nvme_queue;
 /**
  * struct udrv_nvme_options - for udrv_nvme_attach(); zeroes are the defaults
  * @queues: most I/O queue pairs that will be made; default: for each CPU of the process one for
- *each namespace that there is now, and one more; 128 at most. The controller may grant fewer:
- *struct udrv_nvme_info
+ *	each namespace that there is now, and one more; 128 at most. The controller may grant fewer:
+ *	struct udrv_nvme_info
  * @io_timeout_ms: how long a command may take before it is aborted; default 30,000
  * @admin_timeout_ms: likewise of admin commands; then the controller is reset; default 60,000
  * @retries: how often a command is sent again after a reset, or a status that allows it; default 5;
@@ -318,7 +318,7 @@ UDRV_API int udrv_nvme_boot_activate(struct udrv_nvme *nvme, unsigned int id);
  *
  * What another thread changes is @blocks, and @max_blocks and @read_only if the controller says
  * otherwise after a reset. If the number comes to mean another namespace (udrv_nvme_ns_id()), or
- *one whose blocks are of another kind, @blocks becomes 0 for good, and udrv_nvme_ns() gives a new
+ * one whose blocks are of another kind, @blocks becomes 0 for good, and udrv_nvme_ns() gives a new
  * structure.
  */
 struct udrv_nvme_ns {
@@ -351,7 +351,7 @@ UDRV_API const struct udrv_nvme_ns *udrv_nvme_ns_next(struct udrv_nvme *nvme, ui
  *	between: those that it has; "" if none
  *
  * The UUID (Identify 03h) is told only where NGUID and EUI64 are not there, or may be used again
- *for another namespace (NSFEAT.UIDREUSE). Any thread.
+ * for another namespace (NSFEAT.UIDREUSE). Any thread.
  */
 UDRV_API void udrv_nvme_ns_id(const struct udrv_nvme_ns *ns, char text[UDRV_NVME_NS_ID_MAX]);
 

@@ -93,7 +93,7 @@ struct udrv_block_limits {
  * @commit_rqs: start what was taken. Neither blocks nor makes done() be called.
  * @poll: call done() of what has been done, and look for what has taken too long: called at least
  *	every UDRV_BLOCK_TICK_MS while requests are in flight. Does not block. The number of
- *done()s.
+ *	done()s.
  * @event_fd: an eventfd that becomes readable when there is something for poll(), after
  *	event_arm(); who waits need not read it. NULL, or -EOPNOTSUPP: there is none, poll all the
  *	time.

@@ -146,7 +146,7 @@ static inline void *udrv_kzalloc_node(size_t size, udrv_gfp_t gfp, int node)
  * @p: the memory; or NULL, or UDRV_ZERO_SIZE_PTR
  * @new_size: bytes; with 0, @p is freed
  * @gfp: as for udrv_kmalloc(); UDRV_GFP_ZERO zeroes what is added, if all calls for this memory,
- *the first one included, have it
+ *	the first one included, have it
  *
  * It stays where it is while it fits into udrv_ksize(), else it is copied and @p is freed.
  * Return: as udrv_kmalloc(). After NULL @p is as it was. Source: Linux krealloc().
