@@ -150,6 +150,9 @@ static void end_service(struct udrv__vector *v, bool served)
 	udrv__delayed_cancel(v);
 	/* What is left when the last handler went must not greet the next one. */
 	(void)udrv__take_counter(v, &signals);
+	/* What others took of the eventfd nobody knows: all of it, see wait_count.c. */
+	if (!served && v->counts)
+		v->taken = (uint32_t)udrv__count_of(v);
 }
 
 /* The first action's vector, which is busy, is served; a line that was left masked is opened. */

@@ -294,6 +294,12 @@ static inline uint64_t udrv__hard_stamp(const struct udrv__vector *v)
 	return __atomic_load_n(&v->counts->stamp, __ATOMIC_RELAXED);
 }
 
+/* How many interrupts there were since the vectors are on; of a vector that is counted. */
+static inline uint64_t udrv__count_of(const struct udrv__vector *v)
+{
+	return __atomic_load_n(&v->counts->count, __ATOMIC_ACQUIRE);
+}
+
 /* What v->stamp is while no driver stamped an interrupt. */
 static inline uint64_t udrv__no_stamp(const struct udrv__vector *v)
 {
