@@ -158,8 +158,7 @@ static int stub_close(struct inode *inode, struct file *file)
 	unsigned int i;
 
 	mutex_lock(&stub->lock);
-	if (stub->irqs_on && stub->irq_owner == f)
-		stub_irqs_off(stub);
+	stub_leave_irqs(stub, f);
 	stub_leave_claims(f);
 	stub_leave_dma(f);
 	list_del(&f->link);

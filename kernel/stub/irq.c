@@ -155,6 +155,14 @@ void stub_irqs_off(struct stub *stub)
 	stub->irq_owner = NULL;
 }
 
+void stub_leave_irqs(struct stub *stub, const struct stub_file *owner)
+{
+	mutex_lock(&stub->vector_lock);
+	if (stub->irqs_on && stub->irq_owner == owner)
+		stub_irqs_off(stub);
+	mutex_unlock(&stub->vector_lock);
+}
+
 static int request_vector(struct stub *stub, u32 type, u32 i)
 {
 	static const char *const types[] = { "intx", "msi", "msix" };
@@ -300,9 +308,9 @@ long stub_set_irqs_ioctl(struct stub_file *f, void __user *arg)
 		if (IS_ERR(vectors))
 			return PTR_ERR(vectors);
 	}
-	mutex_lock(&f->stub->lock);
+	mutex_lock(&f->stub->vector_lock);
 	ret = set_irqs(f, irqs.type, irqs.count, vectors);
-	mutex_unlock(&f->stub->lock);
+	mutex_unlock(&f->stub->vector_lock);
 	return ret;
 }
 
@@ -316,14 +324,14 @@ long stub_mask_ioctl(struct stub_file *f, void __user *arg)
 		return -EFAULT;
 	if (mask.abi != UDRV_STUB_ABI || mask.mask > 1 || mask.reserved)
 		return -EINVAL;
-	mutex_lock(&stub->lock);
+	mutex_lock(&stub->vector_lock);
 	if (stub->gone)
 		ret = -ENODEV;
 	else if (!stub->irqs_on || stub->irq_owner != f || mask.vector >= stub->vector_count)
 		ret = -EINVAL;
 	else
 		stub_set_mask(stub, &stub->vectors[mask.vector], mask.mask);
-	mutex_unlock(&stub->lock);
+	mutex_unlock(&stub->vector_lock);
 	return ret;
 }
 

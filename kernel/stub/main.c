@@ -164,6 +164,7 @@ static struct stub *stub_alloc(struct pci_dev *pdev)
 		return NULL;
 	}
 	mutex_init(&stub->lock);
+	mutex_init(&stub->vector_lock);
 	mutex_init(&stub->bar_lock);
 	init_rwsem(&stub->map_lock);
 	spin_lock_init(&stub->irq_lock);
@@ -239,9 +240,11 @@ static void withdraw(struct stub *stub)
 	struct stub_file *f;
 
 	mutex_lock(&stub->lock);
+	mutex_lock(&stub->vector_lock);
 	stub_irqs_off(stub);
 	down_write(&stub->map_lock);
 	WRITE_ONCE(stub->gone, true);
+	mutex_unlock(&stub->vector_lock);
 	stub_unmap_all(stub);
 	stub_master_off(stub);
 	stub_reset_function(stub);

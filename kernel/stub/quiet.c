@@ -59,12 +59,14 @@ void stub_reset_work(struct work_struct *work)
 	put_device(&stub->dev);
 }
 
-/* With lock. The device can do no more harm when this returns; the reset may take its time. */
+/*
+ * With lock; its interrupts are off. The device can do no more harm when this returns; the reset
+ * may take its time.
+ */
 void stub_remove_user(struct stub *stub)
 {
 	if (--stub->users || stub->gone)
 		return;
-	stub_irqs_off(stub);
 	stub_master_off(stub);
 	stub->dirty = true;
 	get_device(&stub->dev);
@@ -90,12 +92,13 @@ int stub_check_user(const struct stub *stub)
 	return stub_is_confined(stub) || capable(CAP_SYS_RAWIO) ? 0 : -EPERM;
 }
 
-/* Nobody touches registers or configuration space meanwhile: faults and calls wait. */
+/* Nobody touches registers, interrupts or configuration space meanwhile: faults and calls wait. */
 static int reset_in_use(struct stub *stub)
 {
 	bool masked;
 	int ret;
 
+	mutex_lock(&stub->vector_lock);
 	down_write(&stub->map_lock);
 	stub_unmap_all(stub);
 	masked = stub_ignore_intx(stub, true, true);
@@ -104,6 +107,7 @@ static int reset_in_use(struct stub *stub)
 	stub_ignore_intx(stub, false, masked);
 	stub_restore_intx(stub);
 	up_write(&stub->map_lock);
+	mutex_unlock(&stub->vector_lock);
 	return ret;
 }
 

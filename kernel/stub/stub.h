@@ -8,14 +8,15 @@
  * user space's. Interface: uapi/udrv_stub.h; beside it a UIO device for plain UIO programs.
  *
  * Life time: struct stub is a device of its own, which the binding, each open file, each mapping of
- * a BAR and a queued reset hold. The PCI device is touched only with @gone unset, which @lock or
- * @map_lock keeps so.
+ * a BAR and a queued reset hold. The PCI device is touched only with @gone unset, which @lock,
+ * @vector_lock or @map_lock keeps so.
  *
  * Locks, in this order; nothing is copied from or to user space under any of ours:
  *  device_lock(pdev)	probe, remove; the reset, which is therefore left to a work item
  *  mmap_lock
  *  uio's info_lock	held by the UIO core around our hooks
- *  stub->lock		files and all that belongs to them, interrupts, users
+ *  stub->lock		files and what belongs to them, users; an allocation of memory takes long
+ *  stub->vector_lock	interrupts: unmasking waits for nothing else
  *  stub->map_lock	read: mmap, faults, register access; write: what ends those
  *  stub->bar_lock	how BARs are mapped
  *  stub->irq_lock	INTx masking, with interrupts off
@@ -60,7 +61,7 @@ struct stub_vector {
 	struct udrv_stub_vector *shared;
 	struct eventfd_ctx *trigger;	/* or NULL */
 	int irq;
-	bool masked;			/* lock; of INTx irq_lock */
+	bool masked;			/* vector_lock; of INTx irq_lock */
 	char name[48];
 };
 
@@ -122,7 +123,7 @@ struct stub {
 	struct stub_bar bars[UDRV_STUB_BARS];
 
 	struct mutex lock;		/* see above, as of the others */
-	bool gone;			/* set under lock and map_lock */
+	bool gone;			/* set under lock, vector_lock and map_lock */
 	struct list_head files;
 	struct list_head uio_opens;
 	unsigned int users;		/* files of both nodes */
@@ -135,7 +136,8 @@ struct stub {
 	struct work_struct reset_work;
 	wait_queue_head_t quiet;
 
-	/* Interrupts: lock, and off means that no handler runs. */
+	/* Interrupts; off means that no handler runs. */
+	struct mutex vector_lock;
 	bool irqs_on;
 	struct stub_file *irq_owner;	/* NULL: UIO's */
 	u32 irq_type;
@@ -168,7 +170,7 @@ long stub_claim_ioctl(struct stub_file *f, void __user *arg);
 long stub_release_ioctl(struct stub_file *f, void __user *arg);
 long stub_reset_ioctl(struct stub_file *f);
 
-/* irq.c: no handler runs any more. */
+/* irq.c, with vector_lock up to stub_ignore_intx(). No handler runs any more. */
 void stub_irqs_off(struct stub *stub);
 /* Request them, for @owner or UIO (NULL); takes @vectors over. 0, errno, or how many there are. */
 int stub_irqs_on(struct stub *stub, struct stub_file *owner, u32 type, u32 count,
@@ -178,6 +180,8 @@ void stub_set_mask(struct stub *stub, struct stub_vector *v, bool mask);
 void stub_restore_intx(struct stub *stub);
 /* Treat INTx as masked, or as @masked again; returns what it was. */
 bool stub_ignore_intx(struct stub *stub, bool ignore, bool masked);
+/* Without vector_lock: off, if they are @owner's, or UIO's (NULL). */
+void stub_leave_irqs(struct stub *stub, const struct stub_file *owner);
 /* No lock; NULL is none. */
 void stub_signal(struct eventfd_ctx *ctx);
 void stub_put_eventfd(struct eventfd_ctx *ctx);

@@ -42,8 +42,8 @@ static int stub_uio_close(struct uio_info *info, struct inode *inode)
 			break;
 	list_del(&o->link);
 	WRITE_ONCE(stub->uio_users, stub->uio_users - 1);
-	if (!stub->uio_users && stub->irqs_on && !stub->irq_owner)
-		stub_irqs_off(stub);
+	if (!stub->uio_users)
+		stub_leave_irqs(stub, NULL);
 	stub_remove_user(stub);
 	mutex_unlock(&stub->lock);
 	kfree(o);
@@ -76,7 +76,7 @@ static int stub_uio_irqcontrol(struct uio_info *info, s32 on)
 	struct stub_vector *v;
 	int ret = 0;
 
-	mutex_lock(&stub->lock);
+	mutex_lock(&stub->vector_lock);
 	if (stub->gone) {
 		ret = -ENODEV;
 	} else if (!info->uio_dev) {
@@ -90,7 +90,7 @@ static int stub_uio_irqcontrol(struct uio_info *info, s32 on)
 		v = kvcalloc(1, sizeof(*v), GFP_KERNEL_ACCOUNT);
 		ret = v ? stub_irqs_on(stub, NULL, UDRV_STUB_INTX, 1, v) : -ENOMEM;
 	}
-	mutex_unlock(&stub->lock);
+	mutex_unlock(&stub->vector_lock);
 	return ret;
 }
 

@@ -454,6 +454,50 @@ START_TEST(some_come_and_go_while_others_are_served)
 }
 END_TEST
 
+/* What `udrv irq set` asks for, at any moment. */
+static void *ask_for_changes(void *arg)
+{
+	struct udrv_irq_options options;
+	struct udrv_irq_stats stats;
+
+	while (!stop) {
+		int ret = udrv_irq_get_options(dev, 0, &options);
+
+		ck_assert(!ret || ret == -EINVAL);
+		options = (struct udrv_irq_options){.wait = UDRV_WAIT_EPOLL, .cpu = UDRV_CPU_ANY};
+		ret = udrv_irq_set_options(dev, 0, &options);
+		ck_assert(!ret || ret == -EINVAL || ret == -EBUSY);
+		ret = udrv_irq_share(dev, 1, dev, 0);
+		ck_assert(!ret || ret == -EINVAL);
+		ret = udrv_irq_share(dev, 1, dev, 1);
+		ck_assert(!ret || ret == -EINVAL);
+		ret = udrv_irq_set_storm_limit(dev, 1, 1000);
+		ck_assert(!ret || ret == -EINVAL);
+		ret = udrv_irq_get_stats(dev, 1, &stats);
+		ck_assert(!ret || ret == -EINVAL);
+	}
+	return arg;
+}
+
+/* For the sanitizers above all: a driver that frees its vectors cannot keep others from asking. */
+START_TEST(vectors_may_be_freed_while_changes_are_asked_for)
+{
+	pthread_t thread;
+
+	stop = false;
+	thread = start(ask_for_changes, NULL);
+	for (unsigned int i = 0; i < 1000; i++) {
+		unsigned int count = 1 + i % BELLS;
+
+		udrv_pci_free_irq_vectors(dev);
+		ck_assert_int_eq(udrv_pci_alloc_irq_vectors(dev, 1, count, UDRV_PCI_IRQ_MSIX),
+				 (int)count);
+	}
+	stop = true;
+	finish(thread);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("irq_share");
@@ -476,6 +520,7 @@ int main(void)
 	tcase_add_test(tc, a_kernel_without_io_uring);
 	tcase_add_test(tc, nothing_is_lost_while_everything_changes);
 	tcase_add_loop_test(tc, some_come_and_go_while_others_are_served, 0, MANY);
+	tcase_add_test(tc, vectors_may_be_freed_while_changes_are_asked_for);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

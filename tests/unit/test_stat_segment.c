@@ -464,6 +464,32 @@ START_TEST(what_is_no_segment_is_refused)
 }
 END_TEST
 
+START_TEST(a_count_that_grows_later_is_not_believed)
+{
+	static char bytes[sizeof(struct udrv__stat_header) + 2 * sizeof(struct udrv__stat_vector)];
+	struct udrv__stat_header *h = (void *)bytes;
+	struct udrv__stat_vector copy;
+	int fd;
+
+	ck_assert_int_eq(udrv__stat_create(&segment, fake_root, "other", dev), 0);
+	*h = *segment.header;
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	h->record_count = h->vectors = 2;
+	ck_assert_int_eq(write(fd, bytes, sizeof(bytes)), (ssize_t)sizeof(bytes));
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	ck_assert_int_eq(udrv__stat_open(&view, path), 0);
+	ck_assert_int_eq(udrv__stat_read(&view, 1, &copy), 0);
+	h->record_count = h->vectors = 100000;
+	ck_assert_int_eq(pwrite(fd, bytes, sizeof(*h), 0), (ssize_t)sizeof(*h));
+	ck_assert_uint_eq(view.header->record_count, 100000);
+	ck_assert_int_eq(udrv__stat_read(&view, 1, &copy), 0);
+	ck_assert_int_eq(udrv__stat_read(&view, 2, &copy), -ENOENT);
+	ck_assert_int_eq(udrv__stat_read(&view, 50000, &copy), -ENOENT);
+	close(fd);
+	(void)unlink(path);
+}
+END_TEST
+
 START_TEST(without_a_place_for_it_the_device_works_all_the_same)
 {
 	struct udrv_irq_stats stats;
@@ -500,6 +526,7 @@ int main(void)
 	tcase_add_checked_fixture(files, setup_files, teardown);
 	tcase_add_test(files, what_a_dead_daemon_left_is_ignored_and_removed_by_the_next);
 	tcase_add_test(files, what_is_no_segment_is_refused);
+	tcase_add_test(files, a_count_that_grows_later_is_not_believed);
 	tcase_add_test(files, without_a_place_for_it_the_device_works_all_the_same);
 	suite_add_tcase(s, device);
 	suite_add_tcase(s, files);

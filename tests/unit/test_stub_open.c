@@ -217,12 +217,31 @@ START_TEST(close_leaves_bus_mastering_to_who_switched_it_on)
 	ck_assert_int_eq(udrv_pci_enable_device(dev), 0);
 	ck_assert_uint_eq(command(), PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	ck_assert(masters_after_close());
+	/* Nor is it this one's because it wants what is on already. */
+	open_device();
+	fake_stub_poke(CONFIG, PCI_COMMAND, PCI_COMMAND_MASTER, 2);
+	ck_assert_int_eq(udrv_pci_set_master(dev), 0);
+	ck_assert(masters_after_close());
+	open_device();
+	fake_stub_poke(CONFIG, PCI_COMMAND, PCI_COMMAND_MASTER, 2);
+	ck_assert_int_eq(udrv_pci_write_config_word(dev, PCI_COMMAND, PCI_COMMAND_MASTER), 0);
+	ck_assert(masters_after_close());
+	/* It was this one's, until the other one switched it off and on. */
+	open_device();
+	fake_stub_poke(CONFIG, PCI_COMMAND, 0, 2);
+	ck_assert_int_eq(udrv_pci_set_master(dev), 0);
+	fake_stub_poke(CONFIG, PCI_COMMAND, 0, 2);
+	ck_assert_int_eq(udrv_pci_clear_master(dev), 0);
+	fake_stub_poke(CONFIG, PCI_COMMAND, PCI_COMMAND_MASTER, 2);
+	ck_assert_int_eq(udrv_pci_set_master(dev), 0);
+	ck_assert(masters_after_close());
 }
 END_TEST
 
 START_TEST(close_ends_bus_mastering_of_its_own)
 {
 	open_device();
+	ck_assert_int_eq(udrv_pci_set_master(dev), 0);
 	ck_assert_int_eq(udrv_pci_set_master(dev), 0);
 	ck_assert(!masters_after_close());
 	open_device();

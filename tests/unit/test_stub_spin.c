@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <udrv/barrier.h>
 #include <udrv/device.h>
@@ -171,6 +172,33 @@ START_TEST(what_is_not_counted_is_not_lost_beside_what_is)
 	ck_assert_int_eq(set_wait(0, UDRV_WAIT_ADAPTIVE), 0);
 	ck_assert_ptr_eq(udrv__vector_get(dev, 0)->worker->ops, &udrv__wait_count_read);
 	raise_and_wait(0);
+}
+END_TEST
+
+/* Nobody saw what the one it was lent to read. */
+START_TEST(what_came_while_it_was_lent_does_not_run_the_chain)
+{
+	int fd = udrv_request_irq_fd(dev, 0, "lent", &sources);
+	uint64_t signals;
+
+	ck_assert_int_ge(fd, 0);
+	for (int i = 0; i < 10; i++) {
+		fake_stub_raise(MSIX, 0, 0);
+		ck_assert_int_eq(read(fd, &signals, sizeof(signals)), sizeof(signals));
+	}
+	fake_stub_raise(MSIX, 0, 0);
+	ck_assert_int_eq(udrv_free_irq(dev, 0, &sources), 0);
+	request(0, UDRV_WAIT_SPIN);
+	ck_assert_int_eq(udrv_synchronize_irq(dev, 0), 0);
+	ck_assert_uint_eq(idle(&sources[0]), 0);
+	raise_and_wait(0);
+	/* Nor are signals waited for that were read already. */
+	ck_assert_int_eq(set_wait(0, UDRV_WAIT_READ), 0);
+	ck_assert_uint_eq(udrv__vector_get(dev, 0)->taken, 12);
+	raise_and_wait(0);
+	ck_assert_int_eq(udrv_synchronize_irq(dev, 0), 0);
+	ck_assert_uint_eq(handled(&sources[0]), 2);
+	ck_assert_uint_eq(idle(&sources[0]), 0);
 }
 END_TEST
 
@@ -460,6 +488,7 @@ int main(void)
 	tcase_add_test(tc, spins_on_the_count_alone);
 	tcase_add_test(tc, spins_on_the_counts_of_many);
 	tcase_add_test(tc, what_is_not_counted_is_not_lost_beside_what_is);
+	tcase_add_test(tc, what_came_while_it_was_lent_does_not_run_the_chain);
 	tcase_add_loop_test(tc, nothing_left_over_runs_the_chain, 0, READING * READING);
 	tcase_add_test(tc, what_spinning_left_is_no_greeting_for_the_next_handler);
 	tcase_add_test(tc, a_signal_that_is_on_its_way_is_waited_for);

@@ -27,6 +27,8 @@ static int read_caches(struct slabs_daemon *d, const struct udrv__slab_view *vie
 static void copy_name(char *to, const char *from, size_t size)
 {
 	memcpy(to, from, size);
+	/* It may have changed since it was looked at. */
+	to[size - 1] = 0;
 	for (; *to; to++)
 		if (*to < ' ' || *to > '~')
 			*to = '?';
@@ -54,8 +56,8 @@ static int add(struct slabs *slabs, const struct udrv__slab_view *view)
 
 static bool is_wanted(const struct show *show, const struct udrv__slab_header *h)
 {
-	return (!show->device || !strcmp(show->device, h->device)) &&
-	       (!show->driver || !strcmp(show->driver, h->driver));
+	return (!show->device || !strncmp(show->device, h->device, sizeof(h->device))) &&
+	       (!show->driver || !strncmp(show->driver, h->driver, sizeof(h->driver)));
 }
 
 static int read_file(void *ctx, const char *path)

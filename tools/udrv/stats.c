@@ -29,7 +29,7 @@ static unsigned long long cpu_of(unsigned int pid, unsigned int tid)
 
 static int read_vectors(struct stats_daemon *d, const struct udrv__stat_view *view)
 {
-	unsigned int room = view->header->record_count;
+	size_t room = udrv__stat_room(view->size);
 
 	d->vector = calloc(room, sizeof(*d->vector));
 	if (!d->vector)
@@ -56,6 +56,10 @@ static int add(struct stats *stats, const struct udrv__stat_view *view)
 	d = &grown[stats->count++];
 	memset(d, 0, sizeof(*d));
 	d->header = *view->header;
+	/* It may have changed since it was looked at. */
+	d->header.driver[sizeof(d->header.driver) - 1] = 0;
+	d->header.device[sizeof(d->header.device) - 1] = 0;
+	d->header.backend[sizeof(d->header.backend) - 1] = 0;
 	d->exports_known = !udrv__stat_exports(view, d->header.exports);
 	d->ns_per_cycle = udrv__stat_ns_per_cycle(view);
 	d->now_ns = udrv__stat_now_ns();
@@ -75,7 +79,8 @@ static int read_file(void *ctx, const char *path)
 
 	if (ret)
 		return stats_not_opened(path, ret);
-	if (!wanted->device || !strcmp(wanted->device, view.header->device))
+	if (!wanted->device ||
+	    !strncmp(wanted->device, view.header->device, sizeof(view.header->device)))
 		ret = add(wanted->stats, &view);
 	udrv__stat_close(&view);
 	return ret;

@@ -23,8 +23,9 @@ UDRV_BEGIN_DECLS
  * bound to
  * @dev_out: the device; untouched on failure
  *
- * The device is reset if it can be, with bus mastering off and no interrupts. It stays this
- * process's until udrv_device_close(). Any thread.
+ * The device is reset if it can be, with bus mastering off and no interrupts, and is this process's
+ * until udrv_device_close(). By "stub" several processes may have it open: the first finds it like
+ * that, and each other one as it is in use, with a log line. Any thread.
  *
  * Return: 0, or
  * -EINVAL malformed name or unknown backend, -ENODEV no such device or not bound to a driver
@@ -66,8 +67,10 @@ UDRV_API bool udrv_device_gone(const struct udrv_device *dev);
  * udrv_device_set_gone() - declare the device gone and wake everybody who waits on it
  * @dev: the device
  *
- * Done by the framework on a fault in a BAR, on removal and before remove(). Any thread;
- * async-signal-safe.
+ * Done by the framework on a fault in a BAR, when the device is removed or the kernel wants it
+ * back, when an interrupt cannot be served any more, and when a verb is still running some seconds
+ * after a daemon was told to stop. A daemon that stops for another reason calls remove() with the
+ * device as it is. Any thread; async-signal-safe.
  */
 UDRV_API void udrv_device_set_gone(struct udrv_device *dev);
 

@@ -25,7 +25,8 @@ enum udrv_log_level {
  * @level: enum udrv_log_level
  * @line: one line without a newline; valid during the call
  *
- * May be called from any thread, several at once.
+ * May be called from any thread, several at once, and with locks of the library held: it calls
+ * nothing of the library but udrv_log_stderr(), and waits for nobody who does.
  */
 typedef void (*udrv_log_fn)(void *ctx, int level, const char *line);
 

@@ -98,7 +98,8 @@ UDRV_API uint64_t udrv_pci_resource_len(const struct udrv_device *dev, int bar);
 /**
  * udrv_pci_resource_start() - the address of BAR @bar as the kernel has it, 0 if it has none
  *
- * DMA memory, and what is mapped for a device, never has an address that is in a memory BAR of it.
+ * DMA memory, and what is mapped for a device, never has an address that is in a memory BAR of it,
+ * nor of what is in its IOMMU group when the first device of that is opened.
  * Source: Linux pci_resource_start().
  */
 UDRV_API uint64_t udrv_pci_resource_start(const struct udrv_device *dev, int bar);

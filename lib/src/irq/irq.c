@@ -17,8 +17,7 @@ struct udrv__vector *udrv__vector_get(struct udrv_device *dev, int irq)
 	return &dev->irqs->vectors[irq];
 }
 
-/* With irqs.lock: would waiting for its worker wait for the caller? */
-static bool is_own(const struct udrv__vector *v)
+bool udrv__vector_is_own_locked(const struct udrv__vector *v)
 {
 	return udrv__context_is_holding() || (udrv__irq_self && (v->worker == udrv__irq_self ||
 								 v->moving_from == udrv__irq_self));
@@ -29,7 +28,7 @@ bool udrv__vector_is_own(struct udrv__vector *v)
 	bool own;
 
 	pthread_mutex_lock(&v->dev->irqs->lock);
-	own = is_own(v);
+	own = udrv__vector_is_own_locked(v);
 	pthread_mutex_unlock(&v->dev->irqs->lock);
 	return own;
 }
@@ -100,7 +99,7 @@ void udrv__vector_set_idle(struct udrv__vector *v)
 /* With irqs.lock, which is given up meanwhile. -EDEADLK where that would wait for itself. */
 static int wait_until_idle(struct udrv__vector *v)
 {
-	while (!is_own(v)) {
+	while (!udrv__vector_is_own_locked(v)) {
 		if (!v->busy)
 			return 0;
 		pthread_cond_wait(&v->dev->irqs->idle, &v->dev->irqs->lock);
@@ -150,6 +149,9 @@ static void end_service(struct udrv__vector *v, bool served)
 	udrv__delayed_cancel(v);
 	/* What is left when the last handler went must not greet the next one. */
 	(void)udrv__take_counter(v, &signals);
+	/* What others took of the eventfd nobody knows: all of it, see wait_count.c. */
+	if (!served && v->counts)
+		v->taken = (uint32_t)udrv__count_of(v);
 }
 
 /* The first action's vector, which is busy, is served; a line that was left masked is opened. */
@@ -201,7 +203,7 @@ static int add_action(struct udrv__vector *v, struct udrv__action *action)
 		}
 	}
 	if (!v->actions)
-		ret = is_own(v) ? -EDEADLK : add_first(v, action);
+		ret = udrv__vector_is_own_locked(v) ? -EDEADLK : add_first(v, action);
 	else
 		__atomic_store_n(link, action, __ATOMIC_RELEASE);
 	if (!ret)

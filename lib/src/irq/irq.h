@@ -294,6 +294,12 @@ static inline uint64_t udrv__hard_stamp(const struct udrv__vector *v)
 	return __atomic_load_n(&v->counts->stamp, __ATOMIC_RELAXED);
 }
 
+/* How many interrupts there were since the vectors are on; of a vector that is counted. */
+static inline uint64_t udrv__count_of(const struct udrv__vector *v)
+{
+	return __atomic_load_n(&v->counts->count, __ATOMIC_ACQUIRE);
+}
+
 /* What v->stamp is while no driver stamped an interrupt. */
 static inline uint64_t udrv__no_stamp(const struct udrv__vector *v)
 {
@@ -325,10 +331,14 @@ void udrv__irq_work_forget(struct udrv__order *order);
 
 /* irq.c: of memory that is all zero. */
 void udrv__vector_init(struct udrv__vector *v);
-/* irq.c: NULL if there is none. */
+/*
+ * irq.c: NULL if there is none. With irqs.lock, unless nobody frees the vectors meanwhile, as a
+ * driver does not while it uses them. The library's own threads may use them at any time.
+ */
 struct udrv__vector *udrv__vector_get(struct udrv_device *dev, int irq);
-/* irq.c: would waiting for its worker wait for the calling thread? */
+/* irq.c: would waiting for its worker wait for the calling thread? And the same with irqs.lock. */
 bool udrv__vector_is_own(struct udrv__vector *v);
+bool udrv__vector_is_own_locked(const struct udrv__vector *v);
 /* irq.c: with irqs.lock: an order for its worker, whichever that is when nobody changes it. */
 void udrv__vector_order(struct udrv__vector *v, struct udrv__order *order);
 /*

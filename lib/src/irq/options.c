@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* How vectors are served: by which worker, by what options; and what can be seen of it. */
+/*
+ * How vectors are served: by which worker, by what options; and what can be seen of it. `udrv irq
+ * set` asks for it while a driver may free its vectors: they are looked up under irqs.lock, and
+ * anew when it was given up.
+ */
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
@@ -16,31 +20,43 @@ static bool options_valid(const struct udrv_irq_options *o)
 	       o->cpu < CPU_SETSIZE;
 }
 
-/* Its worker, with a reference, -EDEADLK in that worker, -EBUSY while it is changed. */
-static int get_worker(struct udrv__vector *v, struct udrv__irq_worker **w)
+/* Its worker, with a reference, -EDEADLK in that worker, -EBUSY while it is changed, -EINVAL. */
+static int get_worker(struct udrv_device *dev, int irq, struct udrv__irq_worker **w)
 {
+	const struct udrv__vector *v;
 	int ret = 0;
 
-	if (udrv__vector_is_own(v))
-		return -EDEADLK;
-	pthread_mutex_lock(&v->dev->irqs->lock);
-	if (v->busy)
+	pthread_mutex_lock(&dev->irqs->lock);
+	v = udrv__vector_get(dev, irq);
+	if (!v)
+		ret = -EINVAL;
+	else if (udrv__vector_is_own_locked(v))
+		ret = -EDEADLK;
+	else if (v->busy)
 		ret = -EBUSY;
 	else
 		*w = udrv__worker_get(v->worker);
-	pthread_mutex_unlock(&v->dev->irqs->lock);
+	pthread_mutex_unlock(&dev->irqs->lock);
 	return ret;
+}
+
+/* That of a worker with a thread is told by the worker. */
+static void describe_idle(struct udrv_device *dev, int irq)
+{
+	struct udrv__vector *v;
+
+	pthread_mutex_lock(&dev->irqs->lock);
+	v = udrv__vector_get(dev, irq);
+	if (v && !v->actions && !v->busy)
+		udrv__irq_describe_worker(v, v->worker, false);
+	pthread_mutex_unlock(&dev->irqs->lock);
 }
 
 int udrv_irq_set_options(struct udrv_device *dev, int irq, const struct udrv_irq_options *options)
 {
-	struct udrv__vector *v = udrv__vector_get(dev, irq);
 	struct udrv__irq_worker *w;
-	int ret;
+	int ret = options_valid(options) ? get_worker(dev, irq, &w) : -EINVAL;
 
-	if (!v || !options_valid(options))
-		return -EINVAL;
-	ret = get_worker(v, &w);
 	if (ret)
 		return ret;
 	ret = udrv__worker_set_options(w, options);
@@ -49,37 +65,35 @@ int udrv_irq_set_options(struct udrv_device *dev, int irq, const struct udrv_irq
 			     "irq %d: its worker serves several vectors, for which %s cannot "
 			     "wait; uring, epoll, spin and adaptive can",
 			     irq, udrv_wait_name(options->wait));
-	pthread_mutex_lock(&dev->irqs->lock);
-	if (!ret && !v->actions && !v->busy)
-		udrv__irq_describe_worker(v, v->worker, false);
-	pthread_mutex_unlock(&dev->irqs->lock);
+	if (!ret)
+		describe_idle(dev, irq);
 	udrv__worker_put(w);
 	return ret > 0 ? -EINVAL : ret;
 }
 
 int udrv_irq_get_options(struct udrv_device *dev, int irq, struct udrv_irq_options *options)
 {
-	struct udrv__vector *v = udrv__vector_get(dev, irq);
+	const struct udrv__vector *v;
 
-	if (!v)
-		return -EINVAL;
 	pthread_mutex_lock(&dev->irqs->lock);
-	udrv__worker_get_options(v->worker, options);
+	v = udrv__vector_get(dev, irq);
+	if (v)
+		udrv__worker_get_options(v->worker, options);
 	pthread_mutex_unlock(&dev->irqs->lock);
-	return 0;
+	return v ? 0 : -EINVAL;
 }
 
-/* The worker to change to, of which the vector becomes a member. */
-static int find_worker(struct udrv__vector *v, struct udrv__vector *with,
+/* The worker to change to, of which the vector becomes a member; @own: one of its own. */
+static int find_worker(struct udrv_device *with, int with_irq, bool own,
 		       struct udrv__irq_worker **to)
 {
 	struct udrv_irq_options options;
 	struct udrv__irq_worker *w;
-	int ret = get_worker(with, &w);
+	int ret = get_worker(with, with_irq, &w);
 
 	if (ret)
 		return ret;
-	if (v == with) {
+	if (own) {
 		udrv__worker_get_options(w, &options);
 		*to = udrv__worker_new(&options);
 		ret = *to ? 0 : -ENOMEM;
@@ -88,10 +102,10 @@ static int find_worker(struct udrv__vector *v, struct udrv__vector *with,
 		ret = udrv__worker_join(w);
 	}
 	if (ret == -EINVAL)
-		udrv_dev_err(with->dev,
-			     "irq %u: its way to wait is for one vector: let it wait by uring, "
+		udrv_dev_err(with,
+			     "irq %d: its way to wait is for one vector: let it wait by uring, "
 			     "epoll, spin or adaptive before others share its worker",
-			     with->nr);
+			     with_irq);
 	udrv__worker_put(w);
 	return ret;
 }
@@ -141,24 +155,37 @@ static int move(struct udrv__vector *v, struct udrv__irq_worker **from, struct u
 	return ret;
 }
 
+/* Whether it may be changed by the calling thread. */
+static int check_vector(struct udrv_device *dev, int irq)
+{
+	const struct udrv__vector *v;
+	int ret = -EINVAL;
+
+	pthread_mutex_lock(&dev->irqs->lock);
+	v = udrv__vector_get(dev, irq);
+	if (v)
+		ret = udrv__vector_is_own_locked(v) ? -EDEADLK : 0;
+	pthread_mutex_unlock(&dev->irqs->lock);
+	return ret;
+}
+
 int udrv_irq_share(struct udrv_device *dev, int irq, struct udrv_device *with, int with_irq)
 {
-	struct udrv__vector *v = udrv__vector_get(dev, irq);
-	struct udrv__vector *other = udrv__vector_get(with, with_irq);
 	struct udrv__irq_worker *to;
 	struct udrv__irq_worker *leave;
-	int ret;
+	struct udrv__vector *v;
+	int ret = check_vector(dev, irq);
 
-	if (!v || !other)
-		return -EINVAL;
-	if (udrv__vector_is_own(v))
-		return -EDEADLK;
-	ret = find_worker(v, other, &to);
+	if (!ret)
+		ret = find_worker(with, with_irq, dev == with && irq == with_irq, &to);
 	if (ret)
 		return ret;
 	leave = to;
 	pthread_mutex_lock(&dev->irqs->lock);
-	if (to != v->worker)
+	v = udrv__vector_get(dev, irq);
+	if (!v)
+		ret = -EINVAL;
+	else if (to != v->worker)
 		ret = move(v, &leave, to);
 	pthread_mutex_unlock(&dev->irqs->lock);
 	udrv__worker_leave(leave);
@@ -167,12 +194,14 @@ int udrv_irq_share(struct udrv_device *dev, int irq, struct udrv_device *with, i
 
 int udrv_irq_set_storm_limit(struct udrv_device *dev, int irq, unsigned int per_second)
 {
-	struct udrv__vector *v = udrv__vector_get(dev, irq);
+	struct udrv__vector *v;
 
-	if (!v)
-		return -EINVAL;
-	__atomic_store_n(&v->storm_limit, per_second, __ATOMIC_RELAXED);
-	return 0;
+	pthread_mutex_lock(&dev->irqs->lock);
+	v = udrv__vector_get(dev, irq);
+	if (v)
+		__atomic_store_n(&v->storm_limit, per_second, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&dev->irqs->lock);
+	return v ? 0 : -EINVAL;
 }
 
 int udrv_irq_stamp(struct udrv_device *dev, int irq)
@@ -192,21 +221,24 @@ uint64_t udrv_irq_hard_stamp(struct udrv_device *dev, int irq)
 	return v && v->counts ? udrv__hard_stamp(v) : 0;
 }
 
-int udrv_irq_get_stats(struct udrv_device *dev, int irq, struct udrv_irq_stats *stats)
+static void read_stats(const struct udrv__vector *v, struct udrv_irq_stats *stats)
 {
-	struct udrv__vector *v = udrv__vector_get(dev, irq);
-	const struct udrv__irq_worker *w;
-
-	if (!v)
-		return -EINVAL;
 	stats->count = __atomic_load_n(&v->stat->count, __ATOMIC_RELAXED);
 	stats->unhandled = __atomic_load_n(&v->stat->unhandled, __ATOMIC_RELAXED);
 	stats->storms = __atomic_load_n(&v->stat->storms, __ATOMIC_RELAXED);
 	stats->shut = __atomic_load_n(&v->off, __ATOMIC_RELAXED) & UDRV__OFF_SHUT;
+	stats->fifo_priority = __atomic_load_n(&v->worker->fifo_priority, __ATOMIC_RELAXED);
+	stats->cpu = __atomic_load_n(&v->worker->cpu, __ATOMIC_RELAXED);
+}
+
+int udrv_irq_get_stats(struct udrv_device *dev, int irq, struct udrv_irq_stats *stats)
+{
+	const struct udrv__vector *v;
+
 	pthread_mutex_lock(&dev->irqs->lock);
-	w = v->worker;
-	stats->fifo_priority = __atomic_load_n(&w->fifo_priority, __ATOMIC_RELAXED);
-	stats->cpu = __atomic_load_n(&w->cpu, __ATOMIC_RELAXED);
+	v = udrv__vector_get(dev, irq);
+	if (v)
+		read_stats(v, stats);
 	pthread_mutex_unlock(&dev->irqs->lock);
-	return 0;
+	return v ? 0 : -EINVAL;
 }

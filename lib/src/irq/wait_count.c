@@ -25,6 +25,8 @@
  *
  * Who does not read the eventfd (epoll, the ring) does not add to taken: what is in the eventfd
  *when such a wait is followed by this one may have been handled, and makes the chain run once more.
+ * Who had the vector lent, by udrv_request_irq_fd(), did not add to it either: when it comes back,
+ * taken is the count.
  */
 #include <errno.h>
 #include <poll.h>
@@ -35,16 +37,11 @@
 /* For one signal that is on its way; more only if the kernel does not signal what it counts. */
 #define CATCH_UP_MS 100
 
-static uint64_t count_of(const struct udrv__vector *v)
-{
-	return __atomic_load_n(&v->counts->count, __ATOMIC_ACQUIRE);
-}
-
 /* Make ready whose count is new. */
 static int look_at_counts(struct udrv__irq_worker *w)
 {
 	for (struct udrv__vector *v = w->sources; v; v = v->next_source) {
-		uint64_t count = count_of(v);
+		uint64_t count = udrv__count_of(v);
 
 		if (count == v->seen)
 			continue;
@@ -56,7 +53,7 @@ static int look_at_counts(struct udrv__irq_worker *w)
 
 static int begin(struct udrv__irq_worker *w, struct udrv__vector *v)
 {
-	uint64_t count = count_of(v);
+	uint64_t count = udrv__count_of(v);
 
 	(void)w;
 	v->seen = count - ((uint32_t)count - v->taken);

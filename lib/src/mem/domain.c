@@ -91,23 +91,37 @@ static void cut(struct udrv__domain *domain, udrv_iova_t first, udrv_iova_t last
  * What a device decodes itself may not get as far as the IOMMU: a switch sends it to the BAR, and
  * an NVMe controller takes it for its own memory. The kernel's own DMA does without, too.
  */
-static void cut_bars(struct udrv__domain *domain, const struct udrv_device *dev)
+static int cut_bars(const struct udrv_pci_info *info, void *ctx)
 {
 	const uint64_t mask = UDRV__PAGE_MIN - 1;
 
 	for (int i = 0; i < UDRV_PCI_STD_NUM_BARS; i++) {
-		const uint64_t start = udrv_pci_resource_start(dev, i);
-		const uint64_t last = start + (udrv_pci_resource_len(dev, i) - 1);
+		const struct udrv_pci_resource *r = &info->resource[i];
 
-		if (start && udrv_pci_resource_flags(dev, i) & UDRV_RESOURCE_MEM)
-			cut(domain, start & ~mask, last | mask);
+		if (r->start && r->len && r->flags & UDRV_RESOURCE_MEM)
+			cut(ctx, r->start & ~mask, (r->start + (r->len - 1)) | mask);
 	}
+	return 0;
+}
+
+/* Of all that may join the domain: once there is memory, it is too late. */
+static int cut_bars_of_group(struct udrv__domain *domain, const struct udrv_device *dev)
+{
+	const int group = dev->info.iommu_group;
+	int ret = group < 0 ? 0 : udrv_iommu_group_for_each(group, cut_bars, domain);
+
+	if (ret)
+		udrv_dev_err(dev, "cannot learn which addresses its IOMMU group has: %s",
+			     strerror(-ret));
+	return ret;
 }
 
 static int begin(struct udrv__domain *domain, struct udrv_device *dev)
 {
 	int ret = learn_ranges(domain, dev);
 
+	if (!ret && !domain->chosen)
+		ret = cut_bars_of_group(domain, dev);
 	if (ret)
 		return ret;
 	if (take_id(domain)) {
@@ -220,8 +234,9 @@ int udrv__domain_attach(struct udrv__dma *dma)
 
 	if (ret)
 		return ret;
+	/* Perhaps it came to its group later. */
 	if (!domain->chosen)
-		cut_bars(domain, dma->dev);
+		(void)cut_bars(&dma->dev->info, domain);
 	dma->domain_id = domain->id;
 	udrv_list_add(&dma->link, &domain->devices);
 	if (domain->users++)

@@ -27,19 +27,35 @@ static int write_config(struct udrv_device *dev, int where, unsigned int size, u
 	return dev->ops->config_write(dev, (unsigned int)where, size, val);
 }
 
-static void set_mastering(struct udrv_device *dev, bool on)
+/* COMMAND was made @now. What was on before is another process's, unless it was this handle's. */
+static void note_mastering(struct udrv_device *dev, uint32_t old, uint32_t now)
 {
-	__atomic_store_n(&dev->mastering, on, __ATOMIC_RELAXED);
+	if (!(now & PCI_COMMAND_MASTER))
+		__atomic_store_n(&dev->mastering, false, __ATOMIC_RELAXED);
+	else if (!(old & PCI_COMMAND_MASTER))
+		__atomic_store_n(&dev->mastering, true, __ATOMIC_RELAXED);
 }
 
 /* Drivers may write COMMAND themselves. */
+static int write_command(struct udrv_device *dev, unsigned int size, uint32_t val)
+{
+	uint32_t old;
+	int ret;
+
+	pthread_mutex_lock(&dev->command_lock);
+	ret = read_config(dev, PCI_COMMAND, 2, &old);
+	if (!ret)
+		ret = write_config(dev, PCI_COMMAND, size, val);
+	if (!ret)
+		note_mastering(dev, old, val);
+	pthread_mutex_unlock(&dev->command_lock);
+	return ret;
+}
+
 static int write_for_driver(struct udrv_device *dev, int where, unsigned int size, uint32_t val)
 {
-	int ret = write_config(dev, where, size, val);
-
-	if (!ret && where == PCI_COMMAND)
-		set_mastering(dev, val & PCI_COMMAND_MASTER);
-	return ret;
+	return where == PCI_COMMAND ? write_command(dev, size, val)
+				    : write_config(dev, where, size, val);
 }
 
 int udrv_pci_read_config_byte(struct udrv_device *dev, int where, uint8_t *val)
@@ -144,7 +160,10 @@ static int update_command_locked(struct udrv_device *dev, uint16_t set, uint16_t
 	if (ret)
 		return ret;
 	cmd = (uint16_t)((old | set) & ~clear);
-	return cmd == old ? 0 : write_config(dev, PCI_COMMAND, 2, cmd);
+	ret = cmd == old ? 0 : write_config(dev, PCI_COMMAND, 2, cmd);
+	if (!ret)
+		note_mastering(dev, old, cmd);
+	return ret;
 }
 
 /* Set and clear bits of COMMAND; no write if nothing changes. */
@@ -177,18 +196,10 @@ void udrv_pci_disable_device(struct udrv_device *dev)
 
 int udrv_pci_set_master(struct udrv_device *dev)
 {
-	int ret = update_command(dev, PCI_COMMAND_MASTER, 0);
-
-	if (!ret)
-		set_mastering(dev, true);
-	return ret;
+	return update_command(dev, PCI_COMMAND_MASTER, 0);
 }
 
 int udrv_pci_clear_master(struct udrv_device *dev)
 {
-	int ret = update_command(dev, 0, PCI_COMMAND_MASTER);
-
-	if (!ret)
-		set_mastering(dev, false);
-	return ret;
+	return update_command(dev, 0, PCI_COMMAND_MASTER);
 }

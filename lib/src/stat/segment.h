@@ -124,6 +124,11 @@ struct udrv__stat_view {
 /* 0, -ESTALE if the owner is dead, -EPROTO if it is of another version or no segment. */
 int udrv__stat_open(struct udrv__stat_view *view, const char *path);
 void udrv__stat_close(struct udrv__stat_view *view);
+/* Records that a file of @size bytes has room for, whatever its header says by now. */
+static inline size_t udrv__stat_room(size_t size)
+{
+	return (size - sizeof(struct udrv__stat_header)) / sizeof(struct udrv__stat_vector);
+}
 /* A copy of a valid record, texts terminated; disabled_cycles is what it is so far. Or -ENOENT. */
 int udrv__stat_read(const struct udrv__stat_view *view, unsigned int nr,
 		    struct udrv__stat_vector *copy);

@@ -17,9 +17,8 @@ static bool is_segment(const void *mapped, size_t size)
 	       h->version == UDRV__STAT_VERSION && h->header_size == sizeof(*h) &&
 	       h->record_size == sizeof(struct udrv__stat_vector) &&
 	       h->hist_sub_bits == UDRV_HIST_SUB_BITS && h->hist_buckets == UDRV_HIST_BUCKETS &&
-	       h->record_count <= (size - sizeof(*h)) / sizeof(struct udrv__stat_vector) &&
-	       !h->driver[sizeof(h->driver) - 1] && !h->device[sizeof(h->device) - 1] &&
-	       !h->backend[sizeof(h->backend) - 1];
+	       h->record_count <= udrv__stat_room(size) && !h->driver[sizeof(h->driver) - 1] &&
+	       !h->device[sizeof(h->device) - 1] && !h->backend[sizeof(h->backend) - 1];
 }
 
 int udrv__stat_open(struct udrv__stat_view *view, const char *path)
@@ -80,7 +79,8 @@ int udrv__stat_read(const struct udrv__stat_view *view, unsigned int nr,
 	const struct udrv__stat_header *h = view->header;
 	const struct udrv__stat_vector *record;
 
-	if (nr >= __atomic_load_n(&h->vectors, __ATOMIC_ACQUIRE) || nr >= h->record_count)
+	if (nr >= __atomic_load_n(&h->vectors, __ATOMIC_ACQUIRE) ||
+	    nr >= udrv__stat_room(view->size))
 		return -ENOENT;
 	record = (const struct udrv__stat_vector *)(const void *)(h + 1) + nr;
 	udrv_hist_copy(&copy->run, &record->run);
