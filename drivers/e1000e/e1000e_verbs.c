@@ -98,6 +98,11 @@ static int print_all(struct udrv_device *dev, int argc, char **argv, FILE *out, 
 	return 0;
 }
 
+static void print_open(struct printer *p, const struct e1000e *nic)
+{
+	text(p, "open", nic->up ? (p->json ? "true" : "yes") : p->json ? "false" : "no", true);
+}
+
 static void print_link(struct printer *p, struct e1000e *nic)
 {
 	const struct udrv_net_device *ndev = &nic->ndev;
@@ -107,13 +112,13 @@ static void print_link(struct printer *p, struct e1000e *nic)
 
 	(void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3],
 		       a[4], a[5]);
-	text(p, "device", ndev->name, false);
+	text(p, "device", udrv_pci_name(nic->dev), false);
 	text(p, "link", up ? "up" : "down", false);
 	number(p, "speed", up ? ndev->speed : 0);
 	text(p, "duplex", ndev->full_duplex ? "full" : "half", false);
 	text(p, "mac", mac, false);
 	number(p, "mtu", ndev->mtu);
-	text(p, "open", nic->up ? (p->json ? "true" : "yes") : p->json ? "false" : "no", true);
+	print_open(p, nic);
 	text(p, "interrupts", type_name(nic->irq_type), false);
 	number(p, "link_changes", nic->link_changes);
 }
@@ -202,9 +207,10 @@ static int verb_moderation(struct udrv_device *dev, int argc, char **argv, FILE 
 	return 0;
 }
 
-/* Sizes, and where card and driver are. */
+/* Sizes, and where card and driver are; there are none while the card is closed. */
 static void print_rings(struct printer *p, struct e1000e *nic)
 {
+	print_open(p, nic);
 	for (unsigned int n = 0; n < E1000E_QUEUES; n++) {
 		uint64_t val;
 

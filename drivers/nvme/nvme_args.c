@@ -104,10 +104,28 @@ static int short_option(struct words *w, const char *word, const struct nvme_arg
 	return complain(w, "there is no option", word);
 }
 
+/* A line for each option. */
+static int tell(const struct nvme_arg *args, size_t count, FILE *out)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct nvme_arg *arg = &args[i];
+		const char *value = arg->flag ? "" : arg->number ? "N" : arg->value;
+		const char letter[] = {'-', arg->letter, ',', '\0'};
+		char option[64];
+
+		(void)snprintf(option, sizeof(option), "%-3s --%s%s%s", arg->letter ? letter : "",
+			       arg->name, *value ? "=" : "", value);
+		(void)fprintf(out, "  %-30s %s\n", option, arg->help);
+	}
+	return -EINVAL;
+}
+
 int nvme_args_parse(int argc, char **argv, const struct nvme_arg *args, size_t count, FILE *err)
 {
 	struct words w = {argc, argv, 1, err};
 
+	if (argc == 2 && !strcmp(argv[1], "--help"))
+		return tell(args, count, err);
 	while (w.next < argc) {
 		const char *word = argv[w.next++];
 		int ret;

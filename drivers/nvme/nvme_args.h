@@ -17,9 +17,28 @@ struct nvme_arg {
 	uint64_t *number;  /* at most max; 0x and 0 prefixes, suffixes K, M, G, T of 1024 */
 	const char **text; /* stays the caller's argv */
 	uint64_t max;
+	const char *value; /* the name of a text's value, for the help */
+	const char *help;  /* a line */
 };
 
-/* 0, or -EINVAL after a line on err. argv[0] is the verb. No words but options are taken. */
+/* Entries of a verb's table of them. */
+#define NVME_FLAG(letter, name, flag, help)                                                        \
+	{                                                                                          \
+		name, letter, flag, NULL, NULL, 0, NULL, help                                      \
+	}
+#define NVME_NUMBER(letter, name, number, max, help)                                               \
+	{                                                                                          \
+		name, letter, NULL, number, NULL, max, NULL, help                                  \
+	}
+#define NVME_TEXT(letter, name, text, value, help)                                                 \
+	{                                                                                          \
+		name, letter, NULL, NULL, text, 0, value, help                                     \
+	}
+
+/*
+ * 0, or -EINVAL after a line on err; if the only word is --help, after a line for each option.
+ * argv[0] is the verb. No words but options are taken.
+ */
 int nvme_args_parse(int argc, char **argv, const struct nvme_arg *args, size_t count, FILE *err);
 
 /* How a page is shown. */
@@ -32,11 +51,10 @@ struct nvme_show {
 };
 
 #define NVME_SHOW_ARGS(show)                                                                       \
-	{.name = "output-format", .letter = 'o', .text = &(show)->output},                         \
-		{.name = "json", .flag = &(show)->json},                                           \
-	{                                                                                          \
-		.name = "raw-binary", .letter = 'b', .flag = &(show)->binary                       \
-	}
+	NVME_TEXT('o', "output-format", &(show)->output, "FORMAT",                                 \
+		  "normal (the default), json or binary"),                                         \
+		NVME_FLAG(0, "json", &(show)->json, "the same as -o json"),                        \
+		NVME_FLAG('b', "raw-binary", &(show)->binary, "the same as -o binary")
 
 /* 0, or -EINVAL after a line. */
 int nvme_show_format(const struct nvme_show *show, const char *verb, enum nvme_format *format,

@@ -26,7 +26,7 @@ static const char *arbitration_param = "rr";
 static const struct udrv_param nvme_params[] = {
 	{"queues", &queues_param,
 	 "most I/O queue pairs; 0: one a CPU for each namespace, and one more"},
-	{"io_timeout_ms", &timeout_param, "a command that takes longer is aborted"},
+	{"io_timeout_ms", &timeout_param, "a command that takes longer is aborted; 0: 30000"},
 	{"completion", &completion_param, "how disks wait: adaptive, interrupt or polled"},
 	{"shadow_doorbells", &shadow_param, "on or off"},
 	{"arbitration", &arbitration_param, "between queues: rr or weighted"},

@@ -15,6 +15,7 @@
 #define BLOCK_DEFAULT	 4096u
 #define RUN_TIME_DEFAULT 10u
 #define THREADS_MAX	 256u
+#define NOT_GIVEN	 UINT64_MAX
 #define LOOK_MS		 100 /* between looks at the clock and the caller */
 
 static int complain(const struct perf *perf, const char *what)
@@ -63,19 +64,26 @@ static int parse(struct perf *perf, int argc, char **argv)
 {
 	struct perf_options *o = &perf->o;
 	const struct nvme_arg args[] = {
-		{.name = "namespace-id", .letter = 'n', .number = &o->nsid, .max = NVME_NSID_MAX},
-		{.name = "queue-depth", .letter = 'q', .number = &o->depth, .max = 65535},
-		{.name = "block-size", .letter = 'b', .number = &o->block_size, .max = 1u << 30},
-		{.name = "rw", .letter = 'w', .text = &o->rw},
-		{.name = "rwmix-read", .letter = 'M', .number = &o->read_percent, .max = 100},
-		{.name = "threads", .letter = 'T', .number = &o->threads, .max = THREADS_MAX},
-		{.name = "run-time", .letter = 't', .number = &o->run_time, .max = UINT32_MAX},
-		{.name = "io-count", .letter = 'c', .number = &o->io_count, .max = UINT64_MAX - 1},
-		{.name = "completion", .letter = 'p', .text = &o->completion},
-		{.name = "verify", .letter = 'v', .flag = &o->verify},
-		{.name = "force", .flag = &o->force},
-		{.name = "json", .flag = &o->json},
-		{.name = "output-format", .letter = 'o', .text = &o->output},
+		NVME_NUMBER('n', "namespace-id", &o->nsid, NVME_NSID_MAX,
+			    "the namespace; the first there is"),
+		NVME_NUMBER('q', "queue-depth", &o->depth, 65535, "I/Os in flight of a thread; 32"),
+		NVME_NUMBER('b', "block-size", &o->block_size, 1u << 30, "bytes of an I/O; 4096"),
+		NVME_TEXT('w', "rw", &o->rw, "HOW",
+			  "randread (the default), randwrite, randrw, read, write or rw"),
+		NVME_NUMBER('M', "rwmix-read", &o->read_percent, 100,
+			    "percent of reads of randrw and rw; 50"),
+		NVME_NUMBER('T', "threads", &o->threads, THREADS_MAX, "with a queue each; 1"),
+		NVME_NUMBER('t', "run-time", &o->run_time, UINT32_MAX,
+			    "seconds; 10, or without end with --io-count"),
+		NVME_NUMBER('c', "io-count", &o->io_count, NOT_GIVEN - 1,
+			    "end after so many I/Os of all threads together"),
+		NVME_TEXT('p', "completion", &o->completion, "HOW",
+			  "polled (the default), interrupt or adaptive"),
+		NVME_FLAG('v', "verify", &o->verify,
+			  "write what follows from the block's number, and check what is read"),
+		NVME_FLAG(0, "force", &o->force, "needed where it writes: what is there is lost"),
+		NVME_FLAG(0, "json", &o->json, "the result as JSON, without progress"),
+		NVME_TEXT('o', "output-format", &o->output, "FORMAT", "normal or json"),
 	};
 	int ret = nvme_args_parse(argc, argv, args, NVME_COUNT(args), perf->err);
 
@@ -88,10 +96,13 @@ static int parse(struct perf *perf, int argc, char **argv)
 	if (o->output && strcmp(o->output, "json") != 0 && strcmp(o->output, "normal") != 0)
 		return complain(perf, "--output-format is normal or json");
 	o->json |= o->output && !strcmp(o->output, "json");
-	if (!o->depth || !o->threads || !o->block_size)
-		return complain(perf, "--queue-depth, --threads and --block-size begin at 1");
-	if (!o->run_time && !o->io_count)
-		o->run_time = RUN_TIME_DEFAULT;
+	if (!o->depth || !o->threads || !o->block_size || !o->run_time || !o->io_count)
+		return complain(perf, "--queue-depth, --threads, --block-size, --run-time and "
+				      "--io-count begin at 1");
+	if (o->run_time == NOT_GIVEN)
+		o->run_time = o->io_count == NOT_GIVEN ? RUN_TIME_DEFAULT : 0;
+	if (o->io_count == NOT_GIVEN)
+		o->io_count = 0;
 	if (o->read_percent < 100 && !o->force)
 		return complain(perf, "this overwrites the namespace's data: say --force");
 	return 0;
@@ -307,6 +318,8 @@ NVME_VERB(perf)
 		      .block_size = BLOCK_DEFAULT,
 		      .read_percent = 50,
 		      .threads = 1,
+		      .run_time = NOT_GIVEN,
+		      .io_count = NOT_GIVEN,
 		      .rw = "randread",
 		      .completion = "polled"},
 		.verb = argv[0],

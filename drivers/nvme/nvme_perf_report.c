@@ -69,6 +69,12 @@ static double to_ns(const struct perf *perf, uint64_t cycles)
 	return (double)cycles * perf->ns_per_cycle;
 }
 
+/* Of the first bucket with values its lower end: no value is below, so the mean is not. */
+static double least_ns(const struct perf *perf, const struct udrv_hist *h)
+{
+	return to_ns(perf, udrv_hist_lower(udrv_hist_index(udrv_hist_percentile(h, 0))));
+}
+
 static void print_kind(const struct perf *perf, const char *name, const struct udrv_hist *h)
 {
 	const uint64_t count = udrv_hist_count(h);
@@ -80,8 +86,7 @@ static void print_kind(const struct perf *perf, const char *name, const struct u
 		      "%-6s %.0f IOPS, %.1f MiB/s, %" PRIu64 " I/Os in %.2f s\n"
 		      "       latency in us: min %.2f, mean %.2f",
 		      name, iops, iops * (double)perf->o.block_size / MIB, count, perf->seconds,
-		      to_ns(perf, udrv_hist_percentile(h, 0)) / 1e3,
-		      to_ns(perf, h->sum) / 1e3 / (double)count);
+		      least_ns(perf, h) / 1e3, to_ns(perf, h->sum) / 1e3 / (double)count);
 	for (size_t i = 0; i < NVME_COUNT(percentiles); i++)
 		(void)fprintf(perf->out, ", %s %.2f", percentiles[i].name,
 			      to_ns(perf, udrv_hist_percentile(h, percentiles[i].permille)) / 1e3);
@@ -117,7 +122,7 @@ static json_object *json_kind(const struct perf *perf, const struct udrv_hist *h
 	nvme_json_number(o, "ios", count);
 	add_double(o, "iops", iops);
 	add_double(o, "bytes_per_second", iops * (double)perf->o.block_size);
-	add_double(latency, "min", to_ns(perf, udrv_hist_percentile(h, 0)));
+	add_double(latency, "min", least_ns(perf, h));
 	add_double(latency, "mean", count ? to_ns(perf, h->sum) / (double)count : 0);
 	for (size_t i = 0; i < NVME_COUNT(percentiles); i++)
 		add_double(latency, percentiles[i].name,

@@ -10,9 +10,9 @@
 
 struct udrv_nvme *nvme_verb_nvme(struct udrv_device *dev)
 {
-	const struct nvme_driver *driver = udrv_pci_get_drvdata(dev);
+	const struct nvme_driver *driver = dev ? udrv_pci_get_drvdata(dev) : NULL;
 
-	return driver->nvme;
+	return driver ? driver->nvme : NULL;
 }
 
 /* What to do about a status, where there is something. */
@@ -148,7 +148,7 @@ size_t nvme_verb_block_bytes(const struct udrv_nvme_ns *ns)
 }
 
 #define PAGE_ARGS "[-o normal|json|binary]"
-#define FREE	  UDRV_VERB_FREE_DEVICE
+#define FREE	  (UDRV_VERB_FREE_DEVICE | UDRV_VERB_OPTIONS)
 
 const struct udrv_verb nvme_verbs[] = {
 	{"list", "[--json]", "the namespaces", nvme_verb_list, FREE},
@@ -189,7 +189,7 @@ const struct udrv_verb nvme_verbs[] = {
 	 UDRV_VERB_DATA_OUT | FREE},
 	{"write", "-s BLOCK [-c COUNT-1] [-d FILE]", "write blocks from FILE or stdin",
 	 nvme_verb_write, UDRV_VERB_DATA_IN | FREE},
-	{"flush", "[-n NSID]", "empty the write cache", nvme_verb_flush, 0},
+	{"flush", "[-n NSID]", "empty the write cache", nvme_verb_flush, UDRV_VERB_OPTIONS},
 	{"perf", "[--rw HOW] [OPTION...]", "measure I/O per second and latency", nvme_verb_perf,
 	 FREE},
 	{NULL, NULL, NULL, NULL, 0},

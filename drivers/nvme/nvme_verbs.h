@@ -52,7 +52,7 @@ NVME_VERB(perf);
 
 /* nvme_verbs.c: what verbs share. */
 
-/* The controller that the driver attached. */
+/* The controller that the driver attached; NULL where a verb is asked for its options. */
 struct udrv_nvme *nvme_verb_nvme(struct udrv_device *dev);
 
 #define NVME_COUNT(table) (sizeof(table) / sizeof((table)[0]))

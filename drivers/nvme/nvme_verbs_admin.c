@@ -69,11 +69,15 @@ NVME_VERB(format)
 {
 	struct format f = {.lbaf = LBAF_NONE};
 	const struct nvme_arg args[] = {
-		{.name = "namespace-id", .letter = 'n', .number = &f.nsid, .max = NVME_NSID_ALL},
-		{.name = "lbaf", .letter = 'l', .number = &f.lbaf, .max = LBAF_MAX},
-		{.name = "ses", .letter = 's', .number = &f.erase, .max = 2},
-		{.name = "block-size", .letter = 'b', .number = &f.block_size, .max = 1u << 31},
-		{.name = "force", .flag = &f.force},
+		NVME_NUMBER('n', "namespace-id", &f.nsid, NVME_NSID_ALL,
+			    "the namespace, 0xffffffff for all; the first there is"),
+		NVME_NUMBER('l', "lbaf", &f.lbaf, LBAF_MAX,
+			    "the format's index in id-ns; as it is"),
+		NVME_NUMBER('s', "ses", &f.erase, 2,
+			    "secure erase: 0 none, 1 user data, 2 cryptographic; 0"),
+		NVME_NUMBER('b', "block-size", &f.block_size, 1u << 31,
+			    "instead of --lbaf: the format with such blocks and no metadata"),
+		NVME_FLAG(0, "force", &f.force, "needed: data is lost"),
 	};
 	struct udrv_nvme *nvme = nvme_verb_nvme(dev);
 	const struct udrv_nvme_ns *ns;

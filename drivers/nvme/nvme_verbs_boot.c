@@ -73,8 +73,8 @@ NVME_VERB(boot_part_read)
 	uint64_t id = BPID_ACTIVE;
 	const char *file = NULL; /* the client has opened it */
 	const struct nvme_arg args[] = {
-		{.name = "bpid", .letter = 'b', .number = &id, .max = 1},
-		{.name = "data", .letter = 'd', .text = &file},
+		NVME_NUMBER('b', "bpid", &id, 1, "the boot partition; the active one"),
+		NVME_TEXT('d', "data", &file, "FILE", "where to; standard output"),
 	};
 	struct udrv_nvme_boot boot;
 	int ret = nvme_args_parse(argc, argv, args, NVME_COUNT(args), err);

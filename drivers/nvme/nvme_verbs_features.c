@@ -88,12 +88,17 @@ NVME_VERB(get_feature)
 	uint64_t id = 0;
 	bool human = false;
 	const struct nvme_arg args[] = {
-		{.name = "feature-id", .letter = 'f', .number = &id, .max = FEATURE_MAX},
-		{.name = "namespace-id", .letter = 'n', .number = &g.nsid, .max = NVME_NSID_ALL},
-		{.name = "sel", .letter = 's', .number = &g.select, .max = NVME_FEAT_SUPPORTED},
-		{.name = "data-len", .letter = 'l', .number = &g.len, .max = DATA_MAX},
-		{.name = "cdw11", .letter = 'c', .number = &g.cdw11, .max = UINT32_MAX},
-		{.name = "human-readable", .letter = 'H', .flag = &human},
+		NVME_NUMBER('f', "feature-id", &id, FEATURE_MAX,
+			    "the feature; all that the controller has"),
+		NVME_NUMBER('n', "namespace-id", &g.nsid, NVME_NSID_ALL,
+			    "of a namespace; 0xffffffff, all"),
+		NVME_NUMBER('s', "sel", &g.select, NVME_FEAT_SUPPORTED,
+			    "0 current, 1 default, 2 saved, 3 what it can do; 0"),
+		NVME_NUMBER('l', "data-len", &g.len, DATA_MAX,
+			    "bytes of its data, where they are not known"),
+		NVME_NUMBER('c', "cdw11", &g.cdw11, UINT32_MAX,
+			    "what some features want to know; 0"),
+		NVME_FLAG('H', "human-readable", &human, "the fields of the value"),
 		NVME_SHOW_ARGS(&show),
 	};
 	enum nvme_format format;
@@ -106,6 +111,8 @@ NVME_VERB(get_feature)
 	return show_all(&g, format, human, argv[0], out, err);
 }
 
+#define VALUE_NONE UINT64_MAX
+
 struct set {
 	uint64_t id, nsid, value, cdw12, len;
 	const char *file; /* the client has opened it */
@@ -113,13 +120,35 @@ struct set {
 	uint8_t data[DATA_MAX];
 };
 
+/* 0 or -EINVAL after a line; completes what was not given. */
+static int check(struct set *s, const char *verb, FILE *err)
+{
+	const bool given = s->value != VALUE_NONE;
+	const char *wrong = NULL;
+
+	if (!given)
+		s->value = 0;
+	if (!s->len)
+		s->len = nvme_feature_len((unsigned int)s->id, (uint32_t)s->value);
+	if (!s->id)
+		wrong = "which? Name it by --feature-id";
+	else if (s->id == NVME_FEAT_QUEUES)
+		wrong = "the number of queues is the driver's: start it with queues=";
+	else if (!given && !s->len)
+		wrong = "which value? Name it by --value";
+	else if (s->value > UINT32_MAX && s->id != NVME_FEAT_TIMESTAMP)
+		wrong = "--value has 32 bits";
+	if (!wrong)
+		return 0;
+	(void)fprintf(err, "%s: %s\n", verb, wrong);
+	return -EINVAL;
+}
+
 /* The feature's data: of the caller, or a time stamp given as the value. */
 static int set_data(struct set *s, const char *verb, FILE *err)
 {
 	ssize_t n;
 
-	if (!s->len)
-		s->len = nvme_feature_len((unsigned int)s->id, (uint32_t)s->value);
 	if (!s->len)
 		return 0;
 	if (s->id == NVME_FEAT_TIMESTAMP && s->value) {
@@ -141,35 +170,28 @@ static int set_data(struct set *s, const char *verb, FILE *err)
 
 NVME_VERB(set_feature)
 {
-	struct set s = {.nsid = NVME_NSID_ALL};
+	struct set s = {.nsid = NVME_NSID_ALL, .value = VALUE_NONE};
 	const struct nvme_arg args[] = {
-		{.name = "feature-id", .letter = 'f', .number = &s.id, .max = FEATURE_MAX},
-		{.name = "namespace-id", .letter = 'n', .number = &s.nsid, .max = NVME_NSID_ALL},
-		{.name = "value", .letter = 'v', .number = &s.value, .max = UINT64_MAX},
-		{.name = "cdw12", .letter = 'c', .number = &s.cdw12, .max = UINT32_MAX},
-		{.name = "data-len", .letter = 'l', .number = &s.len, .max = DATA_MAX},
-		{.name = "data", .letter = 'd', .text = &s.file},
-		{.name = "save", .letter = 's', .flag = &s.save},
+		NVME_NUMBER('f', "feature-id", &s.id, FEATURE_MAX, "the feature"),
+		NVME_NUMBER('n', "namespace-id", &s.nsid, NVME_NSID_ALL,
+			    "of a namespace; 0xffffffff, all"),
+		NVME_NUMBER('v', "value", &s.value, VALUE_NONE - 1,
+			    "to what; a time stamp has 64 bits, others have 32"),
+		NVME_NUMBER('c', "cdw12", &s.cdw12, UINT32_MAX,
+			    "what some features want besides; 0"),
+		NVME_NUMBER('l', "data-len", &s.len, DATA_MAX,
+			    "bytes of its data, where they are not known"),
+		NVME_TEXT('d', "data", &s.file, "FILE",
+			  "where its data comes from; standard input"),
+		NVME_FLAG('s', "save", &s.save, "also for after the next reset"),
 	};
 	struct nvme_sqe cmd;
 	int ret = nvme_args_parse(argc, argv, args, NVME_COUNT(args), err);
 
-	if (ret)
-		return ret;
-	if (!s.id || (s.value > UINT32_MAX && s.id != NVME_FEAT_TIMESTAMP)) {
-		(void)fprintf(err,
-			      s.id ? "%s: --value has 32 bits\n"
-				   : "%s: which? Name it by --feature-id\n",
-			      argv[0]);
-		return -EINVAL;
-	}
-	if (s.id == NVME_FEAT_QUEUES) {
-		(void)fprintf(err,
-			      "%s: the number of queues is the driver's: start it with queues=\n",
-			      argv[0]);
-		return -EINVAL;
-	}
-	ret = set_data(&s, argv[0], err);
+	if (!ret)
+		ret = check(&s, argv[0], err);
+	if (!ret)
+		ret = set_data(&s, argv[0], err);
 	if (ret)
 		return ret;
 	cmd = (struct nvme_sqe){

@@ -70,9 +70,11 @@ NVME_VERB(fw_download)
 	uint64_t piece = 0, offset = 0;
 	const char *file = NULL; /* the client has opened it */
 	const struct nvme_arg args[] = {
-		{.name = "fw", .letter = 'f', .text = &file},
-		{.name = "xfer", .letter = 'x', .number = &piece, .max = IMAGE_MAX},
-		{.name = "offset", .letter = 'o', .number = &offset, .max = IMAGE_MAX / 4},
+		NVME_TEXT('f', "fw", &file, "FILE", "the image; standard input"),
+		NVME_NUMBER('x', "xfer", &piece, IMAGE_MAX,
+			    "bytes of a piece; what the controller wants"),
+		NVME_NUMBER('o', "offset", &offset, IMAGE_MAX / 4,
+			    "begin at this 32-bit word of the image; 0"),
 	};
 	int ret = nvme_args_parse(argc, argv, args, NVME_COUNT(args), err);
 
@@ -198,10 +200,14 @@ NVME_VERB(fw_commit)
 	struct udrv_nvme *nvme = nvme_verb_nvme(dev);
 	struct commit c = {.action = UINT64_MAX, .bpid = BPID_NONE};
 	const struct nvme_arg args[] = {
-		{.name = "slot", .letter = 's', .number = &c.slot, .max = NVME_FIRMWARE_SLOTS},
-		{.name = "action", .letter = 'a', .number = &c.action, .max = 7},
-		{.name = "bpid", .letter = 'b', .number = &c.bpid, .max = 1},
-		{.name = "reset", .flag = &c.reset},
+		NVME_NUMBER('s', "slot", &c.slot, NVME_FIRMWARE_SLOTS,
+			    "1 to 7; 0, the controller's choice"),
+		NVME_NUMBER('a', "action", &c.action, 7,
+			    "0 store, 1 and activate by reset, 2 activate by reset, 3 now; "
+			    "6, 7 of a boot partition"),
+		NVME_NUMBER('b', "bpid", &c.bpid, 1, "the boot partition of actions 6 and 7"),
+		NVME_FLAG(0, "reset", &c.reset,
+			  "reset the controller, or its subsystem, if that activates it"),
 	};
 	int ret = nvme_args_parse(argc, argv, args, NVME_COUNT(args), err);
 	const char *kind;

@@ -53,8 +53,9 @@ NVME_VERB(id_ns)
 	uint64_t nsid = 0;
 	bool inactive = false;
 	const struct nvme_arg args[] = {
-		{.name = "namespace-id", .letter = 'n', .number = &nsid, .max = NVME_NSID_ALL},
-		{.name = "force", .flag = &inactive},
+		NVME_NUMBER('n', "namespace-id", &nsid, NVME_NSID_ALL,
+			    "the namespace; the first there is"),
+		NVME_FLAG(0, "force", &inactive, "also of one that is allocated and not active"),
 		NVME_SHOW_ARGS(&show),
 	};
 	struct udrv_nvme *nvme = nvme_verb_nvme(dev);
@@ -91,8 +92,8 @@ NVME_VERB(list_ns)
 	uint64_t from = 1;
 	bool all = false;
 	const struct nvme_arg args[] = {
-		{.name = "namespace-id", .letter = 'n', .number = &from, .max = NVME_NSID_MAX},
-		{.name = "all", .letter = 'a', .flag = &all},
+		NVME_NUMBER('n', "namespace-id", &from, NVME_NSID_MAX, "begin with this one; 1"),
+		NVME_FLAG('a', "all", &all, "also those that are allocated and not active"),
 		NVME_SHOW_ARGS(&show),
 	};
 	enum nvme_format format;

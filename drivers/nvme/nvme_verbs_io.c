@@ -183,14 +183,19 @@ static int prepare(struct io *io, struct udrv_nvme *nvme)
 static int run(struct io *io, int argc, char **argv)
 {
 	const struct nvme_arg args[] = {
-		{.name = "namespace-id", .letter = 'n', .number = &io->nsid, .max = NVME_NSID_MAX},
-		{.name = "start-block", .letter = 's', .number = &io->lba, .max = UINT64_MAX},
-		{.name = "block-count", .letter = 'c', .number = &io->count0, .max = UINT32_MAX},
-		{.name = "data-size", .letter = 'z', .number = &io->bytes, .max = INT64_MAX},
-		{.name = "data", .letter = 'd', .text = &io->file},
-		{.name = "force-unit-access", .letter = 'f', .flag = &io->fua},
-		{.name = "limited-retry", .letter = 'l', .flag = &io->limited_retry},
-		{.name = "force", .flag = &io->force},
+		NVME_NUMBER('n', "namespace-id", &io->nsid, NVME_NSID_MAX,
+			    "the namespace; the first there is"),
+		NVME_NUMBER('s', "start-block", &io->lba, UINT64_MAX, "the first block; 0"),
+		NVME_NUMBER('c', "block-count", &io->count0, UINT32_MAX,
+			    "blocks less 1; what --data-size needs, else 0"),
+		NVME_NUMBER('z', "data-size", &io->bytes, INT64_MAX, "bytes; all of the blocks"),
+		NVME_TEXT('d', "data", &io->file, "FILE",
+			  "where to or from; standard output or input"),
+		NVME_FLAG('f', "force-unit-access", &io->fua,
+			  "not only to or from the write cache"),
+		NVME_FLAG('l', "limited-retry", &io->limited_retry,
+			  "the controller may give up early"),
+		NVME_FLAG(0, "force", &io->force, "of nvme-cli; changes nothing"),
 	};
 	int ret;
 
@@ -240,7 +245,8 @@ NVME_VERB(flush)
 	const struct udrv_nvme_ns *ns;
 	uint64_t nsid = 0, status = PENDING;
 	const struct nvme_arg args[] = {
-		{.name = "namespace-id", .letter = 'n', .number = &nsid, .max = NVME_NSID_MAX},
+		NVME_NUMBER('n', "namespace-id", &nsid, NVME_NSID_MAX,
+			    "the namespace; the first there is"),
 	};
 	int ret = nvme_args_parse(argc, argv, args, NVME_COUNT(args), err);
 

@@ -14,7 +14,8 @@ NVME_VERB(smart_log)
 	struct nvme_show show = {0};
 	uint64_t nsid = NVME_NSID_ALL;
 	const struct nvme_arg args[] = {
-		{.name = "namespace-id", .letter = 'n', .number = &nsid, .max = NVME_NSID_ALL},
+		NVME_NUMBER('n', "namespace-id", &nsid, NVME_NSID_ALL,
+			    "of a namespace; 0xffffffff, the whole controller"),
 		NVME_SHOW_ARGS(&show),
 	};
 	struct nvme_smart log = {0};
@@ -43,7 +44,7 @@ NVME_VERB(error_log)
 	struct nvme_show show = {0};
 	uint64_t count = ENTRIES_DEFAULT;
 	const struct nvme_arg args[] = {
-		{.name = "log-entries", .letter = 'e', .number = &count, .max = UINT32_MAX},
+		NVME_NUMBER('e', "log-entries", &count, UINT32_MAX, "how many, the newest; 64"),
 		NVME_SHOW_ARGS(&show),
 	};
 	struct udrv_nvme *nvme = nvme_verb_nvme(dev);

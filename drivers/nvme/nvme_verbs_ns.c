@@ -76,17 +76,19 @@ NVME_VERB(create_ns)
 	struct udrv_nvme *nvme = nvme_verb_nvme(dev);
 	struct create c = {.flbas = FLBAS_NONE};
 	const struct nvme_arg args[] = {
-		{.name = "nsze", .letter = 's', .number = &c.nsze, .max = UINT64_MAX},
-		{.name = "ncap", .letter = 'c', .number = &c.ncap, .max = UINT64_MAX},
-		{.name = "flbas", .letter = 'f', .number = &c.flbas, .max = FLBAS_MAX},
-		{.name = "dps", .letter = 'd', .number = &c.dps, .max = UINT8_MAX},
-		{.name = "nmic", .letter = 'm', .number = &c.nmic, .max = UINT8_MAX},
-		{.name = "anagrp-id", .letter = 'a', .number = &c.anagrpid, .max = UINT32_MAX},
-		{.name = "nvmset-id", .letter = 'i', .number = &c.nvmsetid, .max = UINT16_MAX},
-		{.name = "block-size",
-		 .letter = 'b',
-		 .number = &c.block_size,
-		 .max = BLOCK_SIZE_MAX},
+		NVME_NUMBER('s', "nsze", &c.nsze, UINT64_MAX, "its size, in blocks"),
+		NVME_NUMBER('c', "ncap", &c.ncap, UINT64_MAX, "its capacity, in blocks; the size"),
+		NVME_NUMBER('f', "flbas", &c.flbas, FLBAS_MAX, "its format, as in id-ns"),
+		NVME_NUMBER('d', "dps", &c.dps, UINT8_MAX,
+			    "its protection information, as in id-ns; 0"),
+		NVME_NUMBER('m', "nmic", &c.nmic, UINT8_MAX,
+			    "1: several controllers may share it; 0"),
+		NVME_NUMBER('a', "anagrp-id", &c.anagrpid, UINT32_MAX,
+			    "its ANA group; 0, the controller's choice"),
+		NVME_NUMBER('i', "nvmset-id", &c.nvmsetid, UINT16_MAX,
+			    "its NVM set; 0, the controller's choice"),
+		NVME_NUMBER('b', "block-size", &c.block_size, BLOCK_SIZE_MAX,
+			    "instead of --flbas: the format with such blocks and no metadata"),
 	};
 	uint32_t nsid;
 	int ret = nvme_args_parse(argc, argv, args, NVME_COUNT(args), err);
@@ -115,8 +117,9 @@ NVME_VERB(delete_ns)
 	uint64_t nsid = 0;
 	bool force = false;
 	const struct nvme_arg args[] = {
-		{.name = "namespace-id", .letter = 'n', .number = &nsid, .max = NVME_NSID_ALL},
-		{.name = "force", .flag = &force},
+		NVME_NUMBER('n', "namespace-id", &nsid, NVME_NSID_ALL,
+			    "the namespace, 0xffffffff for all"),
+		NVME_FLAG(0, "force", &force, "needed: data is lost"),
 	};
 	int ret = nvme_args_parse(argc, argv, args, NVME_COUNT(args), err);
 
@@ -172,9 +175,10 @@ static int attach(struct udrv_nvme *nvme, int argc, char **argv, bool attach, FI
 	bool force = false;
 	const char *controllers = NULL;
 	const struct nvme_arg args[] = {
-		{.name = "namespace-id", .letter = 'n', .number = &nsid, .max = NVME_NSID_MAX},
-		{.name = "controllers", .letter = 'c', .text = &controllers},
-		{.name = "force", .flag = &force},
+		NVME_NUMBER('n', "namespace-id", &nsid, NVME_NSID_MAX, "the namespace"),
+		NVME_TEXT('c', "controllers", &controllers, "ID,...", "to or from these; this one"),
+		NVME_FLAG(0, "force", &force,
+			  "detach-ns: also while an export uses the controller"),
 	};
 	int ret = nvme_args_parse(argc, argv, args, NVME_COUNT(args), err);
 
@@ -209,8 +213,9 @@ NVME_VERB(list_ctrl)
 	struct nvme_show show = {0};
 	uint64_t nsid = 0, from = 0;
 	const struct nvme_arg args[] = {
-		{.name = "namespace-id", .letter = 'n', .number = &nsid, .max = NVME_NSID_MAX},
-		{.name = "cntid", .letter = 'c', .number = &from, .max = UINT16_MAX},
+		NVME_NUMBER('n', "namespace-id", &nsid, NVME_NSID_MAX,
+			    "those that this one is attached to; all"),
+		NVME_NUMBER('c', "cntid", &from, UINT16_MAX, "begin with this one; 0"),
 		NVME_SHOW_ARGS(&show),
 	};
 	struct nvme_ctrl_list *list;

@@ -17,8 +17,8 @@ NVME_VERB(sanitize_log)
 	struct nvme_show show = {0};
 	bool human = false, keep_event = true;
 	const struct nvme_arg args[] = {
-		{.name = "human-readable", .letter = 'H', .flag = &human},
-		{.name = "rae", .letter = 'r', .flag = &keep_event},
+		NVME_FLAG('H', "human-readable", &human, "what the status means"),
+		NVME_FLAG('r', "rae", &keep_event, "of nvme-cli; changes nothing"),
 		NVME_SHOW_ARGS(&show),
 	};
 	struct nvme_sanitize_status log = {0};
@@ -91,13 +91,15 @@ NVME_VERB(sanitize)
 	struct udrv_nvme *nvme = nvme_verb_nvme(dev);
 	struct sanitize s = {0};
 	const struct nvme_arg args[] = {
-		{.name = "sanact", .letter = 'a', .text = &s.action},
-		{.name = "owpass", .letter = 'n', .number = &s.passes, .max = PASSES_MAX},
-		{.name = "ovrpat", .letter = 'p', .number = &s.pattern, .max = UINT32_MAX},
-		{.name = "no-dealloc", .letter = 'd', .flag = &s.no_dealloc},
-		{.name = "oipbp", .letter = 'i', .flag = &s.invert},
-		{.name = "ause", .letter = 'u', .flag = &s.unrestricted},
-		{.name = "force", .flag = &s.force},
+		NVME_TEXT('a', "sanact", &s.action, "ACTION",
+			  "exit-failure, start-block-erase, start-overwrite or start-crypto-erase"),
+		NVME_NUMBER('n', "owpass", &s.passes, PASSES_MAX,
+			    "passes of an overwrite, 1 to 16; 16"),
+		NVME_NUMBER('p', "ovrpat", &s.pattern, UINT32_MAX, "pattern of an overwrite; 0"),
+		NVME_FLAG('d', "no-dealloc", &s.no_dealloc, "leave the blocks allocated"),
+		NVME_FLAG('i', "oipbp", &s.invert, "invert the pattern between passes"),
+		NVME_FLAG('u', "ause", &s.unrestricted, "let exit-failure leave what failed"),
+		NVME_FLAG(0, "force", &s.force, "needed: data is lost"),
 	};
 	int ret = nvme_args_parse(argc, argv, args, NVME_COUNT(args), err);
 	const uint32_t action = ret ? 0 : parse_action(s.action);

@@ -200,30 +200,46 @@ static int verb_stats(struct udrv_device *dev, int argc, char **argv, FILE *out,
 	return print_each(dev, argc, argv, print_stats, out, err);
 }
 
+static const struct {
+	const char *word;
+	uint32_t clear, set;
+} formats[] = {
+	{"bits=5", CSIZE, CS5},
+	{"bits=6", CSIZE, CS6},
+	{"bits=7", CSIZE, CS7},
+	{"bits=8", CSIZE, CS8},
+	{"parity=none", PARENB | PARODD | CMSPAR, 0},
+	{"parity=even", PARENB | PARODD | CMSPAR, PARENB},
+	{"parity=odd", PARENB | PARODD | CMSPAR, PARENB | PARODD},
+	{"parity=space", PARENB | PARODD | CMSPAR, PARENB | CMSPAR},
+	{"parity=mark", PARENB | PARODD | CMSPAR, PARENB | PARODD | CMSPAR},
+};
+
+#define FORMATS (sizeof(formats) / sizeof(formats[0]))
+
 /* "bits=7" or "parity=even" into flags. */
 static int parse_format(const char *word, uint32_t *cflag)
 {
-	static const struct {
-		const char *word;
-		uint32_t clear, set;
-	} words[] = {
-		{"bits=5", CSIZE, CS5},
-		{"bits=6", CSIZE, CS6},
-		{"bits=7", CSIZE, CS7},
-		{"bits=8", CSIZE, CS8},
-		{"parity=none", PARENB | PARODD | CMSPAR, 0},
-		{"parity=even", PARENB | PARODD | CMSPAR, PARENB},
-		{"parity=odd", PARENB | PARODD | CMSPAR, PARENB | PARODD},
-		{"parity=space", PARENB | PARODD | CMSPAR, PARENB | CMSPAR},
-		{"parity=mark", PARENB | PARODD | CMSPAR, PARENB | PARODD | CMSPAR},
-	};
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (!strcmp(words[i].word, word)) {
-			*cflag = (*cflag & ~words[i].clear) | words[i].set;
+	for (size_t i = 0; i < FORMATS; i++)
+		if (!strcmp(formats[i].word, word)) {
+			*cflag = (*cflag & ~formats[i].clear) | formats[i].set;
 			return 0;
 		}
 	return -EINVAL;
+}
+
+/* "bits=7 parity=even" */
+static void print_format(uint32_t cflag, FILE *out)
+{
+	const char *separator = "";
+
+	for (size_t i = 0; i < FORMATS; i++) {
+		if ((cflag & formats[i].clear) != formats[i].set)
+			continue;
+		fprintf(out, "%s%s", separator, formats[i].word);
+		separator = " ";
+	}
+	fputs("\n", out);
 }
 
 static int verb_format(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
@@ -232,7 +248,6 @@ static int verb_format(struct udrv_device *dev, int argc, char **argv, FILE *out
 	uint32_t cflag;
 	int ret = parse_port(dev, argc, argv, &u, err);
 
-	(void)out;
 	if (ret)
 		return ret;
 	cflag = u->format ? u->format : CS8;
@@ -246,8 +261,13 @@ static int verb_format(struct udrv_device *dev, int argc, char **argv, FILE *out
 			return ret;
 		}
 	}
-	u->format = cflag;
-	return udrv_uart_port_format(&u->port, cflag);
+	if (argc > 2) {
+		u->format = cflag;
+		ret = udrv_uart_port_format(&u->port, cflag);
+	}
+	if (!ret)
+		print_format(cflag, out);
+	return ret;
 }
 
 static int verb_break(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
@@ -334,7 +354,7 @@ static int verb_lines(struct udrv_device *dev, int argc, char **argv, FILE *out,
 const struct udrv_verb uart16550_verbs[] = {
 	{"ports", "[--json]", "where each port's terminal is, and how it is set", verb_ports, 0},
 	{"stats", "[--json]", "characters, errors and interrupts of each port", verb_stats, 0},
-	{"format", "PORT [bits=N] [parity=P]", "set what a pseudo terminal does not keep",
+	{"format", "PORT [bits=N] [parity=P]", "set and show what a pseudo terminal does not keep",
 	 verb_format, 0},
 	{"break", "PORT [MS]", "send a break", verb_break, 0},
 	{"lines", "PORT [dtr=0|1] [rts=0|1] [loop=0|1]", "set and show the modem lines", verb_lines,

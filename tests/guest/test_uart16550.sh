@@ -66,8 +66,9 @@ stty -F "$tty-0" 230400 2>/dev/null
 check "the port keeps the old one, and says so" wait_for 600 says 'speed 19200 baud' stty -F "$tty-0"
 check "cooked, as a login has it" stty -F "$tty-0" sane -echo 9600 -crtscts -cstopb ixon ixoff
 check "the port has that, too" wait_for 600 says '^0 .* 9600 8N1  flow xonxoff' udrv-uart16550 ports
-check "parity" udrv-uart16550 format 0 bits=7 parity=even
+check "parity" -m '^bits=7 parity=even$' udrv-uart16550 format 0 bits=7 parity=even
 check "the port has parity" wait_for 600 says '^0 .* 7E1' udrv-uart16550 ports
+check "it is shown" -m '^bits=7 parity=even$' udrv-uart16550 format 0
 check "bad parity" -s 1 -m "'parity=no': give bits=5" udrv-uart16550 format 0 parity=no
 check "back" udrv-uart16550 format 0 bits=8 parity=none
 check "lines" -m '^dtr 1  rts 0  loop 0 ' udrv-uart16550 lines 0 rts=0

@@ -34,6 +34,12 @@ START_TEST(its_address_is_the_nvms)
 	ck_assert_mem_eq(ndev->dev_addr, mac, 6);
 	ck_assert_str_eq(ndev->name, "e1000e-model:e1000e");
 	ck_assert_uint_eq(ndev->max_mtu, MTU);
+	/* Nobody has it open, so it has no rings. */
+	ck_assert_int_eq(run_verb(e1000e_driver.verbs, dev, "rings"), 0);
+	ck_assert_str_eq(out, "open                       no\n");
+	ck_assert_int_eq(run_verb(e1000e_driver.verbs, dev, "rings --json"), 0);
+	ck_assert_str_eq(out, "{\"open\":false}\n");
+	free_output();
 	remove_card();
 }
 END_TEST
@@ -702,7 +708,7 @@ START_TEST(verbs_tell_text_and_json)
 		ck_assert_ptr_nonnull(strstr(err, "'-v' is not an option"));
 	}
 	ck_assert_int_eq(run_verb(verbs, dev, "link --json"), 0);
-	ck_assert_str_eq(out, "{\"device\":\"e1000e-model:e1000e\",\"link\":\"up\",\"speed\":1000,"
+	ck_assert_str_eq(out, "{\"device\":\"model:e1000e\",\"link\":\"up\",\"speed\":1000,"
 			      "\"duplex\":\"full\",\"mac\":\"52:54:00:12:34:56\",\"mtu\":1500,"
 			      "\"open\":true,\"interrupts\":\"msix\",\"link_changes\":1}\n");
 }

@@ -4,6 +4,9 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include <udrv/log.h>
 
 #include "support/raw_nvme.h"
 #include "support/suite.h"
@@ -165,10 +168,23 @@ START_TEST(file_keeps_what_was_flushed)
 }
 END_TEST
 
+/* Whether a line of the log names the file. */
+static void note(void *ctx, int level, const char *line)
+{
+	(void)level;
+	if (strstr(line, "/nowhere/at/all"))
+		*(bool *)ctx = true;
+}
+
 START_TEST(file_that_cannot_be_had_is_an_error)
 {
+	bool named = false;
+
 	ck_assert_int_eq(setenv("UDRV_MODEL_NVME_FILE", "/nowhere/at/all", 1), 0);
+	udrv_log_set(note, &named, UDRV_LOG_ERR);
 	ck_assert_int_eq(udrv_device_open("model:nvme", NULL, &dev), -ENOENT);
+	udrv_log_set(NULL, NULL, 0);
+	ck_assert(named);
 	ck_assert_int_eq(unsetenv("UDRV_MODEL_NVME_FILE"), 0);
 	raw_open("model:nvme");
 }

@@ -8,6 +8,7 @@
 #include <udrv/pci.h>
 
 #include "nvme_calls.h"
+#include "nvme_perf.h"
 #include "support/suite.h"
 
 static void setup(void)
@@ -99,6 +100,33 @@ START_TEST(text_has_what_json_has)
 	says(", p99.9 ");
 	says("\ncpu:   ");
 	says("verify: ");
+}
+END_TEST
+
+START_TEST(the_least_is_not_above_the_mean)
+{
+	struct udrv_nvme_ns ns = {.nsid = 1};
+	struct perf_thread thread = {0};
+	struct perf perf = {
+		.o = {.threads = 1, .rw = "read", .completion = "polled", .json = true},
+		.dev = dev,
+		.ns = &ns,
+		.thread = &thread,
+		.seconds = 1,
+		.ns_per_cycle = 1,
+	};
+	const uint64_t least = 98304; /* its bucket goes up to 100,351 */
+	size_t len;
+
+	udrv_hist_record(&thread.read, least);
+	udrv_hist_record(&thread.read, least + 1);
+	free(out);
+	perf.out = open_memstream(&out, &len);
+	perf_report(&perf);
+	ck_assert_int_eq(fclose(perf.out), 0);
+	ck_assert(number("read", "latency_ns", "mean") == 98304.5);
+	ck_assert(number("read", "latency_ns", "min") <= 98304);
+	ck_assert(number("read", "latency_ns", "min") >= 98304 * 31 / 32.);
 }
 END_TEST
 
@@ -239,6 +267,7 @@ int main(void)
 	tcase_add_loop_test(tc, so_many_reads_are_counted, 0, 3);
 	tcase_add_test(tc, each_kind_of_load);
 	tcase_add_test(tc, text_has_what_json_has);
+	tcase_add_test(tc, the_least_is_not_above_the_mean);
 	tcase_add_test(tc, a_run_ends_by_itself_and_shows_progress);
 	tcase_add_test(tc, what_was_written_is_verified);
 	tcase_add_test(tc, data_that_was_not_written_is_wrong);

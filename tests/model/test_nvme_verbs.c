@@ -109,6 +109,54 @@ START_TEST(a_feature_with_data)
 	says("0000: 01 02 03 04 05 06 00 00");
 	data_put("\x01\x02\x03", 3);
 	fails("set-feature -f 14 -v 0", -EINVAL, "8 bytes of data, 3 were given");
+	data_put("\x01\x02\x03\x04\x05\x07\0", 8);
+	works("set-feature -f 14");
+	says("0000: 01 02 03 04 05 07 00 00");
+}
+END_TEST
+
+START_TEST(a_feature_is_not_set_to_what_nobody_said)
+{
+	works("set-feature -f 4 -v 0x150");
+	fails("set-feature -f 4", -EINVAL, "set-feature: which value? Name it by --value\n");
+	works("get-feature -f 4");
+	says("value:0x00000150\n");
+	works("set-feature -f 4 -v 0");
+}
+END_TEST
+
+/* "  -n, --namespace-id=N   what it is" */
+static void check_option(const char *verb, const char *line)
+{
+	const char *name = strstr(line, "--");
+	const char *help = name ? strstr(name, "  ") : NULL;
+
+	ck_assert_msg(name == line + 6 && strlen(line) <= 120, "%s: %s", verb, line);
+	ck_assert_msg(help && help[strspn(help, " ")], "%s: %s", verb, line);
+}
+
+START_TEST(each_verb_tells_its_options)
+{
+	unsigned int count = 0;
+
+	for (const struct udrv_verb *v = nvme_driver.verbs; v->name; v++) {
+		char name[] = "help", word[] = "--help", *words[] = {name, word, NULL}, *save;
+		size_t len;
+		FILE *f;
+
+		if (!(v->flags & UDRV_VERB_OPTIONS))
+			continue;
+		free(out);
+		f = open_memstream(&out, &len);
+		(void)v->run(NULL, 2, words, f, f);
+		ck_assert_int_eq(fclose(f), 0);
+		if (!strcmp(v->name, "perf"))
+			says("\n  -q, --queue-depth=N            I/Os in flight of a thread; 32\n");
+		for (char *line = strtok_r(out, "\n", &save); line;
+		     line = strtok_r(NULL, "\n", &save), count++)
+			check_option(v->name, line);
+	}
+	ck_assert_uint_gt(count, 60);
 }
 END_TEST
 
@@ -266,6 +314,7 @@ START_TEST(wrong_arguments_are_refused_with_one_line)
 		"get-feature -f 256",
 		"get-feature -f 1 -s 4",
 		"set-feature",
+		"set-feature -f 6",
 		"set-feature -f 4 -v 0x100000000",
 		"format -l 64",
 		"format -s 3",
@@ -280,6 +329,8 @@ START_TEST(wrong_arguments_are_refused_with_one_line)
 		"perf --queue-depth 65536",
 		"perf --queue-depth 65535",
 		"perf --threads 0",
+		"perf --run-time 0",
+		"perf -c 0",
 		"perf --threads 65",
 		"perf --block-size 0",
 		"perf --block-size 100",
@@ -326,6 +377,8 @@ int main(void)
 	tcase_add_test(tc, an_error_is_in_the_log);
 	tcase_add_test(tc, features_are_read_and_changed);
 	tcase_add_test(tc, a_feature_with_data);
+	tcase_add_test(tc, a_feature_is_not_set_to_what_nobody_said);
+	tcase_add_test(tc, each_verb_tells_its_options);
 	tcase_add_test(tc, what_is_written_is_read);
 	tcase_add_test(tc, sizes_need_not_be_whole_blocks);
 	tcase_add_test(tc, data_that_ends_too_early_is_an_error);

@@ -387,7 +387,12 @@ START_TEST(verbs_show_and_set)
 	tty = open_tty(0);
 	set_flags(tty, IXON, CRTSCTS | CSTOPB);
 	WAIT_FOR(known(0).c_iflag & IXON);
+	ck_assert_int_eq(run("format 0"), 0);
+	ck_assert_str_eq(out, "bits=8 parity=none\n");
 	ck_assert_int_eq(run("format 0 bits=7 parity=odd"), 0);
+	ck_assert_str_eq(out, "bits=7 parity=odd\n");
+	ck_assert_int_eq(run("format 0"), 0);
+	ck_assert_str_eq(out, "bits=7 parity=odd\n");
 	WAIT_FOR(!run("ports --json") &&
 		 strstr(out, "\"open\":true,\"speed\":9600,\"format\":\"7O2\","
 			     "\"flow\":\"rtscts+xonxoff\"},{\"port\":1,"));

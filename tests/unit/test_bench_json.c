@@ -186,7 +186,8 @@ START_TEST(a_file_that_cannot_be_written_or_read_is_an_error)
 	void *owner;
 
 	ck_assert_int_eq(bench_json_write(&result, "/nonexistent/x.json"), -ENOENT);
-	ck_assert_int_lt(bench_json_read("/nonexistent/x.json", &back, &owner), 0);
+	ck_assert_int_eq(bench_json_read("/nonexistent/x.json", &back, &owner), -ENOENT);
+	ck_assert_int_eq(bench_json_read("/etc/passwd", &back, &owner), -EINVAL);
 }
 END_TEST
 

@@ -165,6 +165,14 @@ static int verb_give(struct udrv_device *dev, int argc, char **argv, FILE *out, 
 	return n < 0 ? (int)n : 0;
 }
 
+static int verb_choose(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
+{
+	(void)err;
+	(void)fprintf(out, "-a is %s\n",
+		      !dev && argc == 2 && !strcmp(argv[1], "--help") ? "explained" : "done");
+	return 0;
+}
+
 static const struct udrv_verb verbs[] = {
 	{"echo", "WORD...", "say it again", verb_echo, 0},
 	{"long", NULL, "say a lot", verb_long, 0},
@@ -173,6 +181,7 @@ static const struct udrv_verb verbs[] = {
 	{"progress", NULL, "say how far it is", verb_progress, 0},
 	{"take", NULL, "read data", verb_take, UDRV_VERB_DATA_IN},
 	{"give", "N", "write data", verb_give, UDRV_VERB_DATA_OUT},
+	{"choose", "[-a]", "one of them", verb_choose, UDRV_VERB_OPTIONS},
 	{0},
 };
 
@@ -713,6 +722,12 @@ START_TEST(help_of_a_verb)
 	said("out", "Usage: udrv-test [--device DEVICE] echo");
 	ck_assert_int_eq(client(WORDS("status", "--help")), 0);
 	said("out", "which device, since when");
+	ck_assert_int_eq(client(WORDS("echo", "a", "--help")), 0);
+	said("out", "Usage: udrv-test [--device DEVICE] echo");
+	ck_assert_int_eq(client(WORDS("echo", "a", "-h", "b")), 0);
+	said("out", "Usage: udrv-test [--device DEVICE] echo");
+	ck_assert_int_eq(client(WORDS("choose", "-a", "-h")), 0);
+	said("out", "one of them\n\n-a is explained\n");
 }
 END_TEST
 

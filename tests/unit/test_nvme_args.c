@@ -13,10 +13,10 @@ static const char *text;
 static char *said;
 
 static const struct nvme_arg args[] = {
-	{.name = "flag", .letter = 'f', .flag = &flag},
-	{.name = "number", .letter = 'n', .number = &number, .max = 1u << 20},
-	{.name = "text", .letter = 't', .text = &text},
-	{.name = "wide", .number = &number, .max = UINT64_MAX},
+	NVME_FLAG('f', "flag", &flag, "whether"),
+	NVME_NUMBER('n', "number", &number, 1u << 20, "how many"),
+	NVME_TEXT('t', "text", &text, "FILE", "which"),
+	NVME_NUMBER(0, "wide", &number, UINT64_MAX, "how many more"),
 };
 
 static void setup(void)
@@ -136,6 +136,16 @@ START_TEST(wrong_words_are_refused_with_one_line)
 }
 END_TEST
 
+START_TEST(help_has_a_line_for_each_option)
+{
+	ck_assert_int_eq(parse("--help", NULL, NULL), -EINVAL);
+	ck_assert_str_eq(said, "  -f, --flag                     whether\n"
+			       "  -n, --number=N                 how many\n"
+			       "  -t, --text=FILE                which\n"
+			       "      --wide=N                   how many more\n");
+}
+END_TEST
+
 START_TEST(the_format_is_chosen_by_three_options)
 {
 	struct nvme_show show = {0};
@@ -177,6 +187,7 @@ int main(void)
 	tcase_add_test(tc, numbers_have_prefixes_and_suffixes);
 	tcase_add_test(tc, bad_numbers_are_refused_with_the_limit);
 	tcase_add_test(tc, wrong_words_are_refused_with_one_line);
+	tcase_add_test(tc, help_has_a_line_for_each_option);
 	tcase_add_test(tc, the_format_is_chosen_by_three_options);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

@@ -35,6 +35,12 @@ struct udrv_pci_device_id {
 /** UDRV_VERB_DATA_FW - of a verb with data: its file is named by `-f` or `--fw`, as a firmware is.
  */
 #define UDRV_VERB_DATA_FW (1u << 3)
+/**
+ * UDRV_VERB_OPTIONS - of a verb: it tells what its options are. For its help it is called in the
+ * caller's process with `--help` as its only argument and @dev NULL. It prints a line for each
+ * option, to @out or @err, and does nothing else; what it returns does not count.
+ */
+#define UDRV_VERB_OPTIONS (1u << 4)
 
 /**
  * struct udrv_verb - something that a running driver can be asked for

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <udrv/log.h>
+
 #include "backend/model_nvme_dev.h"
 
 #define MIB		  ((size_t)1 << 20)
@@ -292,8 +294,11 @@ static int init_first(struct udrv__nvme *n)
 
 	if (path && *path) {
 		fd = open_file(path, &bytes);
-		if (fd < 0)
+		if (fd < 0) {
+			udrv_pr_err("%s: cannot be namespace 1, as UDRV_MODEL_NVME_FILE says: %s",
+				    path, strerror(-fd));
 			return fd;
+		}
 	}
 	ret = udrv__nvme_ns_alloc(&n->ns[1], bytes, fd);
 	if (fd >= 0)

@@ -53,10 +53,25 @@ static const struct udrv_verb *find_verb(const struct udrv_driver *drv, const ch
 	return NULL;
 }
 
+static bool asks_for_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			return true;
+	return false;
+}
+
 static int verb_usage(const struct udrv_verb *v)
 {
+	static char name[] = "help", help[] = "--help";
+	char *words[] = {name, help, NULL};
+
 	(void)printf("Usage: %s [--device DEVICE] %s %s\n\n%s\n", program, v->name, words_of(v),
 		     v->help);
+	if (v->flags & UDRV_VERB_OPTIONS) {
+		(void)printf("\n");
+		(void)v->run(NULL, 2, words, stdout, stdout);
+	}
 	return EXIT_SUCCESS;
 }
 
@@ -77,7 +92,7 @@ static int call(const struct udrv_driver *drv, const char *device, int argc, cha
 		udrv_pr_err("'%s' is not a verb; see '%s --help'", argv[0], program);
 		return UDRV__EXIT_USAGE;
 	}
-	if (argc > 1 && !strcmp(argv[1], "--help"))
+	if (asks_for_help(argc, argv))
 		return verb_usage(v);
 	if (v == &status && argc > 1) {
 		udrv_pr_err("status: %s: it takes no arguments", argv[1]);

@@ -24,9 +24,9 @@
  *	   added or removed, may thus be thrown away.
  *
  * Who does not read the eventfd (epoll, the ring) does not add to taken: what is in the eventfd
- *when such a wait is followed by this one may have been handled, and makes the chain run once more.
- * Who had the vector lent, by udrv_request_irq_fd(), did not add to it either: when it comes back,
- * taken is the count.
+ * when such a wait is followed by this one may have been handled, and makes the chain run once
+ * more. Who had the vector lent, by udrv_request_irq_fd(), did not add to it either: when it comes
+ * back, taken is the count.
  */
 #include <errno.h>
 #include <poll.h>

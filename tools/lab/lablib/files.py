@@ -10,13 +10,14 @@ from .common import EXIT_DIED, LabError
 
 def unpack_files(data, directory):
     """Unpack a guest's archive: regular files and directories, nowhere but below `directory`."""
-    directory.mkdir(parents=True, exist_ok=True)
     try:
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             for member in archive:
                 unpack_member(archive, member, directory)
     except tarfile.TarError as error:
         raise LabError(f"the guest's files are damaged: {error}", EXIT_DIED) from None
+    except OSError as error:
+        raise LabError(f"--out {directory}: {error.strerror}") from None
 
 
 def unpack_member(archive, member, directory):

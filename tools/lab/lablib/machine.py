@@ -52,6 +52,7 @@ class Machine:
     wires: int = 0
     echoes: int = 0
     cables: int = 0
+    terminal: bool = False  # the command has a console of its own instead of ports for its output
 
     def check(self):
         """Refuse what cannot work, in words."""
@@ -63,6 +64,9 @@ class Machine:
                            EXIT_USAGE)
         if self.iommu == "amd" and self.snapshot:
             raise LabError("QEMU cannot save the state of --iommu amd: leave out --snapshot",
+                           EXIT_USAGE)
+        if self.terminal and self.snapshot:
+            raise LabError("a guest from a saved state has no terminal: leave out --snapshot",
                            EXIT_USAGE)
         self.placed_devices()
 

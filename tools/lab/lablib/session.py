@@ -21,7 +21,8 @@ BOOT_DEADLINE = 250  # seconds until userland must run; a loaded machine takes m
 SANITIZER_BOOT_DEADLINE = 400  # 10, and a loaded machine takes 60
 CHANNELS = ("control", "stdout", "stderr", "requests", "monitor")
 PORTS = CHANNELS[:4]  # of the guest, from 1 on
-OUTPUTS = {"stdout": 1, "stderr": 2}  # of the guest, to file descriptors of the host
+TERMINAL = "terminal"  # port 5, a console of the guest's, if the command has one
+OUTPUTS = {"stdout": 1, "stderr": 2, TERMINAL: 1}  # of the guest, to file descriptors of the host
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
 
@@ -64,7 +65,7 @@ class Session:
         self.monitor_input = bytearray()
         self.monitor_open = False
         self.events = []
-        for name in CHANNELS:
+        for name in (*CHANNELS, *[TERMINAL] * machine.terminal):
             self.channels[name], remote[name] = socket.socketpair()
         for number, vectors in enumerate(ivshmem_vectors):
             name = ivshmem.chardev(number)
@@ -83,7 +84,7 @@ class Session:
         for end in remote.values():
             end.close()
         self.selector = selectors.DefaultSelector()
-        for name in PORTS:
+        for name in (*PORTS, *[TERMINAL] * machine.terminal):
             self.selector.register(self.channels[name], selectors.EVENT_READ, name)
 
     def channel_arguments(self, remote):
@@ -92,6 +93,8 @@ class Session:
             arguments += ["-chardev", f"socket,id={name},fd={end.fileno()}"]
         for number, name in enumerate(PORTS, start=1):
             arguments += ["-device", f"virtserialport,bus=lab.0,nr={number},chardev={name}"]
+        if TERMINAL in remote:
+            arguments += ["-device", f"virtconsole,bus=lab.0,nr={len(PORTS) + 1},chardev={TERMINAL}"]
         return [*arguments, "-mon", "chardev=monitor,mode=control"]
 
     def __enter__(self):
@@ -121,7 +124,8 @@ class Session:
 
     def send_job(self, script):
         data = script.encode()
-        self.channels["control"].sendall(b"%d\n" % len(data) + data)
+        where = TERMINAL if TERMINAL in self.channels else "ports"
+        self.channels["control"].sendall(f"{len(data)} {where}\n".encode() + data)
 
     def verdict(self):
         """Pass the output through until the guest reports its end."""

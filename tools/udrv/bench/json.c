@@ -4,10 +4,12 @@
 #include "tool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void put(struct json_object *to, const char *key, struct json_object *value)
 {
@@ -246,14 +248,20 @@ static int read_result(struct json_object *o, struct bench_result *result)
 
 int bench_json_read(const char *path, struct bench_result *result, void **owner)
 {
-	struct json_object *o = json_object_from_file(path);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct json_object *o;
 	int ret;
 
+	if (fd < 0) {
+		ret = -errno;
+		tool_err("%s: cannot open it: %s", path, strerror(-ret));
+		return ret;
+	}
+	o = json_object_from_fd(fd);
+	close(fd);
 	if (!o) {
-		const char *why = json_util_get_last_err();
-
-		tool_err("cannot read %s: %.*s", path, (int)strcspn(why, "\n"), why);
-		return -EIO;
+		tool_err("%s: not JSON", path);
+		return -EINVAL;
 	}
 	memset(result, 0, sizeof(*result));
 	ret = read_result(o, result);
