@@ -244,6 +244,26 @@ START_TEST(addresses_do_not_meet_those_of_a_device_that_is_mapped)
 }
 END_TEST
 
+START_TEST(memory_of_one_device_is_not_mapped_for_another)
+{
+	struct udrv_device *plain = NULL;
+	struct piece mine;
+
+	before.mapped = 0;
+	ck_assert_int_eq(udrv_device_open("model:edu:2", NULL, &plain), 0);
+	ck_assert_int_eq(udrv_pci_set_master(plain), 0);
+	fault_log_clear();
+	mine = take(dev, PAGE);
+	ck_assert_uint_eq(stub_mapped(plain), 0);
+	ck_assert_str_eq(fault_log_text(), "");
+	device_writes(plain, mine.iova, PAGE, 0x22);
+	ck_assert(stub_faulted(plain));
+	ck_assert(cpu_sees(mine.p, PAGE, 0));
+	give(dev, &mine);
+	udrv_device_close(plain);
+}
+END_TEST
+
 START_TEST(an_address_that_no_other_memory_has_may_not_be_found)
 {
 	struct udrv_device *plain = NULL;
@@ -580,6 +600,7 @@ static TCase *arena(void)
 	tcase_add_test(tc, atomic_takes_what_there_is);
 	tcase_add_test(tc, devices_whose_addresses_are_alike_get_different_ones);
 	tcase_add_test(tc, addresses_do_not_meet_those_of_a_device_that_is_mapped);
+	tcase_add_test(tc, memory_of_one_device_is_not_mapped_for_another);
 	tcase_add_test(tc, an_address_that_no_other_memory_has_may_not_be_found);
 	tcase_add_test(tc, addresses_that_are_not_aligned_serve_what_they_can);
 	tcase_add_test(tc, pools_and_caches);

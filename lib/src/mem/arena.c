@@ -131,14 +131,17 @@ static bool is_chosen(const struct udrv__arena *arena)
 	return arena->domain && arena->domain->chosen;
 }
 
+/* A device's own memory is reached by its domain alone. */
 static int reach(struct udrv__arena *arena, struct udrv__region *region)
 {
-	if (is_chosen(arena))
-		udrv__region_set_reached(region, arena->domain->id, true);
-	else if (arena->domain)
+	if (!arena->domain) {
+		if (region->iova)
+			udrv__common_map(region);
+		return 0;
+	}
+	if (!is_chosen(arena))
 		return udrv__domain_map(arena->domain, region);
-	if (region->iova)
-		udrv__common_map(region);
+	udrv__region_set_reached(region, arena->domain->id, true);
 	return 0;
 }
 
