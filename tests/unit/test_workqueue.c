@@ -626,7 +626,7 @@ static void *use_everything(void *arg)
 	for (int r = 0; r < ROUNDS; r++) {
 		int k = rand_r(&seed) % ITEMS;
 
-		switch (rand_r(&seed) % 8) {
+		switch (rand_r(&seed) % 9) {
 		case 0:
 			if (udrv_cancel_work_sync(&shared[k].work))
 				inc(cancelled[k]);
@@ -647,6 +647,9 @@ static void *use_everything(void *arg)
 			break;
 		case 5:
 			(void)udrv_cancel_delayed_work_sync(&shared_late.dwork);
+			break;
+		case 6:
+			(void)udrv_flush_delayed_work(&shared_late.dwork);
 			break;
 		default:
 			if (udrv_queue_work(rand_r(&seed) % 2 ? wq : second, &shared[k].work))
@@ -730,6 +733,15 @@ static void fire_slowly(struct udrv__timer *t)
 	udrv__timer_fire(t);
 }
 
+static void let_it_fire_slowly(struct udrv_delayed_work *dwork)
+{
+	set(firing, 0);
+	set(let_fire, 0);
+	dwork->timer.node.fire = fire_slowly;
+	ck_assert(udrv_queue_delayed_work(wq, dwork, 1));
+	until(get(firing));
+}
+
 static void free_delayed(struct udrv_work_struct *work)
 {
 	free(udrv_to_delayed_work(work));
@@ -750,16 +762,81 @@ START_TEST(work_that_is_moved_while_its_timer_fires_may_free_itself)
 
 	ck_assert_ptr_nonnull(dwork);
 	udrv_init_delayed_work(dwork, free_delayed);
-	dwork->timer.node.fire = fire_slowly;
-	ck_assert(udrv_queue_delayed_work(wq, dwork, 1));
-	until(get(firing));
+	let_it_fire_slowly(dwork);
 	moving = start(mod_to_now, dwork);
-	udrv_msleep(20);
+	until(get(dwork->work.place) == UDRV__MOVING);
 	ck_assert_int_eq(get(delayed_runs), 0);
 	set(let_fire, 1);
 	finish(moving);
 	udrv_flush_workqueue(wq);
 	ck_assert_int_eq(delayed_runs, 1);
+}
+END_TEST
+
+static void *flush_late(void *unused)
+{
+	(void)udrv_flush_delayed_work(&late.dwork);
+	return unused;
+}
+
+static void *put_off_late(void *unused)
+{
+	(void)udrv_mod_delayed_work(wq, &late.dwork, 1000000);
+	return unused;
+}
+
+static void *cancel_late(void *was_pending)
+{
+	*(bool *)was_pending = udrv_cancel_delayed_work_sync(&late.dwork);
+	return NULL;
+}
+
+static bool is_being_cancelled(const struct udrv_work_struct *work)
+{
+	bool disabled;
+
+	udrv_spin_lock(&udrv__work.lock);
+	disabled = work->disabled;
+	udrv_spin_unlock(&udrv__work.lock);
+	return disabled;
+}
+
+START_TEST(work_that_is_cancelled_while_it_is_moved_does_not_run)
+{
+	bool was_pending = false;
+	pthread_t cancelling;
+	pthread_t moving;
+
+	init_late();
+	let_it_fire_slowly(&late.dwork);
+	moving = start(_i ? put_off_late : flush_late, NULL);
+	until(get(late.dwork.work.place) != UDRV__DELAYED);
+	ck_assert(udrv_delayed_work_pending(&late.dwork));
+	ck_assert(!udrv_queue_work(wq, &late.dwork.work));
+	cancelling = start(cancel_late, &was_pending);
+	until(is_being_cancelled(&late.dwork.work));
+	set(let_fire, 1);
+	finish(cancelling);
+	finish(moving);
+	ck_assert(was_pending);
+	(void)udrv_cancel_delayed_work_sync(&late.dwork); /* put off after that */
+	udrv_flush_workqueue(wq);
+	ck_assert_int_eq(get(late.runs), 0);
+}
+END_TEST
+
+START_TEST(work_that_is_flushed_while_its_timer_fires_runs_once)
+{
+	pthread_t flushing;
+
+	init_late();
+	let_it_fire_slowly(&late.dwork);
+	flushing = start(flush_late, NULL);
+	until(get(late.dwork.work.place) == UDRV__MOVING);
+	set(let_fire, 1);
+	finish(flushing);
+	ck_assert_int_eq(get(late.runs), 1);
+	ck_assert(!udrv_delayed_work_pending(&late.dwork));
 }
 END_TEST
 
@@ -804,6 +881,8 @@ static TCase *items_of_work(void)
 	tcase_add_test(tc, late_callback_does_not_queue_what_was_put_off);
 	tcase_add_loop_test(tc, cancel_waits_for_a_late_callback, 0, 2);
 	tcase_add_test(tc, work_that_is_moved_while_its_timer_fires_may_free_itself);
+	tcase_add_loop_test(tc, work_that_is_cancelled_while_it_is_moved_does_not_run, 0, 2);
+	tcase_add_test(tc, work_that_is_flushed_while_its_timer_fires_runs_once);
 	tcase_add_test(tc, flush_of_a_delayed_work_does_not_wait_for_the_timer);
 	return tc;
 }

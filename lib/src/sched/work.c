@@ -143,46 +143,47 @@ static bool take_back(struct udrv_work_struct *work, struct udrv_timer_list *tim
 }
 
 /*
- * With the lock held, which is released while waiting: a pending item is no longer pending, and its
- * timer's callback is not running, which would still look at it when its function has freed it.
+ * An item that was taken back is to be queued anew. With the lock held, which is released until its
+ * timer's callback is not running, which would still look at it when its function has freed it. It
+ * is pending meanwhile: it can be cancelled. false: somebody else did that, or queued it.
  */
-static bool take_back_delayed(struct udrv_delayed_work *dwork)
+static bool move(struct udrv_delayed_work *dwork)
 {
-	bool was = take_back(&dwork->work, &dwork->timer);
-
+	__atomic_store_n(&dwork->work.place, UDRV__MOVING, __ATOMIC_RELAXED);
 	while (udrv__timer_running(&dwork->timer.node)) {
 		udrv_spin_unlock(&udrv__work.lock);
 		udrv__timer_wait(&dwork->timer.node);
 		udrv_spin_lock(&udrv__work.lock);
-		was |= take_back(&dwork->work, &dwork->timer);
 	}
-	return was;
+	return dwork->work.place == UDRV__MOVING;
 }
 
 bool udrv_mod_delayed_work(struct udrv_workqueue_struct *wq, struct udrv_delayed_work *dwork,
 			   unsigned long jiffies)
 {
-	bool refused = false;
+	bool refused;
+	bool moved = false;
 	bool wake = false;
 	bool was = false;
 
 	if (!wq)
 		return false;
 	udrv_spin_lock(&udrv__work.lock);
-	if (!dwork->work.disabled)
-		was = take_back_delayed(dwork);
-	/* Looked at again: it may have been cancelled meanwhile. */
-	if (!dwork->work.disabled) {
-		refused = !jiffies && closed(wq);
-		if (!refused)
-			wake = delay(wq, dwork, jiffies);
+	while (!moved && !dwork->work.disabled) {
+		was = take_back(&dwork->work, &dwork->timer);
+		moved = move(dwork);
 	}
+	refused = moved && !jiffies && closed(wq);
+	if (refused)
+		(void)take_back(&dwork->work, NULL);
+	else if (moved)
+		wake = delay(wq, dwork, jiffies);
 	udrv_spin_unlock(&udrv__work.lock);
 	if (wake)
 		udrv__wake_word(&wq->kicks, 1);
 	if (refused)
 		log_closed(wq);
-	return was;
+	return was && moved;
 }
 
 static bool cancel(struct udrv_work_struct *work, struct udrv_timer_list *timer)
@@ -274,12 +275,12 @@ bool udrv_flush_delayed_work(struct udrv_delayed_work *dwork)
 	bool wake = false;
 
 	udrv_spin_lock(&udrv__work.lock);
-	wq = work->queue;
-	if (work->place == UDRV__DELAYED) {
-		(void)take_back_delayed(dwork);
-		if (may_queue(work))
-			wake = udrv__work_insert(wq, work);
+	if (work->place == UDRV__DELAYED || work->place == UDRV__MOVING) {
+		(void)take_back(work, &dwork->timer);
+		if (move(dwork))
+			wake = udrv__work_insert(work->queue, work);
 	}
+	wq = work->queue;
 	udrv_spin_unlock(&udrv__work.lock);
 	if (wake)
 		udrv__wake_word(&wq->kicks, 1);

@@ -15,6 +15,7 @@
 enum udrv__place {
 	UDRV__NOT_PENDING,
 	UDRV__DELAYED, /* its timer will queue it */
+	UDRV__MOVING,  /* who moves it will, once its timer's callback is over */
 	UDRV__QUEUED,
 };
 
