@@ -5,6 +5,7 @@
 #include <udrv/timer.h>
 
 #include "sched/heap.h"
+#include "sched/sleep.h"
 
 #include "support/suite.h"
 #include "support/threads.h"
@@ -200,6 +201,53 @@ START_TEST(shut_down_timer_cannot_be_armed)
 }
 END_TEST
 
+/* Of a thread that sleeps until then: what wakes it, and how often that was done. */
+static uint64_t sleeps_until;
+static const uint32_t *kicks;
+static int kicked;
+
+int __real_udrv__sleep(const uint32_t *word, uint32_t value, const struct udrv_device *dev,
+		       struct udrv_task *interruptible, uint64_t deadline_ns);
+int __wrap_udrv__sleep(const uint32_t *word, uint32_t value, const struct udrv_device *dev,
+		       struct udrv_task *interruptible, uint64_t deadline_ns);
+void __real_udrv__wake_word(const uint32_t *word, int count);
+void __wrap_udrv__wake_word(const uint32_t *word, int count);
+
+int __wrap_udrv__sleep(const uint32_t *word, uint32_t value, const struct udrv_device *dev,
+		       struct udrv_task *interruptible, uint64_t deadline_ns)
+{
+	if (deadline_ns == get(sleeps_until))
+		set(kicks, word);
+	return __real_udrv__sleep(word, value, dev, interruptible, deadline_ns);
+}
+
+void __wrap_udrv__wake_word(const uint32_t *word, int count)
+{
+	if (word == get(kicks))
+		inc(kicked);
+	__real_udrv__wake_word(word, count);
+}
+
+/* A watchdog, which is put off and never fires, wakes nobody. */
+START_TEST(timer_that_is_put_off_does_not_wake_the_thread)
+{
+	unsigned long far = udrv_jiffies + 100000;
+
+	set(sleeps_until, udrv_jiffies_to_nsecs(far));
+	ck_assert_int_eq(udrv_mod_timer(&a.timer, far), 0);
+	until(get(kicks));
+	set(kicked, 0);
+	for (unsigned int i = 1; i <= 100; i++)
+		ck_assert_int_eq(udrv_mod_timer(&a.timer, far + i), 1);
+	ck_assert_int_eq(udrv_mod_timer(&b.timer, far + 50), 0);
+	ck_assert_int_eq(get(kicked), 0);
+	ck_assert_int_eq(udrv_mod_timer(&b.timer, far - 1), 1);
+	ck_assert_int_eq(get(kicked), 1);
+	(void)udrv_timer_delete_sync(&a.timer);
+	(void)udrv_timer_delete_sync(&b.timer);
+}
+END_TEST
+
 static int entered, released, returned;
 
 static void on_slow(struct udrv_timer_list *timer)
@@ -377,6 +425,7 @@ int main(void)
 	tcase_add_test(tc, fires_once_and_not_early);
 	tcase_add_test(tc, past_time_fires_at_once);
 	tcase_add_test(tc, earlier_timer_fires_first_though_armed_later);
+	tcase_add_test(tc, timer_that_is_put_off_does_not_wake_the_thread);
 	tcase_add_test(tc, deleted_timer_does_not_fire);
 	tcase_add_test(tc, conditional_arming_keeps_its_conditions);
 	tcase_add_test(tc, delete_sync_stops_a_timer_that_arms_itself);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * One thread runs all timers: it sleeps until the earliest, or until somebody arms an earlier one
- * (`kicks` changes). `running` is the timer whose callback runs; a timer may be freed by its
+ * One thread runs all timers: it sleeps until the earliest, or until somebody arms one that is
+ * before that (`kicks` changes); if the earliest is put off or deleted meanwhile, it looks in vain,
+ * once. `running` is the timer whose callback runs; a timer may be freed by its
  * callback, so afterwards only its address is compared. `runs` counts callbacks, for those who wait
  * until one has returned; the thread lets all `waiters` go before it runs the next, which may be
  * the same timer again.
@@ -26,6 +27,7 @@ static struct {
 	struct udrv__timer *root;
 	struct udrv__timer *running;
 	uint32_t kicks;
+	uint64_t sleeps_until; /* the thread, unless it is kicked; 0: it will look at the root */
 	uint32_t runs;
 	uint32_t waiters;
 	bool started;
@@ -109,9 +111,11 @@ static void *timer_thread(void *arg)
 			run_if_due();
 			continue;
 		}
+		base.sleeps_until = next;
 		udrv_spin_unlock(&base.lock);
 		(void)udrv__sleep(&base.kicks, kicks, NULL, NULL, next);
 		udrv_spin_lock(&base.lock);
+		base.sleeps_until = 0;
 	}
 	return arg;
 }
@@ -156,7 +160,7 @@ bool udrv__timer_arm(struct udrv__timer *t, uint64_t expires_ns, enum udrv__arm 
 		if (was)
 			take_out(t);
 		add(t, expires_ns);
-		kicked = base.root == t || !base.started;
+		kicked = expires_ns < base.sleeps_until || !base.started;
 		if (kicked)
 			kick();
 	}
