@@ -13,6 +13,9 @@
 #include <udrv/irq.h>
 #include <udrv/pci.h>
 
+#include "irq/irq.h"
+#include "pci/device.h"
+
 #include "support/fault.h"
 #include "support/suite.h"
 #include "support/wait_for.h"
@@ -141,6 +144,48 @@ START_TEST(thread_function_only_when_asked_for)
 	ck_assert_int_eq(plain.calls, 1);
 	release(&thread);
 	release(&plain);
+}
+END_TEST
+
+static bool is_on_chain(int irq, const struct user *u)
+{
+	const struct udrv__action *a =
+		__atomic_load_n(&dev->irqs->vectors[irq].actions, __ATOMIC_ACQUIRE);
+
+	while (a && a->dev_id != u)
+		a = __atomic_load_n(&a->next, __ATOMIC_ACQUIRE);
+	return a;
+}
+
+/* Returns when udrv_free_irq() has taken it off the chain, and waits for it. */
+static udrv_irqreturn_t wake_late(int irq, void *ctx)
+{
+	struct user *u = ctx;
+
+	u->calls++;
+	while (is_on_chain(irq, u))
+		usleep(100);
+	return UDRV_IRQ_WAKE_THREAD;
+}
+
+START_TEST(a_thread_function_that_was_woken_runs_before_free_returns)
+{
+	struct user late;
+	struct user other;
+
+	init_user(&late, UDRV_IRQ_WAKE_THREAD);
+	init_user(&other, UDRV_IRQ_HANDLED);
+	ck_assert_int_eq(udrv_request_threaded_irq(dev, 0, wake_late, thread_fn, UDRV_IRQF_SHARED,
+						   "late", &late),
+			 0);
+	if (_i)
+		request(&other);
+	raise_irq();
+	WAIT_FOR(late.calls);
+	release(&late);
+	ck_assert_int_eq(late.thread_calls, 1);
+	if (_i)
+		release(&other);
 }
 END_TEST
 
@@ -341,6 +386,7 @@ int main(void)
 	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup_msi, teardown);
 	tcase_add_test(tc, thread_function_only_when_asked_for);
+	tcase_add_loop_test(tc, a_thread_function_that_was_woken_runs_before_free_returns, 0, 2);
 	tcase_add_test(tc, no_handler_at_all_is_the_thread_function);
 	tcase_add_test(tc, a_line_is_shared_only_if_all_agree);
 	tcase_add_test(tc, two_may_request_and_free_at_once);

@@ -273,7 +273,8 @@ UDRV_API int udrv_request_irq_fd(struct udrv_device *dev, int irq, const char *n
  * @irq: the vector
  * @dev_id: as given at request
  *
- * When it returns the handler is not running and will not run.
+ * When it returns the handler is not running and will not run, nor its thread function, which has
+ * run if the handler asked for it.
  * Return: 0, -EINVAL if there is no such action, -EDEADLK in the vector's worker.
  */
 UDRV_API int udrv_free_irq(struct udrv_device *dev, int irq, void *dev_id);

@@ -78,7 +78,7 @@ struct udrv__action {
 	udrv_irq_handler_t thread_fn;
 	void *dev_id;
 	unsigned int flags;
-	bool wake; /* the worker's: run thread_fn this time */
+	struct udrv__action *next_woken; /* in udrv__irq_worker.woken */
 	char name[32];
 };
 
@@ -160,6 +160,7 @@ struct udrv__irq_worker {
 			uint64_t counter; /* uring-read reads it */
 		};
 	} w;
+	struct udrv__action *woken;	   /* whose thread_fn is to run, in order */
 	struct udrv__vector *leaving;	   /* the ring stops watching it */
 	const struct udrv__wait_ops *bell; /* of its ops */
 	struct udrv__adaptive adaptive;

@@ -14,8 +14,18 @@
 #define HOT  static inline __attribute__((always_inline))
 #define COLD static __attribute__((noinline))
 
+COLD void wake(struct udrv__irq_worker *w, struct udrv__action *a)
+{
+	struct udrv__action **link = &w->woken;
+
+	while (*link)
+		link = &(*link)->next_woken;
+	a->next_woken = NULL;
+	*link = a;
+}
+
 /* Walk the chain; what the handlers returned, ORed. */
-HOT unsigned int run_handlers(struct udrv__vector *v)
+HOT unsigned int run_handlers(struct udrv__irq_worker *w, const struct udrv__vector *v)
 {
 	unsigned int all = UDRV_IRQ_NONE;
 	struct udrv__action *a;
@@ -24,22 +34,22 @@ HOT unsigned int run_handlers(struct udrv__vector *v)
 	     a = __atomic_load_n(&a->next, __ATOMIC_ACQUIRE)) {
 		udrv_irqreturn_t r = a->handler((int)v->nr, a->dev_id);
 
-		a->wake = r == UDRV_IRQ_WAKE_THREAD;
+		if (__builtin_expect(r == UDRV_IRQ_WAKE_THREAD, 0))
+			wake(w, a);
 		all |= r;
 	}
 	return all;
 }
 
-COLD void run_threads(struct udrv__vector *v)
+/* Those of actions that were taken off the chain meanwhile, too: who did that waits for it. */
+COLD void run_threads(struct udrv__irq_worker *w, const struct udrv__vector *v)
 {
-	struct udrv__action *a;
+	const struct udrv__action *a = w->woken;
 
-	for (a = __atomic_load_n(&v->actions, __ATOMIC_ACQUIRE); a;
-	     a = __atomic_load_n(&a->next, __ATOMIC_ACQUIRE)) {
-		if (a->wake && a->thread_fn)
+	w->woken = NULL;
+	for (; a; a = a->next_woken)
+		if (a->thread_fn)
 			(void)a->thread_fn((int)v->nr, a->dev_id);
-		a->wake = false;
-	}
 }
 
 HOT void count_run(struct udrv__irq_worker *w, struct udrv__vector *v, unsigned int result,
@@ -60,11 +70,11 @@ HOT void count_run(struct udrv__irq_worker *w, struct udrv__vector *v, unsigned 
 HOT void run_chain(struct udrv__irq_worker *w, struct udrv__vector *v)
 {
 	udrv_cycles_t start = udrv_get_cycles();
-	unsigned int result = run_handlers(v);
+	unsigned int result = run_handlers(w, v);
 
 	if (result & UDRV_IRQ_WAKE_THREAD) {
 		__atomic_store_n(w->context, UDRV__CONTEXT_THREAD, __ATOMIC_RELAXED);
-		run_threads(v);
+		run_threads(w, v);
 	}
 	count_run(w, v, result, start);
 }
