@@ -6,9 +6,11 @@
  * Not in the model:
  * - Weak memory. Spin knows sequential consistency only. The code's own words that cross threads are
  *   changed by atomic read-modify-write operations that are sequentially consistent: the list of
- *   orders (order.c), `disabled` and `resume_queued` (irq.c). A worker looks at `orders` relaxed, but
- *   after a system call that the kick ended, or again and again. Everything else is behind a mutex,
- *   or belongs to the worker and is handed over by a completion or pthread_join().
+ *   orders (order.c), `disabled` and `resume_queued` (irq.c). `pending` is the worker's; between its
+ *   store of true and a load of `disabled`, and between a change of `disabled` and others' load of
+ *   it, all four are sequentially consistent. A worker looks at `orders` relaxed, but after a system
+ *   call that the kick ended, or again and again. Everything else is behind a mutex, or belongs to
+ *   the worker and is handed over by a completion or pthread_join().
  * - More than one vector. Worker 1 has another source, which is never signalled.
  * - Storm limits, delayed work, failures of system calls. Changes that answer -EBUSY are tried again.
  *
@@ -203,16 +205,23 @@ inline push_2(w, what, whose)
 
 inline serve_vector()
 {
+	is_on = !disabled;
 	if
-	:: atomic {
-		disabled ->
+	:: is_on
+	:: !is_on ->
+		/* remember() */
 #ifndef MUTATE_NO_PENDING
-		pending = true
+		pending = true;
+#endif
+#ifndef MUTATE_REMEMBER_LOOKS_NOT
+		is_on = !disabled
 #else
 		skip
 #endif
-		}
-	:: atomic { !disabled -> pending = false }
+	fi;
+	if
+	:: !is_on
+	:: atomic { is_on -> is_on = false; pending = false }
 		/* The handler looks at the device as early as it can. */
 		atomic {
 			assert(!running);
@@ -384,12 +393,19 @@ inline set_idle()
 /* The end of udrv_enable_irq(). */
 inline enable_once()
 {
+#ifndef MUTATE_ENABLE_LOOKS_FIRST
+	atomic { disabled--; ok = (disabled == 0 && head) }
+	atomic { ok = ok && pending }
+#else
+	atomic { ok = pending }
+	atomic { disabled--; ok = ok && disabled == 0 && head }
+#endif
 	atomic {
-		disabled--;
 		if
-		:: disabled == 0 && head -> resume()
+		:: ok -> resume()
 		:: else
-		fi
+		fi;
+		ok = false
 	}
 }
 
@@ -552,7 +568,7 @@ proctype worker(byte w)
 {
 	chan taken = [4] of { byte, byte };
 	byte what, whose, a, begun;
-	bool ok, was_first;
+	bool ok, was_first, is_on;
 
 	start_waiting(w);
 	atomic { closed[w] = false; started[w] = true }

@@ -72,6 +72,7 @@ struct user {
 	struct udrv_completion done;
 	udrv_irqreturn_t answer;
 	atomic_bool alive; /* between request and free */
+	atomic_bool held;  /* its handler does not return */
 	atomic_int calls;
 	atomic_int thread_calls;
 	atomic_int strays; /* calls while not alive: must stay 0 */
@@ -82,6 +83,7 @@ static void init_user(struct user *u, udrv_irqreturn_t answer)
 	udrv_init_completion(dev, &u->done);
 	u->answer = answer;
 	u->alive = true;
+	u->held = false;
 	u->calls = 0;
 	u->thread_calls = 0;
 	u->strays = 0;
@@ -95,6 +97,8 @@ static udrv_irqreturn_t handler(int irq, void *ctx)
 	if (!u->alive)
 		u->strays++;
 	u->calls++;
+	while (u->held)
+		usleep(100);
 	if (u->answer != UDRV_IRQ_NONE)
 		udrv_iowrite32(UINT32_MAX, regs + IRQ_ACK);
 	if (u->answer == UDRV_IRQ_HANDLED)
@@ -186,6 +190,32 @@ START_TEST(a_thread_function_that_was_woken_runs_before_free_returns)
 	ck_assert_int_eq(late.thread_calls, 1);
 	if (_i)
 		release(&other);
+}
+END_TEST
+
+/* The worker is in a handler, so that it cannot have carried out an order before one looks. */
+START_TEST(enabling_wakes_the_worker_only_for_what_came_meanwhile)
+{
+	const struct udrv__vector *v = dev->irqs->vectors;
+	struct user u;
+
+	init_user(&u, UDRV_IRQ_HANDLED);
+	u.held = true;
+	request(&u);
+	raise_irq();
+	WAIT_FOR(u.calls);
+	ck_assert_int_eq(udrv_disable_irq_nosync(dev, 0), 0);
+	ck_assert_int_eq(udrv_enable_irq(dev, 0), 0);
+	ck_assert(!__atomic_load_n(&v->resume_queued, __ATOMIC_SEQ_CST));
+	u.held = false;
+	ck_assert_int_eq(udrv_disable_irq(dev, 0), 0);
+	raise_irq();
+	WAIT_FOR(__atomic_load_n(&v->pending, __ATOMIC_SEQ_CST));
+	ck_assert_int_eq(u.calls, 1);
+	ck_assert_int_eq(udrv_enable_irq(dev, 0), 0);
+	ck_assert_int_eq(udrv_synchronize_irq(dev, 0), 0);
+	ck_assert_int_eq(u.calls, 2);
+	release(&u);
 }
 END_TEST
 
@@ -387,6 +417,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup_msi, teardown);
 	tcase_add_test(tc, thread_function_only_when_asked_for);
 	tcase_add_loop_test(tc, a_thread_function_that_was_woken_runs_before_free_returns, 0, 2);
+	tcase_add_test(tc, enabling_wakes_the_worker_only_for_what_came_meanwhile);
 	tcase_add_test(tc, no_handler_at_all_is_the_thread_function);
 	tcase_add_test(tc, a_line_is_shared_only_if_all_agree);
 	tcase_add_test(tc, two_may_request_and_free_at_once);

@@ -378,7 +378,7 @@ static int enable(struct udrv__vector *v)
 	pthread_mutex_lock(&irqs->lock);
 	if (!(__atomic_load_n(&v->off, __ATOMIC_RELAXED) & UDRV__OFF_DEPTH))
 		ret = -EINVAL;
-	else if (enable_once(v) && v->actions)
+	else if (enable_once(v) && v->actions && __atomic_load_n(&v->pending, __ATOMIC_SEQ_CST))
 		resume(v);
 	pthread_mutex_unlock(&irqs->lock);
 	return ret;

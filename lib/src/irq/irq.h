@@ -99,7 +99,7 @@ struct udrv__vector {
 	struct udrv__stat_vector *stat; /* counters for others to see, never NULL */
 	uint32_t tokens;		/* runs until the rate is looked at, see storm.c */
 	bool ready;
-	bool pending; /* the worker's: signalled, and the chain did not run yet */
+	bool pending; /* the worker's, atomic: signalled, and the chain did not run yet */
 	bool level;   /* INTx: masked by the kernel until unmasked */
 	bool polled;  /* the worker's: the ring has a poll of efd */
 	uint32_t

@@ -79,20 +79,27 @@ HOT void run_chain(struct udrv__irq_worker *w, struct udrv__vector *v)
 	count_run(w, v, result, start);
 }
 
+/* It is off. Whoever enables it looks at pending after that: one of the two sees the other. */
+COLD bool remember(struct udrv__vector *v)
+{
+	__atomic_store_n(&v->pending, true, __ATOMIC_SEQ_CST);
+	return __atomic_load_n(&v->off, __ATOMIC_SEQ_CST);
+}
+
 /*
  * Whoever disables it sees the chain not run, or waits for an order, which is after the run, or
- * holds interrupts off: hence the look is behind that gate. Whoever enables it finds no order for
- * that on its way, or this sees it enabled: hence the load's order.
+ * holds interrupts off: hence the look is behind that gate.
  */
 HOT void serve_vector(struct udrv__irq_worker *w, struct udrv__vector *v)
 {
-	uint32_t off;
+	bool off;
 
 	udrv__context_enter(w->context, UDRV__CONTEXT_HANDLER);
-	off = __atomic_load_n(&v->off, __ATOMIC_SEQ_CST);
-	v->pending = off != 0;
-	if (__builtin_expect(!off, 1))
+	off = __builtin_expect(__atomic_load_n(&v->off, __ATOMIC_SEQ_CST), 0) && remember(v);
+	if (!off) {
+		__atomic_store_n(&v->pending, false, __ATOMIC_RELAXED);
 		run_chain(w, v);
+	}
 	udrv__context_leave(w->context);
 	/* Every action of the line has been asked. One that was shut off or rests stays masked. */
 	if (v->level && !off && !(__atomic_load_n(&v->off, __ATOMIC_RELAXED) & ~UDRV__OFF_DEPTH))

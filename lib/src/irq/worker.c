@@ -256,7 +256,7 @@ static void take_off_ready(struct udrv__irq_worker *w, struct udrv__vector *v)
 		link = &(*link)->next_ready;
 	*link = v->next_ready;
 	v->ready = false;
-	v->pending = true;
+	__atomic_store_n(&v->pending, true, __ATOMIC_RELAXED);
 }
 
 /* Instead of what serves one only; if that cannot be, as before. */
