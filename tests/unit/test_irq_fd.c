@@ -104,6 +104,24 @@ START_TEST(what_is_left_does_not_greet_the_next_one)
 }
 END_TEST
 
+static void no_work(struct udrv_irq_work *work)
+{
+	(void)work;
+}
+
+START_TEST(no_worker_does_work_there)
+{
+	struct udrv_irq_work work;
+
+	udrv_init_irq_work(&work, no_work);
+	ck_assert_int_ge(udrv_request_irq_fd(dev, 0, "test", &me), 0);
+	ck_assert_int_eq(udrv_irq_work_queue(dev, 0, &work), -ENXIO);
+	ck_assert_int_eq(udrv_irq_work_queue_delayed(dev, 0, &work, 1), -ENXIO);
+	ck_assert(!udrv_irq_work_is_pending(&work));
+	ck_assert_int_eq(udrv_free_irq(dev, 0, &me), 0);
+}
+END_TEST
+
 START_TEST(what_cannot_be_taken)
 {
 	ck_assert_int_eq(udrv_request_irq_fd(dev, 1, "test", &me), -EINVAL);
@@ -124,6 +142,7 @@ int main(void)
 	tcase_add_test(tc, each_interrupt_is_signalled);
 	tcase_add_test(tc, the_vector_is_taken);
 	tcase_add_test(tc, what_is_left_does_not_greet_the_next_one);
+	tcase_add_test(tc, no_worker_does_work_there);
 	tcase_add_test(tc, what_cannot_be_taken);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

@@ -256,11 +256,12 @@ static inline int udrv_request_irq(struct udrv_device *dev, int irq, udrv_irq_ha
  * @dev_id: identifies it to udrv_free_irq(), which gives the vector back; not NULL
  *
  * For threads that wait for other things too, or look at the device's memory before they sleep. No
- * worker serves the vector, nothing of it is counted, and it cannot be disabled. The descriptor is
- * an eventfd that the kernel signals for each interrupt. Blocking reads of it are fine, as are
- * multishot polls and edge-triggered epoll without reads; others may write to it to wake the
- * reader. It is the vector's own: not to be closed, valid until udrv_free_irq(). When the device
- * goes, nobody signals it: also wait for UDRV_EVENT_GONE (<udrv/device.h>), or write to it then.
+ * worker serves the vector, nothing of it is counted, it cannot be disabled, and there is no irq
+ * work. The descriptor is an eventfd that the kernel signals for each interrupt. Blocking reads of
+ * it are fine, as are multishot polls and edge-triggered epoll without reads; others may write to
+ * it to wake the reader. It is the vector's own: not to be closed, valid until udrv_free_irq().
+ * When the device goes, nobody signals it: also wait for UDRV_EVENT_GONE (<udrv/device.h>), or
+ * write to it then.
  *
  * Any thread. Return: the descriptor, -EINVAL, -EOPNOTSUPP for a level-triggered line, which must
  * be unmasked by who shares it, -EBUSY if the vector has a handler, -ENOMEM.

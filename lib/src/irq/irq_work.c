@@ -126,7 +126,8 @@ static int queue(struct udrv_device *dev, int irq, struct udrv_irq_work *work,
 	if (!v)
 		return -EINVAL;
 	pthread_mutex_lock(&dev->irqs->lock);
-	if (v->actions) {
+	/* Nobody would do it where the action is udrv_request_irq_fd()'s. */
+	if (v->actions && v->actions->handler) {
 		ret = !(__atomic_fetch_or(&work->state, PENDING, __ATOMIC_SEQ_CST) & PENDING);
 		if (ret) {
 			work->order.run = run;
