@@ -161,6 +161,11 @@ START_TEST(a_block_is_had_again)
 	ck_assert_uint_eq(iova, first.iova);
 	for (int i = 0; i < 64; i++)
 		ck_assert_uint_eq(first.p[i], 0);
+	first.p[63] = MAGIC;
+	udrv_dma_pool_free(pool, first.p, iova);
+	ck_assert_ptr_eq(udrv_dma_pool_alloc(pool, UDRV_GFP_KERNEL | UDRV_GFP_ZERO, &iova),
+			 first.p);
+	ck_assert_uint_eq(first.p[63], 0);
 	udrv_dma_pool_free(pool, first.p, iova);
 	udrv_dma_pool_destroy(pool);
 }

@@ -229,7 +229,41 @@ START_TEST(bad_arguments_are_refused)
 }
 END_TEST
 
-START_TEST(zalloc_zeroes_but_not_what_was_constructed)
+static void *call_alloc(struct udrv_kmem_cache *cache)
+{
+	void *(*volatile alloc)(struct udrv_kmem_cache *, udrv_gfp_t) = udrv_kmem_cache_alloc;
+
+	return alloc(cache, UDRV_GFP_KERNEL | UDRV_GFP_ZERO);
+}
+
+static void *inline_alloc(struct udrv_kmem_cache *cache)
+{
+	return udrv_kmem_cache_alloc(cache, UDRV_GFP_KERNEL | UDRV_GFP_ZERO);
+}
+
+static void *node_alloc(struct udrv_kmem_cache *cache)
+{
+	return udrv_kmem_cache_alloc_node(cache, UDRV_GFP_KERNEL | UDRV_GFP_ZERO, 0);
+}
+
+static void *bulk_alloc(struct udrv_kmem_cache *cache)
+{
+	void *obj = NULL;
+
+	(void)udrv_kmem_cache_alloc_bulk(cache, UDRV_GFP_KERNEL | UDRV_GFP_ZERO, 1, &obj);
+	return obj;
+}
+
+static void *zalloc(struct udrv_kmem_cache *cache)
+{
+	return udrv_kmem_cache_zalloc(cache, UDRV_GFP_KERNEL);
+}
+
+static void *(*const zeroing[])(struct udrv_kmem_cache *cache) = {
+	zalloc, inline_alloc, call_alloc, node_alloc, bulk_alloc,
+};
+
+START_TEST(objects_are_zeroed_but_not_what_was_constructed)
 {
 	struct udrv_kmem_cache *cache = plain(100);
 	static const char zeroes[100];
@@ -237,14 +271,14 @@ START_TEST(zalloc_zeroes_but_not_what_was_constructed)
 
 	memset(obj, 0xff, 100);
 	udrv_kmem_cache_free(cache, obj);
-	ck_assert_ptr_eq(udrv_kmem_cache_zalloc(cache, UDRV_GFP_KERNEL), obj);
+	ck_assert_ptr_eq(zeroing[_i](cache), obj);
 	ck_assert_int_eq(memcmp(obj, zeroes, 100), 0);
 	udrv_kmem_cache_free(cache, obj);
 	must_destroy(cache);
 
 	cache = things(0);
 	fault_log_clear();
-	ck_assert_ptr_null(udrv_kmem_cache_zalloc(cache, UDRV_GFP_KERNEL));
+	ck_assert_ptr_null(zeroing[_i](cache));
 	ck_assert(fault_logged("things"));
 	must_destroy(cache);
 }
@@ -942,7 +976,8 @@ static void add_fast(TCase *tc)
 	tcase_add_loop_test(tc, first_lines_of_objects_are_not_in_few_sets, 0, 8);
 	tcase_add_loop_test(tc, a_pointer_into_an_object_is_not_taken, 0, 2);
 	tcase_add_test(tc, bad_arguments_are_refused);
-	tcase_add_test(tc, zalloc_zeroes_but_not_what_was_constructed);
+	tcase_add_loop_test(tc, objects_are_zeroed_but_not_what_was_constructed, 0,
+			    sizeof(zeroing) / sizeof(zeroing[0]));
 	tcase_add_test(tc, an_object_of_another_cache_is_not_taken);
 	tcase_add_test(tc, kernel_leaves_and_refills_the_reserve);
 	tcase_add_test(tc, a_thread_without_memory_for_magazines_works_all_the_same);

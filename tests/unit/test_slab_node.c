@@ -68,6 +68,32 @@ START_TEST(objects_are_of_a_slab_of_the_node)
 }
 END_TEST
 
+/* More are freed than the reserve takes, and some stay, so that their slabs do. */
+START_TEST(objects_of_a_node_are_zeroed)
+{
+	enum { N = 2000 };
+	static unsigned char *objs[N];
+
+	for (int i = 0; i < N; i++) {
+		objs[i] = udrv_kmem_cache_alloc_node(cache, UDRV_GFP_KERNEL, 1);
+		ck_assert_ptr_nonnull(objs[i]);
+		objs[i][99] = 0xff;
+	}
+	for (int i = 0; i < N; i++)
+		if (i % 10)
+			udrv_kmem_cache_free(cache, objs[i]);
+	(void)udrv_kmem_cache_shrink(cache);
+	for (int i = 0; i < N; i++) {
+		if (i % 10)
+			objs[i] = udrv_kmem_cache_alloc_node(cache, UDRV_GFP_KERNEL | UDRV_GFP_ZERO,
+							     1);
+		ck_assert_ptr_nonnull(objs[i]);
+		ck_assert_uint_eq(objs[i][99], i % 10 ? 0 : 0xff);
+	}
+	udrv_kmem_cache_free_bulk(cache, N, (void **)objs);
+}
+END_TEST
+
 START_TEST(one_node_or_none_is_the_usual_way)
 {
 	void *any = udrv_kmem_cache_alloc_node(cache, UDRV_GFP_KERNEL, -1);
@@ -198,6 +224,7 @@ int main(void)
 	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, objects_are_of_a_slab_of_the_node);
+	tcase_add_test(tc, objects_of_a_node_are_zeroed);
 	tcase_add_test(tc, one_node_or_none_is_the_usual_way);
 	tcase_add_test(tc, atomic_makes_no_slab_and_has_another_nodes_object);
 	tcase_add_test(tc, at_the_limit_any_node_will_do);

@@ -49,11 +49,12 @@ UDRV_API void udrv_dma_pool_destroy(struct udrv_dma_pool *pool);
 /**
  * udrv_dma_pool_alloc() - allocate a block
  * @pool: the pool
- * @mem_flags: as for udrv_kmem_cache_alloc(): UDRV_GFP_KERNEL or UDRV_GFP_ATOMIC
+ * @mem_flags: as for udrv_kmem_cache_alloc(): UDRV_GFP_KERNEL or UDRV_GFP_ATOMIC; with
+ *	UDRV_GFP_ZERO the block is zeroed
  * @handle: the device's address of it; untouched on failure
  *
  * Any thread, UDRV_GFP_ATOMIC also in handlers, where it makes no system call.
- * Return: the block, not zeroed, or NULL.
+ * Return: the block, or NULL.
  */
 UDRV_API void *udrv_dma_pool_alloc(struct udrv_dma_pool *pool, udrv_gfp_t mem_flags,
 				   udrv_iova_t *handle);

@@ -86,7 +86,7 @@ static inline __attribute__((always_inline)) void *udrv_kmalloc(size_t size, udr
 			__atomic_load_n(&udrv__kmalloc_fast[index], __ATOMIC_ACQUIRE);
 
 		if (__builtin_expect(cache && !(gfp & (UDRV_GFP_DMA | UDRV_GFP_DMA32)), 1)) {
-			void *p = udrv_kmem_cache_alloc(cache, gfp);
+			void *p = udrv__slab_alloc(cache, gfp);
 
 			return p && gfp & UDRV_GFP_ZERO
 				       ? memset(p, 0, udrv__kmalloc_class_size(index))

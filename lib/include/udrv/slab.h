@@ -112,7 +112,7 @@ UDRV_API int udrv_kmem_cache_destroy(struct udrv_kmem_cache *cache);
  * @cache: the cache
  * @gfp: UDRV_GFP_KERNEL may make slabs, if need be of what other caches keep idle; UDRV_GFP_ATOMIC
  * takes what there is: in the thread's magazines, the depot, its reserve included, and slabs with
- * room, unless another thread is at them
+ * room, unless another thread is at them; with UDRV_GFP_ZERO: udrv_kmem_cache_zalloc()
  *
  * Any thread, UDRV_GFP_ATOMIC also in handlers.
  * Return: an object in the state the constructor or its last user left it in, or NULL (for
@@ -161,6 +161,7 @@ UDRV_API void udrv_kmem_cache_free(struct udrv_kmem_cache *cache, void *obj);
  * @n: how many
  * @objs: where to put them; undefined when there are not so many
  *
+ * With UDRV_GFP_ZERO all are zeroed, or, of a cache with a constructor, none is allocated.
  * Return: @n, or 0 and none is allocated.
  */
 UDRV_API int udrv_kmem_cache_alloc_bulk(struct udrv_kmem_cache *cache, udrv_gfp_t gfp, size_t n,
@@ -305,6 +306,8 @@ udrv__slab_free(struct udrv_kmem_cache *cache, void *obj)
 extern inline __attribute__((gnu_inline, always_inline)) void *
 udrv_kmem_cache_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
 {
+	if (__builtin_expect(gfp & UDRV_GFP_ZERO, 0))
+		return udrv_kmem_cache_zalloc(cache, gfp);
 	return udrv__slab_alloc(cache, gfp);
 }
 

@@ -22,7 +22,7 @@ typedef unsigned int udrv_gfp_t;
 #define UDRV_GFP_KERNEL 0x1u
 /** UDRV_GFP_ATOMIC - never sleeps, never makes a system call. */
 #define UDRV_GFP_ATOMIC 0x2u
-/** UDRV_GFP_ZERO - the memory is zeroed: for udrv_kmalloc() and its kind (Linux: __GFP_ZERO). */
+/** UDRV_GFP_ZERO - the memory is zeroed (Linux: __GFP_ZERO). */
 #define UDRV_GFP_ZERO 0x4u
 /** UDRV_GFP_NOWARN - no log line if there is no memory (Linux: __GFP_NOWARN). */
 #define UDRV_GFP_NOWARN 0x8u

@@ -99,7 +99,7 @@ static void *give_up(struct udrv_dma_pool *pool, void *block, udrv_iova_t iova)
 
 void *udrv_dma_pool_alloc(struct udrv_dma_pool *pool, udrv_gfp_t mem_flags, udrv_iova_t *handle)
 {
-	char *block = udrv_kmem_cache_alloc(pool->cache, mem_flags);
+	char *block = udrv__slab_alloc(pool->cache, mem_flags);
 	const struct udrv__region *region;
 	udrv_iova_t iova;
 
@@ -110,14 +110,12 @@ void *udrv_dma_pool_alloc(struct udrv_dma_pool *pool, udrv_gfp_t mem_flags, udrv
 	if (!likely(!(iova & (pool->align - 1))))
 		return give_up(pool, block, iova);
 	*handle = iova;
-	return block;
+	return mem_flags & UDRV_GFP_ZERO ? memset(block, 0, pool->cache->object_size) : block;
 }
 
 void *udrv_dma_pool_zalloc(struct udrv_dma_pool *pool, udrv_gfp_t mem_flags, udrv_iova_t *handle)
 {
-	void *block = udrv_dma_pool_alloc(pool, mem_flags, handle);
-
-	return block ? memset(block, 0, pool->cache->object_size) : NULL;
+	return udrv_dma_pool_alloc(pool, mem_flags | UDRV_GFP_ZERO, handle);
 }
 
 /* Whether it is a block at that address: any pointer, of which nothing is taken for granted. */

@@ -90,7 +90,7 @@ void *udrv__kmalloc(size_t size, udrv_gfp_t gfp)
 	cache = cache_of(size, gfp);
 	if (unlikely(!cache))
 		return NULL;
-	return finish(cache, udrv_kmem_cache_alloc(cache, gfp), size, gfp);
+	return finish(cache, udrv__slab_alloc(cache, gfp), size, gfp);
 }
 
 void *udrv_kmalloc_node(size_t size, udrv_gfp_t gfp, int node)
@@ -102,8 +102,10 @@ void *udrv_kmalloc_node(size_t size, udrv_gfp_t gfp, int node)
 	if (size > UDRV_KMALLOC_MAX_CACHE_SIZE)
 		return udrv__kmalloc_run(size, gfp, node);
 	cache = cache_of(size, gfp);
-	return cache ? finish(cache, udrv_kmem_cache_alloc_node(cache, gfp, node), size, gfp)
-		     : NULL;
+	if (!cache)
+		return NULL;
+	return finish(cache, udrv_kmem_cache_alloc_node(cache, gfp & ~UDRV_GFP_ZERO, node), size,
+		      gfp);
 }
 
 /* Finding what a pointer is to. */

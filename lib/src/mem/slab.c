@@ -340,6 +340,8 @@ void udrv__slab_free_slowly(struct udrv_kmem_cache *cache, void *obj)
 
 void *udrv_kmem_cache_alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
 {
+	if (unlikely(gfp & UDRV_GFP_ZERO))
+		return udrv_kmem_cache_zalloc(cache, gfp);
 	return udrv__slab_alloc(cache, gfp);
 }
 
@@ -348,15 +350,17 @@ void udrv_kmem_cache_free(struct udrv_kmem_cache *cache, void *obj)
 	udrv__slab_free(cache, obj);
 }
 
+bool udrv__slab_may_zero(const struct udrv_kmem_cache *cache)
+{
+	if (cache->ctor)
+		udrv_pr_err("cache %s: zeroing would undo its constructor", cache->name);
+	return !cache->ctor;
+}
+
 void *udrv_kmem_cache_zalloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp)
 {
-	void *obj;
+	void *obj = udrv__slab_may_zero(cache) ? udrv__slab_alloc(cache, gfp) : NULL;
 
-	if (cache->ctor) {
-		udrv_pr_err("cache %s: zeroing would undo its constructor", cache->name);
-		return NULL;
-	}
-	obj = udrv_kmem_cache_alloc(cache, gfp);
 	return obj ? memset(obj, 0, cache->object_size) : NULL;
 }
 
@@ -382,6 +386,18 @@ static size_t alloc_many(struct udrv_kmem_cache *cache, struct udrv__slab_slot *
 	return got;
 }
 
+static __attribute__((noinline)) int zalloc_bulk(struct udrv_kmem_cache *cache, udrv_gfp_t gfp,
+						 size_t n, void **objs)
+{
+	int got = udrv__slab_may_zero(cache)
+			  ? udrv_kmem_cache_alloc_bulk(cache, gfp & ~UDRV_GFP_ZERO, n, objs)
+			  : 0;
+
+	for (int i = 0; i < got; i++)
+		memset(objs[i], 0, cache->object_size);
+	return got;
+}
+
 int udrv_kmem_cache_alloc_bulk(struct udrv_kmem_cache *cache, udrv_gfp_t gfp, size_t n, void **objs)
 {
 	struct udrv__slab_slot *slot = udrv__slab_slot(cache);
@@ -389,6 +405,8 @@ int udrv_kmem_cache_alloc_bulk(struct udrv_kmem_cache *cache, udrv_gfp_t gfp, si
 
 	if (!n || n > INT32_MAX)
 		return 0;
+	if (unlikely(gfp & UDRV_GFP_ZERO))
+		return zalloc_bulk(cache, gfp, n, objs);
 	if (unlikely(!slot->loaded))
 		slot = udrv__slab_slot_get(cache, !(gfp & UDRV_GFP_ATOMIC));
 	if (slot)

@@ -158,6 +158,9 @@ void udrv__slab_reaper_gone(void);
 bool udrv__slab_reclaim(const struct udrv_kmem_cache *needy);
 bool udrv__slab_at_limit(struct udrv_kmem_cache *cache);
 uint64_t udrv__slab_taken(struct udrv_kmem_cache *cache);
+
+/* slab.c: false, with a log line, where objects have a constructor. */
+bool udrv__slab_may_zero(const struct udrv_kmem_cache *cache);
 bool udrv__slab_has(const struct udrv_kmem_cache *cache, const void *obj); /* under the lock */
 /* Whether a pointer, to anything or nothing, is into a slab of the cache. Makes a system call. */
 bool udrv__slab_is_into(const struct udrv_kmem_cache *cache, const void *p);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
+#include <string.h>
+
 #include "mem/backing.h"
 #include "mem/slab.h"
 
-void *udrv_kmem_cache_alloc_node(struct udrv_kmem_cache *cache, udrv_gfp_t gfp, int node)
+static void *alloc(struct udrv_kmem_cache *cache, udrv_gfp_t gfp, int node)
 {
 	struct udrv__slab_slot *slot;
 	void *obj = NULL;
@@ -12,8 +14,16 @@ void *udrv_kmem_cache_alloc_node(struct udrv_kmem_cache *cache, udrv_gfp_t gfp, 
 	if (slot)
 		obj = udrv__slab_take_node(cache, gfp | UDRV_GFP_NOWARN, node);
 	if (!obj)
-		return udrv_kmem_cache_alloc(cache, gfp);
+		return udrv__slab_alloc(cache, gfp);
 	COUNT(udrv__slab_counts(slot)->allocs, 1);
 	COUNT(udrv__slab_counts(slot)->misses, 1);
 	return obj;
+}
+
+void *udrv_kmem_cache_alloc_node(struct udrv_kmem_cache *cache, udrv_gfp_t gfp, int node)
+{
+	bool zero = gfp & UDRV_GFP_ZERO;
+	void *obj = zero && !udrv__slab_may_zero(cache) ? NULL : alloc(cache, gfp, node);
+
+	return obj && zero ? memset(obj, 0, cache->object_size) : obj;
 }
