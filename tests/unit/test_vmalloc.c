@@ -3,12 +3,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <udrv/dma.h>
 #include <udrv/kmalloc.h>
 #include <udrv/log.h>
 #include <udrv/vmalloc.h>
+
+#include "mem/region.h"
 
 #include "support/suite.h"
 #include "support/threads.h"
@@ -192,6 +195,31 @@ static void *come_and_go(void *arg)
 	return NULL;
 }
 
+/* The last device's close may be freeing the tables: here they fault. */
+START_TEST(without_a_region_no_tables_are_looked_at)
+{
+	static const void *const none[] = {NULL, UDRV_ZERO_SIZE_PTR};
+	struct udrv__region_leaf *trap =
+		mmap(NULL, sizeof(*trap), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *areas[] = {udrv_vmalloc(1), udrv_kvmalloc(20000, UDRV_GFP_KERNEL)};
+
+	ck_assert_ptr_ne(trap, MAP_FAILED);
+	for (size_t i = 0; i < 1u << UDRV__TOP_BITS; i++)
+		udrv__regions_by_va.leaves[i] = trap;
+	for (size_t i = 0; i < 2; i++) {
+		udrv_kfree(none[i]);
+		udrv_kfree_sensitive(none[i]);
+		udrv_kvfree(none[i]);
+		udrv_kvfree(areas[i]);
+		ck_assert_uint_eq(udrv_ksize(none[i]), 0);
+		ck_assert(!udrv_is_vmalloc_addr(areas[i]));
+	}
+	memset(udrv__regions_by_va.leaves, 0, sizeof(udrv__regions_by_va.leaves));
+	munmap(trap, sizeof(*trap));
+	ck_assert_uint_eq(lines, 0);
+}
+END_TEST
+
 START_TEST(threads_come_and_go)
 {
 	pthread_t threads[THREADS];
@@ -217,6 +245,7 @@ int main(void)
 	tcase_add_test(tc, addresses_are_told_apart);
 	tcase_add_test(tc, a_wrong_pointer_is_refused);
 	tcase_add_test(tc, kvmalloc_is_one_or_the_other);
+	tcase_add_test(tc, without_a_region_no_tables_are_looked_at);
 	tcase_add_test(tc, threads_come_and_go);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

@@ -165,9 +165,12 @@ static __attribute__((noinline)) void free_run(const void *p)
 
 void udrv_kfree(const void *p)
 {
-	const struct udrv__region *region = udrv__region_of(p);
 	const struct slab *slab = slab_at(p);
+	const struct udrv__region *region;
 
+	if (unlikely(UDRV_ZERO_OR_NULL_PTR(p)))
+		return;
+	region = udrv__region_of(p);
 	if (unlikely(region->arena != &udrv__common_arena)) {
 		complain(p, "udrv_kfree");
 		return;
@@ -195,10 +198,13 @@ void udrv_kfree_sensitive(const void *p)
 /* What can be used of it: *cache is set if it is an object. 0: nothing of ours. */
 static size_t size_at(const void *p, struct udrv_kmem_cache **cache)
 {
-	const struct udrv__region *region = udrv__region_of(p);
 	const struct slab *slab = slab_at(p);
+	const struct udrv__region *region;
 
 	*cache = NULL;
+	if (UDRV_ZERO_OR_NULL_PTR(p))
+		return 0;
+	region = udrv__region_of(p);
 	if (region->arena != &udrv__common_arena)
 		return 0;
 	if (pages_begin(region, p))

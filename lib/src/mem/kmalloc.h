@@ -32,7 +32,5 @@ void *udrv__kmalloc_run(size_t size, udrv_gfp_t gfp, int node);
 size_t udrv__kmalloc_run_length(const void *p);
 /* Give them back: whether they were so many, from there. */
 bool udrv__kmalloc_free_run(const void *p, size_t len);
-/* Whether p is into memory of any call here. */
-bool udrv__kmalloc_is_ours(const void *p);
 
 #endif

@@ -46,11 +46,6 @@ bool udrv__kmalloc_free_run(const void *p, size_t len)
 	return !udrv__arena_free(&udrv__common_arena, (void *)(uintptr_t)p, len);
 }
 
-bool udrv__kmalloc_is_ours(const void *p)
-{
-	return udrv__region_of(p)->arena == &udrv__common_arena;
-}
-
 unsigned long udrv_get_free_pages(udrv_gfp_t gfp, unsigned int order)
 {
 	if (order <= ORDER_MAX)

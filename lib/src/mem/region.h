@@ -5,7 +5,8 @@
  *
  * A look-up takes no lock. It may meet changes of other regions, not the end of the one that it
  * finds: whoever looks up an address owns memory there. Regions are of whole pages, so nobody
- * else's memory is in them.
+ * else's memory is in them. Whoever owns none, and has no device open either, looks up nothing: the
+ * tables may be freed meanwhile.
  */
 #ifndef UDRV_SRC_MEM_REGION_H
 #define UDRV_SRC_MEM_REGION_H

@@ -137,14 +137,13 @@ void *udrv_vzalloc(size_t size)
 	return udrv_vmalloc(size); /* as the system gives it */
 }
 
-void udrv_vfree(const void *addr)
+/* Whether an area began there. */
+static bool free_area(const void *addr)
 {
 	uintptr_t start = (uintptr_t)addr;
 	size_t len = 0;
 	size_t slot;
 
-	if (!addr)
-		return;
 	pthread_mutex_lock(&lock);
 	slot = find_slot(start);
 	if (slot < count && areas[slot].start == start) {
@@ -154,7 +153,12 @@ void udrv_vfree(const void *addr)
 	pthread_mutex_unlock(&lock);
 	if (len)
 		munmap((void *)start, len + page_size());
-	else
+	return len;
+}
+
+void udrv_vfree(const void *addr)
+{
+	if (addr && !free_area(addr))
 		udrv_pr_err("udrv_vfree(): %p is not where memory of udrv_vmalloc() begins", addr);
 }
 
@@ -177,10 +181,10 @@ void *udrv_kvmalloc(size_t size, udrv_gfp_t gfp)
 	return udrv_vmalloc(size);
 }
 
+/* The tables of regions are for who has memory there, and may go meanwhile: this list comes first.
+ */
 void udrv_kvfree(const void *addr)
 {
-	if (UDRV_ZERO_OR_NULL_PTR(addr) || udrv__kmalloc_is_ours(addr))
+	if (!free_area(addr))
 		udrv_kfree(addr);
-	else
-		udrv_vfree(addr);
 }
