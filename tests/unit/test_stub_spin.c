@@ -45,7 +45,7 @@ static udrv_irqreturn_t handler(int irq, void *ctx)
 
 	ck_assert_int_eq(irq, (int)s->nr);
 	__atomic_add_fetch(was ? &s->handled : &s->idle, 1, __ATOMIC_SEQ_CST);
-	/* Counted before: whoever sees it taken may look at the counts. Nobody asserts it in between. */
+	/* Counted before: whoever sees it taken may look at the counts. */
 	if (was)
 		__atomic_store_n(&s->asserted, 0, __ATOMIC_SEQ_CST);
 	return was ? UDRV_IRQ_HANDLED : UDRV_IRQ_NONE;
