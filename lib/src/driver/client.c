@@ -296,7 +296,6 @@ int udrv__client_call(const struct udrv_driver *drv, const struct udrv_verb *v, 
 int udrv__client_set(const char *driver, const char *device, int argc, char **argv)
 {
 	const int fd = connect_daemon(driver, device, UDRV__SETTINGS_SUFFIX, false);
-
 	const int status = fd < 0 ? fd : ask(fd, argc, argv, -1);
 
 	if (fd >= 0 && status == -EINVAL)
