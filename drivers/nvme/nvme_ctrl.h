@@ -67,7 +67,7 @@ struct udrv_nvme {
 	pthread_cond_t state_changed;
 	enum nvme_state state;
 	enum nvme_asked asked;
-	int subsystem_ret; /* of the last reset of the subsystem */
+	int subsystem_ret; /* of the last reset of the subsystem; atomic */
 	unsigned int resets;
 	uint32_t timeouts, aborts, bad; /* atomic */
 	uint32_t paused_since;		/* nvme_clock() when CSTS.PP was seen first, or 0; atomic */

@@ -166,7 +166,7 @@ static int reset_subsystem(struct udrv_nvme *nvme)
 {
 	const int ret = nvme_subsystem_reset(nvme);
 
-	nvme->subsystem_ret = ret;
+	__atomic_store_n(&nvme->subsystem_ret, ret, __ATOMIC_RELAXED);
 	return ret && ret != -EPROTO ? ret : nvme_quiet(nvme);
 }
 
@@ -233,7 +233,7 @@ int udrv_nvme_subsystem_reset(struct udrv_nvme *nvme)
 	if (!NVME_CAP_NSSRS(nvme->cap))
 		return -EOPNOTSUPP;
 	ret = reset_now(nvme, NVME_ASKED_SUBSYSTEM);
-	return ret ? ret : nvme->subsystem_ret;
+	return ret ? ret : __atomic_load_n(&nvme->subsystem_ret, __ATOMIC_RELAXED);
 }
 
 /* Those who sleep look at the time now and then; a device that is gone, or stuck, is noticed. */
