@@ -31,14 +31,6 @@ static void teardown(void)
 	nvme_rig_close(&rig);
 }
 
-static struct udrv_nvme_info info(void)
-{
-	struct udrv_nvme_info i;
-
-	udrv_nvme_get_info(rig.nvme, &i);
-	return i;
-}
-
 static void inject(enum udrv__model_nvme_fault_kind kind, unsigned int period, unsigned int count,
 		   uint32_t value, uint32_t delay_ms)
 {
@@ -65,7 +57,7 @@ static void load_with(enum udrv__model_nvme_fault_kind kind, unsigned int period
 	udrv__model_nvme_heal(rig.dev);
 	nvme_load_run(load, 200);
 	nvme_load_finish(load);
-	ck_assert(!info().dead);
+	ck_assert(!nvme_rig_info(&rig).dead);
 }
 
 /* What is only out of the ordinary hurts nobody. */
@@ -114,7 +106,7 @@ START_TEST(what_belongs_to_nobody_is_counted)
 
 	load_with(UDRV__MODEL_NVME_DUPLICATE, 2, 0, 0, 0, &load);
 	ck_assert_uint_eq(load.failed, 0);
-	ck_assert_uint_gt(info().bad_completions, 0);
+	ck_assert_uint_gt(nvme_rig_info(&rig).bad_completions, 0);
 }
 END_TEST
 
@@ -124,8 +116,8 @@ START_TEST(a_command_that_never_ends_is_aborted)
 
 	inject(UDRV__MODEL_NVME_SWALLOW, 1, 1, 0, 0);
 	ck_assert_uint_eq(nvme_rig_read(&rig, buf, 0, 1), 0); /* the second time */
-	ck_assert_uint_ge(info().aborts, 1);
-	ck_assert_uint_eq(info().resets, 0);
+	ck_assert_uint_ge(nvme_rig_info(&rig).aborts, 1);
+	ck_assert_uint_eq(nvme_rig_info(&rig).resets, 0);
 }
 END_TEST
 
@@ -137,7 +129,7 @@ START_TEST(an_abort_that_does_nothing_makes_a_reset)
 	udrv__model_nvme_set_switches(rig.dev, &lost);
 	inject(UDRV__MODEL_NVME_SWALLOW, 1, 1, 0, 0);
 	ck_assert_uint_eq(nvme_rig_read(&rig, buf, 0, 1), 0);
-	ck_assert_uint_ge(info().resets, 1);
+	ck_assert_uint_ge(nvme_rig_info(&rig).resets, 1);
 }
 END_TEST
 
@@ -153,7 +145,7 @@ START_TEST(a_command_that_never_works_ends)
 	ck_assert_int_eq(udrv_nvme_write(rig.q, rig.ns, buf, 0, 1, 0, nvme_rig_done, &w), 0);
 	ck_assert_uint_eq(nvme_rig_await(&rig, &w), NVME_SC_HOST_ABORTED);
 	ck_assert_int_eq(udrv_nvme_errno(w.status), -EIO);
-	ck_assert(!info().dead);
+	ck_assert(!nvme_rig_info(&rig).dead);
 	udrv__model_nvme_heal(rig.dev);
 	ck_assert_uint_eq(nvme_rig_read(&rig, buf, 0, 1), 0);
 }
@@ -171,7 +163,7 @@ START_TEST(a_fatal_status_makes_a_reset)
 	}
 	nvme_load_finish(&load);
 	ck_assert_uint_eq(load.failed, 0);
-	ck_assert_uint_ge(info().resets, 3);
+	ck_assert_uint_ge(nvme_rig_info(&rig).resets, 3);
 }
 END_TEST
 
@@ -184,7 +176,7 @@ static void check_dead(struct nvme_load *load, int error)
 	ck_assert_uint_gt(load->failed, 0);
 	ck_assert(load->last_status == NVME_SC_HOST_ABORTED ||
 		  load->last_status == NVME_SC_HOST_PATHING);
-	ck_assert(info().dead);
+	ck_assert(nvme_rig_info(&rig).dead);
 	ck_assert_int_lt(udrv_nvme_reset(rig.nvme), 0);
 	ck_assert_int_lt(udrv_nvme_identify(rig.nvme, NVME_CNS_CTRL, 0, load->slots[0].buf), 0);
 }
@@ -212,7 +204,7 @@ START_TEST(one_that_is_never_disabled_is_reset_by_function_or_given_up)
 	(void)udrv_nvme_reset(rig.nvme);
 	nvme_load_run(&load, 200);
 	nvme_load_finish(&load);
-	ck_assert(info().dead || !load.failed);
+	ck_assert(nvme_rig_info(&rig).dead || !load.failed);
 }
 END_TEST
 
@@ -267,7 +259,7 @@ START_TEST(a_command_that_was_not_shown_cannot_be_completed)
 	ck_assert_uint_eq(udrv_nvme_poll(rig.q, 0), 0);
 	ck_assert_uint_eq(w.calls, 0);
 	ck_assert_uint_eq(udrv_nvme_in_flight(rig.q), 1);
-	ck_assert_uint_eq(info().bad_completions, 1);
+	ck_assert_uint_eq(nvme_rig_info(&rig).bad_completions, 1);
 	ck_assert_uint_eq(nvme_rig_await(&rig, &w), 0);
 }
 END_TEST
@@ -316,7 +308,7 @@ START_TEST(a_retry_waits_as_long_as_the_controller_says)
 	ck_assert_int_ge(ms, 400 - 10); /* the clock has a grain */
 	ck_assert_uint_eq(read_after_failures(2, NOT_READY_CRD(1), &ms), 0);
 	ck_assert_int_ge(ms, 2 * 200 - 20);
-	ck_assert_uint_eq(info().timeouts, 0);
+	ck_assert_uint_eq(nvme_rig_info(&rig).timeouts, 0);
 }
 END_TEST
 
@@ -359,14 +351,14 @@ START_TEST(half_a_queue_that_cannot_be_deleted_takes_a_reset)
 		 .value = NVME_SC_INTERNAL},
 	};
 	unsigned char *buf = nvme_rig_memory(&rig, 4096);
-	const unsigned int before = info().resets;
+	const unsigned int before = nvme_rig_info(&rig).resets;
 	struct udrv_nvme_queue *q = NULL;
 
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		ck_assert_int_eq(udrv__model_nvme_inject(rig.dev, &faults[i]), 0);
 	ck_assert_int_eq(udrv_nvme_queue_create(rig.nvme, NULL, &q), -EIO);
 	ck_assert_ptr_null(q);
-	ck_assert_uint_eq(info().resets, before + 1);
+	ck_assert_uint_eq(nvme_rig_info(&rig).resets, before + 1);
 	ck_assert_uint_eq(nvme_rig_read(&rig, buf, 0, 1), 0);
 	ck_assert_int_eq(udrv_nvme_queue_create(rig.nvme, NULL, &q), 0);
 	udrv_nvme_queue_destroy(q);
@@ -520,7 +512,7 @@ START_TEST(admin_commands_that_never_end)
 	ck_assert_int_eq(udrv_nvme_identify(rig.nvme, NVME_CNS_CTRL, 0, id), -ETIMEDOUT);
 	/* The reset that it asked for is over soon. */
 	ck_assert_int_eq(udrv_nvme_identify(rig.nvme, NVME_CNS_CTRL, 0, id), 0);
-	ck_assert_uint_eq(info().resets, 1);
+	ck_assert_uint_eq(nvme_rig_info(&rig).resets, 1);
 	free(id);
 }
 END_TEST

@@ -43,14 +43,6 @@ static void teardown(void)
 	nvme_rig_close(&rig);
 }
 
-static struct udrv_nvme_info info(void)
-{
-	struct udrv_nvme_info i;
-
-	udrv_nvme_get_info(rig.nvme, &i);
-	return i;
-}
-
 static uint64_t bad_doorbells(void)
 {
 	struct udrv__model_nvme_counts counts;
@@ -154,7 +146,7 @@ START_TEST(resets_back_to_back)
 	pthread_join(thread, NULL);
 	nvme_load_finish(&load);
 	ck_assert_uint_eq(load.failed, 0);
-	ck_assert_uint_eq(info().bad_completions, 0);
+	ck_assert_uint_eq(nvme_rig_info(&rig).bad_completions, 0);
 	ck_assert_uint_eq(bad_doorbells(), 0);
 }
 END_TEST
@@ -182,7 +174,7 @@ START_TEST(queues_come_and_go_during_resets)
 	}
 	stop = true;
 	pthread_join(thread, NULL);
-	ck_assert_uint_eq(info().bad_completions, 0);
+	ck_assert_uint_eq(nvme_rig_info(&rig).bad_completions, 0);
 	ck_assert_uint_eq(bad_doorbells(), 0);
 }
 END_TEST
@@ -210,7 +202,7 @@ START_TEST(a_refused_queue_leaves_nothing_behind)
 	ck_assert_ptr_null(rig.q);
 	nvme_rig_queue(&rig, 16, UDRV_NVME_POLLED);
 	ck_assert_uint_eq(nvme_rig_read(&rig, buf, 0, 1), 0);
-	ck_assert_uint_eq(info().resets, 0);
+	ck_assert_uint_eq(nvme_rig_info(&rig).resets, 0);
 }
 END_TEST
 
@@ -226,7 +218,7 @@ START_TEST(what_is_done_is_not_late)
 	}
 	for (int i = 0; i < 3; i++)
 		ck_assert_uint_eq(nvme_rig_await(&rig, &w[i]), 0);
-	ck_assert_uint_eq(info().timeouts, 0);
+	ck_assert_uint_eq(nvme_rig_info(&rig).timeouts, 0);
 }
 END_TEST
 
@@ -372,7 +364,7 @@ START_TEST(removal_in_the_middle_of_a_reset)
 	await_frozen();
 	udrv__model_surprise_remove(rig.dev);
 	pthread_join(thread, NULL);
-	ck_assert(info().dead);
+	ck_assert(nvme_rig_info(&rig).dead);
 	ck_assert(udrv_ktime_get() - begin < INT64_C(15000000000));
 }
 END_TEST
@@ -486,11 +478,11 @@ static void say_no_identifiers(void)
 		ck_assert_int_eq(udrv__model_nvme_say(rig.dev, NVME_CNS_NS, at, 8, 0), 0);
 }
 
-START_TEST(a_namespace_is_known_by_its_uuid_if_it_has_no_other_name)
+/* It is the same over resets until another UUID has its number. */
+static void is_known_by_its_uuid(void)
 {
 	const struct udrv_nvme_ns *old;
 
-	say_no_identifiers();
 	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
 	old = udrv_nvme_ns(rig.nvme, 1);
 	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
@@ -500,23 +492,20 @@ START_TEST(a_namespace_is_known_by_its_uuid_if_it_has_no_other_name)
 	ck_assert_ptr_ne(udrv_nvme_ns(rig.nvme, 1), old);
 	ck_assert_uint_eq(old->blocks, 0);
 }
+
+START_TEST(a_namespace_is_known_by_its_uuid_if_it_has_no_other_name)
+{
+	say_no_identifiers();
+	is_known_by_its_uuid();
+}
 END_TEST
 
 /* NSFEAT.UIDREUSE is clear: what is made anew may have the NGUID and EUI64 of what was deleted. */
 START_TEST(a_namespace_with_names_that_are_used_again_is_known_by_its_uuid)
 {
-	const struct udrv_nvme_ns *old;
-
 	for (unsigned int at = 104; at < 128; at += 8)
 		ck_assert_int_eq(udrv__model_nvme_say(rig.dev, NVME_CNS_NS, at, 8, 7), 0);
-	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
-	old = udrv_nvme_ns(rig.nvme, 1);
-	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
-	ck_assert_ptr_eq(udrv_nvme_ns(rig.nvme, 1), old);
-	replace_first(false);
-	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
-	ck_assert_ptr_ne(udrv_nvme_ns(rig.nvme, 1), old);
-	ck_assert_uint_eq(old->blocks, 0);
+	is_known_by_its_uuid();
 }
 END_TEST
 

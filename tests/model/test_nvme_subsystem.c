@@ -45,14 +45,6 @@ static void teardown(void)
 	nvme_rig_close(&rig);
 }
 
-static struct udrv_nvme_info info(void)
-{
-	struct udrv_nvme_info i;
-
-	udrv_nvme_get_info(rig.nvme, &i);
-	return i;
-}
-
 static uint64_t subsystem_resets(void)
 {
 	struct udrv__model_nvme_counts counts;
@@ -92,7 +84,7 @@ START_TEST(everything_is_as_before)
 	ck_assert_uint_eq(nvme_rig_write(&rig, buf, 3, 1, 0), 0);
 	ck_assert_int_eq(udrv_nvme_subsystem_reset(rig.nvme), 0);
 	ck_assert_uint_eq(subsystem_resets(), 1);
-	ck_assert_uint_eq(info().resets, 1);
+	ck_assert_uint_eq(nvme_rig_info(&rig).resets, 1);
 	for (int i = 0; i < 16; i++)
 		ck_assert_int_eq(udrv_pci_read_config_dword(rig.dev, 4 * i, &after[i]), 0);
 	ck_assert_mem_eq(before, after, sizeof(before));
@@ -159,7 +151,7 @@ START_TEST(under_load)
 		pthread_join(threads[i], NULL);
 	nvme_load_finish(&load);
 	ck_assert_uint_eq(load.failed, 0);
-	ck_assert_uint_eq(info().bad_completions, 0);
+	ck_assert_uint_eq(nvme_rig_info(&rig).bad_completions, 0);
 	ck_assert_uint_eq(subsystem_resets(), 40);
 }
 END_TEST
@@ -180,7 +172,7 @@ START_TEST(admin_commands_meanwhile)
 		ck_assert_msg(!ret || ret == -EIO, "%d", ret);
 	}
 	pthread_join(thread, NULL);
-	ck_assert_uint_eq(info().timeouts, 0);
+	ck_assert_uint_eq(nvme_rig_info(&rig).timeouts, 0);
 }
 END_TEST
 
@@ -195,7 +187,7 @@ START_TEST(one_that_does_not_come_back_is_given_up)
 	udrv_nvme_submit(rig.q);
 	ck_assert_int_eq(udrv_nvme_read(rig.q, rig.ns, buf, 0, 1, 0, nvme_rig_done, &unsent), 0);
 	ck_assert_int_eq(udrv_nvme_subsystem_reset(rig.nvme), -EIO);
-	ck_assert(info().dead);
+	ck_assert(nvme_rig_info(&rig).dead);
 	ck_assert_uint_eq(nvme_rig_await(&rig, &sent), NVME_SC_HOST_ABORTED);
 	ck_assert_uint_eq(nvme_rig_await(&rig, &unsent), NVME_SC_HOST_PATHING);
 	ck_assert_int_eq(udrv_nvme_subsystem_reset(rig.nvme), -EIO);
@@ -232,7 +224,7 @@ START_TEST(one_that_does_nothing_is_said_to)
 	nvme_rig_queue(&rig, 16, UDRV_NVME_POLLED);
 	udrv__model_nvme_set_switches(rig.dev, &switches);
 	ck_assert_int_eq(udrv_nvme_subsystem_reset(rig.nvme), -EPROTO);
-	ck_assert_uint_eq(info().resets, 1);
+	ck_assert_uint_eq(nvme_rig_info(&rig).resets, 1);
 	ck_assert_uint_eq(nvme_rig_read(&rig, buf, 0, 1), 0);
 }
 END_TEST

@@ -51,6 +51,14 @@ static inline void nvme_rig_close(struct nvme_rig *rig)
 	udrv_device_close(rig->dev);
 }
 
+static inline struct udrv_nvme_info nvme_rig_info(const struct nvme_rig *rig)
+{
+	struct udrv_nvme_info info;
+
+	udrv_nvme_get_info(rig->nvme, &info);
+	return info;
+}
+
 static inline void *nvme_rig_memory(const struct nvme_rig *rig, size_t len)
 {
 	udrv_iova_t iova;

@@ -97,8 +97,7 @@ static udrv_irqreturn_t handler(int irq, void *ctx)
 	if (!u->alive)
 		u->strays++;
 	u->calls++;
-	while (u->held)
-		usleep(100);
+	WAIT_FOR(!u->held);
 	if (u->answer != UDRV_IRQ_NONE)
 		udrv_iowrite32(UINT32_MAX, regs + IRQ_ACK);
 	if (u->answer == UDRV_IRQ_HANDLED)
@@ -167,8 +166,7 @@ static udrv_irqreturn_t wake_late(int irq, void *ctx)
 	struct user *u = ctx;
 
 	u->calls++;
-	while (is_on_chain(irq, u))
-		usleep(100);
+	WAIT_FOR(!is_on_chain(irq, u));
 	return UDRV_IRQ_WAKE_THREAD;
 }
 
