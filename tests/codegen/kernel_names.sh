@@ -10,7 +10,7 @@ own='block_.*|net_.*|hist_.*|uart_port_.*|uart_tx_pending|device_.*|driver_.*|ve
 pci_irq_type|bar_direct|pci_parse_name|pci_info_.*|pci_for_each|iommu_group_.*
 request_region|release_region|devm_request_region|dma_publish|dma_consume|dma_mb|mmio_.*|iomem_port|barrier|get_cycles_hz
 irqreturn_t|request_irq_fd|task_interrupt|irq_share|irq_stamp|irq_hard_stamp|irq_set_storm_limit|irq_work_cancel_sync
-irq_work_queue_delayed|kmem_cache_set_limit|kmem_cache_get_stats|dma_shrink|dma_look_up|dma_register|dma_unregister|may_spin'
+irq_work_queue_delayed|kmem_cache_set_limit|kmem_cache_get_stats|dma_shrink|dma_look_up|dma_share|dma_register|dma_unregister|may_spin'
 own=$(echo "$own" | paste -sd'|')
 
 missing=0

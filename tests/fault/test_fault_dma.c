@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Scatterlists, DMA pools, managed DMA memory: each acquiring call inside fails in turn. */
 #include <errno.h>
+#include <linux/memfd.h>
 #include <stdlib.h>
 
 #include <udrv/device.h>
@@ -11,6 +12,7 @@
 
 #include "mem/region.h"
 #include "mem/slab.h"
+#include "pci/device.h"
 
 #include "support/fault.h"
 #include "support/stub_device.h"
@@ -224,8 +226,12 @@ START_TEST(chosen_memory)
 {
 	struct block b;
 
-	fault_check(&(struct fault_case){
-		.step = step_coherent, .undo = undo_coherent, .ctx = &b, .fewest = 5});
+	fault_check(&(struct fault_case){.step = step_coherent,
+					 .undo = undo_coherent,
+					 .ctx = &b,
+					 .fewest = 5,
+					 /* Of a huge page, which is looked for first. */
+					 .absorbs = " calloc memfd_create ftruncate mmap "});
 }
 END_TEST
 
@@ -282,6 +288,69 @@ START_TEST(dma_register_that_pins)
 }
 END_TEST
 
+/* Another device reaches the regions of this one, by mappings or by pins. */
+static struct udrv_device *other;
+
+static void open_other(void)
+{
+	FAULT_MUST(!udrv_device_open("model:edu:2", dev->ops->name, &other));
+	FAULT_MUST(!udrv_dma_set_mask(other, UDRV_DMA_BIT_MASK(39)));
+	stub_of(other)->physical = stub_of(dev)->physical;
+}
+
+static int step_share(void *ctx)
+{
+	int ret = udrv_dma_share(dev, other);
+
+	(void)ctx;
+	if (ret)
+		FAULT_MUST(!stub_mapped(other));
+	return ret;
+}
+
+static void undo_share(void *ctx)
+{
+	const size_t *regions = ctx;
+
+	FAULT_MUST(stub_mapped(other) == *regions);
+	udrv_device_close(other);
+	open_other();
+}
+
+static void check_share(void)
+{
+	size_t regions = 2;
+	udrv_iova_t iova;
+
+	open_other();
+	for (size_t i = 0; i < regions; i++)
+		ck_assert_ptr_nonnull(udrv_dma_alloc_coherent(dev, REGION, &iova, UDRV_GFP_KERNEL));
+	ck_assert_uint_eq(stub_mapped(dev), regions);
+	fault_check(&(struct fault_case){
+		.step = step_share, .undo = undo_share, .ctx = &regions, .fewest = 2});
+	udrv_device_close(other);
+}
+
+START_TEST(dma_share_that_maps)
+{
+	check_share();
+}
+END_TEST
+
+static unsigned int as_if_huge(unsigned int flags)
+{
+	return flags & MFD_CLOEXEC;
+}
+
+START_TEST(dma_share_that_pins)
+{
+	ck_assert_int_eq(udrv_dma_set_mask_and_coherent(dev, UDRV_DMA_BIT_MASK(39)), 0);
+	stub_of(dev)->physical = true;
+	fault_set_hooks(&(struct fault_hooks){.memfd = as_if_huge});
+	check_share();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fault_dma");
@@ -296,12 +365,14 @@ int main(void)
 	tcase_add_test(tc, dma_map_sg);
 	tcase_add_test(tc, dma_pool_create_and_alloc);
 	tcase_add_test(tc, managed_memory);
+	tcase_add_test(tc, dma_share_that_maps);
 	suite_add_tcase(s, tc);
 	tcase_set_timeout(stub, 300);
 	tcase_add_checked_fixture(stub, setup_stub, teardown_stub);
 	tcase_add_test(stub, chosen_memory);
 	tcase_add_loop_test(stub, dma_map_that_bounces_or_pins, 0, 4);
 	tcase_add_test(stub, dma_register_that_pins);
+	tcase_add_test(stub, dma_share_that_pins);
 	suite_add_tcase(s, stub);
 	return run_suite(s);
 }

@@ -3,8 +3,9 @@
  * net_load A B [name=value...]: two e1000e cards that are wired to each other, in one process:
  * frames of every size from 60 to 9,018 bytes in both directions, every byte compared; each side
  * waits for its interrupts. Parameters are the driver's; "frames=N" sends N more, of 60 bytes,
- * "queues=N" opens so many, "flap=END" unplugs that end of the lab's cable, which is A's, again
- * and again, and "seconds=N" does all of it anew for so long. Prints a line for each direction.
+ * "pass=N" passes on N in the buffers of the card that got them, "queues=N" opens so many,
+ * "flap=END" unplugs that end of the lab's cable, which is A's, again and again, and "seconds=N"
+ * does all of it anew for so long. Prints a line for each direction.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,6 +37,7 @@ struct end {
 
 static unsigned int queues = 1;
 static uint64_t flood;
+static uint64_t passed;
 static unsigned long soak_s;
 static const char *flap;
 
@@ -246,6 +248,8 @@ static bool set_param(char *word)
 	*value++ = 0;
 	if (!strcmp(word, "frames"))
 		flood = strtoull(value, NULL, 10);
+	else if (!strcmp(word, "pass"))
+		passed = strtoull(value, NULL, 10);
 	else if (!strcmp(word, "seconds"))
 		soak_s = strtoul(value, NULL, 10);
 	else if (!strcmp(word, "flap"))
@@ -316,8 +320,54 @@ static void flap_link(struct end *a, struct end *b)
 	printf("%s: the link came and went %d times\n", udrv_device_name(a->dev), FLAPS);
 }
 
+static bool reaches(const struct end *e, const struct udrv_net_buf *buf)
+{
+	struct udrv_dma_window window = {0};
+
+	return udrv_dma_look_up(e->dev, buf->data, buf->len, &window) == udrv_net_buf_iova(buf);
+}
+
+/* What B gets leaves by A, for B again: without a copy if A reaches B's memory. */
+static void pass_on(struct end *a, struct end *b)
+{
+	struct udrv_net_buf *bufs[BURST];
+	uint64_t received = 0, reached = 0;
+	unsigned int n;
+
+	for (n = 0; n < BURST; n++) {
+		bufs[n] = frame(a, b, LEN_MIN + n);
+		if (!bufs[n])
+			fail("no frames to begin with");
+	}
+	while (received < passed) {
+		send_all(a, bufs, n, 0);
+		n = receive(b, bufs, BURST);
+		for (unsigned int i = 0; i < n; i++) {
+			check(bufs[i], bufs[i]->len, b, a);
+			reached += reaches(a, bufs[i]);
+		}
+		received += n;
+	}
+	udrv_net_buf_free_bulk(bufs, n);
+	for (uint64_t rest = BURST - n; rest; rest -= n) {
+		n = receive(b, bufs, BURST);
+		udrv_net_buf_free_bulk(bufs, n);
+	}
+	(void)udrv_net_tx_burst(a->ndev->txq[0], NULL, 0);
+	printf("%s passes on what %s gets: %s\n", udrv_device_name(a->dev),
+	       udrv_device_name(b->dev),
+	       reached == received ? "in place"
+	       : reached	   ? "at times in place"
+				   : "copied");
+}
+
 static void load(struct end *a, struct end *b)
 {
+	if (passed) {
+		pass_on(a, b);
+		if (!udrv_dma_share(b->dev, a->dev))
+			pass_on(a, b);
+	}
 	if (flap)
 		flap_link(a, b);
 	every_size(a, b);

@@ -285,7 +285,6 @@ WRAP_ERRNO(int, timerfd_create, EMFILE, -1, (int clock, int flags), (clock, flag
 WRAP_ERRNO(int, signalfd, EMFILE, -1, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))
 WRAP_ERRNO(int, flock, ENOLCK, -1, (int fd, int op), (fd, op))
 WRAP_ERRNO(int, ftruncate, EIO, -1, (int fd, off_t len), (fd, len))
-WRAP_ERRNO(int, memfd_create, ENOMEM, -1, (const char *name, unsigned int flags), (name, flags))
 WRAP_ERRNO(int, inotify_init1, EMFILE, -1, (int flags), (flags))
 WRAP_ERRNO(int, inotify_add_watch, ENOSPC, -1, (int fd, const char *path, uint32_t mask),
 	   (fd, path, mask))
@@ -296,6 +295,12 @@ WRAP_ERRNO(int, sigaction, EINVAL, -1,
 	   (int sig, const struct sigaction *act, struct sigaction *old), (sig, act, old))
 WRAP_ERRNO(ssize_t, readlink, EIO, -1, (const char *path, char *buf, size_t len), (path, buf, len))
 WRAP_ERRNO(FILE *, open_memstream, ENOMEM, NULL, (char **text, size_t *len), (text, len))
+
+WRAPPED(int, memfd_create, (const char *name, unsigned int flags))
+{
+	FAIL_ERRNO("memfd_create", ENOMEM, -1);
+	return __real_memfd_create(name, hooks.memfd ? hooks.memfd(flags) : flags);
+}
 
 /* What a hook took. */
 static int result(int ret)

@@ -82,6 +82,7 @@ struct fault_hooks {
 	bool (*send)(int fd, const void *buf, size_t len, int *ret);
 	bool (*mmap)(int fd, size_t len, off_t offset, int *ret); /* to refuse one: *ret < 0 */
 	void (*munmap)(void *addr, size_t len);
+	unsigned int (*memfd)(unsigned int flags);		      /* other flags instead */
 	void (*access)(int fd, size_t len, off_t offset, bool write); /* pread, pwrite */
 	int (*refuse)(int fd, size_t len, off_t offset, bool write);  /* likewise: errno, or 0 */
 	void (*close)(int fd);

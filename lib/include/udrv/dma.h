@@ -144,6 +144,27 @@ UDRV_API void udrv_dmam_free_coherent(struct udrv_device *dev, size_t size, void
 UDRV_API size_t udrv_dma_shrink(struct udrv_device *dev);
 
 /**
+ * udrv_dma_share() - let another device reach a device's DMA memory
+ * @owner: whose memory: of udrv_dma_alloc_coherent(), DMA caches and pools, network buffers
+ * @sharer: the other one
+ *
+ * All that its IOMMU group's arena has now and later, for reading and writing, under the same IOVA,
+ * until the last device of either group is closed. So a frame that came by one network card leaves
+ * by another without a copy. Devices of one group share in any case. Close @sharer, or stop it,
+ * before what it uses is freed.
+ *
+ * Where no IOMMU translates (the kernel stub), what is in huge pages can be shared, and is pinned
+ * for both devices. Other memory of @owner's is not reached, as before: such frames are copied.
+ *
+ * Any thread that may block.
+ * Return: 0, also if it was so already; -EOPNOTSUPP if @owner's memory cannot have one address for
+ * both, or all of it is outside huge pages; -ERANGE if @sharer's IOMMU does not translate the
+ * addresses; -E2BIG if @sharer's mask is below them; -ENOMEM, ... and a log line: then nothing is
+ * shared.
+ */
+UDRV_API int udrv_dma_share(struct udrv_device *owner, struct udrv_device *sharer);
+
+/**
  * udrv_dma_register() - let the device reach memory of the application for longer
  * @dev: the device
  * @ptr: start of whole pages: of malloc() if it is aligned so, of mmap(), huge, of a memfd, shared

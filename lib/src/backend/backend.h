@@ -141,6 +141,8 @@ struct udrv__backend_ops {
 	int (*dma_pin)(struct udrv_device *dev, uint64_t mask, bool device_reads,
 		       bool device_writes, struct udrv__dma_block *block);
 	int (*dma_unpin)(struct udrv_device *dev, const struct udrv__dma_block *block);
+	/* Has memory one address for all such devices, as no IOMMU translates it? NULL: no. */
+	bool (*dma_untranslated)(struct udrv_device *dev);
 
 	/*
 	 * Claim a range of a BAR among processes; NULL: there is nobody to ask. -EBUSY: holder is

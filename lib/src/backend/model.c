@@ -372,4 +372,5 @@ const struct udrv__backend_ops udrv__model_stub_backend = {
 	.dma_free = udrv__model_stub_free,
 	.dma_pin = udrv__model_stub_pin,
 	.dma_unpin = udrv__model_stub_free,
+	.dma_untranslated = udrv__model_stub_untranslated,
 };

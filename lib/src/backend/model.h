@@ -214,6 +214,7 @@ int udrv__model_stub_pin(struct udrv_device *dev, uint64_t mask, bool device_rea
 			 bool device_writes, struct udrv__dma_block *block);
 /* Either. */
 int udrv__model_stub_free(struct udrv_device *dev, const struct udrv__dma_block *block);
+bool udrv__model_stub_untranslated(struct udrv_device *dev);
 void udrv__model_stub_end(struct udrv__model *m);
 
 int udrv__model_reset(struct udrv_device *dev);

@@ -197,6 +197,13 @@ int udrv__model_stub_pin(struct udrv_device *dev, uint64_t mask, bool device_rea
 	return ret;
 }
 
+bool udrv__model_stub_untranslated(struct udrv_device *dev)
+{
+	const struct udrv__model *m = dev->backend;
+
+	return !m->stub.translated;
+}
+
 static void take_out(struct udrv__model_stub *stub, const struct udrv__model_block *b)
 {
 	struct udrv__model_block **link = &stub->blocks;

@@ -213,6 +213,7 @@ const struct udrv__backend_ops udrv__stub_backend = {
 	.dma_free = udrv__stub_dma_free,
 	.dma_pin = udrv__stub_dma_pin,
 	.dma_unpin = udrv__stub_dma_unpin,
+	.dma_untranslated = udrv__stub_dma_untranslated,
 	.claim = udrv__stub_claim,
 	.unclaim = udrv__stub_unclaim,
 	.reset = stub_reset,

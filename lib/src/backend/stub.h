@@ -49,6 +49,7 @@ int udrv__stub_dma_free(struct udrv_device *dev, const struct udrv__dma_block *b
 int udrv__stub_dma_pin(struct udrv_device *dev, uint64_t mask, bool device_reads,
 		       bool device_writes, struct udrv__dma_block *block);
 int udrv__stub_dma_unpin(struct udrv_device *dev, const struct udrv__dma_block *block);
+bool udrv__stub_dma_untranslated(struct udrv_device *dev);
 void udrv__stub_dma_explain(struct udrv_device *dev, size_t len, int err);
 
 #endif

@@ -96,6 +96,13 @@ int udrv__stub_dma_unpin(struct udrv_device *dev, const struct udrv__dma_block *
 	return free_block(dev, block);
 }
 
+bool udrv__stub_dma_untranslated(struct udrv_device *dev)
+{
+	const struct udrv__stub *stub = dev->backend;
+
+	return !(stub->info.flags & UDRV_STUB_TRANSLATED);
+}
+
 void udrv__stub_dma_explain(struct udrv_device *dev, size_t len, int err)
 {
 	const struct udrv__stub *stub = dev->backend;

@@ -12,6 +12,7 @@
 #include "mem/domain.h"
 #include "mem/lock.h"
 #include "mem/runs.h"
+#include "mem/share.h"
 #include "mem/slab.h"
 #include "pci/device.h"
 
@@ -88,18 +89,22 @@ static int reserve(const struct udrv__arena *arena, const struct udrv__arena_wan
 	return ret == -ENOSPC && want->limit == UINT64_MAX ? 0 : ret;
 }
 
+static void set_backing(struct udrv__region *region, const struct udrv__backing *backing)
+{
+	region->va = backing->va;
+	region->fd = backing->fd;
+	region->page_size = backing->page_size;
+}
+
 static int get_backing(struct udrv__region *region, const struct udrv__arena_want *want)
 {
 	size_t align = want->align > UDRV__CHUNK ? want->align : UDRV__CHUNK;
 	struct udrv__backing backing;
 	int ret = udrv__backing_make(&backing, region->len, align, region->node);
 
-	if (ret)
-		return ret;
-	region->va = backing.va;
-	region->fd = backing.fd;
-	region->page_size = backing.page_size;
-	return 0;
+	if (!ret)
+		set_backing(region, &backing);
+	return ret;
 }
 
 static int insert(struct udrv__region *region)
@@ -151,6 +156,12 @@ static bool has_room(const struct udrv__region *region, const struct udrv__arena
 			      want->align >> UDRV__PAGE_SHIFT) != UDRV__NO_RUN;
 }
 
+static void give_chosen(struct udrv_device *dev, struct udrv__region *region)
+{
+	if (!udrv__chosen_free(dev, region) && region->page_size)
+		end_backing(region);
+}
+
 /* Address and memory come together. */
 static struct failure get_chosen(const struct udrv__arena_want *want, struct udrv__region *region)
 {
@@ -159,14 +170,28 @@ static struct failure get_chosen(const struct udrv__arena_want *want, struct udr
 	if (why.err || has_room(region, want))
 		return why;
 	/* Not even as aligned as it is long. */
-	(void)udrv__chosen_free(want->dev, region);
+	give_chosen(want->dev, region);
 	return (struct failure){NO_ADDRESS, -ENOSPC};
 }
 
-static struct failure get_both(const struct udrv__arena *arena, const struct udrv__arena_want *want,
-			       struct udrv__region *region)
+/* Of a huge page, whose address is any device's: so others can be let to reach it, too. */
+static struct failure get_huge(const struct udrv__arena_want *want, struct udrv__region *region)
 {
-	struct failure why = {NO_ADDRESS, reserve(arena, want, region)};
+	struct udrv__backing backing;
+	struct failure why = {NO_MEMORY, udrv__backing_make_huge(&backing, region->node)};
+
+	if (why.err)
+		return why;
+	set_backing(region, &backing);
+	why = get_chosen(want, region);
+	if (why.err && why.what == NOT_GIVEN)
+		end_backing(region);
+	return why;
+}
+
+static struct failure get_both(const struct udrv__arena_want *want, struct udrv__region *region)
+{
+	struct failure why = {NO_ADDRESS, reserve(region->arena, want, region)};
 
 	if (why.err)
 		return why;
@@ -179,7 +204,7 @@ static struct failure get_both(const struct udrv__arena *arena, const struct udr
 static void give_both(const struct udrv__arena *arena, struct udrv__region *region)
 {
 	if (is_chosen(arena)) {
-		(void)udrv__chosen_free(udrv__domain_device(arena->domain), region);
+		give_chosen(udrv__domain_device(arena->domain), region);
 		return;
 	}
 	udrv__iova_free(&udrv__iovas, region->iova);
@@ -193,15 +218,18 @@ static void free_record(struct udrv__region *region)
 		free(region);
 }
 
+typedef struct failure (*get_memory)(const struct udrv__arena_want *want,
+				     struct udrv__region *region);
+
 static struct failure add_region(struct udrv__arena *arena, const struct udrv__arena_want *want,
-				 size_t len)
+				 size_t len, get_memory get)
 {
 	struct udrv__region *region = make_record(arena, len, want->node, len == want->len);
 	struct failure why = {NO_MEMORY, -ENOMEM};
 
 	if (!region)
 		return why;
-	why = is_chosen(arena) ? get_chosen(want, region) : get_both(arena, want, region);
+	why = get(want, region);
 	if (why.err)
 		goto err_free;
 	why = (struct failure){NO_MEMORY, insert(region)};
@@ -215,6 +243,7 @@ static struct failure add_region(struct udrv__arena *arena, const struct udrv__a
 	udrv_list_add_tail(&region->link, &arena->regions);
 	arena->bytes += len;
 	udrv__mem_unlock(&arena->lock);
+	udrv__share_region(region);
 	return why;
 
 err_out:
@@ -231,6 +260,7 @@ static void end_region(struct udrv__region *region)
 {
 	int ret = is_chosen(region->arena) ? 0 : udrv__region_unmap_all(region);
 
+	udrv__share_end_region(region);
 	take_out(region);
 	if (ret)
 		return; /* still visible to a device: better lost than reused */
@@ -306,6 +336,16 @@ static size_t chosen_size(const struct udrv__arena *arena, size_t len, udrv_iova
 }
 
 /*
+ * Where the device may be near its mask, or its memory bounces, small pieces of what the backend
+ * has do better.
+ */
+static bool may_be_huge(const struct udrv__arena *arena, const struct udrv__arena_want *want)
+{
+	return !arena->bounces && want->len <= UDRV__CHUNK && want->limit >= UINT32_MAX &&
+	       want->dev->ops->dma_untranslated && want->dev->ops->dma_untranslated(want->dev);
+}
+
+/*
  * How much there is in one piece nobody tells: half as much is tried, down to what is needed. The
  * next time it begins near what was to be had.
  */
@@ -313,13 +353,16 @@ static int grow_chosen(struct udrv__arena *arena, const struct udrv__arena_want 
 {
 	const size_t wished = chosen_size(arena, want->len, want->limit);
 	size_t size = wished;
-	struct failure why = add_region(arena, want, size);
+	struct failure why;
 
+	if (may_be_huge(arena, want) && !add_region(arena, want, UDRV__CHUNK, get_huge).err)
+		return 0;
+	why = add_region(arena, want, size, get_chosen);
 	while (why.err && why.err != -EOPNOTSUPP && why.err != -ENODEV && size > want->len) {
 		size = size / 2 & ~(PAGES_LARGE - 1);
 		if (size < want->len)
 			size = want->len;
-		why = add_region(arena, want, size);
+		why = add_region(arena, want, size, get_chosen);
 	}
 	if (why.err == -EOPNOTSUPP && !arena->bounces)
 		udrv__chosen_explain(want->dev, size, want->limit, why.err); /* always */
@@ -343,14 +386,14 @@ static int grow(struct udrv__arena *arena, const struct udrv__arena_want *want)
 	if (is_chosen(arena))
 		return grow_chosen(arena, want);
 	size = region_size(arena, want->len);
-	why = add_region(arena, want, size);
+	why = add_region(arena, want, size, get_both);
 	if (why.err && size > least) {
 		size = least;
-		why = add_region(arena, want, size);
+		why = add_region(arena, want, size, get_both);
 	}
 	if (why.err && size > want->len) {
 		size = want->len;
-		why = add_region(arena, want, size);
+		why = add_region(arena, want, size, get_both);
 	}
 	if (why.err)
 		explain(want, why, size);

@@ -18,6 +18,7 @@ struct udrv__arena {
 	size_t last_size;    /* of the latest region, where it was hard to have; 0: it was not */
 	uint32_t generation; /* of forks, when it was made: a child of fork() may not use it */
 	bool bounces;	     /* for bounce.c alone: its regions are in no table */
+	uint64_t sharers[UDRV__DOMAINS_MAX / 64]; /* domains that are to reach it, too: share.c */
 };
 
 extern struct udrv__arena udrv__common_arena;

@@ -151,11 +151,20 @@ static int make_huge(struct udrv__backing *backing, size_t len, size_t align, si
 	return ret;
 }
 
+int udrv__backing_make_huge(struct udrv__backing *backing, int node)
+{
+	int ret = make_huge(backing, SIZE_2M, SIZE_2M, SIZE_2M, MFD_HUGE_2MB);
+
+	if (!ret)
+		udrv__prefer_node(backing->va, SIZE_2M, node);
+	return ret;
+}
+
 bool udrv__backing_has_huge(void)
 {
 	struct udrv__backing backing;
 
-	if (make_huge(&backing, SIZE_2M, SIZE_2M, SIZE_2M, MFD_HUGE_2MB))
+	if (udrv__backing_make_huge(&backing, -1))
 		return false;
 	udrv__backing_end(&backing);
 	return true;

@@ -21,6 +21,8 @@ struct udrv__backing {
  */
 int udrv__backing_make(struct udrv__backing *backing, size_t len, size_t align, int node);
 void udrv__backing_end(const struct udrv__backing *backing);
+/* Likewise of one huge page of 2 MiB. */
+int udrv__backing_make_huge(struct udrv__backing *backing, int node);
 /* Is there a free huge page of 2 MiB? */
 bool udrv__backing_has_huge(void);
 

@@ -46,10 +46,15 @@ int udrv__chosen_unpin_block(struct udrv_device *dev, const struct udrv__dma_blo
 	return check_end(dev, block, dev->ops->dma_unpin(dev, block), "mapping");
 }
 
+static bool is_pinned(const struct udrv__region *region)
+{
+	return region->kind != UDRV__REGION_ARENA || region->page_size;
+}
+
 static int get(struct udrv_device *dev, udrv_iova_t limit, const struct udrv__region *region,
 	       struct udrv__dma_block *block)
 {
-	if (region->kind != UDRV__REGION_ARENA)
+	if (is_pinned(region))
 		return udrv__chosen_pin_block(dev, limit, region, block);
 	*block = (struct udrv__dma_block){.len = region->len};
 	return dev->ops->dma_alloc(dev, region->len, mask_of(limit), block);
@@ -58,7 +63,7 @@ static int get(struct udrv_device *dev, udrv_iova_t limit, const struct udrv__re
 static int put(struct udrv_device *dev, const struct udrv__region *region,
 	       const struct udrv__dma_block *block)
 {
-	if (region->kind != UDRV__REGION_ARENA)
+	if (is_pinned(region))
 		return udrv__chosen_unpin_block(dev, block);
 	return check_end(dev, block, dev->ops->dma_free(dev, block), "memory");
 }

@@ -9,8 +9,8 @@
 #include "mem/domain.h"
 
 /*
- * For an arena's region memory of region->len bytes, of the device's own, else the memory at
- * region->va, pinned; below limit. va, iova and handle are set. 0 or negative errno, not explained:
+ * For an arena's region without a backing memory of region->len bytes, of the device's own, else
+ * the memory at region->va, pinned; below limit. va, iova and handle are set. 0 or negative errno, not explained:
  * also -EADDRINUSE, the addresses are those of other memory, and -E2BIG, what is to be pinned is
  * not contiguous to the device.
  */

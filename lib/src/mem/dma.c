@@ -38,6 +38,7 @@ int udrv__dma_init(struct udrv_device *dev)
 	dma->node = udrv__node(dev->info.numa_node);
 	udrv_init_list_head(&dma->streams);
 	udrv_init_list_head(&dma->registrations);
+	udrv_init_list_head(&dma->shares);
 	pthread_mutex_lock(&udrv__regions_lock);
 	ret = udrv__domain_attach(dma);
 	pthread_mutex_unlock(&udrv__regions_lock);

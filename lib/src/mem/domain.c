@@ -6,6 +6,7 @@
 #include <udrv/pci.h>
 
 #include "mem/domain.h"
+#include "mem/share.h"
 #include "pci/device.h"
 
 #define KEY_LAST ((UINT64_C(1) << UDRV__KEY_BITS) - 1)
@@ -269,6 +270,7 @@ static void end(struct udrv__domain *domain, struct udrv_device *dev)
 	size_t left;
 
 	leave_common(domain);
+	udrv__share_end_domain(domain);
 	(void)udrv__arena_end(&domain->bounce);
 	left = udrv__arena_end(&domain->arena);
 	if (left)

@@ -37,6 +37,7 @@ struct udrv__dma {
 	int node;			     /* the device's; -1: any */
 	struct udrv_list_head streams;	     /* regions */
 	struct udrv_list_head registrations; /* dma_register.c */
+	struct udrv_list_head shares;	     /* other devices' memory, pinned: share.c */
 };
 
 /* Whether so many bytes from iova on are below the mask. */

@@ -56,7 +56,7 @@ struct udrv__region {
 	int fd;
 	int node;   /* -1: any */
 	bool loose; /* rather at an address that is not aligned than nowhere */
-	size_t page_size;
+	size_t page_size; /* 0: the memory is the backend's, not of a memfd */
 	size_t pages;
 	size_t free_pages;
 	size_t lowest;	/* no page below is free */

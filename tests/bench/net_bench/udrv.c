@@ -137,6 +137,8 @@ void udrv_forward(const struct plan *plan)
 
 	open_nic(&nics[0], plan->devices[0]);
 	open_nic(&nics[1], plan->devices[1]);
+	if (udrv_dma_share(nics[0].dev, nics[1].dev) || udrv_dma_share(nics[1].dev, nics[0].dev))
+		die("each other's memory", EOPNOTSUPP);
 	pool = make_pool(&nics[0]);
 	send_burst(nics[0].ndev->txq[0], pool);
 	send_burst(nics[1].ndev->txq[0], pool);
