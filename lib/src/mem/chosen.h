@@ -10,9 +10,9 @@
 
 /*
  * For an arena's region without a backing memory of region->len bytes, of the device's own, else
- * the memory at region->va, pinned; below limit. va, iova and handle are set. 0 or negative errno, not explained:
- * also -EADDRINUSE, the addresses are those of other memory, and -E2BIG, what is to be pinned is
- * not contiguous to the device.
+ * the memory at region->va, pinned; below limit. va, iova and handle are set. 0 or negative errno,
+ * not explained: also -EADDRINUSE, the addresses are those of other memory, and -E2BIG, what is to
+ * be pinned is not contiguous to the device.
  */
 int udrv__chosen_get(struct udrv_device *dev, udrv_iova_t limit, struct udrv__region *region);
 /*

@@ -54,8 +54,8 @@ struct udrv__region {
 	/* An arena's: a bit for each page. */
 	struct udrv__arena *arena;
 	int fd;
-	int node;   /* -1: any */
-	bool loose; /* rather at an address that is not aligned than nowhere */
+	int node;	  /* -1: any */
+	bool loose;	  /* rather at an address that is not aligned than nowhere */
 	size_t page_size; /* 0: the memory is the backend's, not of a memfd */
 	size_t pages;
 	size_t free_pages;
