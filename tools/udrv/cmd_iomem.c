@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "driver/daemon.h"
+#include "pci/model_name.h"
 #include "ranges.h"
 #include "tool.h"
 
@@ -70,7 +71,7 @@ static int check_device(struct args *args)
 	if (ret)
 		return ret == -EINVAL ? TOOL_USAGE : TOOL_FAILED;
 	args->wanted.device = args->name;
-	if (!strncmp(args->name, "model:", 6))
+	if (udrv__is_model(args->name))
 		return TOOL_OK;
 	return udrv_pci_info_read(args->name, &info) ? TOOL_FAILED : TOOL_OK;
 }
@@ -83,7 +84,7 @@ static const char *file_of(const struct ranges_wanted *wanted)
 /* Nothing is there to be shown of the device that was asked for. */
 static int nothing_of(const struct ranges_wanted *w, const struct ranges *ranges)
 {
-	if (!strncmp(w->device, "model:", 6) && !ranges_daemon(ranges, w->device))
+	if (udrv__is_model(w->device) && !ranges_daemon(ranges, w->device))
 		tool_err("%s: no daemon drives it; start one: udrv run DRIVER %s", w->device,
 			 w->device);
 	else
