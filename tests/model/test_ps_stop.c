@@ -24,6 +24,8 @@ static void gate_path(char path[PATH_MAX])
 	(void)snprintf(path, PATH_MAX, "%s/" GATE, fake_root);
 }
 
+static const char *odd_export;
+
 static int probe(struct udrv_device *dev, const struct udrv_pci_device_id *id)
 {
 	char gate[PATH_MAX];
@@ -36,6 +38,8 @@ static int probe(struct udrv_device *dev, const struct udrv_pci_device_id *id)
 		close(fd);
 	udrv__stat_export_add(dev, DISK);
 	udrv__stat_export_add(dev, "/run/tty-0");
+	if (odd_export)
+		udrv__stat_export_add(dev, odd_export);
 	return 0;
 }
 
@@ -114,6 +118,31 @@ START_TEST(ps_shows_who_drives_what_and_what_is_exported)
 	said("ps.out", "\"uptime_s\":");
 	said("ps.out", "\"" DISK "\",\n");
 	said("ps.out", "\"/run/tty-0\"\n");
+}
+END_TEST
+
+/* JSON is UTF-8, which a path need not be. */
+START_TEST(json_is_utf8_whatever_is_exported)
+{
+	odd_export = "/a\"\x1b/\xff\xc3\xa4\xed\xa0\x80\xc0\xaf\xf0\x9f\x98\x80\xe2\x82";
+	start_daemon();
+	ck_assert_int_eq(ps(WORDS("udrv ps", "--json")), TOOL_OK);
+	said("ps.out", "\"/a\\\"\\u001b/?\xc3\xa4?????\xf0\x9f\x98\x80??\"\n");
+}
+END_TEST
+
+/* Not the usage is wrong. */
+START_TEST(a_device_that_is_not_there)
+{
+	fake_file("", "sys/bus/pci/devices/none");
+	ck_assert_int_eq(ps(WORDS("udrv ps", "1af4:9999")), TOOL_FAILED);
+	said("ps.err", "1af4:9999: 0 devices have these ids");
+	ck_assert_int_eq(end_of(spawn(cmd_slabs, "ps", WORDS("udrv slabs", "1af4:9999"))),
+			 TOOL_FAILED);
+	ck_assert_int_eq(end_of(spawn(cmd_irq, "ps",
+				      WORDS("udrv irq", "set", "1af4:9999", "0", "wait=uring"))),
+			 TOOL_FAILED);
+	ck_assert_int_eq(ps(WORDS("udrv ps", "nothing")), TOOL_USAGE);
 }
 END_TEST
 
@@ -446,6 +475,8 @@ int main(void)
 	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, daemon_teardown);
 	tcase_add_test(tc, ps_shows_who_drives_what_and_what_is_exported);
+	tcase_add_test(tc, json_is_utf8_whatever_is_exported);
+	tcase_add_test(tc, a_device_that_is_not_there);
 	tcase_add_test(tc, ps_says_that_there_is_none);
 	tcase_add_test(tc, a_killed_daemon_is_neither_shown_nor_stopped);
 	tcase_add_test(tc, stop_ends_it_and_then_there_is_none);

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* udrv iomem, udrv ioports: who has which addresses, in the shape of /proc/iomem and ioports. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "driver/daemon.h"
 #include "pci/model_name.h"
 #include "ranges.h"
 #include "tool.h"
@@ -63,13 +61,13 @@ static const struct argp argp = {
 static int check_device(struct args *args)
 {
 	struct udrv_pci_info info;
-	int ret;
+	int status;
 
 	if (!args->wanted.device)
 		return TOOL_OK;
-	ret = udrv__device_name(args->wanted.device, args->name, sizeof(args->name));
-	if (ret)
-		return ret == -EINVAL ? TOOL_USAGE : TOOL_FAILED;
+	status = tool_device_name(args->wanted.device, args->name);
+	if (status)
+		return status;
 	args->wanted.device = args->name;
 	if (udrv__is_model(args->name))
 		return TOOL_OK;

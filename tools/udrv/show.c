@@ -158,11 +158,11 @@ int show_set_out(struct show *show, bool or_driver)
 	if (show->watch && show->watch_s <= 0)
 		show->watch_s = WATCH_DEFAULT_S;
 	if (!show->arg)
-		return 0;
+		return TOOL_OK;
 	if (or_driver && !strchr(show->arg, ':')) {
 		show->driver = show->arg;
-		return 0;
+		return TOOL_OK;
 	}
 	show->device = show->name;
-	return udrv__device_name(show->arg, show->name, sizeof(show->name));
+	return tool_device_name(show->arg, show->name);
 }
