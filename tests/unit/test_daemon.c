@@ -46,12 +46,24 @@ static void wait_for_sigterm(void)
 	} while (!sigismember(&pending, SIGTERM));
 }
 
+/* It does not answer. */
+static int wait_for_device(struct udrv_device *dev)
+{
+	struct udrv_completion never;
+
+	(void)fprintf(stderr, "probing\n");
+	udrv_init_completion(dev, &never);
+	return udrv_wait_for_completion(&never);
+}
+
 static int probe(struct udrv_device *dev, const struct udrv_pci_device_id *id)
 {
 	(void)dev;
 	(void)id;
 	if (!strcmp(mood, "slow"))
 		wait_for_sigterm();
+	if (!strcmp(mood, "stuck"))
+		return wait_for_device(dev);
 	return strcmp(mood, "bad") ? 0 : -EIO;
 }
 
@@ -704,6 +716,20 @@ START_TEST(who_is_interrupted_while_it_starts_leaves_no_daemon)
 }
 END_TEST
 
+START_TEST(who_is_told_to_end_while_its_device_does_not_answer_ends)
+{
+	pid_t pid = spawn("out", "err", WORDS("run", DEVICE, "mood=stuck"));
+
+	ck_assert(appears("err", "probing"));
+	ck_assert_int_eq(kill(pid, SIGTERM), 0);
+	ck_assert_int_eq(end_of(pid), 1);
+	said("err", DEVICE ": it is still starting: its waits are cut\n");
+	said("err", "driver test cannot drive it: No such device\n");
+	start(WORDS("run", DEVICE));
+	ck_assert_int_eq(stop(SIGTERM), 0);
+}
+END_TEST
+
 START_TEST(who_waits_for_a_daemon_that_is_killed_is_told)
 {
 	pid_t pid = spawn("out", "err", WORDS("run", DEVICE, "mood=slow", "--detach"));
@@ -1009,6 +1035,7 @@ int main(void)
 	tcase_add_test(tc, in_the_background_it_says_whether_it_works);
 	tcase_add_test(tc, in_the_background_without_standard_streams);
 	tcase_add_test(tc, who_is_interrupted_while_it_starts_leaves_no_daemon);
+	tcase_add_test(tc, who_is_told_to_end_while_its_device_does_not_answer_ends);
 	tcase_add_test(tc, who_waits_for_a_daemon_that_is_killed_is_told);
 	tcase_add_test(tc, more_than_a_daemon_takes_is_refused_in_one_line);
 	tcase_add_test(tc, help_of_a_verb);
