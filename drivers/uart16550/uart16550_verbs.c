@@ -101,6 +101,17 @@ static const char *flow_of(const struct udrv_ktermios *t)
 	return soft ? "xonxoff" : "none";
 }
 
+/* The run-time directory's name is whatever its user likes. */
+static void print_path(const char *path, bool json, FILE *out)
+{
+	for (; *path; path++) {
+		if (json && (unsigned char)*path < ' ')
+			fprintf(out, "\\u%04x", (unsigned char)*path);
+		else
+			fprintf(out, "%s%c", json && strchr("\"\\", *path) ? "\\" : "", *path);
+	}
+}
+
 static void print_port(struct uart16550 *u, bool json, FILE *out)
 {
 	struct udrv_ktermios t;
@@ -108,11 +119,13 @@ static void print_port(struct uart16550 *u, bool json, FILE *out)
 
 	udrv_uart_port_termios(&u->port, &t);
 	format_of(&t, format);
+	fprintf(out, json ? "{\"port\":%u,\"path\":\"" : "%u  ", u->port.line);
+	print_path(udrv_uart_port_path(&u->port), json, out);
 	fprintf(out,
-		json ? "{\"port\":%u,\"path\":\"%s\",\"chip\":\"%s\",\"open\":%s,\"speed\":%u,"
+		json ? "\",\"chip\":\"%s\",\"open\":%s,\"speed\":%u,"
 		       "\"format\":\"%s\",\"flow\":\"%s\"}"
-		     : "%u  %s  %s  %s  %u %s  flow %s\n",
-		u->port.line, udrv_uart_port_path(&u->port), u->fifos ? "16550A" : "16450",
+		     : "  %s  %s  %u %s  flow %s\n",
+		u->fifos ? "16550A" : "16450",
 		json				? udrv_uart_port_open(&u->port) ? "true" : "false"
 		: udrv_uart_port_open(&u->port) ? "open"
 						: "closed",

@@ -21,6 +21,20 @@ for page in man1/udrv.1 man3/udrv_request_irq.3 man7/libudrv.7; do
 	[ -n "$(find "$prefix" -path "*/man/$page")" ] || { echo "install: no $page" >&2; exit 1; }
 done
 
+# Folders may be given as whole paths, too.
+at=$prefix/at
+cmake -S "$root" -B "$at/build" -DBUILD_TESTING=OFF -DCMAKE_INSTALL_PREFIX="$at" \
+	-DCMAKE_INSTALL_LIBDIR="$at/lib/some" -DCMAKE_INSTALL_INCLUDEDIR="$at/inc" >/dev/null
+mkdir -p "$at/lib/some/pkgconfig"
+cp "$at/build/lib/udrv.pc" "$at/lib/some/pkgconfig"
+PKG_CONFIG_PATH=$at/lib/some/pkgconfig
+for folder in libdir:lib/some includedir:inc; do
+	is=$(realpath -m "$(pkg-config --variable="${folder%:*}" udrv)")
+	[ "$is" = "$at/${folder#*:}" ] || { echo "install: ${folder%:*} is $is" >&2; exit 1; }
+done
+grep -q "ORIGIN/../lib/some\"" "$at/build/drivers/edu/cmake_install.cmake" ||
+	{ echo "install: programs do not find libudrv.so in $at/lib/some" >&2; exit 1; }
+
 exported=$(nm -D --defined-only "$libdir/libudrv.so" | awk '{print $3}')
 foreign=$(echo "$exported" | grep -v '^udrv_' || true)
 [ -z "$foreign" ] || {

@@ -24,6 +24,8 @@ static void gate_path(char path[PATH_MAX])
 	(void)snprintf(path, PATH_MAX, "%s/" GATE, fake_root);
 }
 
+static const char *odd_export;
+
 static int probe(struct udrv_device *dev, const struct udrv_pci_device_id *id)
 {
 	char gate[PATH_MAX];
@@ -36,6 +38,8 @@ static int probe(struct udrv_device *dev, const struct udrv_pci_device_id *id)
 		close(fd);
 	udrv__stat_export_add(dev, DISK);
 	udrv__stat_export_add(dev, "/run/tty-0");
+	if (odd_export)
+		udrv__stat_export_add(dev, odd_export);
 	return 0;
 }
 
@@ -114,6 +118,104 @@ START_TEST(ps_shows_who_drives_what_and_what_is_exported)
 	said("ps.out", "\"uptime_s\":");
 	said("ps.out", "\"" DISK "\",\n");
 	said("ps.out", "\"/run/tty-0\"\n");
+}
+END_TEST
+
+/* Looks where it would by itself, and finds nothing there. */
+static int ps_by_default(int argc, char **argv)
+{
+	char dir[PATH_MAX];
+
+	(void)unsetenv("UDRV_RUNTIME_DIR");
+	(void)snprintf(dir, sizeof(dir), "%s/default", fake_root);
+	(void)setenv("XDG_RUNTIME_DIR", dir, 1);
+	return cmd_ps(argc, argv);
+}
+
+START_TEST(a_daemon_with_a_directory_of_its_own_is_named)
+{
+	char text[PATH_MAX + 128];
+
+	start_daemon();
+	(void)snprintf(text, sizeof(text),
+		       "udrv: " DEVICE
+		       ": driven by udrv-test (pid %d), which has its files in %s; ask "
+		       "there: UDRV_RUNTIME_DIR=%s udrv ps\n",
+		       (int)daemon_pid, fake_root, fake_root);
+	ck_assert_int_eq(end_of(spawn(ps_by_default, "ps", WORDS("udrv ps"))), TOOL_OK);
+	said("ps.err", text);
+	ck_assert_ptr_null(strstr(fake_text("ps.err"), "no daemon is running"));
+	ck_assert_int_eq(end_of(spawn(ps_by_default, "ps", WORDS("udrv ps", DEVICE))), TOOL_FAILED);
+	said("ps.err", text);
+	ck_assert_ptr_null(strstr(fake_text("ps.err"), "no daemon drives it"));
+	ck_assert_int_eq(end_of(spawn(ps_by_default, "ps", WORDS("udrv ps", DEVICE ":nobody-s"))),
+			 TOOL_FAILED);
+	said("ps.err", DEVICE ":nobody-s: no daemon drives it");
+	/* Who chose a directory is told of that one. */
+	ck_assert_int_eq(setenv("UDRV_RUNTIME_DIR", "/no/such", 1), 0);
+	ck_assert_int_eq(ps(WORDS("udrv ps", DEVICE)), TOOL_FAILED);
+	said("ps.err", DEVICE ": no daemon drives it");
+}
+END_TEST
+
+/* A name like a daemon's file does not make one. */
+START_TEST(a_file_that_nobody_locked_is_no_daemons)
+{
+	(void)snprintf(proc_root, sizeof(proc_root), "%s/proc", fake_root);
+	tool_proc_root = proc_root;
+	fake_link("/run/x/test@" DEVICE ".stats", "proc/41/fd/3");
+	fake_file("pos:\t0\n", "proc/41/fdinfo/3");
+	fake_link("/run/x\033[2J/test@" DEVICE ".stats", "proc/42/fd/3");
+	fake_file("lock:\t1: FLOCK  ADVISORY  WRITE 42 00:19:1 0 EOF\n", "proc/42/fdinfo/3");
+	ck_assert_int_eq(end_of(spawn(ps_by_default, "ps", WORDS("udrv ps", DEVICE))), TOOL_FAILED);
+	said("ps.err", DEVICE ": no daemon drives it");
+	fake_file("lock:\t1: FLOCK  ADVISORY  WRITE 41 00:19:1 0 EOF\n", "proc/41/fdinfo/3");
+	ck_assert_int_eq(end_of(spawn(ps_by_default, "ps", WORDS("udrv ps", DEVICE))), TOOL_FAILED);
+	said("ps.err", DEVICE ": driven by udrv-test (pid 41), which has its files in /run/x; ");
+	ck_assert_ptr_null(strstr(fake_text("ps.err"), "pid 42"));
+}
+END_TEST
+
+/* JSON is UTF-8, which a path need not be. */
+START_TEST(json_is_utf8_whatever_is_exported)
+{
+	odd_export = "/a\"\x1b/\xff\xc3\xa4\xed\xa0\x80\xc0\xaf\xf0\x9f\x98\x80\xe2\x82";
+	start_daemon();
+	ck_assert_int_eq(ps(WORDS("udrv ps", "--json")), TOOL_OK);
+	said("ps.out", "\"/a\\\"\\u001b/?\xc3\xa4?????\xf0\x9f\x98\x80??\"\n");
+}
+END_TEST
+
+/* Not the usage is wrong. */
+START_TEST(a_device_that_is_not_there)
+{
+	fake_file("", "sys/bus/pci/devices/none");
+	ck_assert_int_eq(ps(WORDS("udrv ps", "1af4:9999")), TOOL_FAILED);
+	said("ps.err", "1af4:9999: 0 devices have these ids");
+	ck_assert_int_eq(end_of(spawn(cmd_slabs, "ps", WORDS("udrv slabs", "1af4:9999"))),
+			 TOOL_FAILED);
+	ck_assert_int_eq(end_of(spawn(cmd_irq, "ps",
+				      WORDS("udrv irq", "set", "1af4:9999", "0", "wait=uring"))),
+			 TOOL_FAILED);
+	ck_assert_int_eq(ps(WORDS("udrv ps", "nothing")), TOOL_USAGE);
+}
+END_TEST
+
+static int ps_as_nobody(int argc, char **argv)
+{
+	if (!geteuid() && setresuid(65534, 65534, 65534))
+		return 98;
+	return cmd_ps(argc, argv);
+}
+
+/* Not the same as one without daemons. */
+START_TEST(a_directory_that_may_not_be_looked_through)
+{
+	start_daemon();
+	ck_assert_int_eq(chmod(fake_root, 0311), 0);
+	ck_assert_int_eq(end_of(spawn(ps_as_nobody, "ps", WORDS("udrv ps"))), TOOL_FAILED);
+	ck_assert_int_eq(chmod(fake_root, 0700), 0);
+	said("ps.err", ": cannot be read: Permission denied");
 }
 END_TEST
 
@@ -446,6 +548,11 @@ int main(void)
 	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, daemon_teardown);
 	tcase_add_test(tc, ps_shows_who_drives_what_and_what_is_exported);
+	tcase_add_test(tc, a_daemon_with_a_directory_of_its_own_is_named);
+	tcase_add_test(tc, a_file_that_nobody_locked_is_no_daemons);
+	tcase_add_test(tc, json_is_utf8_whatever_is_exported);
+	tcase_add_test(tc, a_device_that_is_not_there);
+	tcase_add_test(tc, a_directory_that_may_not_be_looked_through);
 	tcase_add_test(tc, ps_says_that_there_is_none);
 	tcase_add_test(tc, a_killed_daemon_is_neither_shown_nor_stopped);
 	tcase_add_test(tc, stop_ends_it_and_then_there_is_none);

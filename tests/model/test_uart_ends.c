@@ -396,6 +396,8 @@ START_TEST(verbs_show_and_set)
 	WAIT_FOR(!run("ports --json") &&
 		 strstr(out, "\"open\":true,\"speed\":9600,\"format\":\"7O2\","
 			     "\"flow\":\"rtscts+xonxoff\"},{\"port\":1,"));
+	/* What would end the text. */
+	ck_assert_ptr_nonnull(strstr(out, "[{\"port\":0,\"path\":\"/tmp/udrv-\\\"uart\\\"-"));
 	ck_assert_int_eq(run("lines 0 dtr=0"), 0);
 	ck_assert_str_eq(out, "dtr 0  rts 1  loop 0  cts 1  dsr 1  ri 0  dcd 1\n");
 	ck_assert_int_eq(run("break 0 1"), 0);

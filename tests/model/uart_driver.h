@@ -25,7 +25,7 @@
 #include "support/wait_for.h"
 
 static struct udrv_device *dev;
-static char rundir[] = "/tmp/udrv-uart-XXXXXX";
+static char rundir[] = "/tmp/udrv-\"uart\"-XXXXXX";
 
 static inline void make_rundir(void)
 {

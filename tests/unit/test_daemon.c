@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -26,6 +27,7 @@
 #define ARGV_MAX   64
 #define LONG_LINES 200000
 #define DATA_MAX   200000
+#define NOBODY	   65534
 
 /* A driver whose verbs do what a test needs. */
 
@@ -44,12 +46,24 @@ static void wait_for_sigterm(void)
 	} while (!sigismember(&pending, SIGTERM));
 }
 
+/* It does not answer. */
+static int wait_for_device(struct udrv_device *dev)
+{
+	struct udrv_completion never;
+
+	(void)fprintf(stderr, "probing\n");
+	udrv_init_completion(dev, &never);
+	return udrv_wait_for_completion(&never);
+}
+
 static int probe(struct udrv_device *dev, const struct udrv_pci_device_id *id)
 {
 	(void)dev;
 	(void)id;
 	if (!strcmp(mood, "slow"))
 		wait_for_sigterm();
+	if (!strcmp(mood, "stuck"))
+		return wait_for_device(dev);
 	return strcmp(mood, "bad") ? 0 : -EIO;
 }
 
@@ -233,6 +247,9 @@ static void close_streams(unsigned int mask)
 /* Which of the standard streams the next ones are started without. */
 static unsigned int closed_streams;
 
+/* Whom the next ones are run as, root where root runs the tests, else this user. */
+static uid_t run_as;
+
 /* udrv-test with these words, in a process of its own, its output in two files. */
 static pid_t spawn(const char *out, const char *err, const char *const *words)
 {
@@ -248,6 +265,8 @@ static pid_t spawn(const char *out, const char *err, const char *const *words)
 		redirect(out, STDOUT_FILENO);
 		redirect(err, STDERR_FILENO);
 		close_streams(closed_streams);
+		if (run_as && !geteuid() && setresuid(run_as, run_as, run_as))
+			_exit(98);
 		exit(udrv_driver_main(&driver, argc, argv));
 	}
 	return pid;
@@ -455,13 +474,16 @@ static void check_data(const char *file, size_t len)
 
 START_TEST(a_verb_reads_the_file_that_its_client_names)
 {
-	char path[PATH_MAX], with_equals[PATH_MAX + 10];
+	char path[PATH_MAX], with_equals[PATH_MAX + 10], with_letter[PATH_MAX + 10];
 
 	write_data("data", DATA_MAX - 1);
 	path_of(path, sizeof(path), "data");
 	(void)snprintf(with_equals, sizeof(with_equals), "--data=%s", path);
 	start(WORDS("run", DEVICE));
 	ck_assert_int_eq(client(WORDS("take", "-d", path)), 0);
+	ck_assert_str_eq(fake_text("out"), "199999 bytes\n");
+	(void)snprintf(with_letter, sizeof(with_letter), "-d%s", path);
+	ck_assert_int_eq(client(WORDS("take", with_letter)), 0);
 	ck_assert_str_eq(fake_text("out"), "199999 bytes\n");
 	ck_assert_int_eq(client(WORDS("take", "--data", path)), 0);
 	ck_assert_str_eq(fake_text("out"), "199999 bytes\n");
@@ -694,6 +716,31 @@ START_TEST(who_is_interrupted_while_it_starts_leaves_no_daemon)
 }
 END_TEST
 
+START_TEST(who_is_told_to_end_while_its_device_does_not_answer_ends)
+{
+	pid_t pid = spawn("out", "err", WORDS("run", DEVICE, "mood=stuck"));
+
+	ck_assert(appears("err", "probing"));
+	ck_assert_int_eq(kill(pid, SIGTERM), 0);
+	ck_assert_int_eq(end_of(pid), 1);
+	said("err", DEVICE ": it is still starting: its waits are cut\n");
+	said("err", "driver test cannot drive it: No such device\n");
+	start(WORDS("run", DEVICE));
+	ck_assert_int_eq(stop(SIGTERM), 0);
+}
+END_TEST
+
+START_TEST(who_waits_for_a_daemon_that_is_killed_is_told)
+{
+	pid_t pid = spawn("out", "err", WORDS("run", DEVICE, "mood=slow", "--detach"));
+
+	ck_assert(appears("err", "probing"));
+	ck_assert_int_eq(kill(atoi(fake_text(DEVICE ".lock")), SIGKILL), 0);
+	ck_assert_int_eq(end_of(pid), 1);
+	said("err", "the daemon was killed while it started: Killed (pid ");
+}
+END_TEST
+
 START_TEST(more_than_a_daemon_takes_is_refused_in_one_line)
 {
 	static char longest[UDRV__REQUEST_MAX];
@@ -743,14 +790,77 @@ START_TEST(a_run_time_directory_of_somebody_else)
 }
 END_TEST
 
+/* Not the same as one without daemons. */
+START_TEST(a_run_time_directory_that_may_not_be_looked_through)
+{
+	start(WORDS("run", DEVICE));
+	ck_assert_int_eq(chmod(fake_root, 0311), 0);
+	run_as = NOBODY;
+	ck_assert_int_eq(client(WORDS("echo")), 1);
+	run_as = 0;
+	ck_assert_int_eq(chmod(fake_root, 0700), 0);
+	said("err", "cannot be looked through for daemons: Permission denied");
+}
+END_TEST
+
+/* $XDG_RUNTIME_DIR counts if it is absolute, and not for root. */
+START_TEST(a_run_time_directory_is_absolute)
+{
+	const char *const bad[] = {"", "run/user"};
+	char dir[UDRV__PATH_MAX];
+	char fallback[UDRV__PATH_MAX];
+	const uid_t was = geteuid();
+
+	ck_assert_int_eq(unsetenv("UDRV_RUNTIME_DIR"), 0);
+	if (!was)
+		ck_assert_int_eq(seteuid(NOBODY), 0);
+	(void)snprintf(fallback, sizeof(fallback), "/tmp/udrv-%u", geteuid());
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		ck_assert_int_eq(setenv("XDG_RUNTIME_DIR", bad[i], 1), 0);
+		ck_assert_int_eq(udrv__rundir(dir, sizeof(dir)), 0);
+		ck_assert_str_eq(dir, fallback);
+	}
+	ck_assert_int_eq(setenv("XDG_RUNTIME_DIR", "/run/user/1", 1), 0);
+	ck_assert_int_eq(udrv__rundir(dir, sizeof(dir)), 0);
+	ck_assert_str_eq(dir, "/run/user/1/udrv");
+	ck_assert_int_eq(seteuid(was), 0);
+}
+END_TEST
+
+/* Whoever may connect may do everything. */
+START_TEST(sockets_are_the_users_alone_whatever_the_umask)
+{
+	const char *const suffixes[] = {UDRV__CONTROL_SUFFIX, UDRV__SETTINGS_SUFFIX};
+	const mode_t was = umask(0);
+	struct stat st;
+
+	start(WORDS("run", DEVICE));
+	(void)umask(was);
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		char path[PATH_MAX];
+
+		(void)snprintf(path, sizeof(path), "%s/test@" DEVICE "%s", fake_root, suffixes[i]);
+		ck_assert_int_eq(stat(path, &st), 0);
+		ck_assert_uint_eq(st.st_mode & 07777, 0600);
+	}
+}
+END_TEST
+
 /* Clients that do not keep to the protocol. */
+
+static void socket_address(struct sockaddr_un *addr)
+{
+	*addr = (struct sockaddr_un){.sun_family = AF_UNIX};
+	(void)snprintf(addr->sun_path, sizeof(addr->sun_path), "%s/test@" DEVICE ".sock",
+		       fake_root);
+}
 
 static int connect_raw(void)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct sockaddr_un addr;
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/test@" DEVICE ".sock", fake_root);
+	socket_address(&addr);
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	return fd;
 }
@@ -819,6 +929,26 @@ START_TEST(a_client_that_does_not_read_delays_others_only_so_long)
 	ck_assert_int_eq(send(deaf, "long", 5, 0), 5);
 	ck_assert_int_eq(client(WORDS("echo")), 0);
 	close(deaf);
+}
+END_TEST
+
+/* It runs, so nobody is told to start one. */
+START_TEST(a_daemon_that_takes_no_connection)
+{
+	struct sockaddr_un addr;
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int first;
+
+	socket_address(&addr);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	ck_assert_int_eq(listen(fd, 0), 0);
+	first = connect_raw();
+	ck_assert_int_eq(client(WORDS("echo")), 1);
+	said("err", DEVICE ": its daemon, of driver test, has taken no connection for 5 s");
+	ck_assert_int_eq(client(WORDS("--device", DEVICE, "echo")), 1);
+	said("err", DEVICE ": its daemon, of driver test, has taken no connection for 5 s");
+	close(first);
+	close(fd);
 }
 END_TEST
 
@@ -905,12 +1035,18 @@ int main(void)
 	tcase_add_test(tc, in_the_background_it_says_whether_it_works);
 	tcase_add_test(tc, in_the_background_without_standard_streams);
 	tcase_add_test(tc, who_is_interrupted_while_it_starts_leaves_no_daemon);
+	tcase_add_test(tc, who_is_told_to_end_while_its_device_does_not_answer_ends);
+	tcase_add_test(tc, who_waits_for_a_daemon_that_is_killed_is_told);
 	tcase_add_test(tc, more_than_a_daemon_takes_is_refused_in_one_line);
 	tcase_add_test(tc, help_of_a_verb);
 	tcase_add_test(tc, a_run_time_directory_of_somebody_else);
+	tcase_add_test(tc, a_run_time_directory_that_may_not_be_looked_through);
+	tcase_add_test(tc, a_run_time_directory_is_absolute);
+	tcase_add_test(tc, sockets_are_the_users_alone_whatever_the_umask);
 	tcase_add_test(tc, requests_that_are_none);
 	tcase_add_test(tc, a_client_that_says_nothing_delays_others_only_so_long);
 	tcase_add_test(tc, a_client_that_does_not_read_delays_others_only_so_long);
+	tcase_add_test(tc, a_daemon_that_takes_no_connection);
 	tcase_add_test(tc, the_service_manager_is_told);
 	tcase_add_test(tc, a_service_manager_that_is_gone);
 	suite_add_tcase(s, tc);

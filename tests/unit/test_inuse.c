@@ -240,6 +240,16 @@ START_TEST(process_with_the_group_open)
 }
 END_TEST
 
+START_TEST(a_process_may_call_itself_what_it_likes)
+{
+	fake_pci_device(NIC, 0x8086, 0x10d3, "vfio-pci", 3);
+	fake_link("/dev/vfio/3", "proc/4242/fd/7");
+	fake_file("a\033[2J\xffz\n", "proc/4242/comm");
+	find(NIC);
+	assert_only(INUSE_OPEN, "process 4242 (a?[2J?z) has /dev/vfio/3 open");
+}
+END_TEST
+
 /* A character device of the card, as the kernel shows it. */
 static void make_char(const char *path, const char *number, const char *node)
 {
@@ -312,6 +322,7 @@ int main(void)
 	tcase_add_test(tc, interface_up);
 	tcase_add_test(tc, interface_down);
 	tcase_add_test(tc, process_with_the_group_open);
+	tcase_add_test(tc, a_process_may_call_itself_what_it_likes);
 	tcase_add_loop_test(tc, process_with_a_node_of_it_open, 0, 4);
 	tcase_add_test(tc, more_reasons_than_there_is_room_for);
 	suite_add_tcase(s, tc);

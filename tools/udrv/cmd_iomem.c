@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* udrv iomem, udrv ioports: who has which addresses, in the shape of /proc/iomem and ioports. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "driver/daemon.h"
+#include "pci/model_name.h"
 #include "ranges.h"
 #include "tool.h"
 
@@ -62,15 +61,15 @@ static const struct argp argp = {
 static int check_device(struct args *args)
 {
 	struct udrv_pci_info info;
-	int ret;
+	int status;
 
 	if (!args->wanted.device)
 		return TOOL_OK;
-	ret = udrv__device_name(args->wanted.device, args->name, sizeof(args->name));
-	if (ret)
-		return ret == -EINVAL ? TOOL_USAGE : TOOL_FAILED;
+	status = tool_device_name(args->wanted.device, args->name);
+	if (status)
+		return status;
 	args->wanted.device = args->name;
-	if (!strncmp(args->name, "model:", 6))
+	if (udrv__is_model(args->name))
 		return TOOL_OK;
 	return udrv_pci_info_read(args->name, &info) ? TOOL_FAILED : TOOL_OK;
 }
@@ -83,7 +82,7 @@ static const char *file_of(const struct ranges_wanted *wanted)
 /* Nothing is there to be shown of the device that was asked for. */
 static int nothing_of(const struct ranges_wanted *w, const struct ranges *ranges)
 {
-	if (!strncmp(w->device, "model:", 6) && !ranges_daemon(ranges, w->device))
+	if (udrv__is_model(w->device) && !ranges_daemon(ranges, w->device))
 		tool_err("%s: no daemon drives it; start one: udrv run DRIVER %s", w->device,
 			 w->device);
 	else

@@ -51,9 +51,10 @@ static int set(int argc, char **argv)
 	static char verb[] = UDRV__VERB_IRQ_SET;
 	char device[UDRV_DEVICE_NAME_MAX];
 	char name[64];
+	int status = tool_device_name(argv[0], device);
 
-	if (udrv__device_name(argv[0], device, sizeof(device)))
-		return TOOL_USAGE;
+	if (status)
+		return status;
 	if (find_driver(device, name, sizeof(name)))
 		return TOOL_FAILED;
 	argv[0] = verb;

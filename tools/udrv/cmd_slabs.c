@@ -137,8 +137,10 @@ int cmd_slabs(int argc, char **argv)
 		.show.arg_is = "DEVICE or DRIVER",
 		.sort = slabs_column("memory"),
 	};
+	int status;
 
-	if (argp_parse(&argp, argc, argv, 0, NULL, &slabs) || show_set_out(&slabs.show, true))
+	if (argp_parse(&argp, argc, argv, 0, NULL, &slabs))
 		return TOOL_USAGE;
-	return show_run(&slabs.show, &verb);
+	status = show_set_out(&slabs.show, true);
+	return status ? status : show_run(&slabs.show, &verb);
 }

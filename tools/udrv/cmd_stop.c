@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* udrv stop: end the daemon that drives a device. */
-#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "args.h"
-#include "driver/daemon.h"
 #include "stop.h"
 #include "tool.h"
 
@@ -65,9 +63,9 @@ int cmd_stop(int argc, char **argv)
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &settings))
 		return TOOL_USAGE;
-	ret = udrv__device_name(settings.device, device, sizeof(device));
+	ret = tool_device_name(settings.device, device);
 	if (ret)
-		return ret == -EINVAL ? TOOL_USAGE : TOOL_FAILED;
+		return ret;
 	if (stop_find(&holder, device, settings.timeout_s))
 		return TOOL_FAILED;
 	ret = stop_check(&holder, settings.force);

@@ -127,28 +127,15 @@ static void check_netif(void *ctx, const char *name)
 	add(inuse, INUSE_NETIF, brief, "network interface %s is up", name);
 }
 
-static void process_name(char *comm, size_t size, const char *pid)
-{
-	char path[PATH_MAX];
-	FILE *f;
-
-	(void)snprintf(comm, size, "?");
-	(void)snprintf(path, sizeof(path), "%s/%s/comm", tool_proc_root, pid);
-	f = fopen(path, "re");
-	if (!f)
-		return;
-	if (fgets(comm, (int)size, f))
-		comm[strcspn(comm, "\n")] = 0;
-	(void)fclose(f);
-}
-
 static void add_process(struct inuse *inuse, const char *pid, const char *node)
 {
 	char comm[32];
 	char brief[64];
 	size_t count = inuse->count;
 
-	process_name(comm, sizeof(comm), pid);
+	tool_process_name((int)strtol(pid, NULL, 10), comm, sizeof(comm));
+	if (!comm[0])
+		strcpy(comm, "?");
 	(void)snprintf(brief, sizeof(brief), "pid %s (%s)", pid, comm);
 	add(inuse, INUSE_OPEN, brief, "process %s (%s) has %s open", pid, comm, node);
 	if (inuse->count > count)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pci/model_name.h"
+
 #define DEPTH_MAX 32
 
 struct range *ranges_add(struct ranges *ranges, uint64_t start, uint64_t len, enum range_kind kind,
@@ -28,7 +30,7 @@ struct range *ranges_add(struct ranges *ranges, uint64_t start, uint64_t len, en
 /* Models have no addresses: each is by itself, behind all that have. */
 static const char *model_of(const struct range *r)
 {
-	return strncmp(r->device, "model:", 6) ? "" : r->device;
+	return udrv__is_model(r->device) ? r->device : "";
 }
 
 static int compare(const void *a, const void *b)

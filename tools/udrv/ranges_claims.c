@@ -47,20 +47,6 @@ const struct udrv__claim_table *ranges_daemon(const struct ranges *ranges, const
 	return NULL;
 }
 
-static void process_name(int pid, char *name, size_t size)
-{
-	char path[PATH_MAX];
-	FILE *f;
-
-	(void)snprintf(path, sizeof(path), "%s/%d/comm", tool_proc_root, pid);
-	f = fopen(path, "re");
-	if (!f)
-		return;
-	if (fgets(name, (int)size, f))
-		name[strcspn(name, "\n")] = 0;
-	(void)fclose(f);
-}
-
 /* A daemon's program, or what /proc says. */
 static void name_process(const struct ranges *ranges, int pid, struct range_process *process)
 {
@@ -72,7 +58,7 @@ static void name_process(const struct ranges *ranges, int pid, struct range_proc
 			       ranges->daemon[i].driver);
 		return;
 	}
-	process_name(pid, process->name, sizeof(process->name));
+	tool_process_name(pid, process->name, sizeof(process->name));
 }
 
 void ranges_find_process(const struct ranges *ranges, const struct udrv_pci_info *info,

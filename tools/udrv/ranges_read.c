@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pci/model_name.h"
 #include "ranges.h"
 #include "tool.h"
 
@@ -63,7 +64,7 @@ static int add_models(struct ranges *ranges)
 		const struct udrv__claim_table *d = &ranges->daemon[i];
 		struct range_process process = {.pid = (int)d->pid};
 
-		if (strncmp(d->device, "model:", 6) || !is_wanted(ranges, d->device))
+		if (!udrv__is_model(d->device) || !is_wanted(ranges, d->device))
 			continue;
 		(void)snprintf(process.name, sizeof(process.name), "udrv-%s", d->driver);
 		for (int bar = 0; bar < UDRV_PCI_STD_NUM_BARS && !ret; bar++)

@@ -11,6 +11,7 @@
 
 #include "args.h"
 #include "driver/daemon.h"
+#include "elsewhere.h"
 #include "program.h"
 #include "tool.h"
 
@@ -74,11 +75,16 @@ static void no_daemon_of_driver(const char *driver, const char *root_s)
 			 driver, driver, program_list(drivers, sizeof(drivers)));
 }
 
-static int no_daemon(const struct show *show)
+/* Nobody who was told of daemons elsewhere is told to start one. */
+static int no_daemon(const struct show *show, size_t elsewhere)
 {
 	const char *root_s =
 		udrv__rundir_is_own() ? "; UDRV_RUNTIME_DIR=/run/udrv shows root's" : "";
 
+	const int status = show->device || show->driver ? TOOL_FAILED : TOOL_OK;
+
+	if (elsewhere)
+		return status;
 	if (show->device)
 		tool_err("%s: no daemon drives it; start one: udrv run DRIVER %s%s", show->device,
 			 show->device, root_s);
@@ -86,18 +92,20 @@ static int no_daemon(const struct show *show)
 		no_daemon_of_driver(show->driver, root_s);
 	else if (!show->json)
 		tool_note("no daemon is running; start one: udrv run DRIVER DEVICE%s", root_s);
-	return show->device || show->driver ? TOOL_FAILED : TOOL_OK;
+	return status;
 }
 
 static int show_with(const struct show *show, const struct show_verb *verb, void *now,
 		     const void *none)
 {
 	int status = TOOL_OK;
+	size_t elsewhere;
 
 	if (verb->read(now, show))
 		return TOOL_FAILED;
+	elsewhere = elsewhere_tell(show->device, show->driver);
 	if (!verb->daemons(now) && !(show->watch && (show->device || show->driver)))
-		status = no_daemon(show);
+		status = no_daemon(show, elsewhere);
 	if (status == TOOL_OK && (verb->daemons(now) || show->json || show->watch))
 		status = print(show, verb, now, none);
 	if (show->watch && status == TOOL_OK)
@@ -158,11 +166,11 @@ int show_set_out(struct show *show, bool or_driver)
 	if (show->watch && show->watch_s <= 0)
 		show->watch_s = WATCH_DEFAULT_S;
 	if (!show->arg)
-		return 0;
+		return TOOL_OK;
 	if (or_driver && !strchr(show->arg, ':')) {
 		show->driver = show->arg;
-		return 0;
+		return TOOL_OK;
 	}
 	show->device = show->name;
-	return udrv__device_name(show->arg, show->name, sizeof(show->name));
+	return tool_device_name(show->arg, show->name);
 }

@@ -30,8 +30,7 @@ struct show {
 
 /* For a parser's default case. */
 error_t show_parse(struct show *show, int key, char *arg, struct argp_state *state);
-/* After parsing: the argument is a DEVICE, or if @or_driver a driver's name. 0 or negative errno.
- */
+/* After parsing: the argument is a DEVICE, or if @or_driver a driver's name. The exit status. */
 int show_set_out(struct show *show, bool or_driver);
 
 /* How a verb reads and prints. A reading is @size bytes; one that is all zero is of no daemon. */

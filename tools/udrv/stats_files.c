@@ -34,7 +34,7 @@ static int read_dir(const char *path, const char *suffix,
 	char file[UDRV__PATH_MAX * 2];
 	struct dirent *entry;
 	DIR *dir = opendir(path);
-	int ret = 0;
+	int ret = dir || errno == ENOENT ? 0 : -errno;
 
 	while (dir && !ret && (entry = readdir(dir))) {
 		if (!ends_with(entry->d_name, suffix))

@@ -40,8 +40,10 @@ int stats_verb_run(const struct stats_verb *verb, int argc, char **argv)
 		.json = verb->json,
 	};
 	struct show show = {.arg_is = "DEVICE"};
+	int status;
 
-	if (argp_parse(&argp, argc, argv, 0, NULL, &show) || show_set_out(&show, false))
+	if (argp_parse(&argp, argc, argv, 0, NULL, &show))
 		return TOOL_USAGE;
-	return show_run(&show, &shown);
+	status = show_set_out(&show, false);
+	return status ? status : show_run(&show, &shown);
 }

@@ -15,6 +15,7 @@
 
 #include "driver/daemon.h"
 #include "inuse.h"
+#include "pci/model_name.h"
 #include "stat/segment.h"
 #include "tool.h"
 
@@ -104,7 +105,7 @@ static int check_dir(void)
 /* Nobody has its lock in our directory: who drives it may have another. */
 static void explain_none(const char *device)
 {
-	const bool model = !strncmp(device, "model:", strlen("model:"));
+	const bool model = udrv__is_model(device);
 	const struct inuse_reason *daemon = NULL;
 	char dir[UDRV__PATH_MAX] = "";
 	struct udrv_pci_info info;

@@ -9,6 +9,7 @@
 #include <json-c/json.h>
 
 #include <udrv/compiler.h>
+#include <udrv/device.h>
 #include <udrv/log.h>
 #include <udrv/pci_info.h>
 
@@ -31,7 +32,16 @@ enum tool_status {
 extern const char *tool_proc_root; /* "/proc" */
 extern const char *tool_run_root;  /* "/run/udrv" */
 
-/* Print @json followed by a newline, and drop it. The exit status. */
+/* The canonical name of a DEVICE as users write it. The exit status; explains failures. */
+int tool_device_name(const char *text, char name[UDRV_DEVICE_NAME_MAX]);
+
+/* What a process calls itself, in printable ASCII; "" if nobody says. */
+void tool_process_name(int pid, char *name, size_t size);
+
+/*
+ * Print @json followed by a newline, and drop it. Bytes of its texts that are no UTF-8, of which no
+ * JSON is made, become '?'. The exit status.
+ */
 int tool_print_json(json_object *json);
 
 /* Null for "". */

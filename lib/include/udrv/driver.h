@@ -112,11 +112,11 @@ UDRV_API bool udrv_verb_cancelled(void);
  * @buf: where to
  * @len: bytes
  *
- * For a verb with UDRV_VERB_DATA_IN. The data is what `-d FILE`, `--data FILE` or `--data=FILE`
- * among its arguments names (with UDRV_VERB_DATA_FW: `-f`, `--fw`), opened by the caller's process
- * with the caller's rights, else the caller's standard input. Blocks. From the thread that runs the
- * verb. Return: @len, less at the end of the data, or negative errno; -ECANCELED as
- * udrv_verb_cancelled(), -EBADF if there is no data.
+ * For a verb with UDRV_VERB_DATA_IN. The data is what `-d FILE`, `-dFILE`, `--data FILE` or
+ * `--data=FILE` among its arguments names (with UDRV_VERB_DATA_FW: `-f`, `--fw`), opened by the
+ * caller's process with the caller's rights, else the caller's standard input. Blocks. From the
+ * thread that runs the verb. Return: @len, less at the end of the data, or negative errno;
+ * -ECANCELED as udrv_verb_cancelled(), -EBADF if there is no data.
  */
 UDRV_API ssize_t udrv_verb_read(void *buf, size_t len);
 

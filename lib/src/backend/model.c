@@ -11,9 +11,8 @@
 
 #include "backend/model.h"
 #include "pci/device.h"
+#include "pci/model_name.h"
 #include "sched/clock.h"
-
-#define PREFIX "model:"
 
 static const struct udrv__model_type *const types[] = {
 	&udrv__model_edu,	&udrv__model_ivshmem,	   &udrv__model_nvme,
@@ -38,7 +37,7 @@ static bool is_suffix(const char *text)
 /* "model:edu" and "model:edu:<word>" are of type edu. */
 static const struct udrv__model_type *find_type(const char *name)
 {
-	const char *word = name + strlen(PREFIX);
+	const char *word = name + strlen(UDRV__MODEL_PREFIX);
 	size_t len = strcspn(word, ":");
 
 	if (!is_suffix(word + len))
@@ -51,7 +50,7 @@ static const struct udrv__model_type *find_type(const char *name)
 
 static bool model_match(const char *name, const struct udrv_pci_info *info)
 {
-	return !info && !strncmp(name, PREFIX, strlen(PREFIX));
+	return !info && udrv__is_model(name);
 }
 
 static uint64_t bar_address(const struct udrv__model *m, unsigned int bar)
@@ -139,8 +138,8 @@ static void explain_types(const char *name)
 	size_t len = 0;
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]) && len < sizeof(names); i++)
-		len += (size_t)snprintf(names + len, sizeof(names) - len, " " PREFIX "%s",
-					types[i]->name);
+		len += (size_t)snprintf(names + len, sizeof(names) - len,
+					" " UDRV__MODEL_PREFIX "%s", types[i]->name);
 	udrv_pr_err("%s: there is no such model; there are%s", name, names);
 }
 

@@ -12,6 +12,7 @@
 #include "backend/model_e1000e_dev.h"
 #include "pci/device.h"
 #include "sched/thread.h"
+#include "pci/model_name.h"
 
 #define STALL_NS 1000000 /* until the other end of a full cable is looked at again */
 
@@ -136,7 +137,7 @@ static void *engine(void *arg)
 static void name_mac(struct e1000e *e)
 {
 	static const uint8_t first[6] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
-	const char *word = strchr(e->model->dev->name + strlen("model:"), ':');
+	const char *word = strchr(e->model->dev->name + strlen(UDRV__MODEL_PREFIX), ':');
 
 	memcpy(e->mac, first, sizeof(first));
 	for (const char *c = word ? word + 1 : ""; *c; c++)

@@ -14,6 +14,7 @@
 #include "backend/model_uart_dev.h"
 #include "pci/device.h"
 #include "sched/thread.h"
+#include "pci/model_name.h"
 
 #define LATE_NS 5000000
 
@@ -172,7 +173,7 @@ static void *engine(void *arg)
 /* The word of the device's name after the model's. */
 static void wire(struct uarts *us)
 {
-	const char *word = strchr(us->model->dev->name + strlen("model:"), ':');
+	const char *word = strchr(us->model->dev->name + strlen(UDRV__MODEL_PREFIX), ':');
 	const bool loop = word && !strncmp(word, ":loop", 5);
 	const bool cross = word && !strncmp(word, ":cross", 6);
 

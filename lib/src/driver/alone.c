@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* A verb on a device that no daemon drives: this program does, for as long as the verb runs. */
 #include <errno.h>
-#include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <udrv/device.h>
@@ -15,7 +12,6 @@
 
 #include "driver/daemon.h"
 #include "pci/device.h"
-#include "sched/thread.h"
 
 #define STOP_GRACE_MS 3000
 
@@ -63,75 +59,50 @@ static int find_device(const struct udrv_driver *drv, char *name, size_t size)
 	return 0;
 }
 
-/* A verb that is told to end and does not: its waits are cut, as a daemon's would be. */
-struct guard {
-	struct udrv_device *dev;
-	int signal_fd;
-	int ended_fd;
-};
-
-static void *guard_thread(void *arg)
+static int run(const struct udrv_driver *drv, struct udrv_device *dev, const struct udrv_verb *v,
+	       const struct udrv__verb_call *call, int argc, char **argv)
 {
-	const struct guard *g = arg;
-	struct pollfd fds[2] = {
-		{.fd = g->ended_fd, .events = POLLIN},
-		{.fd = g->signal_fd, .events = POLLIN},
-	};
-
-	udrv__thread_begin("guard");
-	while (poll(fds, 2, -1) < 0 && errno == EINTR)
-		;
-	if (!fds[0].revents && poll(fds, 1, STOP_GRACE_MS) == 0) {
-		udrv_dev_notice(g->dev, "the verb is still running: its waits are cut");
-		udrv_device_set_gone(g->dev);
-	}
-	return NULL;
-}
-
-static int run_guarded(struct udrv_device *dev, const struct udrv_verb *v, int signal_fd,
-		       int data_fd, int argc, char **argv)
-{
-	const struct udrv__verb_call call = {signal_fd, STDOUT_FILENO, data_fd};
-	struct guard g = {dev, signal_fd, eventfd(0, EFD_CLOEXEC)};
-	pthread_t thread = {0};
-	int ret = g.ended_fd < 0 ? -errno : udrv__thread_create(&thread, guard_thread, &g);
+	int ret = udrv_driver_probe(drv, dev);
 
 	if (ret) {
-		udrv_dev_err(dev, "%s: cannot be run: %s", v->name, strerror(-ret));
-	} else {
-		udrv__verb_begin(&call);
-		ret = v->run(dev, argc, argv, stdout, stderr);
-		udrv__verb_end();
-		(void)eventfd_write(g.ended_fd, 1);
-		pthread_join(thread, NULL);
+		udrv_dev_err(dev, "driver %s cannot drive it: %s", drv->name, strerror(-ret));
+		return ret;
 	}
-	if (g.ended_fd >= 0)
-		close(g.ended_fd);
+	udrv__verb_begin(call);
+	ret = v->run(dev, argc, argv, stdout, stderr);
+	udrv__verb_end();
+	udrv_driver_remove(drv, dev);
 	return ret;
 }
 
 static int probe_and_run(const struct udrv_driver *drv, struct udrv_device *dev,
 			 const struct udrv_verb *v, int argc, char **argv)
 {
-	int signal_fd = udrv__block_signals();
-	int data_fd;
-	int ret = signal_fd < 0 ? signal_fd : udrv__verb_data_open(v, argc, argv, &data_fd);
+	struct udrv__verb_call call = {udrv__block_signals(), STDOUT_FILENO, -1};
+	struct udrv__cut cut = {
+		.dev = dev,
+		.state = "the verb is still running",
+		.stop_fd = call.stop_fd,
+		.grace_ms = STOP_GRACE_MS,
+	};
+	int ret = call.stop_fd < 0 ? call.stop_fd
+				   : udrv__verb_data_open(v, argc, argv, &call.data_fd);
 
 	if (ret)
 		goto out_signals;
-	ret = udrv_driver_probe(drv, dev);
+	ret = udrv__cut_begin(&cut);
 	if (ret) {
-		udrv_dev_err(dev, "driver %s cannot drive it: %s", drv->name, strerror(-ret));
+		udrv_dev_err(dev, "%s: cannot be run: %s", v->name, strerror(-ret));
 		goto out_data;
 	}
-	ret = run_guarded(dev, v, signal_fd, data_fd, argc, argv);
-	udrv_driver_remove(drv, dev);
+	ret = run(drv, dev, v, &call, argc, argv);
+	udrv__cut_end(&cut);
 out_data:
-	if (data_fd >= 0)
-		close(data_fd);
+	if (call.data_fd >= 0)
+		close(call.data_fd);
 out_signals:
-	if (signal_fd >= 0)
-		close(signal_fd);
+	if (call.stop_fd >= 0)
+		close(call.stop_fd);
 	return ret;
 }
 

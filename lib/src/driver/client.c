@@ -62,10 +62,24 @@ static const char *where_root_s_are(void)
 	return udrv__rundir_is_own() ? "; root's are asked as root, by sudo" : "";
 }
 
-/* Daemons of this driver that answer; the last one's connection. @denied: one that may not be
- * asked, or "". */
+/* A socket that nobody listens at is none. */
+static bool is_nobody(int err)
+{
+	return err == -ENOENT || err == -ECONNREFUSED;
+}
+
+/* Daemons there are that cannot be asked. */
+struct unasked {
+	char device[UDRV_DEVICE_NAME_MAX]; /* of the last one, or "" */
+	int err;
+};
+
+/*
+ * Daemons of this driver that answer; the last one's connection. Negative errno if the directory
+ * cannot be looked through.
+ */
 static int find_daemons(const char *dir_path, const char *driver, int *fd_out, char *list,
-			size_t size, char *denied)
+			size_t size, struct unasked *unasked)
 {
 	char path[UDRV__PATH_MAX * 2];
 	char device[UDRV_DEVICE_NAME_MAX];
@@ -73,15 +87,19 @@ static int find_daemons(const char *dir_path, const char *driver, int *fd_out, c
 	int found = 0;
 	DIR *dir = opendir(dir_path);
 
-	while (dir && (entry = readdir(dir))) {
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while ((entry = readdir(dir))) {
 		int fd;
 
 		if (!socket_device(entry->d_name, driver, device, sizeof(device)))
 			continue;
 		(void)snprintf(path, sizeof(path), "%s/%s", dir_path, entry->d_name);
 		fd = connect_to(path);
-		if (fd == -EACCES)
-			strcpy(denied, device);
+		if (fd < 0 && !is_nobody(fd)) {
+			strcpy(unasked->device, device);
+			unasked->err = fd;
+		}
 		if (fd < 0)
 			continue;
 		if (found)
@@ -90,31 +108,42 @@ static int find_daemons(const char *dir_path, const char *driver, int *fd_out, c
 		found++;
 		(void)snprintf(list + strlen(list), size - strlen(list), " %s", device);
 	}
-	if (dir)
-		closedir(dir);
+	closedir(dir);
 	return found;
 }
 
-static int not_permitted(const char *dir, const char *driver, const char *device)
+static int not_connected(const char *dir, const char *driver, const char *device, int err)
 {
-	udrv_pr_err(
-		"%s: its daemon, of driver %s in %s, is another user's; run as that user, or as root",
-		device, driver, dir);
-	return -EACCES;
+	if (err == -EACCES)
+		udrv_pr_err("%s: its daemon, of driver %s in %s, is another user's; run as that "
+			    "user, or as root",
+			    device, driver, dir);
+	else if (err == -EAGAIN)
+		udrv_pr_err("%s: its daemon, of driver %s, has taken no connection for %d s: it is "
+			    "busy with others, or hangs; try again",
+			    device, driver, CONNECT_WAIT_S);
+	else
+		udrv_pr_err("%s: its daemon, of driver %s in %s, cannot be asked: %s", device,
+			    driver, dir, strerror(-err));
+	return err;
 }
 
 /* @quiet: that there is none, which is -ENOENT, needs no explanation. */
 static int connect_any(const char *dir, const char *driver, bool quiet)
 {
-	char denied[UDRV_DEVICE_NAME_MAX] = "";
+	struct unasked unasked = {0};
 	char list[512] = "";
 	int fd = -1;
-	int found = find_daemons(dir, driver, &fd, list, sizeof(list), denied);
+	int found = find_daemons(dir, driver, &fd, list, sizeof(list), &unasked);
 
 	if (found == 1)
 		return fd;
-	if (!found && *denied)
-		return not_permitted(dir, driver, denied);
+	if (found < 0) {
+		udrv_pr_err("%s: cannot be looked through for daemons: %s", dir, strerror(-found));
+		return found;
+	}
+	if (!found && *unasked.device)
+		return not_connected(dir, driver, unasked.device, unasked.err);
 	if (!found && !quiet)
 		udrv_pr_err("no daemon of this driver is running (%s was looked through); start "
 			    "one: udrv run %s DEVICE%s",
@@ -137,14 +166,14 @@ static int connect_device(const char *dir, const char *driver, const char *text,
 		return fd;
 	(void)snprintf(path, sizeof(path), "%s/%s@%s%s", dir, driver, device, suffix);
 	fd = connect_to(path);
-	if (fd == -EACCES)
-		fd = not_permitted(dir, driver, device);
-	else if (quiet && (fd == -ENOENT || fd == -ECONNREFUSED))
-		fd = -ENOENT;
-	else if (fd < 0)
+	if (fd >= 0)
+		return fd;
+	if (!is_nobody(fd))
+		return not_connected(dir, driver, device, fd);
+	if (!quiet)
 		udrv_pr_err("%s: no daemon of driver %s is running; start one: udrv run %s %s%s",
 			    device, driver, driver, device, where_root_s_are());
-	return fd;
+	return -ENOENT;
 }
 
 /* One packet, with a descriptor if there is one. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -272,7 +273,9 @@ static int listen_on(const char *path)
 		return ret;
 	}
 	(void)unlink(path);
-	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, LISTEN_BACKLOG)) {
+	/* Whatever the umask: who may connect may do everything. unix(7), bind() takes it over. */
+	if (fchmod(fd, 0600) || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) ||
+	    listen(fd, LISTEN_BACKLOG)) {
 		ret = -errno;
 		udrv_pr_err("%s: cannot listen: %s", path, strerror(-ret));
 		(void)unlink(path);

@@ -14,7 +14,8 @@
 #include "driver/daemon.h"
 #include "mem/slab_stat.h"
 
-#define STOP_GRACE_MS 3000
+#define STOP_GRACE_MS  3000
+#define START_GRACE_MS 10000 /* devices may be slow to start; who tells it to end is patient */
 
 /* Half of what the service manager asked for, as sd_watchdog_enabled(3) advises. */
 static int open_watchdog(void)
@@ -73,16 +74,12 @@ static void close_device(struct udrv__daemon *d)
 	udrv__claims_destroy(&d->claims);
 }
 
-static int drive(struct udrv__daemon *d)
+static int start(struct udrv__daemon *d)
 {
-	int ret = udrv_device_open(d->name, d->options.backend, &d->dev);
+	int ret = probe(d);
 
 	if (ret)
 		return ret;
-	show_stats(d);
-	ret = probe(d);
-	if (ret)
-		goto err_close;
 	ret = udrv__control_start(&d->control, d->drv, d->dev);
 	if (ret)
 		goto err_remove;
@@ -101,8 +98,38 @@ err_control:
 	udrv__control_stop(&d->control, STOP_GRACE_MS);
 err_remove:
 	udrv_driver_remove(d->drv, d->dev);
-err_close:
-	close_device(d);
+	return ret;
+}
+
+static int start_unless_stopped(struct udrv__daemon *d)
+{
+	struct udrv__cut cut = {
+		.dev = d->dev,
+		.state = "it is still starting",
+		.stop_fd = d->options.stop_fd,
+		.grace_ms = START_GRACE_MS,
+	};
+	int ret = udrv__cut_begin(&cut);
+
+	if (ret) {
+		udrv_dev_err(d->dev, "cannot be started: %s", strerror(-ret));
+		return ret;
+	}
+	ret = start(d);
+	udrv__cut_end(&cut);
+	return ret;
+}
+
+static int drive(struct udrv__daemon *d)
+{
+	int ret = udrv_device_open(d->name, d->options.backend, &d->dev);
+
+	if (ret)
+		return ret;
+	show_stats(d);
+	ret = start_unless_stopped(d);
+	if (ret)
+		close_device(d);
 	return ret;
 }
 

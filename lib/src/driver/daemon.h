@@ -93,6 +93,22 @@ void udrv__verb_end(void);
 /* In the client: what the verb reads or writes, -1 if it does neither. Explains failures. */
 int udrv__verb_data_open(const struct udrv_verb *v, int argc, char **argv, int *fd_out);
 
+/*
+ * cut.c: between the two calls a device whose user is told to end, and does not within the grace,
+ * is declared gone. The first members are the caller's. 0 or negative errno.
+ */
+struct udrv__cut {
+	struct udrv_device *dev;
+	const char *state; /* "the verb is still running" */
+	int stop_fd;	   /* readable: told to end */
+	int grace_ms;
+	int ended_fd;
+	pthread_t thread;
+};
+
+int udrv__cut_begin(struct udrv__cut *c);
+void udrv__cut_end(struct udrv__cut *c);
+
 struct udrv_pci_info;
 
 /* match.c: the entry that matches, or NULL. */
@@ -127,6 +143,7 @@ struct udrv__daemon_options {
 	const char *device;  /* as users write it */
 	const char *backend; /* or NULL */
 	struct udrv__export_options exports;
+	int stop_fd; /* readable: it is to end, also while it starts; or -1 */
 };
 
 /* daemon.c: one that drives its device; a program has at most one. */

@@ -116,6 +116,9 @@ static int await_ready(pid_t child, int fd)
 		;
 	if (ended)
 		udrv_pr_err("interrupted: no daemon is left");
+	else if (WIFSIGNALED(status))
+		udrv_pr_err("the daemon was killed while it started: %s (pid %d)",
+			    strsignal(WTERMSIG(status)), (int)child);
 	return WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
 }
 

@@ -12,6 +12,7 @@
 #include "driver/daemon.h"
 #include "mem/kmalloc.h"
 #include "pci/device.h"
+#include "pci/model_name.h"
 
 static bool id_matches(uint32_t wanted, uint32_t is)
 {
@@ -47,8 +48,8 @@ static void explain(const struct udrv_driver *drv, const char *name,
 int udrv__match_name(const struct udrv_driver *drv, const char *name)
 {
 	struct udrv_pci_info info;
-	const bool model = !strncmp(name, "model:", strlen("model:"));
-	const int ret = model ? udrv__model_info(name, &info) : udrv_pci_info_read(name, &info);
+	const int ret = udrv__is_model(name) ? udrv__model_info(name, &info)
+					     : udrv_pci_info_read(name, &info);
 
 	if (ret || udrv__match_info(drv->id_table, &info))
 		return ret;

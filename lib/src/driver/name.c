@@ -9,8 +9,8 @@
 #include <udrv/pci_info.h>
 
 #include "driver/daemon.h"
+#include "pci/model_name.h"
 
-#define MODEL_PREFIX "model:"
 #define IDENTITY_LEN 9 /* "1234:11e8" */
 
 struct identity {
@@ -55,12 +55,12 @@ static int find_identity(const char *text, struct identity *id)
 }
 
 /* "model:edu", "model:edu:2". */
-static bool is_model(const char *text)
+static bool is_model_name(const char *text)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-_:";
-	size_t prefix = strlen(MODEL_PREFIX);
+	size_t prefix = strlen(UDRV__MODEL_PREFIX);
 
-	return !strncmp(text, MODEL_PREFIX, prefix) && text[prefix] &&
+	return udrv__is_model(text) && text[prefix] &&
 	       !text[prefix + strspn(text + prefix, allowed)];
 }
 
@@ -78,7 +78,7 @@ int udrv__device_name(const char *text, char *name, size_t size)
 		found = id.name;
 	} else if (!udrv_pci_parse_name(text, bdf)) {
 		found = bdf;
-	} else if (is_model(text) && strlen(text) < size) {
+	} else if (is_model_name(text) && strlen(text) < size) {
 		found = text;
 	}
 	if (!found) {

@@ -42,7 +42,7 @@ static int drive(struct udrv__daemon *d, int stop_fd, int ready_fd)
 	return ret;
 }
 
-static int run_here(const struct udrv_driver *drv, const struct udrv__run_options *o, int ready_fd)
+static int run_here(const struct udrv_driver *drv, struct udrv__run_options *o, int ready_fd)
 {
 	struct udrv__daemon d;
 	int fd = udrv__block_signals();
@@ -52,6 +52,7 @@ static int run_here(const struct udrv_driver *drv, const struct udrv__run_option
 		udrv_pr_err("%s: cannot listen for signals: %s", o->daemon.device, strerror(-fd));
 		return fd;
 	}
+	o->daemon.stop_fd = fd;
 	ret = udrv__daemon_start(&d, drv, &o->daemon);
 	if (!ret)
 		ret = drive(&d, fd, ready_fd);

@@ -37,7 +37,8 @@ int udrv__rundir(char *path, size_t size)
 		return fits(snprintf(path, size, "%s", own), size);
 	if (!geteuid())
 		return fits(snprintf(path, size, "/run/udrv"), size);
-	if (xdg)
+	/* Others are to be ignored, says the XDG base directory specification. */
+	if (xdg && xdg[0] == '/')
 		return fits(snprintf(path, size, "%s/udrv", xdg), size);
 	return fits(snprintf(path, size, "/tmp/udrv-%u", geteuid()), size);
 }

@@ -104,7 +104,8 @@ ssize_t udrv_verb_write(const void *buf, size_t len)
 	return (ssize_t)done;
 }
 
-/* The FILE of -d FILE, --data FILE or --data=FILE, or what the verb has instead; or NULL. */
+/* The FILE of -d FILE, -dFILE, --data FILE or --data=FILE, or what the verb has instead; or NULL.
+ */
 static const char *data_file(const struct udrv_verb *v, int argc, char **argv)
 {
 	const bool fw = v->flags & UDRV_VERB_DATA_FW;
@@ -115,6 +116,8 @@ static const char *data_file(const struct udrv_verb *v, int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (!strncmp(argv[i], name, len) && argv[i][len] == '=')
 			file = argv[i] + len + 1;
+		else if (!strncmp(argv[i], letter, 2) && argv[i][2])
+			file = argv[i] + 2;
 		else if (i + 1 < argc && (!strcmp(argv[i], name) || !strcmp(argv[i], letter)))
 			file = argv[++i];
 	}

@@ -22,7 +22,7 @@
 #define NBDKIT "nbdkit"
 
 /* Beside the library: the build tree's folders, or those of an installation. */
-static const char *const folders[] = {"../lib", "../" UDRV_LIBDIR "/nbdkit/plugins"};
+static const char *const folders[] = {"../lib", UDRV_BIN_TO_LIB "/nbdkit/plugins"};
 
 static int find_plugin(const char *driver, char *path, size_t size)
 {

@@ -40,7 +40,8 @@
 
 extern const struct udrv_driver UDRV_PLUGIN_DRIVER;
 
-static struct udrv__daemon_options options;
+/* nbdkit's handlers are there until the daemon has started. */
+static struct udrv__daemon_options options = {.stop_fd = -1};
 static char *params[PARAMS_MAX];
 static unsigned int param_count;
 static char *socket_path;

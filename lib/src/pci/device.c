@@ -18,6 +18,7 @@
 #include <udrv/pci.h>
 
 #include "pci/device.h"
+#include "pci/model_name.h"
 
 /* model-stub is behind model, which takes models unasked. */
 static const struct udrv__backend_ops *const backends[] = {
@@ -25,20 +26,13 @@ static const struct udrv__backend_ops *const backends[] = {
 	&udrv__model_backend, &udrv__model_stub_backend,
 };
 
-#define MODEL_PREFIX "model:"
-
-static bool is_model(const char *name)
-{
-	return !strncmp(name, MODEL_PREFIX, strlen(MODEL_PREFIX));
-}
-
 /* Fill name and, for a real device, what sysfs says of it. */
 static int identify(struct udrv_device *dev, const char *name)
 {
 	char bdf[UDRV_PCI_NAME_MAX];
 	int ret;
 
-	if (is_model(name)) {
+	if (udrv__is_model(name)) {
 		if (strlen(name) >= sizeof(dev->name)) {
 			udrv_pr_err("%.40s...: the name is too long", name);
 			return -EINVAL;
@@ -93,7 +87,7 @@ static void explain_backends(const char *name, const char *wanted)
 
 static int choose_backend(struct udrv_device *dev, const char *wanted)
 {
-	const struct udrv_pci_info *info = is_model(dev->name) ? NULL : &dev->info;
+	const struct udrv_pci_info *info = udrv__is_model(dev->name) ? NULL : &dev->info;
 	const struct udrv__backend_ops *known = NULL;
 
 	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {

@@ -10,6 +10,7 @@
 
 #include "bench/home.h"
 #include "bench/target.h"
+#include "pci/model_name.h"
 #include "rebind.h"
 #include "tool.h"
 
@@ -261,7 +262,7 @@ int bench_irq(struct bench_result *result)
 {
 	int ret;
 
-	if (!strncmp(result->settings.device, "model:", 6))
+	if (udrv__is_model(result->settings.device))
 		return wants_any_of_model(result) ? model_rows(result) : -EINVAL;
 	ret = find_device(&result->settings);
 	if (ret)

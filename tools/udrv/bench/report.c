@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pci/model_name.h"
+
 /* Is the way cut in two in any row? */
 static bool any_parts(const struct bench_result *result)
 {
@@ -142,7 +144,7 @@ static void print_notes(const struct bench_result *result)
 		       result->settings.clock == BENCH_CLOCK_ICOUNT
 			       ? ""
 			       : ". Wall-clock figures vary with the host's load");
-	if (!strncmp(result->settings.device, "model:", 6))
+	if (udrv__is_model(result->settings.device))
 		printf("  software model in this process: no device, no kernel driver; %s, two threads "
 		       "and an eventfd, is the reference; spinning can be faster, as it wakes "
 		       "nobody\n",
