@@ -453,6 +453,22 @@ START_TEST(breaks_are_received_and_sent)
 }
 END_TEST
 
+/* However many come without a pause: here they are dropped, so that there is always room. */
+START_TEST(no_bad_character_of_many_passes_as_good)
+{
+	size_t n = 0;
+
+	set_flags(tty, INPCK | IGNPAR, 0);
+	WAIT_FOR(known(0).c_iflag & INPCK);
+	WAIT_FOR((n += udrv__model_uart_send(dev, 0, sent + n, BIG - n, UDRV__UART_PARITY)) ==
+			 BIG &&
+		 !look(0).to_receive);
+	WAIT_FOR(counts_of(0).rx == BIG);
+	ck_assert_uint_eq(counts_of(0).parity, BIG);
+	ck_assert_int_lt(read(tty, got, 1), 0);
+}
+END_TEST
+
 /* A sender that waits for nothing, to a UART that is not read. */
 START_TEST(overruns_of_the_uart_are_counted)
 {
@@ -527,6 +543,7 @@ int main(void)
 	tcase_add_test(one, format_of_each_kind);
 	tcase_add_test(one, bad_characters_are_dropped_marked_or_zero);
 	tcase_add_test(one, breaks_are_received_and_sent);
+	tcase_add_test(one, no_bad_character_of_many_passes_as_good);
 	tcase_add_test(one, overruns_of_the_uart_are_counted);
 	tcase_add_test(one, modem_lines_are_counted);
 	tcase_add_test(one, without_a_carrier_the_program_is_hung_up);
