@@ -225,6 +225,24 @@ START_TEST(ixon_stops_and_starts_the_transmission)
 }
 END_TEST
 
+/* `stty ixon stop undef`: NUL is no character of the flow control. */
+START_TEST(flow_control_characters_that_are_undefined)
+{
+	struct termios t = settings(tty);
+
+	t.c_iflag |= IXON;
+	t.c_cc[VSTOP] = t.c_cc[VSTART] = _POSIX_VDISABLE;
+	ck_assert_int_eq(tcsetattr(tty, TCSANOW, &t), 0);
+	WAIT_FOR(known(0).c_iflag & IXON);
+	send_all(0, (const unsigned char *)"a\0b", 3, 0);
+	read_all(tty, got, 3);
+	ck_assert_mem_eq(got, "a\0b", 3);
+	ck_assert_int_eq(write(tty, sent, 100), 100);
+	receive_all(0, got, 100);
+	ck_assert_mem_eq(got, sent, 100);
+}
+END_TEST
+
 START_TEST(cts_stops_and_starts_the_transmission)
 {
 	set_flags(tty, 0, CRTSCTS);
@@ -533,6 +551,7 @@ int main(void)
 	tcase_add_test(one, without_flow_control_the_uart_is_left_full);
 	tcase_add_test(one, ixoff_sends_xoff_and_xon);
 	tcase_add_test(one, ixon_stops_and_starts_the_transmission);
+	tcase_add_test(one, flow_control_characters_that_are_undefined);
 	tcase_add_test(one, cts_stops_and_starts_the_transmission);
 	tcase_add_test(one, tcflow_and_tcflush);
 	tcase_add_test(one, settings_reach_the_uart_at_once);

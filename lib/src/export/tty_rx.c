@@ -74,11 +74,11 @@ void udrv_tty_flip_buffer_push(struct udrv_tty_port *port)
 	udrv__tty_wake(port);
 }
 
-/* Is it a character that is for the transmission only? */
+/* Is it a character that is for the transmission only? None is 0, _POSIX_VDISABLE. */
 static bool flow_char(struct udrv_tty_port *t, unsigned char ch)
 {
-	const bool is_stop = ch == t->termios.c_cc[UDRV__TTY_CC_STOP];
-	const bool is_start = ch == t->termios.c_cc[UDRV__TTY_CC_START];
+	const bool is_stop = ch && ch == t->termios.c_cc[UDRV__TTY_CC_STOP];
+	const bool is_start = ch && ch == t->termios.c_cc[UDRV__TTY_CC_START];
 	const bool restarts = is_start || (!is_stop && t->termios.c_iflag & IXANY);
 
 	if (!(t->termios.c_iflag & IXON))
