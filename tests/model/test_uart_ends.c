@@ -412,6 +412,23 @@ START_TEST(verbs_show_and_set)
 }
 END_TEST
 
+/* A program that sets something else does not undo it. */
+START_TEST(lines_that_a_verb_has_set_stay)
+{
+	int tty = open_tty(0);
+	struct termios t = settings(tty);
+
+	ck_assert_int_eq(run("lines 0 rts=0"), 0);
+	cfsetspeed(&t, B300);
+	t.c_cflag |= CRTSCTS;
+	ck_assert_int_eq(tcsetattr(tty, TCSANOW, &t), 0);
+	WAIT_FOR(known(0).c_ospeed == 300);
+	ck_assert_int_eq(run("lines 0"), 0);
+	ck_assert_str_eq(out, "dtr 1  rts 0  loop 0  cts 1  dsr 1  ri 0  dcd 1\n");
+	close_tty(tty, 0);
+}
+END_TEST
+
 START_TEST(bad_arguments_of_verbs_are_explained)
 {
 	static const struct {
@@ -471,6 +488,7 @@ int main(void)
 	tcase_add_test(tc, left_at_work_it_is_probed_again);
 	tcase_add_loop_test(tc, misbehaviour_loses_nothing, 0, UDRV__UART_FAULTS);
 	tcase_add_test(tc, verbs_show_and_set);
+	tcase_add_test(tc, lines_that_a_verb_has_set_stay);
 	tcase_add_test(tc, bad_arguments_of_verbs_are_explained);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
