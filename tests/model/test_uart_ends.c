@@ -159,6 +159,28 @@ START_TEST(what_is_let_go_on_in_time_is_sent_after_the_close)
 }
 END_TEST
 
+/* Not even if nobody has read what came before the XON. */
+START_TEST(xon_behind_what_nobody_reads_is_heard_after_the_close)
+{
+	int tty = open_tty(0);
+
+	set_flags(tty, IXON, 0);
+	WAIT_FOR(known(0).c_iflag & IXON);
+	send_all(0, (const unsigned char *)"\x13", 1, 0);
+	WAIT_FOR(counts_of(0).rx == 1);
+	ck_assert_int_eq(write(tty, "words", 5), 5);
+	WAIT_FOR(udrv_uart_tx_pending(&uart_at(0)->port) == 5);
+	memset(got, 'o', sizeof(got));
+	WAIT_FOR(udrv__model_uart_send(dev, 0, got, 1000, 0) < 1000 &&
+		 !(look(0).ier & UART_IER_RDA));
+	close(tty);
+	send_all(0, (const unsigned char *)"\x11", 1, 0);
+	receive_all(0, got, 5);
+	ck_assert_mem_eq(got, "words", 5);
+	WAIT_FOR(!is_open(0));
+}
+END_TEST
+
 START_TEST(what_nobody_read_is_not_for_the_next_one)
 {
 	int tty = open_tty(0);
@@ -476,6 +498,7 @@ int main(void)
 	tcase_add_test(tc, each_of_many_short_visits_is_sent);
 	tcase_add_loop_test(tc, a_stopped_port_is_closed_in_time_and_serves_the_next, 0, 2);
 	tcase_add_test(tc, what_is_let_go_on_in_time_is_sent_after_the_close);
+	tcase_add_test(tc, xon_behind_what_nobody_reads_is_heard_after_the_close);
 	tcase_add_test(tc, what_nobody_read_is_not_for_the_next_one);
 	tcase_add_test(tc, opened_twice_it_is_closed_by_the_last);
 	tcase_add_test(tc, a_refused_port_sees_its_close_without_being_told);

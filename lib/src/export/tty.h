@@ -102,8 +102,8 @@ void udrv__tty_wake(struct udrv_tty_port *t);
 /* tty_rx.c, in the thread: to the programs what they take. */
 void udrv__tty_pump_rx(struct udrv_tty_port *t);
 void udrv__tty_drop_rx(struct udrv_tty_port *t);
-/* With the lock: not throttled any more. */
-void udrv__tty_unthrottle(struct udrv_tty_port *t);
+/* If there is room: the other end and the driver may go on. */
+void udrv__tty_go_on(struct udrv_tty_port *t);
 
 /* tty_settings.c, in the thread */
 /* Look at the settings, tell the driver of changes. */

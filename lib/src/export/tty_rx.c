@@ -48,7 +48,7 @@ static void throttle(struct udrv_tty_port *t)
 	}
 }
 
-void udrv__tty_unthrottle(struct udrv_tty_port *t)
+static void unthrottle(struct udrv_tty_port *t)
 {
 	struct udrv_uart_port *uart = t->uart;
 
@@ -145,8 +145,6 @@ static void fill(struct udrv_tty_port *t)
 
 void udrv__tty_pump_rx(struct udrv_tty_port *t)
 {
-	unsigned long flags;
-
 	for (;;) {
 		ssize_t n;
 
@@ -160,10 +158,17 @@ void udrv__tty_pump_rx(struct udrv_tty_port *t)
 		t->out_used = true;
 		t->out_done += (size_t)n;
 	}
+	udrv__tty_go_on(t);
+}
+
+void udrv__tty_go_on(struct udrv_tty_port *t)
+{
+	unsigned long flags;
+
 	if (udrv_kfifo_len(&t->rx) >= UDRV__TTY_LOW)
 		return;
 	udrv_spin_lock_irqsave(&t->uart->lock, flags);
-	udrv__tty_unthrottle(t);
+	unthrottle(t);
 	udrv_spin_unlock_irqrestore(&t->uart->lock, flags);
 }
 

@@ -213,10 +213,13 @@ static void work(struct udrv_tty_port *t)
 	/* Before it is looked at, so that room that comes afterwards wakes the thread. */
 	t->want_room = true;
 	t->drained = !pump_tx(t);
-	if (t->phase == UDRV__TTY_CLOSING)
+	if (t->phase == UDRV__TTY_CLOSING) {
 		udrv__tty_drop_rx(t);
-	else
+		/* What lets the transmission go on may be behind it. */
+		udrv__tty_go_on(t);
+	} else {
 		udrv__tty_pump_rx(t);
+	}
 }
 
 static int timeout(const struct udrv_tty_port *t)
