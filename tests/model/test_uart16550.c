@@ -522,6 +522,7 @@ START_TEST(without_a_carrier_the_program_is_hung_up)
 	struct pollfd p = {.fd = tty};
 
 	t.c_cflag &= ~(tcflag_t)CLOCAL;
+	cfsetspeed(&t, B300);
 	ck_assert_int_eq(tcsetattr(tty, TCSANOW, &t), 0);
 	WAIT_FOR(!(known(0).c_cflag & CLOCAL));
 	udrv__model_uart_set_lines(dev, 0, UART_MSR_CTS);
@@ -529,12 +530,16 @@ START_TEST(without_a_carrier_the_program_is_hung_up)
 	ck_assert_int_le(read(tty, got, 1), 0);
 	WAIT_FOR(!is_open(0));
 	close(tty);
-	/* The next one finds a terminal of the same name. */
+	/* The next one finds a terminal of the same name, set as it was. */
 	WAIT_FOR((tty = open(udrv_uart_port_path(&uart_at(0)->port),
 			     O_RDWR | O_NOCTTY | O_NONBLOCK)) >= 0);
 	WAIT_FOR(is_open(0) && look(0).ier & UART_IER_RDA);
 	ck_assert_int_eq(write(tty, "again", 5), 5);
 	receive_all(0, got, 5);
+	t = settings(tty);
+	ck_assert(!(t.c_cflag & CLOCAL));
+	ck_assert_uint_eq(cfgetospeed(&t), B300);
+	ck_assert_uint_eq(look(0).divisor, 384);
 }
 END_TEST
 

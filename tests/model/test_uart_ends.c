@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* The uart16550 driver's terminals coming and going, its verbs, and a UART that misbehaves. */
+#include <linux/capability.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "export/tty.h"
 
@@ -193,6 +195,58 @@ START_TEST(what_nobody_read_is_not_for_the_next_one)
 	send_all(0, (const unsigned char *)"new", 3, 0);
 	read_all(tty, got, 3);
 	ck_assert_mem_eq(got, "new", 3);
+	close_tty(tty, 0);
+}
+END_TEST
+
+/* A kernel's port forgets both with the last close. */
+START_TEST(stopped_and_exclusive_is_the_one_who_was_that)
+{
+	int exclusive = 1;
+	int tty = open_tty(0);
+
+	ck_assert_int_eq(ioctl(tty, TIOCEXCL), 0);
+	ck_assert_int_eq(tcflow(tty, TCOOFF), 0);
+	close_tty(tty, 0);
+	tty = open_tty(0);
+	ck_assert_int_eq(ioctl(tty, TIOCGEXCL, &exclusive), 0);
+	ck_assert_int_eq(exclusive, 0);
+	ck_assert_int_eq(write(tty, "next", 4), 4);
+	receive_all(0, got, 4);
+	close_tty(tty, 0);
+}
+END_TEST
+
+static void drop_sys_admin(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
+
+	ck_assert_int_eq(syscall(SYS_capget, &head, caps), 0);
+	caps[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective &= ~(uint32_t)CAP_TO_MASK(CAP_SYS_ADMIN);
+	ck_assert_int_eq(syscall(SYS_capset, &head, caps), 0);
+}
+
+/* Then the daemon cannot open it either. */
+START_TEST(exclusive_without_privileges)
+{
+	int tty;
+
+	remove_uart();
+	drop_sys_admin();
+	probe_uart("model:uart16550-2x");
+	udrv__model_uart_wire(dev, 0, 0);
+	tty = open_tty(0);
+	set_flags(tty, IXOFF, 0);
+	WAIT_FOR(known(0).c_iflag & IXOFF);
+	ck_assert_int_eq(ioctl(tty, TIOCEXCL), 0);
+	close_tty(tty, 0);
+	WAIT_FOR((tty = open(udrv_uart_port_path(&uart_at(0)->port),
+			     O_RDWR | O_NOCTTY | O_NONBLOCK)) >= 0);
+	WAIT_FOR(is_open(0));
+	ck_assert_int_eq(write(tty, "next", 4), 4);
+	receive_all(0, got, 4);
+	ck_assert(settings(tty).c_iflag & IXOFF);
 	close_tty(tty, 0);
 }
 END_TEST
@@ -499,6 +553,8 @@ int main(void)
 	tcase_add_loop_test(tc, a_stopped_port_is_closed_in_time_and_serves_the_next, 0, 2);
 	tcase_add_test(tc, what_is_let_go_on_in_time_is_sent_after_the_close);
 	tcase_add_test(tc, xon_behind_what_nobody_reads_is_heard_after_the_close);
+	tcase_add_test(tc, stopped_and_exclusive_is_the_one_who_was_that);
+	tcase_add_test(tc, exclusive_without_privileges);
 	tcase_add_test(tc, what_nobody_read_is_not_for_the_next_one);
 	tcase_add_test(tc, opened_twice_it_is_closed_by_the_last);
 	tcase_add_test(tc, a_refused_port_sees_its_close_without_being_told);

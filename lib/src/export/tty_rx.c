@@ -155,7 +155,6 @@ void udrv__tty_pump_rx(struct udrv_tty_port *t)
 		n = write(t->pty.master, t->out + t->out_done, t->out_len - t->out_done);
 		if (n < 0)
 			break;
-		t->out_used = true;
 		t->out_done += (size_t)n;
 	}
 	udrv__tty_go_on(t);
