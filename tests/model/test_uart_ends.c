@@ -307,6 +307,29 @@ START_TEST(settings_stay_for_the_next_program)
 }
 END_TEST
 
+/* Set before the port is started, as by `stty`, which is quick. */
+START_TEST(a_speed_that_there_is_not_is_that_of_before)
+{
+	struct udrv_tty_port *t = uart_at(0)->port.state;
+	int tty = open_tty(0);
+	struct termios s = settings(tty);
+	struct udrv_ktermios asked;
+
+	cfsetspeed(&s, B300);
+	ck_assert_int_eq(tcsetattr(tty, TCSANOW, &s), 0);
+	WAIT_FOR(known(0).c_ospeed == 300);
+	close_tty(tty, 0);
+	ck_assert_int_eq(udrv__pty_get_termios(t->pty.master, &asked), 0);
+	asked.c_ispeed = asked.c_ospeed = 230400;
+	ck_assert_int_eq(udrv__pty_set_termios(t->pty.master, &asked), 0);
+	tty = open_tty(0);
+	WAIT_FOR((s = settings(tty), cfgetospeed(&s)) != B230400);
+	ck_assert_uint_eq(cfgetospeed(&s), B300);
+	ck_assert_uint_eq(look(0).divisor, 384);
+	close_tty(tty, 0);
+}
+END_TEST
+
 START_TEST(removal_hangs_up_and_takes_the_names_away)
 {
 	int tty = open_tty(0);
@@ -559,6 +582,7 @@ int main(void)
 	tcase_add_test(tc, opened_twice_it_is_closed_by_the_last);
 	tcase_add_test(tc, a_refused_port_sees_its_close_without_being_told);
 	tcase_add_test(tc, settings_stay_for_the_next_program);
+	tcase_add_test(tc, a_speed_that_there_is_not_is_that_of_before);
 	tcase_add_test(tc, removal_hangs_up_and_takes_the_names_away);
 	tcase_add_test(tc, a_device_that_goes_ends_in_bounded_time);
 	tcase_add_test(tc, a_stale_name_is_replaced_and_a_file_is_not);

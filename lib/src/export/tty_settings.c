@@ -135,13 +135,15 @@ void udrv__tty_sync_termios(struct udrv_tty_port *t)
 void udrv__tty_raise(struct udrv_tty_port *t)
 {
 	struct udrv_uart_port *uart = t->uart;
+	const struct udrv_ktermios old = t->termios;
 	struct udrv_ktermios asked;
 	struct udrv_ktermios real;
 	unsigned long flags;
 
 	if (read_settings(t, &asked, &real))
-		real = t->termios;
-	uart->ops->set_termios(uart, &real, NULL);
+		real = old;
+	/* A program may have changed them since it has opened it. */
+	uart->ops->set_termios(uart, &real, &old);
 	clock_gettime(CLOCK_MONOTONIC, &t->unchanged);
 	udrv_spin_lock_irqsave(&uart->lock, flags);
 	t->termios = real;
