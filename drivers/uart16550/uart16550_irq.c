@@ -41,7 +41,10 @@ static uint8_t receive_good(struct uart16550 *u, uint8_t lsr)
 	return uart16550_in(u, UART_LSR);
 }
 
-/* Errors belong to the character that is read next. The LSR after the last one. */
+/*
+ * Errors belong to the character that is read next, maybe by the next call. The LSR after the last
+ * one.
+ */
 static uint8_t receive(struct uart16550 *u, uint8_t id, uint8_t lsr)
 {
 	struct udrv_uart_port *port = &u->port;
@@ -60,6 +63,8 @@ static uint8_t receive(struct uart16550 *u, uint8_t id, uint8_t lsr)
 		udrv_uart_insert_char(port, lsr, UART_LSR_OE, ch, flag);
 		lsr = uart16550_in(u, UART_LSR);
 	}
+	if (lsr != UART_LSR_GONE)
+		u->lsr_saved |= lsr & UART_LSR_ERRORS;
 	udrv_tty_flip_buffer_push(port->state);
 	return lsr;
 }

@@ -225,6 +225,24 @@ START_TEST(ixon_stops_and_starts_the_transmission)
 }
 END_TEST
 
+/* `stty ixon stop undef`: NUL is no character of the flow control. */
+START_TEST(flow_control_characters_that_are_undefined)
+{
+	struct termios t = settings(tty);
+
+	t.c_iflag |= IXON;
+	t.c_cc[VSTOP] = t.c_cc[VSTART] = _POSIX_VDISABLE;
+	ck_assert_int_eq(tcsetattr(tty, TCSANOW, &t), 0);
+	WAIT_FOR(known(0).c_iflag & IXON);
+	send_all(0, (const unsigned char *)"a\0b", 3, 0);
+	read_all(tty, got, 3);
+	ck_assert_mem_eq(got, "a\0b", 3);
+	ck_assert_int_eq(write(tty, sent, 100), 100);
+	receive_all(0, got, 100);
+	ck_assert_mem_eq(got, sent, 100);
+}
+END_TEST
+
 START_TEST(cts_stops_and_starts_the_transmission)
 {
 	set_flags(tty, 0, CRTSCTS);
@@ -453,6 +471,22 @@ START_TEST(breaks_are_received_and_sent)
 }
 END_TEST
 
+/* However many come without a pause: here they are dropped, so that there is always room. */
+START_TEST(no_bad_character_of_many_passes_as_good)
+{
+	size_t n = 0;
+
+	set_flags(tty, INPCK | IGNPAR, 0);
+	WAIT_FOR(known(0).c_iflag & INPCK);
+	WAIT_FOR((n += udrv__model_uart_send(dev, 0, sent + n, BIG - n, UDRV__UART_PARITY)) ==
+			 BIG &&
+		 !look(0).to_receive);
+	WAIT_FOR(counts_of(0).rx == BIG);
+	ck_assert_uint_eq(counts_of(0).parity, BIG);
+	ck_assert_int_lt(read(tty, got, 1), 0);
+}
+END_TEST
+
 /* A sender that waits for nothing, to a UART that is not read. */
 START_TEST(overruns_of_the_uart_are_counted)
 {
@@ -488,6 +522,7 @@ START_TEST(without_a_carrier_the_program_is_hung_up)
 	struct pollfd p = {.fd = tty};
 
 	t.c_cflag &= ~(tcflag_t)CLOCAL;
+	cfsetspeed(&t, B300);
 	ck_assert_int_eq(tcsetattr(tty, TCSANOW, &t), 0);
 	WAIT_FOR(!(known(0).c_cflag & CLOCAL));
 	udrv__model_uart_set_lines(dev, 0, UART_MSR_CTS);
@@ -495,12 +530,16 @@ START_TEST(without_a_carrier_the_program_is_hung_up)
 	ck_assert_int_le(read(tty, got, 1), 0);
 	WAIT_FOR(!is_open(0));
 	close(tty);
-	/* The next one finds a terminal of the same name. */
+	/* The next one finds a terminal of the same name, set as it was. */
 	WAIT_FOR((tty = open(udrv_uart_port_path(&uart_at(0)->port),
 			     O_RDWR | O_NOCTTY | O_NONBLOCK)) >= 0);
 	WAIT_FOR(is_open(0) && look(0).ier & UART_IER_RDA);
 	ck_assert_int_eq(write(tty, "again", 5), 5);
 	receive_all(0, got, 5);
+	t = settings(tty);
+	ck_assert(!(t.c_cflag & CLOCAL));
+	ck_assert_uint_eq(cfgetospeed(&t), B300);
+	ck_assert_uint_eq(look(0).divisor, 384);
 }
 END_TEST
 
@@ -517,6 +556,7 @@ int main(void)
 	tcase_add_test(one, without_flow_control_the_uart_is_left_full);
 	tcase_add_test(one, ixoff_sends_xoff_and_xon);
 	tcase_add_test(one, ixon_stops_and_starts_the_transmission);
+	tcase_add_test(one, flow_control_characters_that_are_undefined);
 	tcase_add_test(one, cts_stops_and_starts_the_transmission);
 	tcase_add_test(one, tcflow_and_tcflush);
 	tcase_add_test(one, settings_reach_the_uart_at_once);
@@ -527,6 +567,7 @@ int main(void)
 	tcase_add_test(one, format_of_each_kind);
 	tcase_add_test(one, bad_characters_are_dropped_marked_or_zero);
 	tcase_add_test(one, breaks_are_received_and_sent);
+	tcase_add_test(one, no_bad_character_of_many_passes_as_good);
 	tcase_add_test(one, overruns_of_the_uart_are_counted);
 	tcase_add_test(one, modem_lines_are_counted);
 	tcase_add_test(one, without_a_carrier_the_program_is_hung_up);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* The uart16550 driver's terminals coming and going, its verbs, and a UART that misbehaves. */
+#include <linux/capability.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "export/tty.h"
 
@@ -159,6 +161,28 @@ START_TEST(what_is_let_go_on_in_time_is_sent_after_the_close)
 }
 END_TEST
 
+/* Not even if nobody has read what came before the XON. */
+START_TEST(xon_behind_what_nobody_reads_is_heard_after_the_close)
+{
+	int tty = open_tty(0);
+
+	set_flags(tty, IXON, 0);
+	WAIT_FOR(known(0).c_iflag & IXON);
+	send_all(0, (const unsigned char *)"\x13", 1, 0);
+	WAIT_FOR(counts_of(0).rx == 1);
+	ck_assert_int_eq(write(tty, "words", 5), 5);
+	WAIT_FOR(udrv_uart_tx_pending(&uart_at(0)->port) == 5);
+	memset(got, 'o', sizeof(got));
+	WAIT_FOR(udrv__model_uart_send(dev, 0, got, 1000, 0) < 1000 &&
+		 !(look(0).ier & UART_IER_RDA));
+	close(tty);
+	send_all(0, (const unsigned char *)"\x11", 1, 0);
+	receive_all(0, got, 5);
+	ck_assert_mem_eq(got, "words", 5);
+	WAIT_FOR(!is_open(0));
+}
+END_TEST
+
 START_TEST(what_nobody_read_is_not_for_the_next_one)
 {
 	int tty = open_tty(0);
@@ -171,6 +195,58 @@ START_TEST(what_nobody_read_is_not_for_the_next_one)
 	send_all(0, (const unsigned char *)"new", 3, 0);
 	read_all(tty, got, 3);
 	ck_assert_mem_eq(got, "new", 3);
+	close_tty(tty, 0);
+}
+END_TEST
+
+/* A kernel's port forgets both with the last close. */
+START_TEST(stopped_and_exclusive_is_the_one_who_was_that)
+{
+	int exclusive = 1;
+	int tty = open_tty(0);
+
+	ck_assert_int_eq(ioctl(tty, TIOCEXCL), 0);
+	ck_assert_int_eq(tcflow(tty, TCOOFF), 0);
+	close_tty(tty, 0);
+	tty = open_tty(0);
+	ck_assert_int_eq(ioctl(tty, TIOCGEXCL, &exclusive), 0);
+	ck_assert_int_eq(exclusive, 0);
+	ck_assert_int_eq(write(tty, "next", 4), 4);
+	receive_all(0, got, 4);
+	close_tty(tty, 0);
+}
+END_TEST
+
+static void drop_sys_admin(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
+
+	ck_assert_int_eq(syscall(SYS_capget, &head, caps), 0);
+	caps[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective &= ~(uint32_t)CAP_TO_MASK(CAP_SYS_ADMIN);
+	ck_assert_int_eq(syscall(SYS_capset, &head, caps), 0);
+}
+
+/* Then the daemon cannot open it either. */
+START_TEST(exclusive_without_privileges)
+{
+	int tty;
+
+	remove_uart();
+	drop_sys_admin();
+	probe_uart("model:uart16550-2x");
+	udrv__model_uart_wire(dev, 0, 0);
+	tty = open_tty(0);
+	set_flags(tty, IXOFF, 0);
+	WAIT_FOR(known(0).c_iflag & IXOFF);
+	ck_assert_int_eq(ioctl(tty, TIOCEXCL), 0);
+	close_tty(tty, 0);
+	WAIT_FOR((tty = open(udrv_uart_port_path(&uart_at(0)->port),
+			     O_RDWR | O_NOCTTY | O_NONBLOCK)) >= 0);
+	WAIT_FOR(is_open(0));
+	ck_assert_int_eq(write(tty, "next", 4), 4);
+	receive_all(0, got, 4);
+	ck_assert(settings(tty).c_iflag & IXOFF);
 	close_tty(tty, 0);
 }
 END_TEST
@@ -227,6 +303,29 @@ START_TEST(settings_stay_for_the_next_program)
 	close_tty(tty, 0);
 	tty = open_tty(0);
 	WAIT_FOR(look(0).divisor == 384);
+	close_tty(tty, 0);
+}
+END_TEST
+
+/* Set before the port is started, as by `stty`, which is quick. */
+START_TEST(a_speed_that_there_is_not_is_that_of_before)
+{
+	struct udrv_tty_port *t = uart_at(0)->port.state;
+	int tty = open_tty(0);
+	struct termios s = settings(tty);
+	struct udrv_ktermios asked;
+
+	cfsetspeed(&s, B300);
+	ck_assert_int_eq(tcsetattr(tty, TCSANOW, &s), 0);
+	WAIT_FOR(known(0).c_ospeed == 300);
+	close_tty(tty, 0);
+	ck_assert_int_eq(udrv__pty_get_termios(t->pty.master, &asked), 0);
+	asked.c_ispeed = asked.c_ospeed = 230400;
+	ck_assert_int_eq(udrv__pty_set_termios(t->pty.master, &asked), 0);
+	tty = open_tty(0);
+	WAIT_FOR((s = settings(tty), cfgetospeed(&s)) != B230400);
+	ck_assert_uint_eq(cfgetospeed(&s), B300);
+	ck_assert_uint_eq(look(0).divisor, 384);
 	close_tty(tty, 0);
 }
 END_TEST
@@ -412,6 +511,23 @@ START_TEST(verbs_show_and_set)
 }
 END_TEST
 
+/* A program that sets something else does not undo it. */
+START_TEST(lines_that_a_verb_has_set_stay)
+{
+	int tty = open_tty(0);
+	struct termios t = settings(tty);
+
+	ck_assert_int_eq(run("lines 0 rts=0"), 0);
+	cfsetspeed(&t, B300);
+	t.c_cflag |= CRTSCTS;
+	ck_assert_int_eq(tcsetattr(tty, TCSANOW, &t), 0);
+	WAIT_FOR(known(0).c_ospeed == 300);
+	ck_assert_int_eq(run("lines 0"), 0);
+	ck_assert_str_eq(out, "dtr 1  rts 0  loop 0  cts 1  dsr 1  ri 0  dcd 1\n");
+	close_tty(tty, 0);
+}
+END_TEST
+
 START_TEST(bad_arguments_of_verbs_are_explained)
 {
 	static const struct {
@@ -459,10 +575,14 @@ int main(void)
 	tcase_add_test(tc, each_of_many_short_visits_is_sent);
 	tcase_add_loop_test(tc, a_stopped_port_is_closed_in_time_and_serves_the_next, 0, 2);
 	tcase_add_test(tc, what_is_let_go_on_in_time_is_sent_after_the_close);
+	tcase_add_test(tc, xon_behind_what_nobody_reads_is_heard_after_the_close);
+	tcase_add_test(tc, stopped_and_exclusive_is_the_one_who_was_that);
+	tcase_add_test(tc, exclusive_without_privileges);
 	tcase_add_test(tc, what_nobody_read_is_not_for_the_next_one);
 	tcase_add_test(tc, opened_twice_it_is_closed_by_the_last);
 	tcase_add_test(tc, a_refused_port_sees_its_close_without_being_told);
 	tcase_add_test(tc, settings_stay_for_the_next_program);
+	tcase_add_test(tc, a_speed_that_there_is_not_is_that_of_before);
 	tcase_add_test(tc, removal_hangs_up_and_takes_the_names_away);
 	tcase_add_test(tc, a_device_that_goes_ends_in_bounded_time);
 	tcase_add_test(tc, a_stale_name_is_replaced_and_a_file_is_not);
@@ -471,6 +591,7 @@ int main(void)
 	tcase_add_test(tc, left_at_work_it_is_probed_again);
 	tcase_add_loop_test(tc, misbehaviour_loses_nothing, 0, UDRV__UART_FAULTS);
 	tcase_add_test(tc, verbs_show_and_set);
+	tcase_add_test(tc, lines_that_a_verb_has_set_stay);
 	tcase_add_test(tc, bad_arguments_of_verbs_are_explained);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

@@ -69,7 +69,7 @@ struct udrv_uart_icount {
  * @shutdown: the last program has closed it, and what it wrote has been sent or waited for in vain:
  *	no interrupts from now on. No lock, may sleep. Not without a @startup that returned 0.
  * @set_termios: as @termios says from now on; what the UART cannot do, it changes in there. @old
- *	is how it was, NULL after @startup. No lock, may sleep.
+ *	is how it was, after @startup before it was closed. No lock, may sleep.
  *
  * All are called by the port's own thread; start_tx, stop_tx, set_mctrl, throttle also inside the
  * driver's calls of the functions below. After udrv_uart_add_one_port() any may be called at any

@@ -138,6 +138,7 @@ void uarts_write(void *state, unsigned int bar, uint64_t offset, unsigned int si
 
 /* Moves characters; whether any moved. */
 bool uart_move(struct uart *u);
+bool uart_move_in(struct uart *u);
 /* The outputs have changed: tell the other end. */
 void uart_tell_peer(struct uart *u);
 

@@ -44,7 +44,7 @@ static bool move_out(struct uart *u)
 }
 
 /* In loop back mode the input pin is disconnected. */
-static bool move_in(struct uart *u)
+bool uart_move_in(struct uart *u)
 {
 	uint16_t entry;
 	bool any = false;
@@ -63,7 +63,7 @@ bool uart_move(struct uart *u)
 {
 	const bool out = move_out(u);
 
-	return move_in(u) || out;
+	return uart_move_in(u) || out;
 }
 
 /* A null modem: RTS to CTS, DTR to DSR and DCD. */

@@ -123,6 +123,8 @@ static uint8_t read_rbr(struct uart *u)
 	memmove(u->rx, u->rx + 1, --u->rx_count * sizeof(u->rx[0]));
 	u->timed_out = false;
 	uart_restart_timeout(u);
+	/* A sender that waits for room fills it before the FIFO is seen empty. */
+	(void)uart_move_in(u);
 	return ch;
 }
 

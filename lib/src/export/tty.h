@@ -33,8 +33,12 @@ struct udrv__pty {
 	char link[UDRV__PATH_MAX];
 };
 
-/* Failures are explained. With a link that is there already, to another one of ours: moved. */
-int udrv__pty_open(struct udrv__pty *pty, const struct udrv_device *dev, const char *name);
+/*
+ * Failures are explained. With a link that is there already, to another one of ours: moved.
+ * @settings: its first ones; NULL: those of every port.
+ */
+int udrv__pty_open(struct udrv__pty *pty, const struct udrv_device *dev, const char *name,
+		   const struct udrv_ktermios *settings);
 /* Programs that have it open are hung up. The link stays, for the next one. */
 void udrv__pty_hang_up(struct udrv__pty *pty);
 void udrv__pty_close(struct udrv__pty *pty);
@@ -42,8 +46,11 @@ void udrv__pty_close(struct udrv__pty *pty);
 bool udrv__pty_closed(const struct udrv__pty *pty);
 /* Has a program written what is not read yet? */
 bool udrv__pty_written(const struct udrv__pty *pty);
-/* What has not been read is lost. */
-void udrv__pty_flush_input(const struct udrv__pty *pty);
+/*
+ * As a terminal that nobody has had open: nothing to be read, not stopped, not exclusive. 0, or
+ * negative errno; -EBUSY: it is exclusive.
+ */
+int udrv__pty_refresh(const struct udrv__pty *pty);
 
 /* tty_termios.c */
 int udrv__pty_get_termios(int fd, struct udrv_ktermios *t);
@@ -91,7 +98,6 @@ struct udrv_tty_port {
 	/* The thread's. */
 	unsigned char out[4096]; /* to the programs */
 	size_t out_len, out_done;
-	bool out_used;		   /* since it was opened */
 	bool drained;		   /* nobody has it open, and all that was written is in tx */
 	uint64_t closing_ns;	   /* when CLOSING ends at the latest */
 	struct timespec unchanged; /* since when the settings are as they are */
@@ -102,8 +108,8 @@ void udrv__tty_wake(struct udrv_tty_port *t);
 /* tty_rx.c, in the thread: to the programs what they take. */
 void udrv__tty_pump_rx(struct udrv_tty_port *t);
 void udrv__tty_drop_rx(struct udrv_tty_port *t);
-/* With the lock: not throttled any more. */
-void udrv__tty_unthrottle(struct udrv_tty_port *t);
+/* If there is room: the other end and the driver may go on. */
+void udrv__tty_go_on(struct udrv_tty_port *t);
 
 /* tty_settings.c, in the thread */
 /* Look at the settings, tell the driver of changes. */

@@ -71,7 +71,7 @@ static void share(const struct udrv__pty *pty)
 }
 
 /* First settings; opened and closed once, so that the master knows that nobody has it. */
-static int settle(const struct udrv__pty *pty)
+static int settle(const struct udrv__pty *pty, const struct udrv_ktermios *settings)
 {
 	struct udrv_ktermios t;
 	const int on = 1;
@@ -85,7 +85,7 @@ static int settle(const struct udrv__pty *pty)
 	if (ret)
 		return ret;
 	udrv__termios_init(&t);
-	ret = udrv__pty_set_termios(pty->master, &t);
+	ret = udrv__pty_set_termios(pty->master, settings ? settings : &t);
 	if (ret)
 		return ret;
 	/* It is our own change that is reported. */
@@ -106,7 +106,7 @@ static int watch(struct udrv__pty *pty)
 	return inotify_add_watch(pty->inotify, pty->slave, IN_OPEN | IN_CLOSE) < 0 ? -errno : 0;
 }
 
-static int make(struct udrv__pty *pty)
+static int make(struct udrv__pty *pty, const struct udrv_ktermios *settings)
 {
 	int ret;
 
@@ -119,11 +119,12 @@ static int make(struct udrv__pty *pty)
 	if (ret)
 		return -ret;
 	share(pty);
-	ret = settle(pty);
+	ret = settle(pty, settings);
 	return ret ? ret : watch(pty);
 }
 
-int udrv__pty_open(struct udrv__pty *pty, const struct udrv_device *dev, const char *name)
+int udrv__pty_open(struct udrv__pty *pty, const struct udrv_device *dev, const char *name,
+		   const struct udrv_ktermios *settings)
 {
 	int ret;
 
@@ -132,7 +133,7 @@ int udrv__pty_open(struct udrv__pty *pty, const struct udrv_device *dev, const c
 	ret = name_link(pty, name);
 	if (ret)
 		return ret;
-	ret = make(pty);
+	ret = make(pty, settings);
 	if (ret)
 		udrv_dev_err(dev, "no pseudo terminal for %s: %s", pty->link, strerror(-ret));
 	else
@@ -179,12 +180,15 @@ bool udrv__pty_written(const struct udrv__pty *pty)
 	       !ioctl(pty->master, FIONREAD, &count) && count > 0;
 }
 
-void udrv__pty_flush_input(const struct udrv__pty *pty)
+int udrv__pty_refresh(const struct udrv__pty *pty)
 {
 	int slave = open(pty->slave, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 
 	if (slave < 0)
-		return;
+		return -errno;
 	(void)tcflush(slave, TCIFLUSH);
+	(void)tcflow(slave, TCOON);
+	(void)ioctl(slave, TIOCNXCL);
 	close(slave);
+	return 0;
 }

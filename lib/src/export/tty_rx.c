@@ -48,7 +48,7 @@ static void throttle(struct udrv_tty_port *t)
 	}
 }
 
-void udrv__tty_unthrottle(struct udrv_tty_port *t)
+static void unthrottle(struct udrv_tty_port *t)
 {
 	struct udrv_uart_port *uart = t->uart;
 
@@ -74,11 +74,11 @@ void udrv_tty_flip_buffer_push(struct udrv_tty_port *port)
 	udrv__tty_wake(port);
 }
 
-/* Is it a character that is for the transmission only? */
+/* Is it a character that is for the transmission only? None is 0, _POSIX_VDISABLE. */
 static bool flow_char(struct udrv_tty_port *t, unsigned char ch)
 {
-	const bool is_stop = ch == t->termios.c_cc[UDRV__TTY_CC_STOP];
-	const bool is_start = ch == t->termios.c_cc[UDRV__TTY_CC_START];
+	const bool is_stop = ch && ch == t->termios.c_cc[UDRV__TTY_CC_STOP];
+	const bool is_start = ch && ch == t->termios.c_cc[UDRV__TTY_CC_START];
 	const bool restarts = is_start || (!is_stop && t->termios.c_iflag & IXANY);
 
 	if (!(t->termios.c_iflag & IXON))
@@ -145,8 +145,6 @@ static void fill(struct udrv_tty_port *t)
 
 void udrv__tty_pump_rx(struct udrv_tty_port *t)
 {
-	unsigned long flags;
-
 	for (;;) {
 		ssize_t n;
 
@@ -157,13 +155,19 @@ void udrv__tty_pump_rx(struct udrv_tty_port *t)
 		n = write(t->pty.master, t->out + t->out_done, t->out_len - t->out_done);
 		if (n < 0)
 			break;
-		t->out_used = true;
 		t->out_done += (size_t)n;
 	}
+	udrv__tty_go_on(t);
+}
+
+void udrv__tty_go_on(struct udrv_tty_port *t)
+{
+	unsigned long flags;
+
 	if (udrv_kfifo_len(&t->rx) >= UDRV__TTY_LOW)
 		return;
 	udrv_spin_lock_irqsave(&t->uart->lock, flags);
-	udrv__tty_unthrottle(t);
+	unthrottle(t);
 	udrv_spin_unlock_irqrestore(&t->uart->lock, flags);
 }
 

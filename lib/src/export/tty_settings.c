@@ -24,8 +24,11 @@ static void set_lines(struct udrv_uart_port *uart, unsigned int set, unsigned in
 	uart->ops->set_mctrl(uart, mctrl);
 }
 
-/* What the flow control asks for after a change of the settings; with the lock. */
-static void update_flow(struct udrv_tty_port *t)
+/*
+ * What the flow control asks for after a change of the settings; with the lock. RTS is left alone
+ * otherwise: a verb may have set it.
+ */
+static void update_flow(struct udrv_tty_port *t, const struct udrv_ktermios *old)
 {
 	struct udrv_uart_port *uart = t->uart;
 	const bool was_stopped = udrv_uart_tx_stopped(uart);
@@ -35,7 +38,7 @@ static void update_flow(struct udrv_tty_port *t)
 		t->soft_stopped = false;
 	if (t->throttled && t->termios.c_cflag & CRTSCTS)
 		set_lines(uart, 0, TIOCM_RTS);
-	else if (t->termios.c_ospeed)
+	else if (t->throttled && old->c_cflag & CRTSCTS && t->termios.c_ospeed)
 		set_lines(uart, TIOCM_RTS, 0);
 	if (udrv_uart_tx_stopped(uart) == was_stopped)
 		return;
@@ -51,7 +54,7 @@ static void update_lines(struct udrv_tty_port *t, const struct udrv_ktermios *ol
 	if (!t->termios.c_ospeed)
 		set_lines(t->uart, 0, LINES);
 	else if (!old->c_ospeed)
-		set_lines(t->uart, t->throttled ? TIOCM_DTR : LINES, 0);
+		set_lines(t->uart, LINES, 0);
 }
 
 /* The driver changes in @now what the UART cannot do. */
@@ -69,7 +72,7 @@ static void apply(struct udrv_tty_port *t, struct udrv_ktermios *now)
 	udrv_spin_lock_irqsave(&uart->lock, flags);
 	t->termios = *now;
 	update_lines(t, &old);
-	update_flow(t);
+	update_flow(t, &old);
 	udrv_spin_unlock_irqrestore(&uart->lock, flags);
 }
 
@@ -132,20 +135,22 @@ void udrv__tty_sync_termios(struct udrv_tty_port *t)
 void udrv__tty_raise(struct udrv_tty_port *t)
 {
 	struct udrv_uart_port *uart = t->uart;
+	const struct udrv_ktermios old = t->termios;
 	struct udrv_ktermios asked;
 	struct udrv_ktermios real;
 	unsigned long flags;
 
 	if (read_settings(t, &asked, &real))
-		real = t->termios;
-	uart->ops->set_termios(uart, &real, NULL);
+		real = old;
+	/* A program may have changed them since it has opened it. */
+	uart->ops->set_termios(uart, &real, &old);
 	clock_gettime(CLOCK_MONOTONIC, &t->unchanged);
 	udrv_spin_lock_irqsave(&uart->lock, flags);
 	t->termios = real;
 	t->throttled = t->full = t->soft_stopped = t->flow_stopped = false;
 	uart->x_char = 0;
 	set_lines(uart, real.c_ospeed ? LINES : 0, 0);
-	update_flow(t);
+	update_flow(t, &real);
 	udrv_spin_unlock_irqrestore(&uart->lock, flags);
 }
 

@@ -109,7 +109,6 @@ static void begin(struct udrv_tty_port *t)
 		t->phase = UDRV__TTY_REFUSED;
 		return;
 	}
-	t->out_used = false;
 	udrv__tty_raise(t);
 	t->phase = UDRV__TTY_OPEN;
 }
@@ -123,6 +122,22 @@ static void drop_written(const struct udrv_tty_port *t)
 		;
 }
 
+/* Another terminal of the same name and settings. Who has this one open gets a hang-up. */
+static void replace(struct udrv_tty_port *t)
+{
+	const char *name = strrchr(t->pty.link, '/') + 1;
+	char copy[UDRV_DEVICE_NAME_MAX + 16];
+	struct udrv_ktermios asked;
+	const int ret = udrv__pty_get_termios(t->pty.master, &asked);
+
+	(void)strncpy(copy, name, sizeof(copy) - 1);
+	copy[sizeof(copy) - 1] = 0;
+	if (!ret && udrv__termios_is_raw(&asked))
+		udrv__termios_set_reports(&asked, true);
+	udrv__pty_hang_up(&t->pty);
+	(void)udrv__pty_open(&t->pty, t->uart->dev, copy, ret ? NULL : &asked);
+}
+
 /* What nobody has read, and could not be sent, is lost. */
 static void end(struct udrv_tty_port *t)
 {
@@ -133,8 +148,14 @@ static void end(struct udrv_tty_port *t)
 		drop_written(t);
 	drop_tx(t);
 	t->phase = UDRV__TTY_CLOSED;
-	if (t->out_used && t->pty.master >= 0)
-		udrv__pty_flush_input(&t->pty);
+}
+
+/* One that is exclusive is nobody's for ever, but root's. */
+static void close_port(struct udrv_tty_port *t)
+{
+	end(t);
+	if (udrv__pty_refresh(&t->pty) == -EBUSY)
+		replace(t);
 }
 
 static void begin_closing(struct udrv_tty_port *t)
@@ -153,23 +174,16 @@ static bool has_closed(struct udrv_tty_port *t)
 	return udrv__now_ns() >= t->closing_ns || udrv_device_gone(t->uart->dev);
 }
 
-/* The carrier is lost: who has it open gets a hang-up, who comes next a terminal of the same name.
- */
+/* The carrier is lost. */
 static void hang_up(struct udrv_tty_port *t)
 {
-	const char *name = strrchr(t->pty.link, '/') + 1;
-	char copy[UDRV_DEVICE_NAME_MAX + 16];
-
 	t->hang_up = false;
 	if (t->phase == UDRV__TTY_CLOSED)
 		return;
-	udrv__pty_hang_up(&t->pty);
 	if (t->phase != UDRV__TTY_REFUSED)
 		end(t);
 	t->phase = UDRV__TTY_CLOSED;
-	(void)strncpy(copy, name, sizeof(copy) - 1);
-	copy[sizeof(copy) - 1] = 0;
-	(void)udrv__pty_open(&t->pty, t->uart->dev, copy);
+	replace(t);
 }
 
 static void follow_programs(struct udrv_tty_port *t)
@@ -191,7 +205,7 @@ static void follow_programs(struct udrv_tty_port *t)
 		if (!closed)
 			t->phase = UDRV__TTY_OPEN;
 		else if (has_closed(t))
-			end(t);
+			close_port(t);
 		break;
 	case UDRV__TTY_REFUSED:
 		if (closed) {
@@ -213,10 +227,13 @@ static void work(struct udrv_tty_port *t)
 	/* Before it is looked at, so that room that comes afterwards wakes the thread. */
 	t->want_room = true;
 	t->drained = !pump_tx(t);
-	if (t->phase == UDRV__TTY_CLOSING)
+	if (t->phase == UDRV__TTY_CLOSING) {
 		udrv__tty_drop_rx(t);
-	else
+		/* What lets the transmission go on may be behind it. */
+		udrv__tty_go_on(t);
+	} else {
 		udrv__tty_pump_rx(t);
+	}
 }
 
 static int timeout(const struct udrv_tty_port *t)
