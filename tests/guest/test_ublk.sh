@@ -160,6 +160,19 @@ check "the end after that" stop
 check "start once" run file=/tmp/disk size=16M
 check "write once" dd if=/tmp/part2 of=$disk bs=64k oflag=direct
 check "kill once" kill_daemon
+# At two CPUs there are two queues: those that a daemon may have come to.
+for served in 0 1 2; do
+	check "kill what takes over after $served of 2 queues" -m "^$served of 2" ublk_taker 0 $served
+	dd if=/tmp/data of=$disk bs=64k count=16 conv=fsync 2>/dev/null &
+	writer=$!
+	check "then it is taken over" -m 'found again' run file=/tmp/disk size=16M
+	check "and what waited goes on" wait $writer
+	check "its data are right" cmp -n 1048576 /tmp/data $disk
+	check "kill that, too" kill_daemon
+done
+check "start to write" -m 'found again' run file=/tmp/disk size=16M
+check "write what was there" dd if=/tmp/part2 of=$disk bs=64k oflag=direct
+check "kill it while it writes no more" kill_daemon
 for delay in 0.05 0.1 0.15 0.2 0.25 0.3 0.35 0.4 0.5 0.7; do
 	udrv run ramdisk "$edu" --ublk file=/tmp/disk size=16M >/tmp/start 2>&1 &
 	pid=$!

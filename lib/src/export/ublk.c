@@ -130,30 +130,21 @@ static void let_go(struct udrv__ublk *u)
 		close(u->fd);
 }
 
-/*
- * After a failure it is as it was: another daemon may recover it. -ESTALE: it is removed, since
- * nobody can; for a new one, start anew.
- */
+/* After a failure it is as it was: another daemon may recover it. */
 static int recover(struct udrv__ublk *u)
 {
-	const int begun = udrv__ublk_start_recovery(&u->ctrl, u->id);
-	int ret = begun < 0 ? begun : udrv__ublk_open_node(u->id, &u->fd);
-	bool refused = false;
+	int ret = udrv__ublk_start_recovery(&u->ctrl, u->id, &u->shape);
 
-	if (!ret) {
+	if (!ret)
+		ret = udrv__ublk_open_node(u->id, &u->fd);
+	if (!ret)
 		ret = udrv__ublk_serve(u);
-		/* Its fetches, of which the kernel has some of a killed daemon's. */
-		refused = begun && (ret == -EBUSY || ret == -EINVAL);
-	}
 	if (!ret)
 		ret = udrv__ublk_simple(&u->ctrl, UBLK_END_RECOVERY, u->id, (uint64_t)getpid());
 	if (!ret)
 		return 0;
 	let_go(u);
-	if (!refused)
-		return failed(u, "what a killed daemon left cannot be taken over", ret);
-	ret = udrv__ublk_remove_stuck(&u->ctrl, u->id);
-	return ret ? ret : -ESTALE;
+	return failed(u, "what a killed daemon left cannot be taken over", ret);
 }
 
 static void shape(struct udrv__ublk *u, const struct ublk_info *found)
@@ -266,13 +257,9 @@ err_release:
 int udrv__ublk_start(struct udrv_block *block, const char *device, int number, int ended_fd,
 		     struct udrv__ublk **out)
 {
-	int ret = check(block);
+	const int ret = check(block);
 
-	if (!ret)
-		ret = try_start(block, device, number, ended_fd, out);
-	if (ret == -ESTALE)
-		ret = try_start(block, device, number, ended_fd, out);
-	return ret;
+	return ret ? ret : try_start(block, device, number, ended_fd, out);
 }
 
 /* The end. */

@@ -176,6 +176,8 @@ int udrv__ublk_serve(struct udrv__ublk *u);
 void udrv__ublk_give_up(struct udrv__ublk *u);
 
 /* ublk_loop.c: what a queue's thread does until the kernel has aborted all its tags. */
+/* A command to /dev/ublkcN; the descriptor is the caller's to set. */
+void udrv__ublk_prepare_io(struct io_uring_sqe *sqe, unsigned int op, const struct ublk_io *cmd);
 int udrv__ublk_fetch_all(struct udrv__ublk_queue *q);
 /* A signal of event_fd is a completion of the ring: the next one. */
 void udrv__ublk_watch_event(struct udrv__ublk_queue *q);
@@ -193,10 +195,12 @@ int udrv__ublk_wait(struct udrv__ublk_queue *q);
  */
 int udrv__ublk_find(struct udrv__ublk_ctrl *c, const struct udrv_block *block, uint64_t identity,
 		    struct ublk_info *info);
-/* The old server's descriptors are closed, and its requests put back. 1: that was before. */
-int udrv__ublk_start_recovery(struct udrv__ublk_ctrl *c, uint32_t id);
-/* One whose recovery can neither go on nor begin anew. Explains what it does. */
-int udrv__ublk_remove_stuck(struct udrv__ublk_ctrl *c, uint32_t id);
+/*
+ * The kernel forgets the old server, which has closed what it had and whose requests are put back;
+ * also one that was killed while it took it over itself.
+ */
+int udrv__ublk_start_recovery(struct udrv__ublk_ctrl *c, uint32_t id,
+			      const struct udrv__ublk_shape *shape);
 
 /* ublk.c */
 

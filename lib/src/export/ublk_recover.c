@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include "export/ublk.h"
 #include "pci/sysfs.h"
 #include "sched/clock.h"
+#include "sched/thread.h"
 
 /*
  * The kernel puts requests back at once, but those of a queue whose tags the daemon had all: when
@@ -173,30 +175,85 @@ int udrv__ublk_find(struct udrv__ublk_ctrl *c, const struct udrv_block *block, u
 	return ret;
 }
 
-int udrv__ublk_remove_stuck(struct udrv__ublk_ctrl *c, uint32_t id)
-{
-	if (!is_free(id)) {
-		udrv_pr_err("/dev/ublkb%u: a daemon was killed while it took it over, and the "
-			    "kernel lets no other do so: unmount it (umount --lazy) and start "
-			    "again",
-			    id);
-		return -EBUSY;
-	}
-	udrv_pr_warn("/dev/ublkb%u: a daemon was killed while it took it over, and the kernel lets "
-		     "no other do so: removed, what waited in it has failed",
-		     id);
-	return udrv__ublk_delete(c, id);
-}
+/*
+ * A daemon may have been killed while it took over: then the kernel knows it for some queues, and
+ * nobody for the others. Told now that a new one comes, it would die of that (Linux 6.12,
+ * drivers/block/ublk_drv.c, ublk_queue_reinit()). So first somebody, who goes at once, fetches in
+ * its place. What a queue with a server refuses is as it should be; and no request comes, as the
+ * kernel keeps them back.
+ */
+struct claim {
+	const struct udrv__ublk_shape *shape;
+	int fd;
+	int ret;
+};
 
-int udrv__ublk_start_recovery(struct udrv__ublk_ctrl *c, uint32_t id)
+static int claim_queue(const struct claim *c, struct io_uring *ring, unsigned int queue)
 {
-	const uint64_t end = udrv__now_ns() + CLOSES_MS * UINT64_C(1000000);
+	static char nowhere[1];
 	int ret;
 
-	/* Until the kernel has closed what the killed daemon had open. */
+	for (unsigned int tag = 0; tag < c->shape->depth; tag++) {
+		const struct ublk_io cmd = {
+			.queue = (uint16_t)queue, .tag = (uint16_t)tag, .addr = (uintptr_t)nowhere};
+		struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+
+		if (!sqe)
+			return -ENOSPC;
+		udrv__ublk_prepare_io(sqe, UBLK_FETCH, &cmd);
+		sqe->fd = c->fd;
+	}
+	ret = io_uring_submit(ring);
+	io_uring_cq_advance(ring, io_uring_cq_ready(ring));
+	return ret < 0 ? ret : 0;
+}
+
+static void *claim_main(void *arg)
+{
+	struct io_uring_params params = {0};
+	struct claim *c = arg;
+	struct io_uring ring;
+
+	udrv__thread_begin("ublk-claim");
+	c->ret = io_uring_queue_init_params(c->shape->depth, &ring, &params);
+	if (c->ret)
+		return NULL;
+	for (unsigned int i = 0; i < c->shape->queues && !c->ret; i++)
+		c->ret = claim_queue(c, &ring, i);
+	io_uring_queue_exit(&ring);
+	return NULL;
+}
+
+static int claim(uint32_t id, const struct udrv__ublk_shape *shape)
+{
+	struct claim c = {.shape = shape};
+	pthread_t thread;
+	/* That waits until the kernel has closed what the killed daemon had open. */
+	int ret = udrv__ublk_open_node(id, &c.fd);
+
+	if (ret)
+		return ret;
+	/* A queue is its thread's, which must have ended. */
+	ret = udrv__thread_create(&thread, claim_main, &c);
+	if (!ret) {
+		pthread_join(thread, NULL);
+		ret = c.ret;
+	}
+	close(c.fd);
+	return ret;
+}
+
+int udrv__ublk_start_recovery(struct udrv__ublk_ctrl *c, uint32_t id,
+			      const struct udrv__ublk_shape *shape)
+{
+	const uint64_t end = udrv__now_ns() + CLOSES_MS * UINT64_C(1000000);
+	int ret = claim(id, shape);
+
+	if (ret)
+		return ret;
+	/* A ring that was closed ends a moment later. */
 	while ((ret = udrv__ublk_simple(c, UBLK_START_RECOVERY, id, 0)) == -EBUSY &&
 	       udrv__now_ns() < end)
 		nap();
-	/* A former recovery was begun, and not ended: it has forgotten the old server. */
-	return ret == -EINVAL ? 1 : ret;
+	return ret;
 }
