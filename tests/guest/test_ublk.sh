@@ -23,6 +23,11 @@ if [ "$UDRV_LAB_KERNEL" = 6.1 ]; then
 	finish
 fi
 
+not_mounted()
+{
+	! grep -q ublkb1 /proc/mounts
+}
+
 # --- What cannot be
 check "no module" -s 1 -m 'not loaded: modprobe ublk_drv' run
 check "the module" modprobe ublk_drv
@@ -131,6 +136,24 @@ check "fsck after that" fsck.ext4 -f -n $disk
 check "an end before that" stop
 check "nothing is left of all that" nothing_left
 
+# --- SIGKILL, and then the disk is not there any more
+check "two disks" -m '/dev/ublkb1: ram-2' run disks=2
+check "a file system on the second one" mkfs.ext4 -q -F /dev/ublkb1
+check "mount that" mount -t ext4 /dev/ublkb1 /mnt
+check "kill with a disk more" kill_daemon
+check "the second one is named" -m '/dev/ublkb1 is mounted and waits for a disk of' run
+check "and waits" test -e /dev/ublkb1
+check "kill with a stray" kill_daemon
+umount -l /mnt &
+umount=$!
+check "it is unmounted" wait_for 600 not_mounted
+check "then it is removed" -m '/dev/ublkb1 was of a disk of .* removed' run
+check "so the unmounting ends" wait $umount
+check "there is one disk" -s 1 test -e /dev/ublkb1
+check "the end of that one" stop
+check "nothing is left of the two" nothing_left
+
+# --- SIGKILL with all tags of a queue at the daemon
 check "a slow disk of 4 tags" -m 'of 4$' run file=/tmp/disk depth=4 latency_us=20000
 blk_load -d 16 -n 800 $disk >/tmp/load 2>&1 &
 load=$!
@@ -143,7 +166,7 @@ check "without an error" -m ' 800 requests, 0 errors' cat /tmp/load
 # --- SIGKILL with a cache, as if the power failed: what was flushed is there, and no more
 check "another size, while nobody has it" kill_daemon
 rm -f /tmp/disk
-check "it is removed" -m 'was of another disk.*removed' -m 'ram, 16 MiB' \
+check "it is removed" -m 'was of a disk of another size.*removed' -m 'ram, 16 MiB' \
 	run file=/tmp/disk size=16M cache=on
 check "write and flush" dd if=/tmp/data of=$disk bs=64k count=64 oflag=direct conv=fsync
 check "write only" dd if=/tmp/data of=$disk bs=64k count=64 seek=64 oflag=direct

@@ -2,7 +2,6 @@
 /* From a block device of a driver's to /dev/ublkbN, and back. */
 #include <errno.h>
 #include <fcntl.h>
-#include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -277,13 +276,6 @@ static void flush_mounted(const struct mntent *m)
 	close(fd);
 }
 
-static bool is_of(const char *source, const char *disk)
-{
-	const size_t len = strlen(disk);
-
-	return !strncmp(source, disk, len) && (!source[len] || source[len] == 'p');
-}
-
 /* What others have written, and the kernel has in memory. */
 static void flush(const struct udrv__ublk *u)
 {
@@ -293,9 +285,8 @@ static void flush(const struct udrv__ublk *u)
 	int fd;
 
 	udrv__ublk_path(disk, 'b', u->id);
-	while (mounts && (m = getmntent(mounts)))
-		if (is_of(m->mnt_fsname, disk))
-			flush_mounted(m);
+	while (mounts && (m = udrv__ublk_next_mount(mounts, disk)))
+		flush_mounted(m);
 	if (mounts)
 		(void)endmntent(mounts);
 	fd = open(disk, O_RDONLY | O_CLOEXEC);

@@ -2,7 +2,7 @@
 /*
  * What a daemon that was killed has left. The kernel keeps its device, in which new requests wait
  * and those that the daemon had are put back; and it keeps a number of the server's own, in which
- * the export and the disk are named (udrv__ublk_identity()). So nothing that could be stale is kept
+ * the device and the disk are named (udrv__ublk_identity()). So nothing that could be stale is kept
  * beside it: all of the kernel's ublk devices are looked through.
  */
 #include <dirent.h>
@@ -70,35 +70,24 @@ static int await_quiesced(struct udrv__ublk_ctrl *c, struct ublk_info *info)
 	return ret;
 }
 
-static bool is_free(uint32_t id)
-{
-	char path[UDRV__UBLK_PATH_MAX];
-	int fd;
-
-	udrv__ublk_path(path, 'b', id);
-	fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0 || errno != EBUSY;
-}
-
-/* What waits in it was meant for another disk, or one of another size. */
+/* What waits in it was meant for one of another size. */
 static int remove_other(struct udrv__ublk_ctrl *c, uint32_t id)
 {
-	if (!is_free(id)) {
-		udrv_pr_err("/dev/ublkb%u is mounted and waits for the disk that was here before, "
-			    "of another size, serial number or identifier (or a daemon of another "
-			    "version of udrv left it): bring that back, or unmount it (umount "
-			    "--lazy) and start again",
+	if (udrv__ublk_has_users(id)) {
+		udrv_pr_err("/dev/ublkb%u is mounted and waits for the disk as it was before, of "
+			    "another size or with another write cache: make it so again, or "
+			    "unmount it (umount --lazy), and start again",
 			    id);
 		return -EBUSY;
 	}
-	udrv_pr_warn("/dev/ublkb%u was of another disk, or one of another size: removed", id);
+	udrv_pr_warn("/dev/ublkb%u was of a disk of another size, or with another write cache: "
+		     "removed",
+		     id);
 	return udrv__ublk_delete(c, id);
 }
 
 /* 1 or 0, or negative errno, explained. */
-static int same_disk(struct udrv__ublk_ctrl *c, const struct udrv_block *block, uint64_t identity,
+static int same_disk(struct udrv__ublk_ctrl *c, const struct udrv_block *block,
 		     const struct ublk_info *info)
 {
 	struct ublk_params kernel = {0};
@@ -111,67 +100,149 @@ static int same_disk(struct udrv__ublk_ctrl *c, const struct udrv_block *block, 
 		return ret;
 	}
 	udrv__ublk_params(&block->limits, info->max_io, &ours);
-	return info->server == identity && udrv__ublk_same_params(&kernel, &ours);
+	return udrv__ublk_same_params(&kernel, &ours);
 }
 
-/* 1: it is to be recovered. */
-static int examine(struct udrv__ublk_ctrl *c, const struct udrv_block *block, uint64_t identity,
-		   struct ublk_info *info)
+/* 1: its requests wait, for whoever takes it over. 0: it is no more; negative errno, explained. */
+static int await_left(struct udrv__ublk_ctrl *c, struct ublk_info *info)
 {
-	int ret = await_quiesced(c, info);
+	const int ret = await_quiesced(c, info);
 
 	if (ret)
 		return ret == -ENODEV ? 0 : ret;
-	if (info->state != UBLK_QUIESCED) {
-		udrv_pr_info("/dev/ublkc%u was left half made or half removed: removed",
-			     info->dev_id);
-		return udrv__ublk_delete(c, info->dev_id);
-	}
-	ret = same_disk(c, block, identity, info);
-	return ret ? ret : remove_other(c, info->dev_id);
+	if (info->state == UBLK_QUIESCED)
+		return 1;
+	udrv_pr_info("/dev/ublkc%u was left half made or half removed: removed", info->dev_id);
+	return udrv__ublk_delete(c, info->dev_id);
 }
 
-/* One of the kernel's devices. 1: it is this export's, and to be recovered. */
-static int look(struct udrv__ublk_ctrl *c, const struct udrv_block *block, uint64_t identity,
-		const char *name, struct ublk_info *info)
+/* All of the kernel's devices, until one is what is looked for. */
+struct search {
+	/* 1: it is; 0: go on; negative errno, explained. */
+	int (*look)(struct search *s, struct udrv__ublk_ctrl *c, struct ublk_info *info);
+	const struct udrv_block *block;
+	uint64_t identity;
+	const char *device;
+	struct ublk_info found;
+};
+
+static int look(struct search *s, struct udrv__ublk_ctrl *c, const char *name)
 {
-	struct ublk_info is;
+	struct ublk_info info;
 	unsigned int id;
 	int ret;
 
 	if (sscanf(name, "ublkc%u", &id) != 1)
 		return 0;
-	ret = udrv__ublk_get_info(c, id, &is);
-	if (ret && ret != -ENODEV)
-		udrv_pr_err("/dev/ublkc%u: cannot look whose it is: %s", id, strerror(-ret));
-	if (ret)
-		return ret == -ENODEV ? 0 : ret;
-	if (!udrv__ublk_same_export(is.server, identity))
+	ret = udrv__ublk_get_info(c, id, &info);
+	/* -EINVAL: of a user without privileges (UBLK_F_UNPRIVILEGED_DEV), so none of ours. */
+	if (ret == -ENODEV || ret == -EINVAL)
 		return 0;
-	ret = examine(c, block, identity, &is);
+	if (ret)
+		udrv_pr_err("/dev/ublkc%u: cannot look whose it is: %s", id, strerror(-ret));
+	else
+		ret = s->look(s, c, &info);
 	if (ret > 0)
-		*info = is;
+		s->found = info;
 	return ret;
 }
 
-int udrv__ublk_find(struct udrv__ublk_ctrl *c, const struct udrv_block *block, uint64_t identity,
-		    struct ublk_info *info)
+static void class_path(char path[UDRV__UBLK_PATH_MAX])
+{
+	(void)snprintf(path, UDRV__UBLK_PATH_MAX, "%s/class/ublk-char", udrv__sysfs_root);
+}
+
+static int search(struct search *s, struct udrv__ublk_ctrl *c)
 {
 	char path[UDRV__UBLK_PATH_MAX];
 	const struct dirent *entry;
 	int ret = 0;
 	DIR *dir;
 
-	(void)snprintf(path, sizeof(path), "%s/class/ublk-char", udrv__sysfs_root);
+	class_path(path);
 	dir = opendir(path);
 	if (!dir && errno != ENOENT) {
 		ret = -errno;
 		udrv_pr_err("%s: cannot open: %s", path, strerror(-ret));
 	}
 	while (dir && !ret && (entry = readdir(dir)))
-		ret = look(c, block, identity, entry->d_name, info);
+		ret = look(s, c, entry->d_name);
 	if (dir)
 		(void)closedir(dir);
+	return ret;
+}
+
+static int look_for_disk(struct search *s, struct udrv__ublk_ctrl *c, struct ublk_info *info)
+{
+	int ret;
+
+	if (info->server != s->identity)
+		return 0;
+	ret = await_left(c, info);
+	if (ret <= 0)
+		return ret;
+	ret = same_disk(c, s->block, info);
+	return ret ? ret : remove_other(c, info->dev_id);
+}
+
+int udrv__ublk_find(struct udrv__ublk_ctrl *c, const struct udrv_block *block, uint64_t identity,
+		    struct ublk_info *info)
+{
+	struct search s = {.look = look_for_disk, .block = block, .identity = identity};
+	const int ret = search(&s, c);
+
+	if (ret > 0)
+		*info = s.found;
+	return ret;
+}
+
+static bool is_block(uint64_t identity, const char *device)
+{
+	const struct udrv_block *b = NULL;
+
+	while ((b = udrv_block_next(b)))
+		if (udrv__ublk_identity(device, b) == identity)
+			return true;
+	return false;
+}
+
+/* One that stays keeps nobody from anything. */
+static int look_for_stray(struct search *s, struct udrv__ublk_ctrl *c, struct ublk_info *info)
+{
+	const uint32_t id = info->dev_id;
+
+	if (!udrv__ublk_is_of(info->server, s->device) || is_block(info->server, s->device) ||
+	    await_left(c, info) <= 0)
+		return 0;
+	if (udrv__ublk_has_users(id)) {
+		udrv_pr_warn("/dev/ublkb%u is mounted and waits for a disk of %s that is not there "
+			     "any more: bring that back, or unmount it (umount --lazy), and start "
+			     "again",
+			     id, s->device);
+		return 0;
+	}
+	udrv_pr_warn("/dev/ublkb%u was of a disk of %s that is not there any more: removed", id,
+		     s->device);
+	(void)udrv__ublk_delete(c, id);
+	return 0;
+}
+
+int udrv__ublk_remove_strays(const char *device)
+{
+	struct search s = {.look = look_for_stray, .device = device};
+	struct udrv__ublk_ctrl c;
+	char path[UDRV__UBLK_PATH_MAX];
+	int ret;
+
+	class_path(path);
+	/* Without the module there are none; why it is not there is said by those who need it. */
+	if (access(path, F_OK))
+		return 0;
+	ret = udrv__ublk_ctrl_open(&c);
+	if (ret)
+		return ret;
+	ret = search(&s, &c);
+	udrv__ublk_ctrl_close(&c);
 	return ret;
 }
 
