@@ -102,7 +102,7 @@ struct udrv_nvme_info {
 	unsigned int bad_completions; /* that named no command, had a wrong queue, ... */
 };
 
-/** udrv_nvme_get_info() - as of now. Any thread. */
+/** udrv_nvme_get_info() - as of now. Any thread, also in a callback. */
 UDRV_API void udrv_nvme_get_info(struct udrv_nvme *nvme, struct udrv_nvme_info *info);
 
 /**

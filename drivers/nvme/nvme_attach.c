@@ -316,6 +316,7 @@ void udrv_nvme_get_info(struct udrv_nvme *nvme, struct udrv_nvme_info *info)
 		.cap = nvme->cap,
 		.vs = nvme->vs,
 		.queues = nvme->queues_max,
+		.queues_made = __atomic_load_n(&nvme->queues_made, __ATOMIC_RELAXED),
 		.queue_entries = nvme_most_entries(nvme),
 		.max_transfer = nvme->max_transfer,
 		.shadow_doorbells = nvme->shadows_on,
@@ -327,10 +328,6 @@ void udrv_nvme_get_info(struct udrv_nvme *nvme, struct udrv_nvme_info *info)
 		.aborts = __atomic_load_n(&nvme->aborts, __ATOMIC_RELAXED),
 		.bad_completions = __atomic_load_n(&nvme->bad, __ATOMIC_RELAXED),
 	};
-	pthread_mutex_lock(&nvme->queues_lock);
-	for (unsigned int qid = 1; qid <= NVME_QUEUES_MAX; qid++)
-		info->queues_made += nvme->queues[qid] != NULL;
-	pthread_mutex_unlock(&nvme->queues_lock);
 	pthread_mutex_lock(&nvme->state_lock);
 	info->dead = nvme->state == NVME_DEAD;
 	pthread_mutex_unlock(&nvme->state_lock);

@@ -83,6 +83,7 @@ struct udrv_nvme {
 	pthread_mutex_t config_lock; /* creating, deleting, initialising */
 	pthread_mutex_t queues_lock; /* the table; for moments */
 	unsigned int queues_max;
+	unsigned int queues_made; /* of the table; atomic: callbacks ask, for which a reset waits */
 	struct udrv_nvme_queue *queues[NVME_QUEUES_MAX + 1]; /* by qid */
 	uint32_t attention; /* what queues that come now begin with: NVME_Q_FROZEN, NVME_Q_DEAD */
 	bool formatting;    /* no queue may come */

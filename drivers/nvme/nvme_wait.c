@@ -80,11 +80,12 @@ static int free_qid(const struct udrv_nvme *nvme)
 	return -EMFILE;
 }
 
-/* Resets know it from now on; one that has begun meanwhile thaws it. */
+/* Resets know it from now on; one that has begun meanwhile thaws it. NULL: it was known. */
 static void show(struct udrv_nvme *nvme, uint16_t qid, struct udrv_nvme_queue *q)
 {
 	pthread_mutex_lock(&nvme->queues_lock);
 	nvme->queues[qid] = q;
+	__atomic_add_fetch(&nvme->queues_made, q ? 1u : -1u, __ATOMIC_RELAXED);
 	if (q)
 		q->attention = nvme->attention;
 	pthread_mutex_unlock(&nvme->queues_lock);

@@ -23,6 +23,11 @@ if [ "$UDRV_LAB_KERNEL" = 6.1 ]; then
 	finish
 fi
 
+not_mounted()
+{
+	! grep -q ublkb1 /proc/mounts
+}
+
 # --- What cannot be
 check "no module" -s 1 -m 'not loaded: modprobe ublk_drv' run
 check "the module" modprobe ublk_drv
@@ -131,6 +136,24 @@ check "fsck after that" fsck.ext4 -f -n $disk
 check "an end before that" stop
 check "nothing is left of all that" nothing_left
 
+# --- SIGKILL, and then the disk is not there any more
+check "two disks" -m '/dev/ublkb1: ram-2' run disks=2
+check "a file system on the second one" mkfs.ext4 -q -F /dev/ublkb1
+check "mount that" mount -t ext4 /dev/ublkb1 /mnt
+check "kill with a disk more" kill_daemon
+check "the second one is named" -m '/dev/ublkb1 is mounted and waits for a disk of' run
+check "and waits" test -e /dev/ublkb1
+check "kill with a stray" kill_daemon
+umount -l /mnt &
+umount=$!
+check "it is unmounted" wait_for 600 not_mounted
+check "then it is removed" -m '/dev/ublkb1 was of a disk of .* removed' run
+check "so the unmounting ends" wait $umount
+check "there is one disk" -s 1 test -e /dev/ublkb1
+check "the end of that one" stop
+check "nothing is left of the two" nothing_left
+
+# --- SIGKILL with all tags of a queue at the daemon
 check "a slow disk of 4 tags" -m 'of 4$' run file=/tmp/disk depth=4 latency_us=20000
 blk_load -d 16 -n 800 $disk >/tmp/load 2>&1 &
 load=$!
@@ -143,7 +166,7 @@ check "without an error" -m ' 800 requests, 0 errors' cat /tmp/load
 # --- SIGKILL with a cache, as if the power failed: what was flushed is there, and no more
 check "another size, while nobody has it" kill_daemon
 rm -f /tmp/disk
-check "it is removed" -m 'was of another disk.*removed' -m 'ram, 16 MiB' \
+check "it is removed" -m 'was of a disk of another size.*removed' -m 'ram, 16 MiB' \
 	run file=/tmp/disk size=16M cache=on
 check "write and flush" dd if=/tmp/data of=$disk bs=64k count=64 oflag=direct conv=fsync
 check "write only" dd if=/tmp/data of=$disk bs=64k count=64 seek=64 oflag=direct
@@ -160,6 +183,19 @@ check "the end after that" stop
 check "start once" run file=/tmp/disk size=16M
 check "write once" dd if=/tmp/part2 of=$disk bs=64k oflag=direct
 check "kill once" kill_daemon
+# At two CPUs there are two queues: those that a daemon may have come to.
+for served in 0 1 2; do
+	check "kill what takes over after $served of 2 queues" -m "^$served of 2" ublk_taker 0 $served
+	dd if=/tmp/data of=$disk bs=64k count=16 conv=fsync 2>/dev/null &
+	writer=$!
+	check "then it is taken over" -m 'found again' run file=/tmp/disk size=16M
+	check "and what waited goes on" wait $writer
+	check "its data are right" cmp -n 1048576 /tmp/data $disk
+	check "kill that, too" kill_daemon
+done
+check "start to write" -m 'found again' run file=/tmp/disk size=16M
+check "write what was there" dd if=/tmp/part2 of=$disk bs=64k oflag=direct
+check "kill it while it writes no more" kill_daemon
 for delay in 0.05 0.1 0.15 0.2 0.25 0.3 0.35 0.4 0.5 0.7; do
 	udrv run ramdisk "$edu" --ublk file=/tmp/disk size=16M >/tmp/start 2>&1 &
 	pid=$!

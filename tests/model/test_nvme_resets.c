@@ -98,6 +98,31 @@ static void await_frozen(void)
 		udrv_usleep_range(100, 200);
 }
 
+static pthread_t resetter;
+
+static void ask_while_a_reset_waits(void *ctx, uint32_t status, uint32_t dw0)
+{
+	struct udrv_nvme_info info;
+
+	ck_assert_int_eq(pthread_create(&resetter, NULL, reset_once, NULL), 0);
+	await_frozen();
+	udrv_nvme_get_info(rig.nvme, &info);
+	ck_assert_uint_eq(info.queues_made, 1);
+	nvme_rig_done(ctx, status, dw0);
+}
+
+/* The reset waits until the callback has returned. */
+START_TEST(a_callback_may_ask_for_the_figures_while_a_reset_waits_for_it)
+{
+	struct nvme_rig_wait w = {0};
+
+	ck_assert_int_eq(udrv_nvme_read(rig.q, rig.ns, buf, 0, 1, 0, ask_while_a_reset_waits, &w),
+			 0);
+	ck_assert_uint_eq(nvme_rig_await(&rig, &w), 0);
+	pthread_join(resetter, NULL);
+}
+END_TEST
+
 START_TEST(a_reset_before_word_of_the_last_one_was_taken)
 {
 	const struct udrv__model_nvme_switches never = {.never_ready = true};
@@ -517,6 +542,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, a_callback_may_ask_for_the_figures_while_a_reset_waits_for_it);
 	tcase_add_test(tc, a_reset_before_word_of_the_last_one_was_taken);
 	tcase_add_test(tc, a_queue_that_goes_after_a_reset_rings_no_more);
 	tcase_add_test(tc, a_refused_queue_leaves_nothing_behind);

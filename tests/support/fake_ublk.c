@@ -22,6 +22,7 @@ struct tag {
 	struct io_uring *ring; /* of the fetch */
 	uint64_t user_data;
 	void *buf;
+	bool fetched; /* since a server began; so it has been once */
 	bool done;
 	int result;
 };
@@ -63,6 +64,27 @@ static unsigned int count(enum fake_tag at)
 		for (unsigned int t = 0; t < fake_ublk.info.depth; t++)
 			n += tags[q][t].at == at;
 	return n;
+}
+
+/* Does the kernel know its server? */
+static bool has_server(unsigned int queue)
+{
+	for (unsigned int t = 0; t < fake_ublk.info.depth; t++)
+		if (!tags[queue][t].fetched)
+			return false;
+	return true;
+}
+
+static void set_fetched(unsigned int queue, bool fetched)
+{
+	for (unsigned int t = 0; t < FAKE_UBLK_TAGS; t++)
+		tags[queue][t].fetched = fetched;
+}
+
+static void set_all_fetched(bool fetched)
+{
+	for (unsigned int q = 0; q < FAKE_UBLK_QUEUES; q++)
+		set_fetched(q, fetched);
 }
 
 static void abort_fetches(void)
@@ -157,6 +179,7 @@ static int add(const struct ublk_ctrl *c)
 	info->pid = -1;
 	fake_ublk.info = *info;
 	fake_ublk.adds++;
+	set_all_fetched(false);
 	appear();
 	return 0;
 }
@@ -174,10 +197,17 @@ static int ready(const struct ublk_ctrl *c)
 
 static int begin_recovery(void)
 {
+	unsigned int servers = 0;
+
+	for (unsigned int q = 0; q < fake_ublk.info.queues; q++)
+		servers += has_server(q);
+	if (!servers)
+		return -EINVAL;
 	if (fake_ublk.info.state != UBLK_QUIESCED)
 		return -EBUSY;
-	if (fake_ublk.recovering)
-		return -EINVAL;
+	/* Linux 6.12 would die of it. */
+	FAULT_MUST(servers == fake_ublk.info.queues);
+	set_all_fetched(false);
 	fake_ublk.recovering = true;
 	return 0;
 }
@@ -276,6 +306,10 @@ static void take_io(struct io_uring *ring, const struct io_uring_sqe *sqe)
 	FAULT_MUST(c.tag < fake_ublk.info.depth);
 	FAULT_MUST(c.addr != 0);
 	tag = &tags[c.queue][c.tag];
+	if (sqe->cmd_op == UBLK_FETCH && tag->fetched) {
+		answer(ring, sqe->user_data, has_server(c.queue) ? -EINVAL : -EBUSY);
+		return;
+	}
 	FAULT_MUST(tag->at != FAKE_TAG_FETCHING);
 	FAULT_MUST((tag->at == FAKE_TAG_SERVED) == (sqe->cmd_op == UBLK_COMMIT_AND_FETCH));
 	if (sqe->cmd_op == UBLK_FETCH && fake_ublk.fetch_errno && !c.queue) {
@@ -288,6 +322,7 @@ static void take_io(struct io_uring *ring, const struct io_uring_sqe *sqe)
 		pthread_cond_broadcast(&changed);
 	}
 	tag->at = FAKE_TAG_FETCHING;
+	tag->fetched = true;
 	tag->ring = ring;
 	tag->user_data = sqe->user_data;
 	tag->buf = (void *)(uintptr_t)c.addr;
@@ -385,8 +420,14 @@ void fake_ublk_leave(const struct ublk_info *info, const struct ublk_params *par
 {
 	fake_ublk.info = *info;
 	fake_ublk.params = *params;
+	set_all_fetched(true);
 	appear();
 	node('b', true);
+}
+
+void fake_ublk_leave_unserved(unsigned int queue)
+{
+	set_fetched(queue, false);
 }
 
 void fake_ublk_start(void)

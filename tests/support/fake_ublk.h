@@ -49,5 +49,7 @@ int fake_ublk_await(unsigned int queue, unsigned int tag, void *data);
 void fake_ublk_remove(void);
 /* What a server that was killed leaves. */
 void fake_ublk_leave(const struct ublk_info *info, const struct ublk_params *params);
+/* It was killed while it took that over, before it came to this queue. */
+void fake_ublk_leave_unserved(unsigned int queue);
 
 #endif

@@ -181,21 +181,22 @@ START_TEST(disks_that_differ_in_what_users_rely_on_are_not_the_same)
 }
 END_TEST
 
-START_TEST(an_identity_names_the_export_and_the_disk)
+START_TEST(an_identity_names_the_device_and_the_disk)
 {
 	struct udrv_block a = {.name = "nvme-n1", .serial = "S1", .limits = limits};
 	struct udrv_block b = a;
 	const uint64_t id = udrv__ublk_identity("0000:00:05.0", &a);
 
 	ck_assert_uint_ne(id >> 32, 0);
+	ck_assert_uint_ne((uint32_t)id, 0);
 	ck_assert_uint_eq(udrv__ublk_identity("0000:00:05.0", &b), id);
 	strcpy(b.serial, "S2");
-	ck_assert(udrv__ublk_same_export(id, udrv__ublk_identity("0000:00:05.0", &b)));
+	ck_assert(udrv__ublk_is_of(udrv__ublk_identity("0000:00:05.0", &b), "0000:00:05.0"));
 	ck_assert_uint_ne(udrv__ublk_identity("0000:00:05.0", &b), id);
 	/* Made anew in the same place. */
 	strcpy(b.serial, "S1");
 	strcpy(b.id, "eui.0123456789abcdef");
-	ck_assert(udrv__ublk_same_export(id, udrv__ublk_identity("0000:00:05.0", &b)));
+	ck_assert(udrv__ublk_is_of(udrv__ublk_identity("0000:00:05.0", &b), "0000:00:05.0"));
 	ck_assert_uint_ne(udrv__ublk_identity("0000:00:05.0", &b), id);
 	/* One name is not the other's part. */
 	strcpy(b.serial, "S1eui.0123456789abcdef");
@@ -205,9 +206,11 @@ START_TEST(an_identity_names_the_export_and_the_disk)
 	b = a;
 	b.limits.size *= 2;
 	ck_assert_uint_eq(udrv__ublk_identity("0000:00:05.0", &b), id);
-	ck_assert(!udrv__ublk_same_export(id, udrv__ublk_identity("0000:00:06.0", &a)));
+	ck_assert(!udrv__ublk_is_of(id, "0000:00:06.0"));
+	ck_assert(!udrv__ublk_is_of(0, "0000:00:05.0"));
 	strcpy(b.name, "nvme-n2");
-	ck_assert(!udrv__ublk_same_export(id, udrv__ublk_identity("0000:00:05.0", &b)));
+	ck_assert(udrv__ublk_is_of(udrv__ublk_identity("0000:00:05.0", &b), "0000:00:05.0"));
+	ck_assert_uint_ne(udrv__ublk_identity("0000:00:05.0", &b), id);
 }
 END_TEST
 
@@ -380,7 +383,7 @@ int main(void)
 	tcase_add_test(tc, a_cache_and_fua_are_told_together);
 	tcase_add_test(tc, what_is_not_there_is_not_told);
 	tcase_add_test(tc, disks_that_differ_in_what_users_rely_on_are_not_the_same);
-	tcase_add_test(tc, an_identity_names_the_export_and_the_disk);
+	tcase_add_test(tc, an_identity_names_the_device_and_the_disk);
 	tcase_add_test(tc, a_request_within_the_limits_is_one);
 	tcase_add_test(tc, a_longer_one_is_split_without_a_gap);
 	tcase_add_test(tc, discards_and_zeroes_have_limits_of_their_own);

@@ -461,21 +461,20 @@ START_TEST(a_recovery_that_failed_can_be_tried_again)
 }
 END_TEST
 
-START_TEST(a_recovery_that_cannot_go_on_ends_with_a_new_device)
+/* Of two queues the last one, the first one, or both. */
+START_TEST(a_recovery_whose_daemon_was_killed_begins_anew)
 {
-	struct pollfd p = {.fd = ended_fd, .events = POLLIN};
-
 	leave(UBLK_QUIESCED);
+	left.queues = 2;
 	fake_ublk_leave(&left, &left_params);
-	/* Its daemon was killed after some fetches. */
-	fake_ublk.recovering = true;
-	fake_ublk.fetch_errno = EBUSY;
+	for (unsigned int queue = 0; queue < 2; queue++)
+		if (_i != (int)queue)
+			fake_ublk_leave_unserved(queue);
 	start();
-	ck_assert(fault_logged("lets no other do so: removed"));
-	ck_assert_uint_eq(fake_ublk.deletes, 1);
-	ck_assert_uint_eq(fake_ublk.adds, 1);
-	ck_assert_int_eq(ask(0, 0, UBLK_READ, 0, 1, false), 512);
-	ck_assert_int_eq(poll(&p, 1, 0), 0); /* the daemon goes on */
+	ck_assert_uint_eq(fake_ublk.recoveries, 1);
+	ck_assert_uint_eq(fake_ublk.adds + fake_ublk.deletes, 0);
+	for (unsigned int queue = 0; queue < 2; queue++)
+		ck_assert_int_eq(ask(queue, 0, UBLK_READ, 0, 1, false), 512);
 	stop();
 }
 END_TEST
@@ -572,25 +571,85 @@ START_TEST(another_disks_is_removed_when_nobody_has_it)
 	fake_ublk_leave(&left, &left_params);
 	options.size *= 2;
 	start();
-	ck_assert(fault_logged("of another disk"));
+	ck_assert(fault_logged("of another size"));
 	ck_assert_uint_eq(fake_ublk.recoveries, 0);
 	ck_assert_uint_eq(fake_ublk.adds, 1);
 	stop();
 }
 END_TEST
 
+/* The exports of a device that has those that are added. */
+static int start_exports(struct udrv__exports *x, struct udrv_device *dev)
+{
+	const struct udrv__export_options o = {.ublk = true, .ublk_id = -1};
+
+	return udrv__exports_start(x, dev, &o);
+}
+
 /* A namespace that was deleted and made anew: its size, name and serial number are the same. */
 START_TEST(one_that_only_looks_like_it_is_another_disk)
 {
+	struct udrv__exports x;
+	struct udrv_device *dev;
+
 	leave(UBLK_QUIESCED);
-	fake_ublk_leave(&left, &left_params);
+	ck_assert_int_eq(udrv_device_open("model:edu", NULL, &dev), 0);
 	ck_assert_int_eq(ramdisk_init(&disk, NULL, "ram", &options), 0);
+	left.server = udrv__ublk_identity(udrv_device_name(dev), &disk.block);
+	fake_ublk_leave(&left, &left_params);
 	strcpy(disk.block.id, "uuid.0");
-	ck_assert_int_eq(udrv__ublk_start(&disk.block, DEVICE, -1, ended_fd, &ublk), 0);
-	ck_assert(fault_logged("of another disk"));
+	ck_assert_int_eq(udrv_block_add(&disk.block), 0);
+	ck_assert_int_eq(start_exports(&x, dev), 0);
+	ck_assert(fault_logged("/dev/ublkb9 was of a disk of model:edu"));
 	ck_assert_uint_eq(fake_ublk.recoveries, 0);
 	ck_assert_uint_eq(fake_ublk.deletes, 1);
-	stop();
+	ck_assert_uint_eq(fake_ublk.adds, 1);
+	udrv__exports_stop(&x);
+	udrv_block_del(&disk.block);
+	ramdisk_free(&disk);
+	udrv_device_close(dev);
+}
+END_TEST
+
+/* A namespace that was deleted while no daemon ran: the only one, or one of others. */
+START_TEST(what_a_disk_has_left_that_is_gone_is_removed)
+{
+	struct udrv__exports x;
+	struct udrv_device *dev;
+	struct ramdisk second;
+
+	leave(UBLK_QUIESCED);
+	ck_assert_int_eq(udrv_device_open("model:edu", NULL, &dev), 0);
+	ck_assert_int_eq(ramdisk_init(&disk, NULL, "ram", &options), 0);
+	ck_assert_int_eq(ramdisk_init(&second, NULL, "second", &options), 0);
+	left.server = udrv__ublk_identity(udrv_device_name(dev), &second.block);
+	fake_ublk_leave(&left, &left_params);
+	if (_i)
+		ck_assert_int_eq(udrv_block_add(&disk.block), 0);
+	ck_assert_int_eq(start_exports(&x, dev), _i ? 0 : -ENOENT);
+	ck_assert(fault_logged("/dev/ublkb9 was of a disk of model:edu that is not there any "
+			       "more: removed"));
+	ck_assert_uint_eq(fake_ublk.deletes, 1);
+	ck_assert_uint_eq(fake_ublk.adds, (unsigned int)_i);
+	udrv__exports_stop(&x);
+	udrv_block_del(&disk.block);
+	ramdisk_free(&second);
+	ramdisk_free(&disk);
+	udrv_device_close(dev);
+}
+END_TEST
+
+/* It could be asked only by the path of its node: -EINVAL. */
+START_TEST(a_device_of_an_unprivileged_user_is_left_alone)
+{
+	leave(UBLK_QUIESCED);
+	fake_ublk_leave(&left, &left_params);
+	fake_ublk.fail_op = UBLK_GET_DEV_INFO;
+	fake_ublk.fail_errno = EINVAL;
+	/* As far as it gets: the fake has room for one device. */
+	fail_to_start(9, -EEXIST, "number 9 is taken");
+	ck_assert(!fault_logged("cannot look"));
+	ck_assert_uint_eq(fake_ublk.recoveries + fake_ublk.deletes, 0);
 }
 END_TEST
 
@@ -701,13 +760,14 @@ int main(void)
 	tcase_add_test(tc, without_its_queues_it_stays_as_it_is);
 	tcase_add_test(tc, what_is_not_known_any_more_fails);
 	tcase_add_test(tc, a_recovery_that_failed_can_be_tried_again);
-	/* Several times: a thread that fails and who waits for it go on at once. */
-	tcase_add_loop_test(tc, a_recovery_that_cannot_go_on_ends_with_a_new_device, 0, 8);
+	tcase_add_loop_test(tc, a_recovery_whose_daemon_was_killed_begins_anew, 0, 3);
 	tcase_add_test(tc, what_was_taken_over_can_be_left_again);
 	tcase_add_test(tc, a_start_that_fails_leaves_what_it_has_found);
 	tcase_add_test(tc, a_half_made_one_is_removed);
 	tcase_add_test(tc, another_disks_is_removed_when_nobody_has_it);
 	tcase_add_test(tc, one_that_only_looks_like_it_is_another_disk);
+	tcase_add_loop_test(tc, what_a_disk_has_left_that_is_gone_is_removed, 0, 2);
+	tcase_add_test(tc, a_device_of_an_unprivileged_user_is_left_alone);
 	tcase_add_test(tc, other_servers_devices_are_left_alone);
 	tcase_add_loop_test(tc, a_new_size_is_told_where_the_kernel_takes_it, 0, 2);
 	tcase_add_test(tc, it_is_found_again_with_its_new_size);

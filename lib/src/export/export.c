@@ -126,6 +126,15 @@ static void stop_all(struct udrv__exports *x)
 		stop_one(x, --x->count, false);
 }
 
+static int nothing_to_export(const struct udrv__exports *x)
+{
+	udrv_dev_err(x->dev,
+		     "its driver has found no block device that could be exported; run it without "
+		     "%s",
+		     x->options.ublk ? "--ublk" : "--nbd");
+	return -ENOENT;
+}
+
 static int start_each(struct udrv__exports *x)
 {
 	struct udrv_block *b = NULL;
@@ -133,6 +142,8 @@ static int start_each(struct udrv__exports *x)
 
 	while (!ret && (b = udrv_block_next(b)))
 		ret = start_one(x, b);
+	if (!ret && !x->count)
+		ret = nothing_to_export(x);
 	if (ret)
 		stop_all(x);
 	else
@@ -142,17 +153,13 @@ static int start_each(struct udrv__exports *x)
 
 static int start_blocks(struct udrv__exports *x)
 {
-	int ret;
+	int ret = 0;
 
-	if (!udrv_block_next(NULL)) {
-		udrv_dev_err(x->dev,
-			     "its driver has found no block device that could be exported; "
-			     "run it without %s",
-			     x->options.ublk ? "--ublk" : "--nbd");
-		return -ENOENT;
-	}
 	udrv__block_changes_hold();
-	ret = start_each(x);
+	if (x->options.ublk)
+		ret = udrv__ublk_remove_strays(udrv_device_name(x->dev));
+	if (!ret)
+		ret = start_each(x);
 	udrv__block_changes_release();
 	if (!ret && x->options.nbd)
 		udrv__stat_export_add(x->dev, x->options.nbd);

@@ -2,7 +2,6 @@
 /* From a block device of a driver's to /dev/ublkbN, and back. */
 #include <errno.h>
 #include <fcntl.h>
-#include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,30 +129,21 @@ static void let_go(struct udrv__ublk *u)
 		close(u->fd);
 }
 
-/*
- * After a failure it is as it was: another daemon may recover it. -ESTALE: it is removed, since
- * nobody can; for a new one, start anew.
- */
+/* After a failure it is as it was: another daemon may recover it. */
 static int recover(struct udrv__ublk *u)
 {
-	const int begun = udrv__ublk_start_recovery(&u->ctrl, u->id);
-	int ret = begun < 0 ? begun : udrv__ublk_open_node(u->id, &u->fd);
-	bool refused = false;
+	int ret = udrv__ublk_start_recovery(&u->ctrl, u->id, &u->shape);
 
-	if (!ret) {
+	if (!ret)
+		ret = udrv__ublk_open_node(u->id, &u->fd);
+	if (!ret)
 		ret = udrv__ublk_serve(u);
-		/* Its fetches, of which the kernel has some of a killed daemon's. */
-		refused = begun && (ret == -EBUSY || ret == -EINVAL);
-	}
 	if (!ret)
 		ret = udrv__ublk_simple(&u->ctrl, UBLK_END_RECOVERY, u->id, (uint64_t)getpid());
 	if (!ret)
 		return 0;
 	let_go(u);
-	if (!refused)
-		return failed(u, "what a killed daemon left cannot be taken over", ret);
-	ret = udrv__ublk_remove_stuck(&u->ctrl, u->id);
-	return ret ? ret : -ESTALE;
+	return failed(u, "what a killed daemon left cannot be taken over", ret);
 }
 
 static void shape(struct udrv__ublk *u, const struct ublk_info *found)
@@ -266,13 +256,9 @@ err_release:
 int udrv__ublk_start(struct udrv_block *block, const char *device, int number, int ended_fd,
 		     struct udrv__ublk **out)
 {
-	int ret = check(block);
+	const int ret = check(block);
 
-	if (!ret)
-		ret = try_start(block, device, number, ended_fd, out);
-	if (ret == -ESTALE)
-		ret = try_start(block, device, number, ended_fd, out);
-	return ret;
+	return ret ? ret : try_start(block, device, number, ended_fd, out);
 }
 
 /* The end. */
@@ -290,13 +276,6 @@ static void flush_mounted(const struct mntent *m)
 	close(fd);
 }
 
-static bool is_of(const char *source, const char *disk)
-{
-	const size_t len = strlen(disk);
-
-	return !strncmp(source, disk, len) && (!source[len] || source[len] == 'p');
-}
-
 /* What others have written, and the kernel has in memory. */
 static void flush(const struct udrv__ublk *u)
 {
@@ -306,9 +285,8 @@ static void flush(const struct udrv__ublk *u)
 	int fd;
 
 	udrv__ublk_path(disk, 'b', u->id);
-	while (mounts && (m = getmntent(mounts)))
-		if (is_of(m->mnt_fsname, disk))
-			flush_mounted(m);
+	while (mounts && (m = udrv__ublk_next_mount(mounts, disk)))
+		flush_mounted(m);
 	if (mounts)
 		(void)endmntent(mounts);
 	fd = open(disk, O_RDONLY | O_CLOEXEC);

@@ -7,7 +7,9 @@
 #define UDRV_SRC_UBLK_H
 
 #include <liburing.h>
+#include <mntent.h>
 #include <pthread.h>
+#include <stdio.h>
 
 #include <udrv/block.h>
 
@@ -34,12 +36,9 @@ void udrv__ublk_params(const struct udrv_block_limits *l, uint32_t max_io, struc
  * driver does not know any more is -EOPNOTSUPP.
  */
 bool udrv__ublk_same_params(const struct ublk_params *a, const struct ublk_params *b);
-/* Upper half: which export it is; lower half: of which disk. Never 0. */
+/* Upper half: which device it is of; lower half: which of its disks. Neither is 0. */
 uint64_t udrv__ublk_identity(const char *device, const struct udrv_block *block);
-static inline bool udrv__ublk_same_export(uint64_t a, uint64_t b)
-{
-	return a >> 32 == b >> 32;
-}
+bool udrv__ublk_is_of(uint64_t identity, const char *device);
 
 /* ublk_request.c: a request of the kernel's as requests of the driver's. No system calls. */
 
@@ -96,6 +95,12 @@ void udrv__ublk_path(char path[UDRV__UBLK_PATH_MAX], char kind, uint32_t id);
 int udrv__ublk_open_node(uint32_t id, int *fd_out);
 /* Until /dev/ublkbN is there; not for ever. */
 void udrv__ublk_await_disk(uint32_t id);
+
+/* ublk_users.c: who has it. */
+/* The next one of the disk's, and its partitions'; or NULL. */
+const struct mntent *udrv__ublk_next_mount(FILE *mounts, const char *disk);
+/* That are lost if it goes: file systems that are mounted here, swap space, what is made of it. */
+bool udrv__ublk_has_users(uint32_t id);
 
 /* ublk_queue.c: the threads. */
 
@@ -176,6 +181,8 @@ int udrv__ublk_serve(struct udrv__ublk *u);
 void udrv__ublk_give_up(struct udrv__ublk *u);
 
 /* ublk_loop.c: what a queue's thread does until the kernel has aborted all its tags. */
+/* A command to /dev/ublkcN; the descriptor is the caller's to set. */
+void udrv__ublk_prepare_io(struct io_uring_sqe *sqe, unsigned int op, const struct ublk_io *cmd);
 int udrv__ublk_fetch_all(struct udrv__ublk_queue *q);
 /* A signal of event_fd is a completion of the ring: the next one. */
 void udrv__ublk_watch_event(struct udrv__ublk_queue *q);
@@ -188,15 +195,23 @@ int udrv__ublk_wait(struct udrv__ublk_queue *q);
 /* ublk_recover.c */
 
 /*
- * Look for what a daemon that was killed left of this export. 1 and *info if it is to be recovered;
+ * Look for what a daemon that was killed left of this disk. 1 and *info if it is to be recovered;
  * 0 if there is nothing, any more; negative errno, explained.
  */
 int udrv__ublk_find(struct udrv__ublk_ctrl *c, const struct udrv_block *block, uint64_t identity,
 		    struct ublk_info *info);
-/* The old server's descriptors are closed, and its requests put back. 1: that was before. */
-int udrv__ublk_start_recovery(struct udrv__ublk_ctrl *c, uint32_t id);
-/* One whose recovery can neither go on nor begin anew. Explains what it does. */
-int udrv__ublk_remove_stuck(struct udrv__ublk_ctrl *c, uint32_t id);
+/*
+ * What a daemon that was killed left of disks of @device that are none of its block devices now is
+ * removed, if nobody has it; otherwise it is told what to do. 0, or negative errno, explained: ublk
+ * cannot be used.
+ */
+int udrv__ublk_remove_strays(const char *device);
+/*
+ * The kernel forgets the old server, which has closed what it had and whose requests are put back;
+ * also one that was killed while it took it over itself.
+ */
+int udrv__ublk_start_recovery(struct udrv__ublk_ctrl *c, uint32_t id,
+			      const struct udrv__ublk_shape *shape);
 
 /* ublk.c */
 

@@ -33,6 +33,14 @@ static struct io_uring_sqe *new_sqe(struct udrv__ublk_queue *q)
 	return sqe;
 }
 
+void udrv__ublk_prepare_io(struct io_uring_sqe *sqe, unsigned int op, const struct ublk_io *cmd)
+{
+	memset((void *)sqe, 0, sizeof(*sqe));
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->cmd_op = op;
+	memcpy(sqe->cmd, cmd, sizeof(*cmd));
+}
+
 static void fetch(struct udrv__ublk_queue *q, const struct udrv__ublk_tag *tag, unsigned int op,
 		  int result)
 {
@@ -47,13 +55,10 @@ static void fetch(struct udrv__ublk_queue *q, const struct udrv__ublk_tag *tag, 
 
 	if (!sqe)
 		return;
-	memset((void *)sqe, 0, sizeof(*sqe));
-	sqe->opcode = IORING_OP_URING_CMD;
+	udrv__ublk_prepare_io(sqe, op, &cmd);
 	sqe->fd = 0; /* of those that are registered */
 	sqe->flags = IOSQE_FIXED_FILE;
-	sqe->cmd_op = op;
 	sqe->user_data = number;
-	memcpy(sqe->cmd, &cmd, sizeof(cmd));
 }
 
 static void watch(struct udrv__ublk_queue *q, int fd, uint64_t owner)

@@ -104,14 +104,25 @@ static uint32_t fold(uint64_t h)
 	return folded ? folded : 1;
 }
 
+static uint64_t hash_text(uint64_t h, const char *text)
+{
+	return hash(h, text, strlen(text) + 1);
+}
+
+static uint32_t hash_device(const char *device)
+{
+	return fold(hash_text(hash_text(FNV_START, "udrv"), device));
+}
+
 uint64_t udrv__ublk_identity(const char *device, const struct udrv_block *block)
 {
-	uint64_t export = hash(FNV_START, "udrv", 5);
-	uint64_t disk = hash(FNV_START, block->serial, strlen(block->serial) + 1);
+	const uint64_t disk =
+		hash_text(hash_text(hash_text(FNV_START, block->name), block->serial), block->id);
 
-	if (*block->id)
-		disk = hash(disk, block->id, strlen(block->id) + 1);
-	export = hash(export, device, strlen(device) + 1);
-	export = hash(export, block->name, strlen(block->name) + 1);
-	return (uint64_t)fold(export) << 32 | fold(disk);
+	return (uint64_t)hash_device(device) << 32 | fold(disk);
+}
+
+bool udrv__ublk_is_of(uint64_t identity, const char *device)
+{
+	return identity >> 32 == hash_device(device);
 }
