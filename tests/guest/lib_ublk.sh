@@ -4,7 +4,7 @@
 # They set driver and device.
 # shellcheck disable=SC2154
 
-kills=${UDRV_KILLS:-8}
+kills=${UDRV_KILLS:-5}
 disk=/dev/ublkb0
 
 daemon_pid()
