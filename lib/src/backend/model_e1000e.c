@@ -11,8 +11,8 @@
 
 #include "backend/model_e1000e_dev.h"
 #include "pci/device.h"
-#include "sched/thread.h"
 #include "pci/model_name.h"
+#include "sched/thread.h"
 
 #define STALL_NS 1000000 /* until the other end of a full cable is looked at again */
 

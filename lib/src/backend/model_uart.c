@@ -13,8 +13,8 @@
 
 #include "backend/model_uart_dev.h"
 #include "pci/device.h"
-#include "sched/thread.h"
 #include "pci/model_name.h"
+#include "sched/thread.h"
 
 #define LATE_NS 5000000
 

@@ -342,7 +342,7 @@ static size_t chosen_size(const struct udrv__arena *arena, size_t len, udrv_iova
 static bool may_be_huge(const struct udrv__arena *arena, const struct udrv__arena_want *want)
 {
 	return !arena->bounces && want->len <= UDRV__CHUNK && want->limit >= UINT32_MAX &&
-	       want->dev->ops->dma_untranslated && want->dev->ops->dma_untranslated(want->dev);
+	       udrv__chosen_is_untranslated(want->dev);
 }
 
 /*

@@ -131,6 +131,11 @@ int udrv__chosen_free(struct udrv_device *dev, struct udrv__region *region)
 	return ret;
 }
 
+bool udrv__chosen_is_untranslated(struct udrv_device *dev)
+{
+	return dev->ops->dma_untranslated && dev->ops->dma_untranslated(dev);
+}
+
 void udrv__chosen_explain(struct udrv_device *dev, size_t len, uint64_t mask, int err)
 {
 	switch (err) {

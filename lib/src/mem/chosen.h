@@ -27,6 +27,9 @@ int udrv__chosen_pin_block(struct udrv_device *dev, udrv_iova_t limit,
 			   const struct udrv__region *region, struct udrv__dma_block *block);
 int udrv__chosen_unpin_block(struct udrv_device *dev, const struct udrv__dma_block *block);
 
+/* Has memory one address for all devices of this kind, as no IOMMU translates it? */
+bool udrv__chosen_is_untranslated(struct udrv_device *dev);
+
 /* Log why there is no address, or no memory, for len bytes below mask. */
 void udrv__chosen_explain(struct udrv_device *dev, size_t len, uint64_t mask, int err);
 

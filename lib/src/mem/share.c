@@ -149,16 +149,11 @@ static int reach_all(struct udrv__domain *domain, struct udrv__arena *arena)
 	return ret;
 }
 
-static bool is_untranslated(struct udrv_device *dev)
-{
-	return dev->ops->dma_untranslated && dev->ops->dma_untranslated(dev);
-}
-
 static bool are_alike(struct udrv_device *owner, struct udrv_device *sharer)
 {
 	if (!owner->dma->domain->chosen && !sharer->dma->domain->chosen)
 		return true;
-	return is_untranslated(owner) && is_untranslated(sharer);
+	return udrv__chosen_is_untranslated(owner) && udrv__chosen_is_untranslated(sharer);
 }
 
 static int share_locked(struct udrv_device *owner, struct udrv_device *sharer)
