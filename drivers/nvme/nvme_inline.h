@@ -98,8 +98,8 @@ UDRV__NVME_INLINE void udrv__nvme_fill(struct nvme_sqe *sqe, uint8_t opcode, uin
 }
 
 /*
- * Most transfers are not the first of a batch, and go from a free slot to one page that is the
- * device's already, from its beginning. That way calls nothing. False: it is something else.
+ * Most transfers go from a free slot to one page that is the device's already, from its beginning.
+ * That way calls nothing. False: it is something else.
  */
 UDRV__NVME_INLINE bool udrv__nvme_put(struct udrv_nvme_queue *queue, const struct udrv_nvme_ns *ns,
 				      uint8_t opcode, const void *buf, uint64_t lba,

@@ -85,7 +85,6 @@ rw_slowly(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, const struct
 		if (ret)
 			return ret;
 	}
-	nvme_stamp(q);
 	cid = nvme_next_cid(q);
 	iova = udrv_dma_look_up(q->dev, io->buf, len, &q->window);
 	if (nvme_likely(!q->moved_count))
@@ -260,7 +259,7 @@ static unsigned int poll_idle(struct udrv_nvme_queue *q)
 {
 	if (nvme_likely(++q->idle % NVME_IDLE_POLLS))
 		return 0;
-	q->put.now = nvme_clock();
+	nvme_set_clock(q, q->rung, nvme_clock());
 	if (nvme_unlikely(nvme_in_flight(q) && nvme_should_look(q)))
 		nvme_look_for_late(q);
 	return 0;

@@ -19,6 +19,19 @@ bool nvme_is_for_other(struct udrv_nvme_queue *q, const struct udrv__nvme_tracke
 	       nvme_ns_is_other(q->nvme, sqe->nsid, nvme_clock() - t->started);
 }
 
+/* Put some time since: where a namespace has changed meanwhile, they are the old one's. */
+void nvme_set_clock(struct udrv_nvme_queue *q, uint32_t first, uint32_t now)
+{
+	for (; first != q->put.tail; first++) {
+		struct udrv__nvme_tracker *t = &q->put.trackers[first & q->put.mask];
+
+		if (nvme_is_for_other(q, t, &q->put.sq[first & q->put.mask]))
+			t->flags |= NVME_T_STALE;
+		t->started = now;
+	}
+	q->put.now = now;
+}
+
 static void look_at(struct udrv_nvme_queue *q, struct udrv__nvme_tracker *t,
 		    const struct nvme_sqe *sqe)
 {

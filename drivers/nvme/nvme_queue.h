@@ -225,18 +225,27 @@ static inline bool nvme_shadow(volatile uint32_t *shadow, const volatile uint32_
 
 /* nvme_cmb.c: what was put is copied to the controller's memory. */
 void nvme_cmb_copy(struct udrv_nvme_queue *q);
+/* nvme_late.c: time has gone by since q->put.now; what was put from @first on begins now. */
+void nvme_set_clock(struct udrv_nvme_queue *q, uint32_t first, uint32_t now);
 
-/* Entered. */
-static inline void nvme_ring_sq(struct udrv_nvme_queue *q)
+/*
+ * Entered. The clock is read once for all that are shown together, after the doorbell: until then
+ * they have the time of the one before, which most often is the same tick of the kernel's.
+ */
+static inline __attribute__((always_inline)) void nvme_ring_sq(struct udrv_nvme_queue *q)
 {
 	const uint32_t slot = nvme_tail_slot(q);
+	const uint32_t first = q->rung;
+	uint32_t now;
 
 	if (nvme_unlikely(q->in_cmb))
 		nvme_cmb_copy(q);
 	q->rung = q->put.tail;
-	nvme_be_slow(q); /* what is put next reads the clock */
 	if (nvme_likely(!q->sq_shadow) || nvme_shadow(q->sq_shadow, q->sq_event, slot))
 		udrv_writel(slot, q->sq_doorbell);
+	now = nvme_clock();
+	if (nvme_unlikely(now != q->put.now))
+		nvme_set_clock(q, first, now);
 }
 
 static inline void nvme_ring_cq(struct udrv_nvme_queue *q)
@@ -249,13 +258,6 @@ static inline void nvme_ring_cq(struct udrv_nvme_queue *q)
 static inline bool nvme_has_completion(const struct udrv_nvme_queue *q)
 {
 	return (__atomic_load_n(&q->cq[q->head].status, __ATOMIC_ACQUIRE) & 1u) == q->phase;
-}
-
-/* The time that commands begin at: read once for all that are submitted together. */
-static inline void nvme_stamp(struct udrv_nvme_queue *q)
-{
-	if (q->put.tail == q->rung)
-		q->put.now = nvme_clock();
 }
 
 /* The slot at the tail becomes a command in flight, whose entry is complete. */

@@ -128,7 +128,6 @@ void nvme_put_in(struct udrv_nvme_queue *q, const struct nvme_sqe *sqe,
 	struct nvme_sqe *slot = &q->put.sq[nvme_tail_slot(q)];
 	uint16_t cid;
 
-	nvme_stamp(q);
 	cid = nvme_next_cid(q);
 	if (slot != sqe)
 		*slot = *sqe;
@@ -222,7 +221,7 @@ int nvme_postpone(struct udrv_nvme_queue *q, const struct nvme_command *c, uint3
 	m->t = *c->t;
 	m->t.flags = (uint8_t)((c->t->flags & ~NVME_T_ABORTING) | NVME_T_WAITS);
 	m->sqe = *c->sqe;
-	q->put.now = nvme_clock();
+	nvme_set_clock(q, q->rung, nvme_clock());
 	m->since = q->put.now;
 	m->delay = delay;
 	nvme_take_out(q, c, &was);

@@ -32,7 +32,7 @@ for source in "$here/../../drivers/nvme/nvme_io.c" "$tmp/caller.c"; do
 done >"$tmp/listing"
 
 # What a function calls or jumps to, by the relocations or the disassembler's names. The ways of what is not
-# usual: udrv__nvme_read_slowly and udrv__nvme_write_slowly, timeouts, and registers that are no memory. The doorbell is a 32-bit store to an
+# usual: udrv__nvme_read_slowly and udrv__nvme_write_slowly, timeouts, and registers that are no memory. The clock is read after it. The doorbell is a 32-bit store to an
 # address without an offset, in submit itself: the call of read unless it is inline, that of submit, then the store.
 awk -v cc="$*" '
 /^[0-9a-f]+ <.*>:$/ {
@@ -59,7 +59,7 @@ END {
 			target = list[i]
 			sub(/\.(isra|part|constprop).*/, "", target)
 			if (name ~ /read|write/ && target ~ /^udrv__nvme_(read|write)_slowly$/) { slow[name] = 1; continue }
-			if (name ~ /submit/ && target ~ /^(nvme_look_for_late|nvme_cmb_copy|udrv__io_write|udrv_nvme_submit)$/) continue
+			if (name ~ /submit/ && target ~ /^(nvme_look_for_late|nvme_cmb_copy|clock_gettime|nvme_set_clock|udrv__io_write|udrv_nvme_submit)$/) continue
 			bad++; printf "%s: %s calls %s\n", cc, name, target
 		}
 		delete list

@@ -69,6 +69,25 @@ START_TEST(a_late_command_after_weeks_of_rest)
 }
 END_TEST
 
+/* It has the time of the doorbell before, until its own is rung. */
+START_TEST(a_command_put_after_weeks_of_rest_has_its_time)
+{
+	const struct udrv__model_nvme_fault fault = {
+		.kind = UDRV__MODEL_NVME_SWALLOW, .qid = 1, .any_opcode = true, .count = 1};
+	unsigned char *buf = nvme_rig_memory(&rig, 4096);
+	struct nvme_rig_wait w = {0};
+
+	ck_assert_uint_eq(nvme_rig_read(&rig, buf, 0, 1), 0);
+	ck_assert_int_eq(udrv__model_nvme_inject(rig.dev, &fault), 0);
+	ck_assert_int_eq(udrv_nvme_read(rig.q, rig.ns, buf, 0, 1, 0, nvme_rig_done, &w), 0);
+	ahead_s = 30L * DAY_S;
+	udrv_nvme_submit(rig.q); /* looks for what is late */
+	ck_assert_uint_eq(nvme_rig_info(&rig).timeouts, 0);
+	ck_assert_uint_eq(nvme_rig_await(&rig, &w), 0);
+	ck_assert_uint_ge(nvme_rig_info(&rig).timeouts, 1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("nvme_clock");
@@ -78,6 +97,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, the_admin_queue_after_weeks);
 	tcase_add_test(tc, a_late_command_after_weeks_of_rest);
+	tcase_add_test(tc, a_command_put_after_weeks_of_rest_has_its_time);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }
