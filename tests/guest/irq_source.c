@@ -225,7 +225,7 @@ int source_free(struct source *s)
 
 bool source_await(struct source *s)
 {
-	time_t end = time(NULL) + 10;
+	time_t end = time(NULL) + 60;
 
 	while (s->arrived != s->raised) {
 		if (time(NULL) > end) {

@@ -102,6 +102,12 @@ wait_for()
 	done
 }
 
+# readable DISK: its node is there a moment before it can be opened.
+readable()
+{
+	head -c 512 "$1" >/dev/null
+}
+
 # no_loss COUNT PING-ARGUMENT...: each of so many is answered. With queues of their own answers overtake each
 # other, and one may be late, so 50 more follow, whose own answers do not matter.
 no_loss()

@@ -25,8 +25,8 @@
 #define LEN_MAX	   9018 /* with a tag in it */
 #define LEN_PLAIN  9014
 #define BURST	   32
-#define STALL_NS   UINT64_C(10000000000)
-#define LINK_TRIES 300
+#define STALL_NS   UINT64_C(60000000000)
+#define LINK_TRIES 600
 #define FLAPS	   3
 
 struct end {
@@ -132,7 +132,7 @@ static struct udrv_net_buf *frame(struct end *from, const struct end *to, uint32
 
 static void send_all(struct end *from, struct udrv_net_buf **bufs, unsigned int n, unsigned int q)
 {
-	const time_t end = time(NULL) + 30;
+	const time_t end = time(NULL) + 60;
 	unsigned int done = 0;
 
 	while (done < n) {

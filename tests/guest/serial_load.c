@@ -19,7 +19,7 @@
 #define ENDS_MAX 16
 #define PIECE	 4096
 /* Nothing at all for so long is a loss. */
-#define STALL_MS 30000
+#define STALL_MS 60000
 
 /* One end: what it sends, and what its partner sends to it. */
 struct end {

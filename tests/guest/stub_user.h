@@ -19,6 +19,7 @@
 #define OFFSET(r) ((off_t)UDRV_STUB_OFFSET(r))
 #define COMMAND	  4
 #define MASTER	  4u
+#define WAIT_MS	  60000 /* for a signal, on any machine under load */
 
 typedef volatile uint32_t regs_t;
 

@@ -10,7 +10,7 @@ edu=$(device_by_ids 1234:11e8)
 nic=$(device_by_ids 8086:10d3)
 nvme=$(device_by_ids 1b36:0010)
 wait_for 600 test -e "/sys/bus/pci/devices/$nic/net"
-wait_for 600 test -b /dev/nvme0n1
+wait_for 600 readable /dev/nvme0n1
 netif=$(ls "/sys/bus/pci/devices/$nic/net")
 
 group_of()
@@ -155,7 +155,7 @@ check "nvme, and back" -m "$nvme: bound to nvme again" udrv unbind "$nvme"
 check "bind for a user" udrv bind "$edu"
 sleep 1000 9<>"/dev/vfio/$(group_of "$edu")" &
 user=$!
-wait_for 600 sh -c "udrv info $edu | grep -q 'pid\|process'"
+wait_for 600 sh -c "udrv info $edu | grep -q 'process $user .sleep'"
 check "unbind while open" -s 1 \
 	-m "$edu is in use: process $user .sleep. has /dev/vfio/$(group_of "$edu") open" \
 	udrv unbind "$edu"

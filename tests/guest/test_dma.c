@@ -47,7 +47,7 @@ static bool transfer(udrv_iova_t from, udrv_iova_t to, uint32_t direction)
 	udrv_iowrite32((uint32_t)to, regs + EDU_DMA_DST);
 	udrv_iowrite32(COUNT, regs + EDU_DMA_COUNT);
 	udrv_iowrite32(EDU_DMA_RUN | direction, regs + EDU_DMA_COMMAND);
-	for (int tries = 0; tries < 500; tries++) {
+	for (int tries = 0; tries < 6000; tries++) {
 		if (!(udrv_ioread32(regs + EDU_DMA_COMMAND) & EDU_DMA_RUN))
 			return true;
 		nanosleep(&pause, NULL);

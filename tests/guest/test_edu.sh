@@ -60,7 +60,7 @@ for irq in msi intx; do
 	check "$irq: and may not stop it" -s 1 -m "its daemon .udrv-edu, pid $pid. is another user's" \
 		as_nobody "UDRV_RUNTIME_DIR=/run/udrv udrv stop $edu"
 	check "$irq: stop" -m "^$edu: stopped .udrv-edu, pid $pid." udrv stop --timeout 120 "$edu"
-	check "$irq: it is gone" wait_for 100 ended "$pid"
+	check "$irq: it is gone" wait_for 600 ended "$pid"
 	check "$irq: there is none to stop" -s 1 -m "$edu: no daemon drives it" udrv stop "$edu"
 	check "$irq: it said so" -m "$edu: stopped" tail -n 1 "$log"
 	check "$irq: no socket is left" -s 1 test -e "$socket"

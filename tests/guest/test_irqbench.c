@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -22,6 +23,9 @@
 
 #include "../../kernel/uapi/udrv_irqbench.h"
 #include "support/suite.h"
+
+#define PATIENCE_S 60 /* for any machine under load */
+#define TRIES	   5  /* of a read that times out: a machine may lose its CPUs for so long */
 
 static char edu[32], other[32], node[64];
 
@@ -344,7 +348,7 @@ START_TEST(read_ends_by_its_deadline)
 	ck_assert_int_eq(read(fd, &stamp, 8), -1);
 	ck_assert_int_eq(errno, ETIMEDOUT);
 	ck_assert_double_ge(seconds() - start, UDRV_IRQBENCH_READ_MS / 1000.0 - 0.1);
-	ck_assert_double_le(seconds() - start, UDRV_IRQBENCH_READ_MS / 1000.0 + 2);
+	ck_assert_double_le(seconds() - start, UDRV_IRQBENCH_READ_MS / 1000.0 + PATIENCE_S);
 	close(fd);
 }
 END_TEST
@@ -354,10 +358,12 @@ static void on_alarm(int number)
 	(void)number;
 }
 
-static void alarm_in(unsigned int ms)
+/* Again and again: the first may come before that is entered which it is to end. */
+static void alarm_each(unsigned int ms)
 {
+	const struct timeval pause = {ms / 1000, (suseconds_t)(ms % 1000) * 1000};
 	struct sigaction action = {.sa_handler = on_alarm};
-	struct itimerval timer = {.it_value = {ms / 1000, (suseconds_t)(ms % 1000) * 1000}};
+	struct itimerval timer = {pause, pause};
 
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &timer, NULL);
@@ -368,15 +374,20 @@ START_TEST(a_signal_ends_read_and_run)
 	uint64_t samples[1000];
 	struct udrv_irqbench_run r = good_run(samples, 1000);
 	int fd = open_node();
+	int ret, tries = TRIES;
 
 	r.gap_ns = UDRV_IRQBENCH_MAX_GAP_NS;
 	ck_assert_int_eq(set_mode(fd, UDRV_IRQBENCH_READ), 0);
-	alarm_in(100);
-	ck_assert_int_eq(read(fd, samples, 8), -1);
-	ck_assert_int_eq(errno, EINTR);
+	alarm_each(100);
+	do
+		ret = read(fd, samples, 8) < 0 ? -errno : 0;
+	while (ret == -ETIMEDOUT && --tries);
+	ck_assert_int_eq(ret, -EINTR);
+	alarm_each(0);
 	ck_assert_int_eq(set_mode(fd, UDRV_IRQBENCH_THREAD), 0);
-	alarm_in(250);
+	alarm_each(250);
 	ck_assert_int_eq(run(fd, &r), -EINTR);
+	alarm_each(0);
 	close(fd);
 }
 END_TEST
@@ -384,7 +395,8 @@ END_TEST
 struct waiter {
 	pthread_t thread;
 	int fd;
-	_Atomic bool started;
+	_Atomic pid_t tid;
+	uint64_t samples[1000];
 	bool in_run;
 	int result; /* 0 or negative errno */
 };
@@ -392,27 +404,57 @@ struct waiter {
 static void *wait_main(void *arg)
 {
 	struct waiter *w = arg;
-	uint64_t samples[1000];
-	struct udrv_irqbench_run r = good_run(samples, 1000);
+	struct udrv_irqbench_run r = good_run(w->samples, 1000);
 
 	r.gap_ns = UDRV_IRQBENCH_MAX_GAP_NS;
-	atomic_store(&w->started, true);
+	atomic_store(&w->tid, gettid());
 	if (w->in_run)
 		w->result = run(w->fd, &r);
 	else
-		w->result = read(w->fd, samples, 8) < 0 ? -errno : 0;
+		w->result = read(w->fd, w->samples, 8) < 0 ? -errno : 0;
 	return NULL;
 }
 
-/* A thread that is in run or read, as far as can be told from outside. */
+/* Does the thread sleep in read()? */
+static bool sleeps_in_read(pid_t tid)
+{
+	char path[64];
+	long number = -1;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", tid);
+	f = fopen(path, "re");
+	ck_assert_ptr_nonnull(f);
+	if (fscanf(f, "%ld", &number) != 1)
+		number = -1; /* "running" */
+	(void)fclose(f);
+	return number == SYS_read;
+}
+
+static bool is_at_it(struct waiter *w)
+{
+	const pid_t tid = atomic_load(&w->tid);
+
+	if (w->in_run)
+		return __atomic_load_n(&w->samples[0], __ATOMIC_ACQUIRE);
+	return tid && sleeps_in_read(tid);
+}
+
+/* A thread that waits in read, or that is in run, which has given it a sample. */
 static void start_waiter(struct waiter *w, int fd, bool in_run)
 {
 	*w = (struct waiter){.fd = fd, .in_run = in_run};
 	ck_assert_int_eq(set_mode(fd, in_run ? UDRV_IRQBENCH_THREAD : UDRV_IRQBENCH_READ), 0);
 	ck_assert_int_eq(pthread_create(&w->thread, NULL, wait_main, w), 0);
-	while (!atomic_load(&w->started))
-		;
-	nanosleep(&(struct timespec){.tv_nsec = 150000000}, NULL);
+	while (!is_at_it(w))
+		sched_yield();
+}
+
+/* Has it ended by what was done, or is it to be tried again? */
+static bool is_decided(struct waiter *w, int *tries)
+{
+	pthread_join(w->thread, NULL);
+	return w->result != -ETIMEDOUT || !--*tries;
 }
 
 START_TEST(only_one_thread_reads)
@@ -420,12 +462,14 @@ START_TEST(only_one_thread_reads)
 	struct waiter w;
 	uint64_t stamp;
 	int fd = open_node();
+	int ret, tries = TRIES;
 
-	start_waiter(&w, fd, false);
-	ck_assert_int_eq(read(fd, &stamp, 8), -1);
-	ck_assert_int_eq(errno, EBUSY);
-	ck_assert_int_eq(ioctl(fd, UDRV_IRQBENCH_TRIGGER), 0);
-	pthread_join(w.thread, NULL);
+	do {
+		start_waiter(&w, fd, false);
+		ret = read(fd, &stamp, 8) < 0 ? -errno : 0;
+		ck_assert_int_eq(ioctl(fd, UDRV_IRQBENCH_TRIGGER), 0);
+	} while (!is_decided(&w, &tries));
+	ck_assert_int_eq(ret, -EBUSY);
 	ck_assert_int_eq(w.result, 0);
 	close(fd);
 }
@@ -434,11 +478,12 @@ END_TEST
 START_TEST(a_reader_is_woken_when_the_mode_changes)
 {
 	struct waiter w;
-	int fd = open_node();
+	int fd = open_node(), tries = TRIES;
 
-	start_waiter(&w, fd, false);
-	ck_assert_int_eq(set_mode(fd, UDRV_IRQBENCH_OFF), 0);
-	pthread_join(w.thread, NULL);
+	do {
+		start_waiter(&w, fd, false);
+		ck_assert_int_eq(set_mode(fd, UDRV_IRQBENCH_OFF), 0);
+	} while (!is_decided(&w, &tries));
 	ck_assert_int_eq(w.result, -EINVAL);
 	close(fd);
 }
@@ -448,15 +493,18 @@ static void check_unbind(bool in_run)
 {
 	struct udrv_irqbench_info i = {.abi = UDRV_IRQBENCH_ABI};
 	struct waiter w;
-	double start;
-	int fd = open_node();
+	int fd = -1, tries = TRIES;
 
-	start_waiter(&w, fd, in_run);
-	start = seconds();
-	ck_assert_int_eq(unbind(edu), 0);
-	pthread_join(w.thread, NULL);
+	/* By that: else read ends with ETIMEDOUT, and run, after 1,000 pauses, with 0. */
+	do {
+		if (fd >= 0)
+			close(fd);
+		bind_to_us(edu);
+		fd = open_node();
+		start_waiter(&w, fd, in_run);
+		ck_assert_int_eq(unbind(edu), 0);
+	} while (!is_decided(&w, &tries));
 	ck_assert_int_eq(w.result, -ENODEV);
-	ck_assert_double_le(seconds() - start, 1.5);
 	/* The node is gone, the open file is not. */
 	ck_assert_int_ne(access(node, F_OK), 0);
 	ck_assert_int_eq(ioctl(fd, UDRV_IRQBENCH_INFO, &i), -1);

@@ -44,6 +44,6 @@ check "unbind" udrv unbind "$nvme"
 # What was left behind is fit for the kernel's driver.
 modprobe nvme
 echo "$nvme" >/sys/bus/pci/drivers_probe
-check "the kernel's driver takes it" wait_for 600 test -b /dev/nvme0n1
+check "the kernel's driver takes it" wait_for 600 readable /dev/nvme0n1
 check "and reads from it" dd if=/dev/nvme0n1 of=/dev/null bs=64k count=16
 finish

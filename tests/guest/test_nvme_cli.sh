@@ -15,7 +15,7 @@ features='1 2 4 6 8 9 10'
 to_kernel()
 {
 	check "$1: to the kernel" udrv bind --driver nvme "$nvme"
-	check "$1: the kernel's disk" wait_for 600 test -b /dev/nvme0n1
+	check "$1: the kernel's disk" wait_for 600 readable /dev/nvme0n1
 }
 
 to_udrv()

@@ -3,6 +3,12 @@
 # shellcheck source-path=SCRIPTDIR
 . "${0%/*}/lib.sh"
 
+# kernel_reads SIZE BLOCKS: from the disk that the kernel makes of it
+kernel_reads()
+{
+	dd if="/dev/$(basename /sys/bus/pci/devices/"$nvme"/nvme/nvme*/nvme*n1)" of=/dev/null bs="$1" count="$2"
+}
+
 # The second one has it as before NVMe 1.4.
 for nvme in $UDRV_LAB_DEVICES; do
 	export UDRV_TEST_DEVICE="$nvme" CK_VERBOSITY=normal CK_DEFAULT_TIMEOUT=120
@@ -17,7 +23,7 @@ for nvme in $UDRV_LAB_DEVICES; do
 	# What was left behind is fit for the kernel's driver, which uses the same memory.
 	modprobe nvme
 	echo "$nvme" >/sys/bus/pci/drivers_probe
-	check "the kernel's driver takes it" wait_for 600 sh -c "ls /sys/bus/pci/devices/$nvme/nvme/nvme*/nvme*n1"
-	check "and reads from it" dd if=/dev/"$(basename /sys/bus/pci/devices/"$nvme"/nvme/nvme*/nvme*n1)" of=/dev/null bs=64k count=16
+	check "the kernel's driver takes it" wait_for 600 kernel_reads 512 1
+	check "and reads from it" kernel_reads 64k 16
 done
 finish

@@ -21,7 +21,7 @@ journal=/tmp/journal
 kernels_disk()
 {
 	for path in /sys/bus/pci/devices/$device/nvme/nvme*/nvme*n1; do
-		[ ! -b "/dev/${path##*/}" ] || echo "/dev/${path##*/}"
+		! readable "/dev/${path##*/}" || echo "/dev/${path##*/}"
 	done | grep .
 }
 
@@ -141,7 +141,7 @@ check "unbind the bad one" udrv unbind $device
 device=0000:01:00.0
 udrv run nvme $device --ublk >/tmp/daemon 2>&1 &
 pid=$!
-check "start what will be pulled" wait_for 600 test -b $disk
+check "start what will be pulled" wait_for 600 readable $disk
 blk_load -e -d 8 -w 50 -t 600 $disk >/tmp/load 2>&1 &
 load=$!
 check "the load runs" wait_for 600 writes_above 100

@@ -141,7 +141,7 @@ static bool transfer(uint8_t __udrv_iomem *regs, udrv_iova_t to)
 	udrv_iowrite32((uint32_t)to, regs + EDU_DMA_DST);
 	udrv_iowrite32(64, regs + EDU_DMA_COUNT);
 	udrv_iowrite32(EDU_DMA_RUN | EDU_DMA_FROM_EDU, regs + EDU_DMA_COMMAND);
-	for (int tries = 0; tries < 500; tries++) {
+	for (int tries = 0; tries < 6000; tries++) {
 		if (!(udrv_ioread32(regs + EDU_DMA_COMMAND) & EDU_DMA_RUN))
 			return true;
 		nanosleep(&pause, NULL);

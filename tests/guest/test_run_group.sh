@@ -19,8 +19,9 @@ check_driver "the other is left alone" "$serial" serial
 check "do as it said" udrv bind "$serial"
 check "now it runs" udrv run edu "$edu" irq=intx --detach
 check "and works" -m '^3628800$' udrv-edu factorial 10
-kill "$(cut -d' ' -f1 "/run/udrv/$edu.lock")"
-wait_for 600 test ! -e "/run/udrv/edu@$edu.sock"
+pid=$(cut -d' ' -f1 "/run/udrv/$edu.lock")
+kill "$pid"
+check "it stops" wait_for 600 ended "$pid"
 check "all given back" udrv unbind "$edu" "$serial"
 check_untouched "at the end" "$serial" serial
 finish

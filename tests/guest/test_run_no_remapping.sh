@@ -15,8 +15,9 @@ rmmod vfio_iommu_type1
 modprobe vfio_iommu_type1 allow_unsafe_interrupts=1
 check "with the risk accepted" udrv run edu "$edu" --detach
 check "it works" -m '^3628800$' udrv-edu factorial 10
-kill "$(cut -d' ' -f1 "/run/udrv/$edu.lock")"
-wait_for 600 test ! -e "/run/udrv/edu@$edu.sock"
+pid=$(cut -d' ' -f1 "/run/udrv/$edu.lock")
+kill "$pid"
+check "it stops" wait_for 600 ended "$pid"
 check "unbind" udrv unbind "$edu"
 check_clean "nothing is left" "$edu"
 finish

@@ -27,7 +27,7 @@
 
 #define PAGE	   4096u
 #define EDU_BYTES  (1u << 20)
-#define WAIT_MS	   5000
+#define WAIT_MS	   60000
 #define DMA_MASK   ((UINT64_C(1) << EDU_DMA_BITS) - 1)
 #define OFFSET(r)  ((off_t)UDRV_STUB_OFFSET(r))
 #define COMMAND	   4

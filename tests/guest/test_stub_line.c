@@ -64,7 +64,7 @@ static void *run_theirs(void *arg)
 		uint64_t sample;
 		struct udrv_irqbench_run run = {.abi = UDRV_IRQBENCH_ABI,
 						.count = 1,
-						.deadline_ms = 5000,
+						.deadline_ms = UDRV_IRQBENCH_MAX_DEADLINE_MS,
 						.samples = (uintptr_t)&sample};
 
 		r->ret = stub_call(r->fd, UDRV_IRQBENCH_RUN, &run);
@@ -190,7 +190,7 @@ static uint64_t counted(const struct ours *o)
 static void take_one(struct ours *o)
 {
 	put(o->regs, EDU_IRQ_RAISE, 1);
-	ck_assert_uint_eq(signals(o->efd, 5000), 1);
+	ck_assert_uint_eq(signals(o->efd, WAIT_MS), 1);
 	put(o->regs, EDU_IRQ_ACK, 1);
 	ck_assert_int_eq(set_mask(o->fd, 0, false), 0);
 }
@@ -261,7 +261,7 @@ START_TEST(a_masked_device_leaves_the_line_alone)
 	ck_assert_uint_eq(signals(o.efd, 20), 0);
 	ck_assert_uint_eq(counted(&o), 0);
 	ck_assert_int_eq(set_mask(o.fd, 0, false), 0);
-	ck_assert_uint_eq(signals(o.efd, 5000), 1);
+	ck_assert_uint_eq(signals(o.efd, WAIT_MS), 1);
 	put(o.regs, EDU_IRQ_ACK, 1);
 	close_ours(&o);
 }
@@ -279,7 +279,7 @@ START_TEST(a_pending_interrupt_is_told_when_interrupts_are_switched_on)
 		ck_assert_int_eq(set_irqs(o.fd, UDRV_STUB_INTX, NULL, 0), 0);
 		put(o.regs, EDU_IRQ_RAISE, 1);
 		ck_assert_int_eq(set_irqs(o.fd, UDRV_STUB_INTX, &o.efd, 1), 0);
-		ck_assert_uint_eq(signals(o.efd, 5000), 1);
+		ck_assert_uint_eq(signals(o.efd, WAIT_MS), 1);
 		ck_assert_uint_eq(counted(&o), 1);
 		put(o.regs, EDU_IRQ_ACK, 1);
 		ck_assert_int_eq(set_mask(o.fd, 0, false), 0);
@@ -302,7 +302,7 @@ START_TEST(a_driver_that_goes_without_a_word_leaves_the_line_to_others)
 	close_ours(&o); /* with it, the interrupt is off */
 	expect_theirs(r, 1000);
 	open_ours(&o);
-	ck_assert_uint_eq(signals(o.efd, 5000), 1);
+	ck_assert_uint_eq(signals(o.efd, WAIT_MS), 1);
 	put(o.regs, EDU_IRQ_ACK, 1);
 	close_ours(&o);
 }

@@ -136,9 +136,10 @@ check "stop that" stop_daemon
 check "an address that it refuses" run address_error=5
 check "is set" $ip link set net0 address 02:00:00:00:00:09
 check "and taken back" link_is net0 '02:75:64:72:76:01'
+pid=$(daemon_pid)
 check "the interface is deleted" $ip link del net0
 check "which ends the daemon" logged 'somebody has deleted the interface'
-check "all of it" wait_for 600 sh -c "! udrv-echonic --device $edu state"
+check "all of it" wait_for 600 ended "$pid"
 check "start again" run
 pid=$(daemon_pid)
 check "the device goes" udrv-echonic --device "$edu" pull

@@ -155,13 +155,14 @@ check "nothing is left of the two" nothing_left
 
 # --- SIGKILL with all tags of a queue at the daemon
 check "a slow disk of 4 tags" -m 'of 4$' run file=/tmp/disk depth=4 latency_us=20000
-blk_load -d 16 -n 800 $disk >/tmp/load 2>&1 &
+# Much more than it does while this script looks.
+blk_load -d 16 -n 8000 $disk >/tmp/load 2>&1 &
 load=$!
 check "all tags are taken" wait_for 600 grep -qE '^ *(4|5|6|7|8) ' /sys/block/ublkb0/inflight
 check "SIGKILL with all tags taken" kill_daemon
 check "found again" -m 'found again' run file=/tmp/disk depth=4
 check "all were done" wait $load
-check "without an error" -m ' 800 requests, 0 errors' cat /tmp/load
+check "without an error" -m ' 8000 requests, 0 errors' cat /tmp/load
 
 # --- SIGKILL with a cache, as if the power failed: what was flushed is there, and no more
 check "another size, while nobody has it" kill_daemon

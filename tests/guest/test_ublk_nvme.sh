@@ -9,11 +9,6 @@
 driver=nvme
 device=$UDRV_LAB_DEVICES
 
-kernels_disk()
-{
-	ls /dev/nvme0n1
-}
-
 # attributes DISK: that must not depend on the driver
 attributes()
 {
@@ -25,7 +20,7 @@ attributes()
 
 head -c 8388608 /dev/urandom >/tmp/data
 modprobe nvme
-check "the kernel's own driver" wait_for 600 kernels_disk
+check "the kernel's own driver" wait_for 600 readable /dev/nvme0n1
 attributes nvme0n1 >/tmp/attributes
 check "its disk is written" dd if=/tmp/data of=/dev/nvme0n1 bs=64k oflag=direct conv=fsync
 for depth in 1 32; do
@@ -51,7 +46,7 @@ check "the end" stop
 check "nothing is left" nothing_left
 
 check "back to the kernel" udrv unbind "$device"
-check "the kernel's own driver again" wait_for 600 kernels_disk
+check "the kernel's own driver again" wait_for 600 readable /dev/nvme0n1
 dd if=/dev/nvme0n1 bs=1M skip=1 count=8 iflag=direct 2>/dev/null >/tmp/back
 check "with what was written" cmp /tmp/data /tmp/back
 finish
