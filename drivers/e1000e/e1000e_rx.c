@@ -37,7 +37,7 @@ static void give(struct e1000e_rxq *q, uint32_t slot, uint32_t count)
 	union e1000e_rx_desc *desc = &q->ring[slot];
 
 	for (; buf != end; buf++, desc++) {
-		__atomic_store_n(&desc->read.address, htole64((*buf)->iova + UDRV_NET_HEADROOM),
+		__atomic_store_n(&desc->read.address, htole64(udrv_net_buf_iova(*buf)),
 				 __ATOMIC_RELAXED);
 		__atomic_store_n(&desc->read.zero, 0, __ATOMIC_RELAXED);
 	}
