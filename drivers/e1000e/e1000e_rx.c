@@ -36,6 +36,7 @@ static void give(struct e1000e_rxq *q, uint32_t slot, uint32_t count)
 	struct udrv_net_buf *const *const end = &q->bufs[slot] + count;
 	union e1000e_rx_desc *desc = &q->ring[slot];
 
+#pragma GCC unroll 4
 	for (ptrdiff_t at = -(ptrdiff_t)count; at; at++, desc++) {
 		__atomic_store_n(&desc->read.address, htole64(udrv_net_buf_iova(end[at])),
 				 __ATOMIC_RELAXED);
