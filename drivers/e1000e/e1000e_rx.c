@@ -149,15 +149,15 @@ static __attribute__((noinline)) uint32_t take(const struct e1000e_rxq *q,
 	for (; at; at++, desc++) {
 		const uint32_t status = le32toh(READ_STATUS(desc->wb.status));
 		struct udrv_net_buf *buf = slots_end[at];
-		uint64_t len;
+		uint64_t len, unfit;
 
 		udrv_dma_consume();
 		__builtin_prefetch(slots_end[at + PREFETCH_AHEAD], 1);
 		len = le16toh(READ_ONCE(desc->wb.length));
+		unfit = -(uint64_t)(len - UDRV_ETH_HLEN > span);
 		buf->len = (uint32_t)len;
-		if (e1000e_unlikely((status & (JUDGED | SPECIAL)) != good ||
-				    len - UDRV_ETH_HLEN > span)) {
-			if ((status & JUDGED) != good || len - UDRV_ETH_HLEN > span) {
+		if (e1000e_unlikely(unfit | ((status & (JUDGED | SPECIAL)) ^ good))) {
+			if (unfit | ((status & JUDGED) ^ good)) {
 				*stop = status;
 				break;
 			}

@@ -242,10 +242,9 @@ static bool pad(struct udrv_net_buf *buf, uint32_t *len)
 
 /*
  * A frame of several parts, with a tag, a checksum, segments, or that cannot be sent. False: there
- * is no room. What was sent is added to @bytes and @sent.
+ * is no room.
  */
-static __attribute__((noinline)) bool send_special(struct e1000e_txq *q, struct udrv_net_buf *buf,
-						   uint64_t *bytes, unsigned int *sent)
+static bool send_special(struct e1000e_txq *q, struct udrv_net_buf *buf)
 {
 	const uint32_t offloads = UDRV_NET_TX_CSUM | UDRV_NET_TX_TSO4 | UDRV_NET_TX_TSO6;
 	union e1000e_tx_desc context;
@@ -301,8 +300,7 @@ static __attribute__((noinline)) bool send_special(struct e1000e_txq *q, struct 
 	put_parts(q, buf, cmd, status);
 	q->frames[q->frame_tail++ & q->mask] = buf;
 	q->pool = NULL;
-	*bytes += len;
-	(*sent)++;
+	UDRV__COUNT(q->q.bytes, len);
 	return true;
 }
 
@@ -315,12 +313,18 @@ static inline uint64_t plain_len(const struct udrv_net_buf *buf)
 	return ((uint64_t)buf->flags << 32 | buf->len) & ~((uint64_t)received << 32);
 }
 
-/* One part in one page, and nothing special. @span: from the shortest frame to the longest. */
-static inline bool is_plain(const struct udrv_net_buf *buf, uint64_t span)
+/*
+ * One part in one page, nothing special, and of that pool. @span: from the shortest frame to the
+ * longest. One comparison for most of it: no address is below PIECE_PAGE.
+ */
+static inline bool is_plain(const struct udrv_net_buf *buf, const struct udrv_net_pool *pool,
+			    uint64_t span)
 {
 	const uint64_t first = (uintptr_t)buf->data, len = plain_len(buf);
+	const uint64_t unfit = -(uint64_t)(len - FRAME_LEAST > span);
 
-	return len - FRAME_LEAST <= span && !buf->next && (first ^ (first + len - 1)) < PIECE_PAGE;
+	return buf->pool == pool &&
+	       (unfit | (uintptr_t)buf->next | (first ^ (first + len - 1))) < PIECE_PAGE;
 }
 
 /* So many may be put without a look at the end of a ring. */
@@ -335,8 +339,8 @@ static uint32_t to_wrap(const struct e1000e_txq *q)
  * Frames up to the first that is not plain, or of another pool: how many. What was put is reset, so
  * that nobody has to look at it again. Not inlined: alone it has registers enough.
  */
-static __attribute__((noinline)) uint32_t
-put_plain(struct e1000e_txq *q, struct udrv_net_buf **bufs, uint32_t n, uint64_t *bytes)
+static __attribute__((noinline)) uint32_t put_plain(struct e1000e_txq *q,
+						    struct udrv_net_buf **bufs, uint32_t n)
 {
 	const uint64_t cmd = E1000E_TXD_DATA | E1000E_TXD_DEXT | E1000E_TXD_IFCS | E1000E_TXD_EOP;
 	const struct udrv_net_pool *const pool = bufs[0]->pool;
@@ -352,7 +356,7 @@ put_plain(struct e1000e_txq *q, struct udrv_net_buf **bufs, uint32_t n, uint64_t
 		const uint64_t len = plain_len(buf);
 		udrv_iova_t iova;
 
-		if (e1000e_unlikely(!is_plain(buf, span) || buf->pool != pool))
+		if (e1000e_unlikely(!is_plain(buf, pool, span)))
 			break;
 		iova = udrv_net_buf_iova(buf);
 		frames_end[at] = buf;
@@ -361,7 +365,7 @@ put_plain(struct e1000e_txq *q, struct udrv_net_buf **bufs, uint32_t n, uint64_t
 		__atomic_store_n(&desc[0], htole64(iova), __ATOMIC_RELAXED);
 		__atomic_store_n(&desc[1], htole64(cmd | len), __ATOMIC_RELAXED);
 	}
-	*bytes += sum;
+	UDRV__COUNT(q->q.bytes, sum);
 	return n + (uint32_t)at;
 }
 
@@ -369,8 +373,7 @@ put_plain(struct e1000e_txq *q, struct udrv_net_buf **bufs, uint32_t n, uint64_t
  * Plain frames of one pool: how many. Its buffers are reachable together, so one of them is looked
  * up for all.
  */
-static inline uint32_t send_plain(struct e1000e_txq *q, struct udrv_net_buf **bufs, uint32_t n,
-				  uint64_t *bytes)
+static inline uint32_t send_plain(struct e1000e_txq *q, struct udrv_net_buf **bufs, uint32_t n)
 {
 	struct udrv_net_buf *const first = bufs[0];
 	struct udrv_net_pool *const pool = first->pool;
@@ -378,7 +381,7 @@ static inline uint32_t send_plain(struct e1000e_txq *q, struct udrv_net_buf **bu
 
 	if (udrv_dma_look_up(q->nic->dev, first->data, 1, &q->window) != udrv_net_buf_iova(first))
 		return 0;
-	sent = put_plain(q, bufs, e1000e_least(n, to_wrap(q)), bytes);
+	sent = put_plain(q, bufs, e1000e_least(n, to_wrap(q)));
 	if (q->frame_tail == q->frame_marked)
 		q->pool = pool;
 	else if (q->pool != pool)
@@ -392,15 +395,14 @@ static inline uint32_t send_plain(struct e1000e_txq *q, struct udrv_net_buf **bu
  * Plain frames of a pool that the card does not reach, such as another card's, by copies: how many.
  * 0 also if there is no buffer for one. A copy that is not plain, because its page ends, is left.
  */
-static __attribute__((noinline)) unsigned int
-send_copies(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n, uint64_t *bytes)
+static unsigned int send_copies(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n)
 {
 	const struct udrv_net_pool *pool = bufs[0]->pool;
 	struct udrv_net_buf *copies[REPORT_EVERY];
 	unsigned int count = 0, done = 0, sent;
 
-	while (count < n && bufs[count]->pool == pool && bufs[count]->len <= COPY_ROOM &&
-	       is_plain(bufs[count], q->frame_max - FRAME_LEAST))
+	while (count < n && bufs[count]->len <= COPY_ROOM &&
+	       is_plain(bufs[count], pool, q->frame_max - FRAME_LEAST))
 		count++;
 	if (!count || is_reachable(q, bufs[0]) ||
 	    udrv_net_buf_alloc_bulk(q->copies, UDRV_GFP_ATOMIC, count, copies))
@@ -408,7 +410,7 @@ send_copies(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n, ui
 	for (unsigned int i = 0; i < count; i++)
 		memcpy(udrv_net_buf_put(copies[i], bufs[i]->len), bufs[i]->data, bufs[i]->len);
 	do {
-		sent = send_plain(q, copies + done, count - done, bytes);
+		sent = send_plain(q, copies + done, count - done);
 		done += sent;
 	} while (sent && done < count);
 	udrv_net_buf_free_bulk(copies + done, count - done);
@@ -416,26 +418,32 @@ send_copies(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n, ui
 	return done;
 }
 
+/* What is not plain, or is not reached: how many were taken; 0: there is no room. */
+static __attribute__((noinline)) unsigned int
+send_others(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n)
+{
+	const unsigned int copied = send_copies(q, bufs, n);
+
+	return copied ? copied : send_special(q, bufs[0]);
+}
+
 static unsigned int transmit(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n)
 {
+	const uint64_t dropped = q->q.dropped;
 	const uint32_t before = q->tail;
-	unsigned int taken = 0, sent = 0;
-	uint64_t bytes = 0;
+	unsigned int taken = 0;
 
 	q->wanted = 0;
 	while (taken < n && e1000e_likely(room(q))) {
 		const uint32_t to_mark = REPORT_EVERY - (q->tail - q->marked);
 		const uint32_t most = e1000e_least(e1000e_least(n - taken, room(q)), to_mark);
-		unsigned int plain = send_plain(q, bufs + taken, most, &bytes);
+		unsigned int done = send_plain(q, bufs + taken, most);
 
-		if (!plain)
-			plain = send_copies(q, bufs + taken, most, &bytes);
-		taken += plain;
-		sent += plain;
-		if (!plain && !send_special(q, bufs[taken++], &bytes, &sent)) {
-			taken--;
+		if (e1000e_unlikely(!done))
+			done = send_others(q, bufs + taken, most);
+		if (e1000e_unlikely(!done))
 			break;
-		}
+		taken += done;
 		if (q->tail - q->marked >= REPORT_EVERY)
 			mark(q);
 	}
@@ -443,8 +451,8 @@ static unsigned int transmit(struct e1000e_txq *q, struct udrv_net_buf **bufs, u
 		mark(q);
 	if (q->tail != before)
 		udrv_iowrite32(q->tail & q->mask, q->tail_reg);
-	UDRV__COUNT(q->q.packets, sent);
-	UDRV__COUNT(q->q.bytes, bytes);
+	/* What was taken is sent, or dropped and counted there. */
+	UDRV__COUNT(q->q.packets, taken - (q->q.dropped - dropped));
 	return taken;
 }
 

@@ -154,8 +154,8 @@ int udrv_net_pool_destroy(struct udrv_net_pool *pool)
 }
 
 /* 0 or -ENOMEM. */
-static int attach_all(struct udrv_net_pool *pool, udrv_gfp_t gfp, unsigned int n,
-		      struct udrv_net_buf **bufs)
+static __attribute__((noinline)) int attach_all(struct udrv_net_pool *pool, udrv_gfp_t gfp,
+						unsigned int n, struct udrv_net_buf **bufs)
 {
 	for (unsigned int i = 0; i < n; i++)
 		if (!bufs[i]->start && attach(pool, bufs[i], gfp))
