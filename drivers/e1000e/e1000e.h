@@ -77,6 +77,7 @@ struct e1000e_rxq {
 /* Up to there it has been reported when DD is in the descriptor before @desc. */
 struct e1000e_mark {
 	uint32_t desc, frame;
+	struct udrv_net_pool *pool; /* see struct e1000e_txq */
 };
 
 struct e1000e_txq {
@@ -89,7 +90,9 @@ struct e1000e_txq {
 	void __udrv_iomem *tail_reg;
 	uint32_t mask;		      /* of all three */
 	uint32_t tail, clean, marked; /* descriptors, counted without end */
-	uint32_t frame_tail, frame_clean;
+	uint32_t frame_tail, frame_clean, frame_marked;
+	/* Of all frames since the last mark, which are alone and reset; NULL: of not all. */
+	struct udrv_net_pool *pool;
 	uint32_t mark_tail, mark_clean;
 	uint32_t wanted;	      /* descriptors, by the frame that was refused last */
 	uint32_t frame_max;	      /* bytes */

@@ -9,7 +9,8 @@
 
 #include "e1000e.h"
 
-#define REFILL	       32 /* buffers that are allocated at a time */
+#define REFILL	       32 /* buffers, if there is time for it */
+#define REFILL_AT_ONCE 64 /* they are allocated in such parts */
 #define PREFETCH_AHEAD 4
 #define KEEP_MAX       (1u << 20) /* of a queue by the user: 2 GiB of frames, and more */
 
@@ -32,12 +33,12 @@ static struct e1000e_rxq *rxq_of(struct udrv_net_rxq *q)
 /* The buffers of so many slots from @slot on, before the end of the ring. */
 static void give(struct e1000e_rxq *q, uint32_t slot, uint32_t count)
 {
-	struct udrv_net_buf *const *buf = &q->bufs[slot];
-	struct udrv_net_buf *const *const end = buf + count;
+	struct udrv_net_buf *const *const end = &q->bufs[slot] + count;
 	union e1000e_rx_desc *desc = &q->ring[slot];
 
-	for (; buf != end; buf++, desc++) {
-		__atomic_store_n(&desc->read.address, htole64((*buf)->iova + UDRV_NET_HEADROOM),
+#pragma GCC unroll 4
+	for (ptrdiff_t at = -(ptrdiff_t)count; at; at++, desc++) {
+		__atomic_store_n(&desc->read.address, htole64(udrv_net_buf_iova(end[at])),
 				 __ATOMIC_RELAXED);
 		__atomic_store_n(&desc->read.zero, 0, __ATOMIC_RELAXED);
 	}
@@ -63,7 +64,7 @@ static void refill(struct e1000e_rxq *q)
 	while (missing(q)) {
 		const uint32_t slot = q->fill & q->mask;
 		const uint32_t n =
-			e1000e_least(e1000e_least(missing(q), REFILL), q->mask + 1 - slot);
+			e1000e_least(e1000e_least(missing(q), REFILL_AT_ONCE), q->mask + 1 - slot);
 
 		if (udrv_net_buf_alloc_bulk(q->pool, UDRV_GFP_ATOMIC, n, &q->bufs[slot])) {
 			UDRV__COUNT(q->no_buffers, 1);
@@ -91,8 +92,8 @@ static void untag(struct udrv_net_buf *buf)
 }
 
 /* 7.1.6, 7.1.9: what the card says of tag and checksums. */
-static void set_flags(const struct e1000e_rxq *q, struct udrv_net_buf *buf, uint32_t status,
-		      uint16_t vlan)
+static __attribute__((noinline)) void
+set_flags(const struct e1000e_rxq *q, struct udrv_net_buf *buf, uint32_t status, uint16_t vlan)
 {
 	if (!(status & E1000E_RXD_IXSM)) {
 		if (status & (E1000E_RXD_TCPE | E1000E_RXD_IPE))
@@ -130,51 +131,74 @@ static __attribute__((noinline)) void drop(struct e1000e_rxq *q, struct udrv_net
 	}
 }
 
-/* DD, EOP and errors of a status that is taken; while a frame is skipped no status has that. */
-static uint32_t whole(const struct e1000e_rxq *q)
+/*
+ * Frames from the next on, before the end of the ring, up to a descriptor that has none: how many,
+ * and in @stop its status. Not inlined: alone it has registers enough.
+ */
+static __attribute__((noinline)) uint32_t take(const struct e1000e_rxq *q,
+					       struct udrv_net_buf **bufs, uint32_t n,
+					       uint64_t *bytes, uint32_t *stop)
 {
-	return q->skipping ? UINT32_MAX : E1000E_RXD_DD | E1000E_RXD_EOP;
-}
+	const union e1000e_rx_desc *desc = &q->ring[q->next & q->mask];
+	struct udrv_net_buf **const slots_end = &q->bufs[q->next & q->mask] + n;
+	struct udrv_net_buf **const bufs_end = bufs + n;
+	const uint32_t good = E1000E_RXD_DD | E1000E_RXD_EOP, span = q->room - UDRV_ETH_HLEN;
+	ptrdiff_t at = -(ptrdiff_t)n; /* for both arrays */
+	uint64_t sum = 0;
 
-/* Not inlined: alone it has registers enough. */
-static __attribute__((noinline)) unsigned int receive(struct e1000e_rxq *q,
-						      struct udrv_net_buf **bufs, unsigned int n)
-{
-	const union e1000e_rx_desc *const ring = q->ring;
-	struct udrv_net_buf **const slots = q->bufs, **got = bufs;
-	struct udrv_net_buf **const end = bufs + n;
-	const uint32_t mask = q->mask, fill = q->fill, most = q->room;
-	uint32_t next = q->next, good = whole(q);
-	uint64_t bytes = 0;
-
-	for (; got != end && next != fill; next++) {
-		const union e1000e_rx_desc *desc = &ring[next & mask];
+	for (; at; at++, desc++) {
 		const uint32_t status = le32toh(READ_STATUS(desc->wb.status));
-		struct udrv_net_buf *buf = slots[next & mask];
-		uint32_t len;
+		struct udrv_net_buf *buf = slots_end[at];
+		uint64_t len, unfit;
 
 		udrv_dma_consume();
-		__builtin_prefetch(slots[(next + PREFETCH_AHEAD) & mask], 1);
+		__builtin_prefetch(slots_end[at + PREFETCH_AHEAD], 1);
 		len = le16toh(READ_ONCE(desc->wb.length));
-		if (e1000e_unlikely((status & JUDGED) != good ||
-				    len - UDRV_ETH_HLEN > most - UDRV_ETH_HLEN)) {
-			if (!(status & E1000E_RXD_DD))
+		unfit = -(uint64_t)(len - UDRV_ETH_HLEN > span);
+		buf->len = (uint32_t)len;
+		if (e1000e_unlikely(unfit | ((status & (JUDGED | SPECIAL)) ^ good))) {
+			if (unfit | ((status & JUDGED) ^ good)) {
+				*stop = status;
 				break;
-			drop(q, buf, status, len);
-			good = whole(q);
-			continue;
+			}
+			set_flags(q, buf, status, READ_ONCE(desc->wb.vlan));
+			len = buf->len;
 		}
 		__builtin_prefetch(buf->data);
-		buf->len = len;
-		if (status & SPECIAL)
-			set_flags(q, buf, status, READ_ONCE(desc->wb.vlan));
-		bytes += buf->len;
-		*got++ = buf;
+		sum += len;
+		bufs_end[at] = buf;
 	}
-	q->next = next;
-	UDRV__COUNT(q->q.packets, (uint64_t)(got - bufs));
+	*bytes += sum;
+	return n + (uint32_t)at;
+}
+
+static unsigned int receive(struct e1000e_rxq *q, struct udrv_net_buf **bufs, unsigned int n)
+{
+	uint32_t got = 0, status = 0;
+	uint64_t bytes = 0;
+
+	while (got < n && q->next != q->fill) {
+		const uint32_t to_wrap = q->mask + 1 - (q->next & q->mask);
+		const uint32_t most =
+			e1000e_least(e1000e_least(n - got, q->fill - q->next), to_wrap);
+		uint32_t slot, taken = 0;
+
+		if (e1000e_likely(!q->skipping))
+			taken = take(q, bufs + got, most, &bytes, &status);
+		else
+			status = le32toh(READ_STATUS(q->ring[q->next & q->mask].wb.status));
+		got += taken;
+		q->next += taken;
+		if (taken == most)
+			continue;
+		if (!(status & E1000E_RXD_DD))
+			break;
+		slot = q->next++ & q->mask;
+		drop(q, q->bufs[slot], status, le16toh(READ_ONCE(q->ring[slot].wb.length)));
+	}
+	UDRV__COUNT(q->q.packets, got);
 	UDRV__COUNT(q->q.bytes, bytes);
-	return (unsigned int)(got - bufs);
+	return got;
 }
 
 static unsigned int burst(struct udrv_net_rxq *rxq, struct udrv_net_buf **bufs, unsigned int n)
@@ -275,7 +299,8 @@ int e1000e_rx_make(struct e1000e *nic, unsigned int n)
 	q->event.fd = -1;
 	q->ring_bytes = size * sizeof(union e1000e_rx_desc);
 	q->ring = udrv_dma_alloc_coherent(nic->dev, q->ring_bytes, &q->iova, UDRV_GFP_KERNEL);
-	q->bufs = calloc(size, sizeof(struct udrv_net_buf *));
+	/* Those behind the last one are looked at, ahead of it, and are nothing. */
+	q->bufs = calloc(size + PREFETCH_AHEAD, sizeof(struct udrv_net_buf *));
 	/* Twice, as up to two threads keep a quarter each for themselves. */
 	q->pool = udrv_net_pool_create(nic->dev, "e1000e-rx", q->room,
 				       (size_t)2 * (size + (o->rx_buffers ? o->rx_buffers : size)));

@@ -49,10 +49,13 @@ static void mark(struct e1000e_txq *q)
 			 __ATOMIC_RELAXED);
 	m->desc = q->tail;
 	m->frame = q->frame_tail;
+	m->pool = q->pool;
 	q->marked = q->tail;
+	q->frame_marked = q->frame_tail;
 }
 
-static void free_frames(struct e1000e_txq *q, uint32_t end)
+/* @pool: which all are of, alone and reset; NULL: that is not known. */
+static void free_frames(struct e1000e_txq *q, uint32_t end, struct udrv_net_pool *pool)
 {
 	while (q->frame_clean != end) {
 		const uint32_t slot = q->frame_clean & q->mask;
@@ -60,7 +63,10 @@ static void free_frames(struct e1000e_txq *q, uint32_t end)
 		const uint32_t count = end - q->frame_clean;
 		const uint32_t n = count < to_wrap ? count : to_wrap;
 
-		udrv_net_buf_free_bulk(&q->frames[slot], n);
+		if (pool)
+			udrv_net_pool_put(pool, &q->frames[slot], n);
+		else
+			udrv_net_buf_free_bulk(&q->frames[slot], n);
 		q->frame_clean += n;
 		UDRV__COUNT(q->done, n);
 	}
@@ -69,8 +75,6 @@ static void free_frames(struct e1000e_txq *q, uint32_t end)
 /* Only descriptors that were to be reported are looked at, the oldest first. */
 static void reap(struct e1000e_txq *q)
 {
-	uint32_t end = q->frame_clean;
-
 	while (q->mark_clean != q->mark_tail) {
 		const struct e1000e_mark *m = &q->marks[q->mark_clean & q->mask];
 		const union e1000e_tx_desc *desc = &q->ring[(m->desc - 1) & q->mask];
@@ -78,12 +82,11 @@ static void reap(struct e1000e_txq *q)
 		if (!(le32toh(__atomic_load_n(&desc->data.status, __ATOMIC_ACQUIRE)) &
 		      E1000E_TXD_DD))
 			break;
-		end = m->frame;
+		udrv_dma_consume();
 		q->clean = m->desc;
 		q->mark_clean++;
+		free_frames(q, m->frame, m->pool);
 	}
-	udrv_dma_consume();
-	free_frames(q, end);
 }
 
 static bool is_reachable(struct e1000e_txq *q, const struct udrv_net_buf *buf)
@@ -230,7 +233,7 @@ static bool pad(struct udrv_net_buf *buf, uint32_t *len)
 
 	if (*len >= FRAME_LEAST)
 		return true;
-	if (buf->next || buf->size - (uint32_t)(buf->data - buf->head) < FRAME_LEAST)
+	if (buf->next || buf->size - (uint32_t)(buf->data - buf->start) < FRAME_LEAST)
 		return false;
 	memset(buf->data + *len, 0, missing);
 	buf->len = *len = FRAME_LEAST;
@@ -239,10 +242,9 @@ static bool pad(struct udrv_net_buf *buf, uint32_t *len)
 
 /*
  * A frame of several parts, with a tag, a checksum, segments, or that cannot be sent. False: there
- * is no room. What was sent is added to @bytes and @sent.
+ * is no room.
  */
-static __attribute__((noinline)) bool send_special(struct e1000e_txq *q, struct udrv_net_buf *buf,
-						   uint64_t *bytes, unsigned int *sent)
+static bool send_special(struct e1000e_txq *q, struct udrv_net_buf *buf)
 {
 	const uint32_t offloads = UDRV_NET_TX_CSUM | UDRV_NET_TX_TSO4 | UDRV_NET_TX_TSO6;
 	union e1000e_tx_desc context;
@@ -297,20 +299,32 @@ static __attribute__((noinline)) bool send_special(struct e1000e_txq *q, struct 
 	}
 	put_parts(q, buf, cmd, status);
 	q->frames[q->frame_tail++ & q->mask] = buf;
-	*bytes += len;
-	(*sent)++;
+	q->pool = NULL;
+	UDRV__COUNT(q->q.bytes, len);
 	return true;
 }
 
-/* One part in one page, and nothing special. */
-static bool is_plain(const struct udrv_net_buf *buf, uint32_t len, uint32_t frame_max)
+/* Bytes; more than any frame has, if a flag makes it special. One load, as the two are neighbours.
+ */
+static inline uint64_t plain_len(const struct udrv_net_buf *buf)
 {
-	const uint32_t special =
-		UDRV_NET_VLAN | UDRV_NET_TX_CSUM | UDRV_NET_TX_TSO4 | UDRV_NET_TX_TSO6;
+	const uint32_t received = UDRV_NET_RX_CSUM_GOOD | UDRV_NET_RX_CSUM_BAD;
 
-	return !((uintptr_t)buf->next | (buf->flags & special)) &&
-	       len - FRAME_LEAST <= frame_max - FRAME_LEAST &&
-	       ((uintptr_t)buf->data & (PIECE_PAGE - 1)) + len <= PIECE_PAGE;
+	return ((uint64_t)buf->flags << 32 | buf->len) & ~((uint64_t)received << 32);
+}
+
+/*
+ * One part in one page, nothing special, and of that pool. @span: from the shortest frame to the
+ * longest. One comparison for most of it: no address is below PIECE_PAGE.
+ */
+static inline bool is_plain(const struct udrv_net_buf *buf, const struct udrv_net_pool *pool,
+			    uint64_t span)
+{
+	const uint64_t first = (uintptr_t)buf->data, len = plain_len(buf);
+	const uint64_t unfit = -(uint64_t)(len - FRAME_LEAST > span);
+
+	return buf->pool == pool &&
+	       (unfit | (uintptr_t)buf->next | (first ^ (first + len - 1))) < PIECE_PAGE;
 }
 
 /* So many may be put without a look at the end of a ring. */
@@ -322,58 +336,73 @@ static uint32_t to_wrap(const struct e1000e_txq *q)
 }
 
 /*
- * Frames up to the first that is not plain, or not reachable where it says: how many. The buffers
- * of a pool are reachable together, so one of them is looked up for all. Not inlined: alone it
- * has registers enough.
+ * Frames up to the first that is not plain, or of another pool: how many. What was put is reset, so
+ * that nobody has to look at it again. Not inlined: alone it has registers enough.
  */
-static __attribute__((noinline)) unsigned int
-send_plain(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n, uint64_t *bytes)
+static __attribute__((noinline)) uint32_t put_plain(struct e1000e_txq *q,
+						    struct udrv_net_buf **bufs, uint32_t n)
 {
-	const uint32_t cmd = E1000E_TXD_DATA | E1000E_TXD_DEXT | E1000E_TXD_IFCS | E1000E_TXD_EOP;
-	const uint32_t frame_max = q->frame_max;
+	const uint64_t cmd = E1000E_TXD_DATA | E1000E_TXD_DEXT | E1000E_TXD_IFCS | E1000E_TXD_EOP;
+	const struct udrv_net_pool *const pool = bufs[0]->pool;
+	const uint64_t span = q->frame_max - FRAME_LEAST;
 	uint64_t *desc = (uint64_t *)&q->ring[q->tail & q->mask];
-	struct udrv_net_buf **frame = &q->frames[q->frame_tail & q->mask];
-	struct udrv_net_buf **const end = bufs + e1000e_least(n, to_wrap(q));
-	struct udrv_net_buf **next = bufs;
-	const struct udrv_net_pool *pool = NULL;
+	struct udrv_net_buf **const frames_end = &q->frames[q->frame_tail & q->mask] + n;
+	struct udrv_net_buf **const bufs_end = bufs + n;
+	ptrdiff_t at = -(ptrdiff_t)n; /* for both arrays */
 	uint64_t sum = 0;
 
-	for (; next != end; next++, desc += 2) {
-		struct udrv_net_buf *buf = *next;
-		const udrv_iova_t iova = udrv_net_buf_iova(buf);
-		const uint32_t len = buf->len;
+	for (; at; at++, desc += 2) {
+		struct udrv_net_buf *buf = bufs_end[at];
+		const uint64_t len = plain_len(buf);
+		udrv_iova_t iova;
 
-		if (e1000e_unlikely(!is_plain(buf, len, frame_max)))
+		if (e1000e_unlikely(!is_plain(buf, pool, span)))
 			break;
-		if (e1000e_unlikely(buf->pool != pool)) {
-			if (udrv_dma_look_up(q->nic->dev, buf->data, len, &q->window) != iova)
-				break;
-			pool = buf->pool;
-		}
+		iova = udrv_net_buf_iova(buf);
+		frames_end[at] = buf;
+		udrv_net_buf_reset(buf);
+		sum += len;
 		__atomic_store_n(&desc[0], htole64(iova), __ATOMIC_RELAXED);
 		__atomic_store_n(&desc[1], htole64(cmd | len), __ATOMIC_RELAXED);
-		*frame++ = buf;
-		sum += len;
 	}
-	q->tail += (uint32_t)(next - bufs);
-	q->frame_tail += (uint32_t)(next - bufs);
-	*bytes += sum;
-	return (unsigned int)(next - bufs);
+	UDRV__COUNT(q->q.bytes, sum);
+	return n + (uint32_t)at;
+}
+
+/*
+ * Plain frames of one pool: how many. Its buffers are reachable together, so one of them is looked
+ * up for all.
+ */
+static inline uint32_t send_plain(struct e1000e_txq *q, struct udrv_net_buf **bufs, uint32_t n)
+{
+	struct udrv_net_buf *const first = bufs[0];
+	struct udrv_net_pool *const pool = first->pool;
+	uint32_t sent;
+
+	if (udrv_dma_look_up(q->nic->dev, first->data, 1, &q->window) != udrv_net_buf_iova(first))
+		return 0;
+	sent = put_plain(q, bufs, e1000e_least(n, to_wrap(q)));
+	if (q->frame_tail == q->frame_marked)
+		q->pool = pool;
+	else if (q->pool != pool)
+		q->pool = NULL;
+	q->tail += sent;
+	q->frame_tail += sent;
+	return sent;
 }
 
 /*
  * Plain frames of a pool that the card does not reach, such as another card's, by copies: how many.
  * 0 also if there is no buffer for one. A copy that is not plain, because its page ends, is left.
  */
-static __attribute__((noinline)) unsigned int
-send_copies(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n, uint64_t *bytes)
+static unsigned int send_copies(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n)
 {
 	const struct udrv_net_pool *pool = bufs[0]->pool;
 	struct udrv_net_buf *copies[REPORT_EVERY];
 	unsigned int count = 0, done = 0, sent;
 
-	while (count < n && bufs[count]->pool == pool && bufs[count]->len <= COPY_ROOM &&
-	       is_plain(bufs[count], bufs[count]->len, q->frame_max))
+	while (count < n && bufs[count]->len <= COPY_ROOM &&
+	       is_plain(bufs[count], pool, q->frame_max - FRAME_LEAST))
 		count++;
 	if (!count || is_reachable(q, bufs[0]) ||
 	    udrv_net_buf_alloc_bulk(q->copies, UDRV_GFP_ATOMIC, count, copies))
@@ -381,7 +410,7 @@ send_copies(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n, ui
 	for (unsigned int i = 0; i < count; i++)
 		memcpy(udrv_net_buf_put(copies[i], bufs[i]->len), bufs[i]->data, bufs[i]->len);
 	do {
-		sent = send_plain(q, copies + done, count - done, bytes);
+		sent = send_plain(q, copies + done, count - done);
 		done += sent;
 	} while (sent && done < count);
 	udrv_net_buf_free_bulk(copies + done, count - done);
@@ -389,26 +418,32 @@ send_copies(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n, ui
 	return done;
 }
 
+/* What is not plain, or is not reached: how many were taken; 0: there is no room. */
+static __attribute__((noinline)) unsigned int
+send_others(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n)
+{
+	const unsigned int copied = send_copies(q, bufs, n);
+
+	return copied ? copied : send_special(q, bufs[0]);
+}
+
 static unsigned int transmit(struct e1000e_txq *q, struct udrv_net_buf **bufs, unsigned int n)
 {
+	const uint64_t dropped = q->q.dropped;
 	const uint32_t before = q->tail;
-	unsigned int taken = 0, sent = 0;
-	uint64_t bytes = 0;
+	unsigned int taken = 0;
 
 	q->wanted = 0;
 	while (taken < n && e1000e_likely(room(q))) {
 		const uint32_t to_mark = REPORT_EVERY - (q->tail - q->marked);
 		const uint32_t most = e1000e_least(e1000e_least(n - taken, room(q)), to_mark);
-		unsigned int plain = send_plain(q, bufs + taken, most, &bytes);
+		unsigned int done = send_plain(q, bufs + taken, most);
 
-		if (!plain)
-			plain = send_copies(q, bufs + taken, most, &bytes);
-		taken += plain;
-		sent += plain;
-		if (!plain && !send_special(q, bufs[taken++], &bytes, &sent)) {
-			taken--;
+		if (e1000e_unlikely(!done))
+			done = send_others(q, bufs + taken, most);
+		if (e1000e_unlikely(!done))
 			break;
-		}
+		taken += done;
 		if (q->tail - q->marked >= REPORT_EVERY)
 			mark(q);
 	}
@@ -416,8 +451,8 @@ static unsigned int transmit(struct e1000e_txq *q, struct udrv_net_buf **bufs, u
 		mark(q);
 	if (q->tail != before)
 		udrv_iowrite32(q->tail & q->mask, q->tail_reg);
-	UDRV__COUNT(q->q.packets, sent);
-	UDRV__COUNT(q->q.bytes, bytes);
+	/* What was taken is sent, or dropped and counted there. */
+	UDRV__COUNT(q->q.packets, taken - (q->q.dropped - dropped));
 	return taken;
 }
 
@@ -522,7 +557,7 @@ static uint32_t forget(struct e1000e_txq *q)
 	left = q->frame_tail - q->frame_clean;
 	UDRV__COUNT(q->lost, left);
 	UDRV__COUNT(q->q.dropped, left);
-	free_frames(q, q->frame_tail);
+	free_frames(q, q->frame_tail, NULL);
 	q->tail = 0;
 	q->clean = 0;
 	q->marked = 0;
@@ -530,6 +565,7 @@ static uint32_t forget(struct e1000e_txq *q)
 	q->mark_clean = 0;
 	q->frame_tail = 0;
 	q->frame_clean = 0;
+	q->frame_marked = 0;
 	memset(&q->context, 0, sizeof(q->context));
 	return left;
 }
@@ -554,7 +590,7 @@ void e1000e_tx_collect(struct e1000e_txq *q, bool all)
 	if (!all || q->frame_clean == q->frame_tail)
 		return;
 	UDRV__COUNT(q->unreported, q->frame_tail - q->frame_clean);
-	free_frames(q, q->frame_tail);
+	free_frames(q, q->frame_tail, NULL);
 	q->clean = q->tail;
 	q->mark_clean = q->mark_tail;
 }

@@ -49,13 +49,12 @@ START_TEST(a_new_buffer_is_empty_behind_its_headroom)
 		ck_assert_ptr_null(buf->next);
 		ck_assert_uint_eq(udrv_net_buf_headroom(buf), UDRV_NET_HEADROOM);
 		ck_assert_uint_eq(udrv_net_buf_tailroom(buf), 1000);
-		ck_assert_uint_eq(buf->iova, UDRV_DMA_MAPPING_ERROR);
 		memset(udrv_net_buf_put(buf, 1000), 1, 1000);
 		memset(udrv_net_buf_push(buf, UDRV_NET_HEADROOM), 1, UDRV_NET_HEADROOM);
 		ck_assert_ptr_null(udrv_net_buf_put(buf, 1));
 		ck_assert_ptr_null(udrv_net_buf_push(buf, 1));
 		ck_assert_ptr_null(udrv_net_buf_pull(buf, buf->len + 1));
-		ck_assert_ptr_eq(udrv_net_buf_pull(buf, 100), buf->head + 100);
+		ck_assert_ptr_eq(udrv_net_buf_pull(buf, 100), buf->start - UDRV_NET_HEADROOM + 100);
 		ck_assert_uint_eq(buf->len, 1000 + UDRV_NET_HEADROOM - 100);
 		buf->flags = UINT32_MAX;
 		/* The same again, from the thread's own. */
@@ -91,7 +90,8 @@ START_TEST(a_limited_pool_has_exactly_its_number)
 		for (size_t i = 0; i < count; i++) {
 			bufs[i] = udrv_net_buf_alloc(pool, UDRV_GFP_ATOMIC);
 			ck_assert_ptr_nonnull(bufs[i]);
-			memset(bufs[i]->head, round, bufs[i]->size);
+			memset(bufs[i]->start - UDRV_NET_HEADROOM, round,
+			       UDRV_NET_HEADROOM + bufs[i]->size);
 		}
 		ck_assert_ptr_null(udrv_net_buf_alloc(pool, UDRV_GFP_ATOMIC));
 		ck_assert_ptr_null(udrv_net_buf_alloc(pool, UDRV_GFP_KERNEL));
@@ -112,7 +112,7 @@ START_TEST(a_bulk_is_all_or_nothing)
 	ck_assert_int_eq(udrv_net_buf_alloc_bulk(pool, UDRV_GFP_KERNEL, 40, bufs), 0);
 	for (unsigned int i = 0; i < 40; i++)
 		for (unsigned int j = 0; j < i; j++)
-			ck_assert_ptr_ne(bufs[i]->head, bufs[j]->head);
+			ck_assert_ptr_ne(bufs[i]->start, bufs[j]->start);
 	udrv_net_buf_free_bulk(bufs, 40);
 	udrv_net_buf_free_bulk(bufs, 0);
 	ck_assert_int_eq(udrv_net_pool_destroy(pool), 0);
@@ -159,12 +159,12 @@ static void *pass_on(void *arg)
 		struct udrv_net_buf *buf = udrv_net_buf_alloc(shared, UDRV_GFP_KERNEL);
 
 		if (buf) {
-			buf->head[0] = buf->head[buf->size - 1] = (unsigned char)seed;
+			buf->start[0] = buf->start[buf->size - 1] = (unsigned char)seed;
 			buf->flags = seed;
 		}
 		buf = __atomic_exchange_n(&passed[(i * 7 + seed * 13) % PASSED], buf,
 					  __ATOMIC_ACQ_REL);
-		if (buf && (buf->head[0] != buf->flags || buf->head[buf->size - 1] != buf->flags))
+		if (buf && (buf->start[0] != buf->flags || buf->start[buf->size - 1] != buf->flags))
 			return arg;
 		udrv_net_buf_free(buf);
 	}

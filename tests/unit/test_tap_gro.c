@@ -528,8 +528,8 @@ START_TEST(nonsense_is_handed_on)
 		add((struct frame){.v6 = _i});
 		buf = add((struct frame){.v6 = _i});
 		/* At its end, so that the sanitizer sees what is behind. */
-		memmove(buf->head + buf->size - len, buf->data, len);
-		buf->data = buf->head + buf->size - len;
+		memmove(buf->start + buf->size - len, buf->data, len);
+		buf->data = buf->start + buf->size - len;
 		buf->len = len;
 		run();
 		ck_assert_uint_eq(count, 2);

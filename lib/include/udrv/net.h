@@ -49,10 +49,10 @@ struct udrv_net_state;
  * already (with TSO: for a length of 0)
  * @gso_size: with TSO: payload bytes of each segment
  * @hdr_len: with TSO: bytes of the headers, Ethernet to TCP, which are in the first buffer
- * @size: bytes from @head on, not to be changed
+ * @size: bytes from @start on, not to be changed
  * @next: of a frame to be sent: its next part, or NULL. A received frame is one buffer.
- * @head: the memory; as what follows, not to be changed
- * @iova: of @head, for the device
+ * @start: the memory behind the headroom, where @data begins; as what follows, not to be changed
+ * @to_iova: what is added to an address in it for the device's; see udrv_net_buf_iova()
  * @pool: where it goes when it is freed
  *
  * Who has it owns all of it. One that was sent belongs to the driver, which frees it.
@@ -67,14 +67,14 @@ struct udrv_net_buf {
 	uint16_t hdr_len;
 	uint32_t size;
 	struct udrv_net_buf *next;
-	unsigned char *head;
-	udrv_iova_t iova;
+	unsigned char *start;
+	udrv_iova_t to_iova;
 	struct udrv_net_pool *pool;
 } __attribute__((aligned(64)));
 
 /**
  * udrv_net_pool_create() - make a pool of buffers
- * @dev: which is to reach them by DMA; NULL: plain memory, whose iova is UDRV_DMA_MAPPING_ERROR
+ * @dev: which is to reach them by DMA; NULL: plain memory, without such addresses
  * @name: for messages and `udrv slabs`; cut to 20 bytes, copied
  * @room: bytes of each behind the headroom, 1 to 128 KiB
  * @count: at most so many buffers, all made now; 0: as many as are asked for with UDRV_GFP_KERNEL
@@ -121,22 +121,42 @@ UDRV_API void udrv_net_buf_free_bulk(struct udrv_net_buf **bufs, unsigned int n)
 /** udrv_net_buf_free() - free a frame; NULL: nothing. Source: kfree_skb(). */
 UDRV_API void udrv_net_buf_free(struct udrv_net_buf *buf);
 
+/**
+ * udrv_net_pool_put() - give buffers back whose state is known: udrv_net_buf_free_bulk() without a
+ *	look at them
+ * @pool: which all of them are of
+ * @bufs: each alone, and empty as it was allocated (udrv_net_buf_reset())
+ * @n: how many
+ *
+ * Any thread, handlers too.
+ */
+UDRV_API void udrv_net_pool_put(struct udrv_net_pool *pool, struct udrv_net_buf **bufs,
+				unsigned int n);
+
+/** udrv_net_buf_reset() - make a buffer empty, as it was allocated; @next stays. */
+static inline void udrv_net_buf_reset(struct udrv_net_buf *buf)
+{
+	buf->data = buf->start;
+	buf->len = 0;
+	buf->flags = 0;
+}
+
 /** udrv_net_buf_iova() - the address of the data for the device. */
 static inline udrv_iova_t udrv_net_buf_iova(const struct udrv_net_buf *buf)
 {
-	return buf->iova + (udrv_iova_t)(buf->data - buf->head);
+	return (uintptr_t)buf->data + buf->to_iova;
 }
 
 /** udrv_net_buf_headroom() - bytes in front of the data. Source: skb_headroom(). */
 static inline uint32_t udrv_net_buf_headroom(const struct udrv_net_buf *buf)
 {
-	return (uint32_t)(buf->data - buf->head);
+	return (uint32_t)(buf->data - buf->start) + UDRV_NET_HEADROOM;
 }
 
 /** udrv_net_buf_tailroom() - bytes behind the data. Source: skb_tailroom(). */
 static inline uint32_t udrv_net_buf_tailroom(const struct udrv_net_buf *buf)
 {
-	return buf->size - udrv_net_buf_headroom(buf) - buf->len;
+	return buf->size - (uint32_t)(buf->data - buf->start) - buf->len;
 }
 
 /** udrv_net_buf_put() - @len bytes more at the end: where they are, or NULL. Source: skb_put(). */

@@ -23,6 +23,7 @@ struct udrv_net_pool {
 	struct udrv_kmem_cache *bufs;
 	struct udrv_kmem_cache *data;
 	uint32_t size; /* of the data */
+	bool whole;    /* all buffers that there may be have their memory */
 };
 
 static void buf_ctor(void *obj)
@@ -34,15 +35,15 @@ static void buf_dtor(void *obj)
 {
 	struct udrv_net_buf *buf = obj;
 
-	if (buf->head)
-		udrv_kmem_cache_free(buf->pool->data, buf->head);
+	if (buf->start)
+		udrv_kmem_cache_free(buf->pool->data, buf->start - UDRV_NET_HEADROOM);
 }
 
 /* 0 or -ENOMEM. */
 static int attach(struct udrv_net_pool *pool, struct udrv_net_buf *buf, udrv_gfp_t gfp)
 {
 	struct udrv_dma_window window = {0};
-	void *head = udrv_kmem_cache_alloc(pool->data, gfp);
+	unsigned char *head = udrv_kmem_cache_alloc(pool->data, gfp);
 	udrv_iova_t iova = UDRV_DMA_MAPPING_ERROR;
 
 	if (!head)
@@ -54,9 +55,10 @@ static int attach(struct udrv_net_pool *pool, struct udrv_net_buf *buf, udrv_gfp
 		return -ENOMEM;
 	}
 	buf->pool = pool;
-	buf->head = head;
-	buf->size = pool->size;
-	buf->iova = iova;
+	buf->start = head + UDRV_NET_HEADROOM;
+	buf->size = pool->size - UDRV_NET_HEADROOM;
+	buf->to_iova = iova - (uintptr_t)head;
+	udrv_net_buf_reset(buf);
 	return 0;
 }
 
@@ -77,6 +79,7 @@ static int fill(struct udrv_net_pool *pool, size_t count)
 	}
 	udrv_net_buf_free_bulk(bufs, (unsigned int)have);
 	free(bufs);
+	pool->whole = !ret;
 	return ret;
 }
 
@@ -150,14 +153,17 @@ int udrv_net_pool_destroy(struct udrv_net_pool *pool)
 	return 0;
 }
 
-/* What the last user has changed; @next is NULL in all that are free. */
-static void reset(struct udrv_net_buf *buf)
+/* 0 or -ENOMEM. */
+static __attribute__((noinline)) int attach_all(struct udrv_net_pool *pool, udrv_gfp_t gfp,
+						unsigned int n, struct udrv_net_buf **bufs)
 {
-	buf->data = buf->head + UDRV_NET_HEADROOM;
-	buf->len = 0;
-	buf->flags = 0;
+	for (unsigned int i = 0; i < n; i++)
+		if (!bufs[i]->start && attach(pool, bufs[i], gfp))
+			return -ENOMEM;
+	return 0;
 }
 
+/* What is free is empty and alone already. */
 int udrv_net_buf_alloc_bulk(struct udrv_net_pool *pool, udrv_gfp_t gfp, unsigned int n,
 			    struct udrv_net_buf **bufs)
 {
@@ -165,14 +171,10 @@ int udrv_net_buf_alloc_bulk(struct udrv_net_pool *pool, udrv_gfp_t gfp, unsigned
 		return 0;
 	if (!udrv_kmem_cache_alloc_bulk(pool->bufs, gfp, n, (void **)bufs))
 		return -ENOMEM;
-	for (unsigned int i = 0; i < n; i++) {
-		if (__builtin_expect(!bufs[i]->head, 0) && attach(pool, bufs[i], gfp)) {
-			udrv_kmem_cache_free_bulk(pool->bufs, n, (void **)bufs);
-			return -ENOMEM;
-		}
-		reset(bufs[i]);
-	}
-	return 0;
+	if (__builtin_expect(pool->whole, 1) || !attach_all(pool, gfp, n, bufs))
+		return 0;
+	udrv_kmem_cache_free_bulk(pool->bufs, n, (void **)bufs);
+	return -ENOMEM;
 }
 
 struct udrv_net_buf *udrv_net_buf_alloc(struct udrv_net_pool *pool, udrv_gfp_t gfp)
@@ -188,29 +190,41 @@ void udrv_net_buf_free(struct udrv_net_buf *buf)
 		struct udrv_net_buf *next = buf->next;
 
 		buf->next = NULL;
+		udrv_net_buf_reset(buf);
 		udrv_kmem_cache_free(buf->pool->bufs, buf);
 		buf = next;
 	}
 }
 
-/* Buffers from the first on that are alone, and of its pool. */
-static unsigned int alike(struct udrv_net_buf **bufs, unsigned int n)
+void udrv_net_pool_put(struct udrv_net_pool *pool, struct udrv_net_buf **bufs, unsigned int n)
 {
-	const struct udrv_net_pool *const pool = bufs[0]->pool;
+	udrv_kmem_cache_free_bulk(pool->bufs, n, (void **)bufs);
+}
+
+/* Buffers from the first on that are alone and of the pool are reset: how many. */
+static unsigned int reset_alike(const struct udrv_net_pool *pool, struct udrv_net_buf **bufs,
+				unsigned int n)
+{
 	struct udrv_net_buf **const end = bufs + n, **next = bufs;
 
-	while (next != end && (*next)->pool == pool && !(*next)->next)
-		next++;
+	for (; next != end; next++) {
+		struct udrv_net_buf *buf = *next;
+
+		if (buf->pool != pool || buf->next)
+			break;
+		udrv_net_buf_reset(buf);
+	}
 	return (unsigned int)(next - bufs);
 }
 
 void udrv_net_buf_free_bulk(struct udrv_net_buf **bufs, unsigned int n)
 {
 	while (n) {
-		unsigned int done = alike(bufs, n);
+		struct udrv_net_pool *pool = bufs[0]->pool;
+		unsigned int done = reset_alike(pool, bufs, n);
 
 		if (done)
-			udrv_kmem_cache_free_bulk(bufs[0]->pool->bufs, done, (void **)bufs);
+			udrv_net_pool_put(pool, bufs, done);
 		else
 			udrv_net_buf_free(bufs[done++]);
 		bufs += done;
