@@ -543,6 +543,73 @@ START_TEST(frames_that_were_sent_are_freed_without_more)
 }
 END_TEST
 
+/* A frame behind 8 bytes of headroom; its last 20 bytes in another pool's buffer if there is one.
+ */
+static struct udrv_net_buf *make_frame_of(struct udrv_net_pool *from, struct udrv_net_pool *tail,
+					  uint32_t len, uint32_t seed)
+{
+	struct udrv_net_buf *buf = udrv_net_buf_alloc(from, UDRV_GFP_ATOMIC);
+
+	ck_assert_ptr_nonnull(buf);
+	ck_assert_ptr_eq(buf->pool, from);
+	ck_assert_ptr_nonnull(udrv_net_buf_push(buf, 8));
+	ck_assert_ptr_nonnull(udrv_net_buf_put(buf, len - 8));
+	fill_frame(buf->data, len, far_mac, seed);
+	buf->flags = UDRV_NET_RX_CSUM_GOOD;
+	if (tail) {
+		buf->next = udrv_net_buf_alloc(tail, UDRV_GFP_ATOMIC);
+		ck_assert_ptr_nonnull(buf->next);
+		buf->len -= 20;
+		memcpy(udrv_net_buf_put(buf->next, 20), buf->data + buf->len, 20);
+	}
+	return buf;
+}
+
+static void check_all_are_empty(struct udrv_net_pool *from)
+{
+	struct udrv_net_buf *bufs[FRAMES];
+
+	ck_assert_int_eq(udrv_net_buf_alloc_bulk(from, UDRV_GFP_ATOMIC, FRAMES, bufs), 0);
+	for (unsigned int i = 0; i < FRAMES; i++) {
+		ck_assert_ptr_eq(bufs[i]->pool, from);
+		ck_assert_ptr_null(bufs[i]->next);
+		ck_assert_uint_eq(bufs[i]->len | bufs[i]->flags, 0);
+		ck_assert_uint_eq(udrv_net_buf_headroom(bufs[i]), UDRV_NET_HEADROOM);
+	}
+	udrv_net_buf_free_bulk(bufs, FRAMES);
+	ck_assert_int_eq(udrv_net_pool_destroy(from), 0);
+}
+
+/* Runs of each length that take turns; one frame is in parts of both. */
+START_TEST(frames_of_several_pools_come_back_to_each)
+{
+	struct udrv_net_pool *pools[2];
+	struct udrv_net_buf *bufs[FRAMES];
+
+	for (unsigned int i = 0; i < 2; i++) {
+		pools[i] = udrv_net_pool_create(dev, "one of two", 2048, 2 * FRAMES);
+		ck_assert_ptr_nonnull(pools[i]);
+	}
+	for (unsigned int run = 1; run <= FRAMES / 2; run++) {
+		unsigned int done = 0;
+
+		for (unsigned int i = 0; i < FRAMES; i++) {
+			const unsigned int from = i / run % 2;
+
+			bufs[i] = make_frame_of(pools[from], i == 5 ? pools[!from] : NULL, 60 + i,
+						run * FRAMES + i);
+		}
+		WAIT_FOR((done += udrv_net_tx_burst(ndev->txq[0], bufs + done, FRAMES - done)) ==
+			 FRAMES);
+		for (unsigned int i = 0; i < FRAMES; i++)
+			far_gets(60 + i, run * FRAMES + i);
+		reap_all(0);
+	}
+	check_all_are_empty(pools[0]);
+	check_all_are_empty(pools[1]);
+}
+END_TEST
+
 START_TEST(closing_frees_what_is_in_the_rings)
 {
 	udrv__model_e1000e_fault(dev, UDRV__E1000E_TX_STUCK, 1);
@@ -804,6 +871,7 @@ int main(void)
 	tcase_add_test(open, groups_are_filtered);
 	tcase_add_test(open, filters_outlive_closing);
 	tcase_add_test(open, frames_that_were_sent_are_freed_without_more);
+	tcase_add_test(open, frames_of_several_pools_come_back_to_each);
 	tcase_add_test(open, closing_frees_what_is_in_the_rings);
 	tcase_add_test(open, it_is_opened_again_and_again);
 	tcase_add_test(open, card_counts_and_errors_are_shown);

@@ -147,6 +147,28 @@ END_TEST
 #define THREADS 4
 #define PASSED	64
 
+START_TEST(empty_buffers_are_put_back_as_they_are)
+{
+	struct udrv_net_pool *pool = udrv_net_pool_create(NULL, "pool", 64, 40);
+	struct udrv_net_buf *bufs[40];
+
+	for (int round = 0; round < 3; round++) {
+		ck_assert_int_eq(udrv_net_buf_alloc_bulk(pool, UDRV_GFP_ATOMIC, 40, bufs), 0);
+		for (unsigned int i = 0; i < 40; i++) {
+			ck_assert_uint_eq(udrv_net_buf_headroom(bufs[i]), UDRV_NET_HEADROOM);
+			ck_assert_uint_eq(bufs[i]->len | bufs[i]->flags, 0);
+			ck_assert_ptr_nonnull(udrv_net_buf_put(bufs[i], 64));
+			ck_assert_ptr_nonnull(udrv_net_buf_pull(bufs[i], 10));
+			bufs[i]->flags = UINT32_MAX;
+			udrv_net_buf_reset(bufs[i]);
+		}
+		udrv_net_pool_put(pool, bufs, 40);
+		udrv_net_pool_put(pool, bufs, 0);
+	}
+	ck_assert_int_eq(udrv_net_pool_destroy(pool), 0);
+}
+END_TEST
+
 static struct udrv_net_pool *shared;
 static struct udrv_net_buf *passed[PASSED]; /* atomic */
 
@@ -584,6 +606,7 @@ int main(void)
 	tcase_add_test(tc, a_pool_of_nonsense_is_refused);
 	tcase_add_loop_test(tc, a_limited_pool_has_exactly_its_number, 0, 6);
 	tcase_add_test(tc, a_bulk_is_all_or_nothing);
+	tcase_add_test(tc, empty_buffers_are_put_back_as_they_are);
 	tcase_add_test(tc, each_part_goes_back_to_its_pool);
 	tcase_add_loop_test(tc, threads_free_what_others_have_allocated, 0, 2);
 	tcase_add_test(tc, a_name_is_there_once);
