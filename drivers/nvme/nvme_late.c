@@ -19,15 +19,21 @@ bool nvme_is_for_other(struct udrv_nvme_queue *q, const struct udrv__nvme_tracke
 	       nvme_ns_is_other(q->nvme, sqe->nsid, nvme_clock() - t->started);
 }
 
-/* Put some time since: where a namespace has changed meanwhile, they are the old one's. */
+/* Its time begins anew; where the namespace has changed since, it stays the old one's. */
+static void restart(struct udrv_nvme_queue *q, struct udrv__nvme_tracker *t,
+		    const struct nvme_sqe *sqe, uint32_t now)
+{
+	if (nvme_is_for_other(q, t, sqe))
+		t->flags |= NVME_T_STALE;
+	t->started = now;
+}
+
 void nvme_set_clock(struct udrv_nvme_queue *q, uint32_t first, uint32_t now)
 {
 	for (; first != q->put.tail; first++) {
-		struct udrv__nvme_tracker *t = &q->put.trackers[first & q->put.mask];
+		const uint32_t slot = first & q->put.mask;
 
-		if (nvme_is_for_other(q, t, &q->put.sq[first & q->put.mask]))
-			t->flags |= NVME_T_STALE;
-		t->started = now;
+		restart(q, &q->put.trackers[slot], &q->put.sq[slot], now);
 	}
 	q->put.now = now;
 }
@@ -39,9 +45,7 @@ static void look_at(struct udrv_nvme_queue *q, struct udrv__nvme_tracker *t,
 
 	if (nvme_is_free(t) || !nvme_has_passed(q->put.now, t->started, q->timeout))
 		return;
-	if (nvme_is_for_other(q, t, sqe))
-		t->flags |= NVME_T_STALE;
-	t->started = q->put.now;
+	restart(q, t, sqe, q->put.now);
 	if (nvme_is_paused(nvme, q->put.now))
 		return;
 	if (t->flags & NVME_T_ABORTING) {

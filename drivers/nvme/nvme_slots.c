@@ -126,9 +126,8 @@ void nvme_put_in(struct udrv_nvme_queue *q, const struct nvme_sqe *sqe,
 {
 	struct udrv__nvme_tracker *t = &q->put.trackers[nvme_tail_slot(q)];
 	struct nvme_sqe *slot = &q->put.sq[nvme_tail_slot(q)];
-	uint16_t cid;
+	const uint16_t cid = nvme_next_cid(q);
 
-	cid = nvme_next_cid(q);
 	if (slot != sqe)
 		*slot = *sqe;
 	slot->cid = cid;

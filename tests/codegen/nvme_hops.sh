@@ -32,7 +32,7 @@ for source in "$here/../../drivers/nvme/nvme_io.c" "$tmp/caller.c"; do
 done >"$tmp/listing"
 
 # What a function calls or jumps to, by the relocations or the disassembler's names. The ways of what is not
-# usual: udrv__nvme_read_slowly and udrv__nvme_write_slowly, timeouts, and registers that are no memory. The clock is read after it. The doorbell is a 32-bit store to an
+# usual: udrv__nvme_read_slowly and udrv__nvme_write_slowly, timeouts, and registers that are no memory. After the doorbell the clock is read. It is a 32-bit store to an
 # address without an offset, in submit itself: the call of read unless it is inline, that of submit, then the store.
 awk -v cc="$*" '
 /^[0-9a-f]+ <.*>:$/ {

@@ -49,6 +49,8 @@ START_TEST(a_new_buffer_is_empty_behind_its_headroom)
 		ck_assert_ptr_null(buf->next);
 		ck_assert_uint_eq(udrv_net_buf_headroom(buf), UDRV_NET_HEADROOM);
 		ck_assert_uint_eq(udrv_net_buf_tailroom(buf), 1000);
+		ck_assert_uint_eq(udrv_net_buf_iova(buf) - UDRV_NET_HEADROOM,
+				  UDRV_DMA_MAPPING_ERROR);
 		memset(udrv_net_buf_put(buf, 1000), 1, 1000);
 		memset(udrv_net_buf_push(buf, UDRV_NET_HEADROOM), 1, UDRV_NET_HEADROOM);
 		ck_assert_ptr_null(udrv_net_buf_put(buf, 1));
@@ -144,9 +146,6 @@ START_TEST(each_part_goes_back_to_its_pool)
 }
 END_TEST
 
-#define THREADS 4
-#define PASSED	64
-
 START_TEST(empty_buffers_are_put_back_as_they_are)
 {
 	struct udrv_net_pool *pool = udrv_net_pool_create(NULL, "pool", 64, 40);
@@ -168,6 +167,9 @@ START_TEST(empty_buffers_are_put_back_as_they_are)
 	ck_assert_int_eq(udrv_net_pool_destroy(pool), 0);
 }
 END_TEST
+
+#define THREADS 4
+#define PASSED	64
 
 static struct udrv_net_pool *shared;
 static struct udrv_net_buf *passed[PASSED]; /* atomic */
