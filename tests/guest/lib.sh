@@ -108,13 +108,14 @@ readable()
 	head -c 512 "$1" >/dev/null
 }
 
-# no_loss COUNT PING-ARGUMENT...: each of so many is answered. With queues of their own answers overtake each
-# other, and one may be late, so 50 more follow, whose own answers do not matter.
+# no_loss COUNT PING-ARGUMENT...: each of so many is answered. The next one leaves with the answer, or after 10 ms:
+# at a fixed rate a pause of who answers fills all queues there are, which then lose what they may. With queues of
+# their own answers overtake each other, and one may be late, so 50 more follow, whose own answers do not matter.
 no_loss()
 {
 	ping_count=$1
 	shift
-	/usr/bin/ping -c $((ping_count + 50)) -w 600 "$@" | awk -v count="$ping_count" '
+	/usr/bin/ping -c $((ping_count + 50)) -i 0 -w 600 "$@" | awk -v count="$ping_count" '
 		match($0, /icmp_seq=[0-9]+/) { seen[substr($0, RSTART + 9, RLENGTH - 9) + 0] = 1 }
 		END {
 			for (seq = 1; seq <= count; seq++)
@@ -122,6 +123,16 @@ no_loss()
 			print count - lost " of " count " answered"
 			exit lost > 0
 		}'
+}
+
+# one_by_one COUNT PING-ARGUMENT...: the same for what is many frames each, of which three may be more than a queue holds.
+one_by_one()
+{
+	ping_count=$1
+	shift
+	for _ in $(seq "$ping_count"); do
+		/usr/bin/ping -c 1 -W 60 "$@" || return
+	done
 }
 
 # How many interrupts of a device a user-space driver has had, by the kernel's account.

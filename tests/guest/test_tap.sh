@@ -186,8 +186,8 @@ for options in "" "event=off csum=off tso=off rx_csum=off dma=off queues=1"; do
 	# shellcheck disable=SC2086 # lists of words
 	check "far: $options" far $options
 	check "connected: $options" connect
-	check "ping: $options" no_loss 100 -i 0.002 10.0.0.2
-	check "ping of 60000 bytes: $options" no_loss 5 -i 0.02 -s 60000 10.0.0.2
+	check "ping: $options" no_loss 100 10.0.0.2
+	check "ping of 60000 bytes: $options" one_by_one 5 -s 60000 10.0.0.2
 	rm -f /tmp/got
 	$ip netns exec far nc -l -p 5000 -e sh -c 'cat >/tmp/got' &
 	nc_pid=$!
