@@ -78,7 +78,7 @@ to_kernel "first"
 pages kernel
 check "nvme-cli said something" -m '"mn":"QEMU NVMe Ctrl' cat kernel.id-ctrl.json
 check "and of the features" -m 'Arbitration Burst       .AB.: No limit' cat kernel.features
-head -c 3M /dev/urandom >data.kernel
+head -c 3145728 /dev/urandom >data.kernel
 check "the kernel writes" dd if=data.kernel of=/dev/nvme0n1 bs=64k seek=16 conv=fsync
 
 # --- Ours
@@ -104,7 +104,7 @@ check "into a file beside the caller" -m '^read: Success$' \
 	udrv nvme read --start-block=2048 --block-count=6143 --data=back.file
 check "which is the same" cmp data.kernel back.file
 check "through a pipe" test "$(udrv nvme read -s 2048 -c 6143 2>/dev/null | sum)" = "$(sum <data.kernel)"
-head -c 3M /dev/urandom >data.udrv
+head -c 3145728 /dev/urandom >data.udrv
 check "udrv writes" -m '^write: Success$' udrv nvme write -s 16384 -c 6143 -z 3145728 -d data.udrv
 check "one block more, with FUA" -m '^write: Success$' \
 	sh -c 'printf tail | udrv nvme write -s 22528 --data-size 4 --force-unit-access'
