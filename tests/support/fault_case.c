@@ -69,15 +69,49 @@ const char *fault_log_text(void)
 	return log_lines;
 }
 
-static int count_entries(const char *path)
+static int count_fds(void)
 {
-	DIR *dir = opendir(path);
+	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *entry;
 	int count = 0;
 
 	ck_assert_ptr_nonnull(dir);
 	while ((entry = readdir(dir)))
 		count += isdigit((unsigned char)entry->d_name[0]) != 0;
+	closedir(dir);
+	return count;
+}
+
+/* PF_EXITING of Linux include/linux/sched.h, in the ninth field of proc(5)'s stat. */
+#define EXITING 0x4u
+
+static bool is_exiting(const char *tid)
+{
+	unsigned int flags = 0;
+	char path[64], line[512];
+	const char *rest;
+	FILE *stat;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/task/%s/stat", tid);
+	stat = fopen(path, "re");
+	if (!stat)
+		return true;
+	rest = fgets(line, sizeof(line), stat) ? strrchr(line, ')') : NULL;
+	(void)fclose(stat);
+	return !rest || sscanf(rest, ") %*c %*d %*d %*d %*d %*d %u", &flags) != 1 ||
+	       flags & EXITING;
+}
+
+/* A thread that has been joined is still an entry for a while, but says that it exits. */
+static int count_threads(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+	int count = 0;
+
+	ck_assert_ptr_nonnull(dir);
+	while ((entry = readdir(dir)))
+		count += isdigit((unsigned char)entry->d_name[0]) && !is_exiting(entry->d_name);
 	closedir(dir);
 	return count;
 }
@@ -102,8 +136,8 @@ static size_t count_mapped(void)
 
 void fault_held(struct fault_held *held)
 {
-	held->fds = count_entries("/proc/self/fd");
-	held->threads = count_entries("/proc/self/task");
+	held->fds = count_fds();
+	held->threads = count_threads();
 	held->blocks = fault_blocks_count();
 	held->mapped = SANITIZED ? 0 : count_mapped();
 }
