@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <udrv/device.h>
+#include <udrv/ktime.h>
 #include <udrv/log.h>
 #include <udrv/pci_info.h>
 
@@ -20,26 +21,43 @@
 
 /*
  * Where a socket has a limit of time the kernel does not begin its calls anew that a stop of the
- * process interrupted, signal(7). The time begins anew, too.
+ * process interrupted, signal(7). One is left after the limit: the stop may have been longer.
  */
+static bool begins_anew(udrv_ktime_t since, bool *last)
+{
+	if (errno != EINTR || *last)
+		return false;
+	*last = udrv_ktime_get() - since >= CONNECT_WAIT_S * INT64_C(1000000000);
+	return true;
+}
+
+static int given_up(void)
+{
+	return errno == EINTR ? -EAGAIN : -errno;
+}
+
 int udrv__send_packet(int fd, const struct msghdr *msg)
 {
+	const udrv_ktime_t since = udrv_ktime_get();
+	bool last = false;
 	ssize_t n;
 
 	do
 		n = sendmsg(fd, msg, MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
+	while (n < 0 && begins_anew(since, &last));
+	return n < 0 ? given_up() : 0;
 }
 
 static int connect_patiently(int fd, const struct sockaddr_un *addr)
 {
+	const udrv_ktime_t since = udrv_ktime_get();
+	bool last = false;
 	int ret;
 
 	do
 		ret = connect(fd, (const struct sockaddr *)addr, sizeof(*addr));
-	while (ret && errno == EINTR);
-	return ret ? -errno : 0;
+	while (ret && begins_anew(since, &last));
+	return ret ? given_up() : 0;
 }
 
 /* Connected socket, or -ECONNREFUSED / -ENOENT when no daemon is there. */
