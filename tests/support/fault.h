@@ -33,8 +33,7 @@ struct fault_held {
 void fault_held(struct fault_held *held);
 /* With its first thread a process may get another one, which stays (of the thread sanitizer). */
 void fault_start_thread_once(void);
-/* The same again, at the latest after a second: threads and rings end a little after they are told.
- */
+/* The same again, at the latest after a minute: rings end a little after they are told. */
 bool fault_held_again(const struct fault_held *before, struct fault_held *now);
 
 /*

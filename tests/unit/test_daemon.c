@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* A driver's program on the model: the daemon in a process of its own, clients good and bad. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -8,6 +9,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -21,6 +23,7 @@
 
 #include "support/fake_tree.h"
 #include "support/suite.h"
+#include "support/wait_for.h"
 
 #define DEVICE	   "model:edu"
 #define WAIT_MS	   60000
@@ -865,25 +868,86 @@ static int connect_raw(void)
 	return fd;
 }
 
-/* The status that answers a packet. */
-static int status_of(const void *packet, size_t len)
+/* The status at the end of the answer, or -EPIPE where there is none; and the bytes before. */
+static int await_answer(int fd, size_t *len)
 {
 	union {
 		struct udrv__answer head;
 		char bytes[sizeof(struct udrv__answer) + UDRV__ANSWER_MAX];
 	} answer = {0};
-	struct pollfd p = {.events = POLLIN};
-	int fd = connect_raw();
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	ssize_t n;
 
-	p.fd = fd;
-	ck_assert_int_eq(send(fd, packet, len, 0), (ssize_t)len);
-	do {
+	for (*len = 0;; *len += (size_t)n - sizeof(answer.head)) {
 		ck_assert_int_eq(poll(&p, 1, WAIT_MS), 1);
-		ck_assert_int_ge(recv(fd, &answer, sizeof(answer), 0),
-				 (ssize_t)sizeof(answer.head));
-	} while (answer.head.kind != UDRV__ANSWER_STATUS);
+		n = recv(fd, &answer, sizeof(answer), 0);
+		if (n <= 0)
+			return -EPIPE;
+		ck_assert_int_ge(n, (ssize_t)sizeof(answer.head));
+		if (answer.head.kind == UDRV__ANSWER_STATUS)
+			return answer.head.status;
+	}
+}
+
+/* The status that answers a packet. */
+static int status_of(const void *packet, size_t len)
+{
+	int fd = connect_raw();
+	size_t said;
+	int status;
+
+	ck_assert_int_eq(send(fd, packet, len, 0), (ssize_t)len);
+	status = await_answer(fd, &said);
 	close(fd);
-	return answer.head.status;
+	return status;
+}
+
+static bool is_in(pid_t pid, pid_t tid, long number)
+{
+	char path[64];
+	long is = -1;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, tid);
+	f = fopen(path, "re");
+	if (!f)
+		return false; /* it has ended */
+	if (fscanf(f, "%ld", &is) != 1)
+		is = -1; /* "running" */
+	(void)fclose(f);
+	return is == number;
+}
+
+/* Does one of its threads sleep in that system call? */
+static bool sleeps_in(pid_t pid, long number)
+{
+	struct dirent *entry;
+	bool found = false;
+	char path[64];
+	DIR *dir;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	ck_assert_ptr_nonnull(dir);
+	while (!found && (entry = readdir(dir)))
+		found = is_in(pid, atoi(entry->d_name), number);
+	closedir(dir);
+	return found;
+}
+
+/* As a terminal's job control does it, in the middle of that system call. */
+static void stop_and_continue(pid_t pid, long number)
+{
+	int status;
+
+	for (int waited = 0; !sleeps_in(pid, number); waited += 5) {
+		ck_assert_int_lt(waited, WAIT_MS);
+		pause_ms(5);
+	}
+	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+	ck_assert_int_eq(waitpid(pid, &status, WUNTRACED), pid);
+	ck_assert(WIFSTOPPED(status));
+	ck_assert_int_eq(kill(pid, SIGCONT), 0);
 }
 
 START_TEST(requests_that_are_none)
@@ -932,11 +996,36 @@ START_TEST(a_client_that_does_not_read_delays_others_only_so_long)
 }
 END_TEST
 
-/* It runs, so nobody is told to start one. */
+START_TEST(a_stop_of_the_daemon_does_not_cut_an_answer)
+{
+	double began;
+	double took;
+	size_t len;
+	int status;
+
+	start(WORDS("run", DEVICE));
+	/* Again where it has rightly given us up. */
+	do {
+		int fd = connect_raw();
+
+		began = seconds();
+		ck_assert_int_eq(send(fd, "long", 5, 0), 5);
+		stop_and_continue(daemon_pid, SYS_sendmsg);
+		took = seconds() - began;
+		status = await_answer(fd, &len);
+		close(fd);
+	} while (status && took > 4);
+	ck_assert_int_eq(status, 0);
+	ck_assert_uint_eq(len, LONG_LINES * 8);
+}
+END_TEST
+
+/* It runs, so nobody is told to start one. A client is stopped meanwhile, and still waits. */
 START_TEST(a_daemon_that_takes_no_connection)
 {
 	struct sockaddr_un addr;
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	pid_t pid;
 	int first;
 
 	socket_address(&addr);
@@ -945,7 +1034,9 @@ START_TEST(a_daemon_that_takes_no_connection)
 	first = connect_raw();
 	ck_assert_int_eq(client(WORDS("echo")), 1);
 	said("err", DEVICE ": its daemon, of driver test, has taken no connection for 5 s");
-	ck_assert_int_eq(client(WORDS("--device", DEVICE, "echo")), 1);
+	pid = spawn("out", "err", WORDS("--device", DEVICE, "echo"));
+	stop_and_continue(pid, SYS_connect);
+	ck_assert_int_eq(end_of(pid), 1);
 	said("err", DEVICE ": its daemon, of driver test, has taken no connection for 5 s");
 	close(first);
 	close(fd);
@@ -1046,6 +1137,7 @@ int main(void)
 	tcase_add_test(tc, requests_that_are_none);
 	tcase_add_test(tc, a_client_that_says_nothing_delays_others_only_so_long);
 	tcase_add_test(tc, a_client_that_does_not_read_delays_others_only_so_long);
+	tcase_add_test(tc, a_stop_of_the_daemon_does_not_cut_an_answer);
 	tcase_add_test(tc, a_daemon_that_takes_no_connection);
 	tcase_add_test(tc, the_service_manager_is_told);
 	tcase_add_test(tc, a_service_manager_that_is_gone);

@@ -64,8 +64,9 @@ UDRV_API int udrv_irq_work_queue(struct udrv_device *dev, int irq, struct udrv_i
  * @work: as for udrv_irq_work_queue()
  * @delay_ns: nanoseconds
  *
- * The worker waits for it together with its interrupts: nothing else wakes up. Any thread, also
- * handlers. Return: as udrv_irq_work_queue().
+ * The worker waits for it together with its interrupts: nothing else wakes up. Of several that
+ * are due, also of different vectors, the earliest runs first. Any thread, also handlers. Return:
+ * as udrv_irq_work_queue().
  */
 UDRV_API int udrv_irq_work_queue_delayed(struct udrv_device *dev, int irq,
 					 struct udrv_irq_work *work, uint64_t delay_ns);

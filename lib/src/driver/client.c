@@ -11,12 +11,54 @@
 #include <unistd.h>
 
 #include <udrv/device.h>
+#include <udrv/ktime.h>
 #include <udrv/log.h>
 #include <udrv/pci_info.h>
 
 #include "driver/daemon.h"
 
 #define CONNECT_WAIT_S 5
+
+/*
+ * Where a socket has a limit of time the kernel does not begin its calls anew that a stop of the
+ * process interrupted, signal(7). One is left after the limit: the stop may have been longer.
+ */
+static bool begins_anew(udrv_ktime_t since, bool *last)
+{
+	if (errno != EINTR || *last)
+		return false;
+	*last = udrv_ktime_get() - since >= CONNECT_WAIT_S * INT64_C(1000000000);
+	return true;
+}
+
+static int given_up(void)
+{
+	return errno == EINTR ? -EAGAIN : -errno;
+}
+
+int udrv__send_packet(int fd, const struct msghdr *msg)
+{
+	const udrv_ktime_t since = udrv_ktime_get();
+	bool last = false;
+	ssize_t n;
+
+	do
+		n = sendmsg(fd, msg, MSG_NOSIGNAL);
+	while (n < 0 && begins_anew(since, &last));
+	return n < 0 ? given_up() : 0;
+}
+
+static int connect_patiently(int fd, const struct sockaddr_un *addr)
+{
+	const udrv_ktime_t since = udrv_ktime_get();
+	bool last = false;
+	int ret;
+
+	do
+		ret = connect(fd, (const struct sockaddr *)addr, sizeof(*addr));
+	while (ret && begins_anew(since, &last));
+	return ret ? given_up() : 0;
+}
 
 /* Connected socket, or -ECONNREFUSED / -ENOENT when no daemon is there. */
 static int connect_to(const char *path)
@@ -35,9 +77,9 @@ static int connect_to(const char *path)
 	/* A daemon that does not take connections must not hold us. The answer may take its time.
 	 */
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
-	if (!connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
+	ret = connect_patiently(fd, &addr);
+	if (!ret)
 		return fd;
-	ret = -errno;
 	close(fd);
 	return ret;
 }
@@ -177,7 +219,7 @@ static int connect_device(const char *dir, const char *driver, const char *text,
 }
 
 /* One packet, with a descriptor if there is one. */
-static int send_packet(int fd, void *request, size_t len, int data_fd)
+static int send_request(int fd, void *request, size_t len, int data_fd)
 {
 	_Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(int))] = {0};
 	struct iovec iov = {request, len};
@@ -194,7 +236,7 @@ static int send_packet(int fd, void *request, size_t len, int data_fd)
 		};
 		memcpy(CMSG_DATA(c), &data_fd, sizeof(int));
 	}
-	return sendmsg(fd, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return udrv__send_packet(fd, &msg);
 }
 
 /* The words, each with its NUL, in one packet; its length, or -E2BIG, explained. */
@@ -286,7 +328,7 @@ static int ask(int fd, int argc, char **argv, int data_fd)
 
 	if (len < 0)
 		goto out;
-	ret = send_packet(fd, request, (size_t)len, data_fd);
+	ret = send_request(fd, request, (size_t)len, data_fd);
 	if (!ret)
 		ret = receive_answer(fd, &status);
 	if (ret) {

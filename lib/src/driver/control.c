@@ -28,7 +28,7 @@ static int send_answer(int fd, uint32_t kind, int32_t status, const char *text, 
 	struct iovec iov[2] = {{&head, sizeof(head)}, {(void *)(uintptr_t)text, len}};
 	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
 
-	return sendmsg(fd, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return udrv__send_packet(fd, &msg);
 }
 
 static int send_text(int fd, uint32_t kind, const char *text, size_t len)

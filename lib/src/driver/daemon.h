@@ -5,6 +5,7 @@
 
 #include <limits.h>
 #include <pthread.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include <udrv/device.h>
@@ -222,5 +223,8 @@ struct udrv__answer {
 	int32_t status; /* of STATUS: 0 or negative errno */
 	char text[];
 };
+
+/* client.c: one packet, to a socket with a limit of time. 0 or negative errno, -EAGAIN after it. */
+int udrv__send_packet(int fd, const struct msghdr *msg);
 
 #endif

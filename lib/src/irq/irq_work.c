@@ -61,18 +61,21 @@ void udrv__delayed_add(struct udrv__irq_worker *w, struct udrv__vector *v,
 	udrv__delayed_deadline(w);
 }
 
-/* The first one whose time has come, taken out; NULL if there is none. */
+/* The earliest one whose time has come, of all sources, taken out; NULL if there is none. */
 static struct udrv_irq_work *take_due(struct udrv__irq_worker *w, uint64_t now_ns)
 {
-	for (struct udrv__vector *v = w->sources; v; v = v->next_source) {
-		struct udrv_irq_work *work = v->delayed;
+	struct udrv_irq_work **first = NULL;
+	struct udrv_irq_work *work;
 
-		if (work && work->expires_ns <= now_ns) {
-			v->delayed = work->next_delayed;
-			return work;
-		}
-	}
-	return NULL;
+	for (struct udrv__vector *v = w->sources; v; v = v->next_source)
+		if (v->delayed && v->delayed->expires_ns <= now_ns &&
+		    (!first || v->delayed->expires_ns < (*first)->expires_ns))
+			first = &v->delayed;
+	if (!first)
+		return NULL;
+	work = *first;
+	*first = work->next_delayed;
+	return work;
 }
 
 /* What is queued meanwhile waits for the next time: a clock that runs fast starves nobody. */
