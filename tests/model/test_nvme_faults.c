@@ -17,7 +17,7 @@
 static struct nvme_rig rig;
 
 /* Short, as most tests wait for it. Nothing is wrong if a slow machine does not keep to it. */
-static const struct udrv_nvme_options impatient = {.io_timeout_ms = 100, .admin_timeout_ms = 1000};
+static const struct udrv_nvme_options impatient = {.io_timeout_ms = 100, .admin_timeout_ms = 10000};
 
 static void setup(void)
 {

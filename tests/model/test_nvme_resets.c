@@ -14,7 +14,7 @@
 #include "support/nvme_load.h"
 #include "support/suite.h"
 
-static const struct udrv_nvme_options impatient = {.io_timeout_ms = 100, .admin_timeout_ms = 1000};
+static const struct udrv_nvme_options impatient = {.io_timeout_ms = 100, .admin_timeout_ms = 10000};
 static const struct udrv_nvme_options patient = {.io_timeout_ms = 10000, .admin_timeout_ms = 20000};
 
 static struct nvme_rig rig;
