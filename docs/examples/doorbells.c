@@ -71,7 +71,7 @@ static int ring(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE 
 
 		(void)udrv_irq_stamp(dev, n % count);
 		udrv_iowrite32(own | (uint32_t)(n % count), regs + DOORBELL);
-		if (udrv_wait_for_completion_timeout(&bell->heard, UDRV_HZ) <= 0)
+		if (udrv_wait_for_completion_timeout(&bell->heard, 10 * UDRV_HZ) <= 0)
 			return -ETIMEDOUT;
 	}
 	fprintf(out, "%d vectors, %d rings each, all heard\n", count, times);

@@ -35,7 +35,7 @@ static int probe(struct udrv_device *dev, const struct udrv_pci_device_id *id)
 static int factorial(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
 {
 	udrv_iowrite32((uint32_t)atoi(argc > 1 ? argv[1] : "10"), regs + 0x08);
-	if (udrv_wait_for_completion_timeout(&done, UDRV_HZ) <= 0)
+	if (udrv_wait_for_completion_timeout(&done, 10 * UDRV_HZ) <= 0)
 		return -ETIMEDOUT;
 	fprintf(out, "%u\n", udrv_ioread32(regs + 0x08));
 	return 0;
