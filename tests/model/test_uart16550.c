@@ -196,8 +196,9 @@ START_TEST(ixoff_sends_xoff_and_xon)
 	set_flags(tty, IXOFF, 0);
 	WAIT_FOR(known(0).c_iflag & IXOFF);
 	memset(sent, 'x', BIG);
-	for (size_t n = 0; !udrv__model_uart_receive(dev, 0, &ch, 1);)
-		n += udrv__model_uart_send(dev, 0, sent + n, n < 40000 ? 1000 : 0, 0);
+	/* However much that takes: the UART loses what comes while its driver is paused. */
+	while (!udrv__model_uart_receive(dev, 0, &ch, 1))
+		(void)udrv__model_uart_send(dev, 0, sent, 1000, 0);
 	ck_assert_uint_eq(ch, 0x13);
 	/* An XON that had to wait is no more when an XOFF takes its place. */
 	WAIT_FOR(read(tty, got, BIG) < 0 && udrv__model_uart_receive(dev, 0, &ch, 1) && ch == 0x11);
