@@ -28,16 +28,20 @@ far()
 open_both()
 {
 	exec 5<>"$tty-0" 6<>"$tty-1"
-	check "both are open" wait_for 600 says '"port":0,.*"open":true.*"port":1,.*"open":true' \
-		udrv-uart16550 ports --json
+	check "both are open" both_say '"open":true'
 }
 
 # They are closed a moment after their terminals were.
 close_both()
 {
 	exec 5>&- 6>&-
-	check "both are closed" wait_for 600 says '"port":0,.*"open":false.*"port":1,.*"open":false' \
-		udrv-uart16550 ports --json
+	check "both are closed" both_say '"open":false'
+}
+
+# both_say PATTERN: soon, each port of itself
+both_say()
+{
+	wait_for 600 says "\"port\":0,.*$1.*\"port\":1,.*$1" udrv-uart16550 ports --json
 }
 
 # says PATTERN COMMAND...: its output matches.

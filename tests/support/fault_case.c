@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Fail step k, and what the process holds meanwhile. */
 #include <ctype.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -15,6 +14,7 @@
 
 #include <udrv/log.h>
 
+#include "support/entries.h"
 #include "support/fault.h"
 #include "support/fault_blocks.h"
 
@@ -79,17 +79,9 @@ __attribute__((constructor)) static void have_one_arena(void)
 	(void)mallopt(M_ARENA_MAX, 1);
 }
 
-static int count_fds(void)
+static bool is_number(const char *name)
 {
-	DIR *dir = opendir("/proc/self/fd");
-	struct dirent *entry;
-	int count = 0;
-
-	ck_assert_ptr_nonnull(dir);
-	while ((entry = readdir(dir)))
-		count += isdigit((unsigned char)entry->d_name[0]) != 0;
-	closedir(dir);
-	return count;
+	return isdigit((unsigned char)name[0]);
 }
 
 /* PF_EXITING of Linux include/linux/sched.h, in the ninth field of proc(5)'s stat. */
@@ -113,17 +105,9 @@ static bool is_exiting(const char *tid)
 }
 
 /* A thread that has been joined is still an entry for a while, but says that it exits. */
-static int count_threads(void)
+static bool is_thread(const char *name)
 {
-	DIR *dir = opendir("/proc/self/task");
-	struct dirent *entry;
-	int count = 0;
-
-	ck_assert_ptr_nonnull(dir);
-	while ((entry = readdir(dir)))
-		count += isdigit((unsigned char)entry->d_name[0]) && !is_exiting(entry->d_name);
-	closedir(dir);
-	return count;
+	return is_number(name) && !is_exiting(name);
 }
 
 /* Without the heap, which grows, and without the stack. Bytes rather than lines: neighbours merge.
@@ -146,8 +130,8 @@ static size_t count_mapped(void)
 
 void fault_held(struct fault_held *held)
 {
-	held->fds = count_fds();
-	held->threads = count_threads();
+	held->fds = count_entries("/proc/self/fd", is_number);
+	held->threads = count_entries("/proc/self/task", is_thread);
 	held->blocks = fault_blocks_count();
 	held->mapped = SANITIZED ? 0 : count_mapped();
 }

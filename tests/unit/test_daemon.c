@@ -940,10 +940,7 @@ static void stop_and_continue(pid_t pid, long number)
 {
 	int status;
 
-	for (int waited = 0; !sleeps_in(pid, number); waited += 5) {
-		ck_assert_int_lt(waited, WAIT_MS);
-		pause_ms(5);
-	}
+	WAIT_FOR(sleeps_in(pid, number));
 	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
 	ck_assert_int_eq(waitpid(pid, &status, WUNTRACED), pid);
 	ck_assert(WIFSTOPPED(status));

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* Idle memory of caches goes back by itself, and when another cache has none. */
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 
 #include "mem/slab.h"
 
+#include "support/entries.h"
 #include "support/fault.h"
 #include "support/suite.h"
 #include "support/threads.h"
@@ -95,15 +95,7 @@ static bool is_reaper(const char *task)
 
 static int reapers(void)
 {
-	DIR *dir = opendir("/proc/self/task");
-	struct dirent *entry;
-	int n = 0;
-
-	ck_assert_ptr_nonnull(dir);
-	while ((entry = readdir(dir)))
-		n += is_reaper(entry->d_name);
-	closedir(dir);
-	return n;
+	return count_entries("/proc/self/task", is_reaper);
 }
 
 START_TEST(what_nobody_uses_goes_back)

@@ -17,8 +17,6 @@
 
 #include "driver/daemon.h"
 
-#define CONNECT_WAIT_S 5
-
 /*
  * Where a socket has a limit of time the kernel does not begin its calls anew that a stop of the
  * process interrupted, signal(7). One is left after the limit: the stop may have been longer.
@@ -27,7 +25,7 @@ static bool begins_anew(udrv_ktime_t since, bool *last)
 {
 	if (errno != EINTR || *last)
 		return false;
-	*last = udrv_ktime_get() - since >= CONNECT_WAIT_S * INT64_C(1000000000);
+	*last = udrv_ktime_get() - since >= UDRV__PEER_WAIT_S * INT64_C(1000000000);
 	return true;
 }
 
@@ -63,7 +61,7 @@ static int connect_patiently(int fd, const struct sockaddr_un *addr)
 /* Connected socket, or -ECONNREFUSED / -ENOENT when no daemon is there. */
 static int connect_to(const char *path)
 {
-	const struct timeval wait = {.tv_sec = CONNECT_WAIT_S};
+	const struct timeval wait = {.tv_sec = UDRV__PEER_WAIT_S};
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	int fd;
 	int ret;
@@ -163,7 +161,7 @@ static int not_connected(const char *dir, const char *driver, const char *device
 	else if (err == -EAGAIN)
 		udrv_pr_err("%s: its daemon, of driver %s, has taken no connection for %d s: it is "
 			    "busy with others, or hangs; try again",
-			    device, driver, CONNECT_WAIT_S);
+			    device, driver, UDRV__PEER_WAIT_S);
 	else
 		udrv_pr_err("%s: its daemon, of driver %s in %s, cannot be asked: %s", device,
 			    driver, dir, strerror(-err));

@@ -18,8 +18,7 @@
 #include "driver/daemon.h"
 #include "sched/thread.h"
 
-#define CLIENT_WAIT_MS 5000 /* for a client that connects and says nothing, or does not read */
-#define ACCEPT_WAIT_MS 100  /* before the next try when there is no descriptor to be had */
+#define ACCEPT_WAIT_MS 100 /* before the next try when there is no descriptor to be had */
 #define LISTEN_BACKLOG 8
 
 static int send_answer(int fd, uint32_t kind, int32_t status, const char *text, size_t len)
@@ -187,14 +186,14 @@ static bool has_request(const struct udrv__control *c, int fd)
 	int n;
 
 	do {
-		n = poll(fds, 2, CLIENT_WAIT_MS);
+		n = poll(fds, 2, UDRV__PEER_WAIT_S * 1000);
 	} while (n < 0 && errno == EINTR);
 	return n > 0 && !fds[0].revents;
 }
 
 static void serve(const struct udrv__control *c, int fd)
 {
-	const struct timeval wait = {.tv_sec = CLIENT_WAIT_MS / 1000};
+	const struct timeval wait = {.tv_sec = UDRV__PEER_WAIT_S};
 	char request[UDRV__REQUEST_MAX];
 	char *argv[UDRV__REQUEST_WORDS + 1];
 	int data_fd;

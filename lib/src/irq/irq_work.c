@@ -37,15 +37,22 @@ bool udrv_irq_work_is_pending(const struct udrv_irq_work *work)
 	return __atomic_load_n(&work->state, __ATOMIC_ACQUIRE) & PENDING;
 }
 
-/* The earliest of all sources. */
+/* Where the earliest one of all sources hangs; NULL if there is none. */
+static struct udrv_irq_work **earliest(struct udrv__irq_worker *w)
+{
+	struct udrv_irq_work **first = NULL;
+
+	for (struct udrv__vector *v = w->sources; v; v = v->next_source)
+		if (v->delayed && (!first || v->delayed->expires_ns < (*first)->expires_ns))
+			first = &v->delayed;
+	return first;
+}
+
 void udrv__delayed_deadline(struct udrv__irq_worker *w)
 {
-	const struct udrv__vector *v;
+	struct udrv_irq_work *const *first = earliest(w);
 
-	w->deadline_ns = UDRV__NEVER;
-	for (v = w->sources; v; v = v->next_source)
-		if (v->delayed && v->delayed->expires_ns < w->deadline_ns)
-			w->deadline_ns = v->delayed->expires_ns;
+	w->deadline_ns = first ? (*first)->expires_ns : UDRV__NEVER;
 }
 
 void udrv__delayed_add(struct udrv__irq_worker *w, struct udrv__vector *v,
@@ -61,17 +68,13 @@ void udrv__delayed_add(struct udrv__irq_worker *w, struct udrv__vector *v,
 	udrv__delayed_deadline(w);
 }
 
-/* The earliest one whose time has come, of all sources, taken out; NULL if there is none. */
+/* The earliest one, taken out; NULL if its time has not come. */
 static struct udrv_irq_work *take_due(struct udrv__irq_worker *w, uint64_t now_ns)
 {
-	struct udrv_irq_work **first = NULL;
+	struct udrv_irq_work **first = earliest(w);
 	struct udrv_irq_work *work;
 
-	for (struct udrv__vector *v = w->sources; v; v = v->next_source)
-		if (v->delayed && v->delayed->expires_ns <= now_ns &&
-		    (!first || v->delayed->expires_ns < (*first)->expires_ns))
-			first = &v->delayed;
-	if (!first)
+	if (!first || (*first)->expires_ns > now_ns)
 		return NULL;
 	work = *first;
 	*first = work->next_delayed;
