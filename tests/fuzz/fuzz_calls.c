@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* System calls that are counted and checked, and memory accesses that may fault. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -10,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "fuzz.h"
@@ -261,21 +263,29 @@ void fuzz_close(int fd)
 static _Thread_local volatile sig_atomic_t guarded;
 static _Thread_local sigjmp_buf guard;
 
-static void fault(int signal)
+/* An access that is no guarded one tells where it was: of the program or of a library. */
+static _Noreturn void stray(int signal, const siginfo_t *info, const ucontext_t *context)
 {
-	if (!guarded) {
-		struct sigaction action = {.sa_handler = SIG_DFL};
+	uintptr_t code = (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+	Dl_info object = {.dli_fname = "nothing"};
 
-		sigaction(signal, &action, NULL);
-		return;
-	}
+	dladdr((void *)code, &object);
+	fuzz_fail("%s (code %d, error %#llx) at %p, by %#lx of %s", strsignal(signal),
+		  info->si_code, (unsigned long long)context->uc_mcontext.gregs[REG_ERR],
+		  info->si_addr, code - (uintptr_t)object.dli_fbase, object.dli_fname);
+}
+
+static void fault(int signal, siginfo_t *info, void *context)
+{
+	if (!guarded)
+		stray(signal, info, context);
 	guarded = 0;
 	siglongjmp(guard, signal);
 }
 
 void fuzz_guard_init(void)
 {
-	struct sigaction action = {.sa_handler = fault, .sa_flags = SA_NODEFER};
+	struct sigaction action = {.sa_sigaction = fault, .sa_flags = SA_NODEFER | SA_SIGINFO};
 
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGBUS, &action, NULL);
@@ -323,8 +333,10 @@ void fuzz_inject(unsigned int nth)
 	fd = open("/proc/thread-self/fail-nth", O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	/* close() comes before the calls that are meant, but allocates nothing. */
-	if (write(fd, text, (size_t)snprintf(text, sizeof(text), "%u", nth)) < 0)
-		fuzz.inject = false;
+	/*
+	 * close() comes before the calls that are meant, but allocates nothing. What ends the
+	 * counting may itself be the call that fails: then nothing is counted any more.
+	 */
+	(void)!write(fd, text, (size_t)snprintf(text, sizeof(text), "%u", nth));
 	close(fd);
 }

@@ -163,19 +163,29 @@ static void unbind(struct fuzz_rng *rng)
 	}
 }
 
-/* Allocations in probe may fail, but not those that bring the device back in the end. */
+/*
+ * Allocations in probe may fail. The device is enabled beforehand: if ACPI finds no memory while it
+ * looks up the interrupt's routing, that is gone until the machine boots again.
+ */
+static void bind_with_failures(struct fuzz_rng *rng)
+{
+	fuzz_count(FUZZ_SYSFS, write_device_file("enable", "1"));
+	fuzz_inject(1 + fuzz_below(rng, 120));
+	fuzz_count(FUZZ_BIND, bind_stub());
+	fuzz_inject(0);
+	/* The PCI core may have gone without something. */
+	if (is_bound())
+		unbind(rng);
+	fuzz_count(FUZZ_SYSFS, write_device_file("enable", "0"));
+}
+
+/* What brings the device back in the end does not fail. */
 static void bind_again(struct fuzz_rng *rng)
 {
 	if (is_bound())
 		return;
-	if (fuzz_one_in(rng, 2)) {
-		fuzz_inject(1 + fuzz_below(rng, 120));
-		fuzz_count(FUZZ_BIND, bind_stub());
-		fuzz_inject(0);
-		/* The PCI core may have gone without something, such as the interrupt's routing. */
-		if (is_bound())
-			unbind(rng);
-	}
+	if (fuzz_one_in(rng, 2))
+		bind_with_failures(rng);
 	if (!is_bound())
 		fuzz_count(FUZZ_BIND, bind_stub());
 	if (!is_bound())
