@@ -13,22 +13,7 @@
 #define LOOK_US	   50  /* likewise, without interrupts */
 #define EVENTS_MAX (sizeof(((struct udrv_nvme *)NULL)->events) / sizeof(uint32_t))
 
-static __thread unsigned int callbacks;
-
-void nvme_callbacks_begin(void)
-{
-	callbacks++;
-}
-
-void nvme_callbacks_end(void)
-{
-	callbacks--;
-}
-
-bool nvme_in_callback(void)
-{
-	return callbacks;
-}
+__thread unsigned int nvme_callbacks;
 
 /* A command that somebody waits for. */
 struct waiter {

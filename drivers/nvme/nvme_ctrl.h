@@ -166,9 +166,22 @@ void nvme_admin_abort(struct udrv_nvme *nvme, uint16_t qid, uint16_t cid);
 /* Have as many asynchronous event requests in flight as it takes. */
 void nvme_admin_listen(struct udrv_nvme *nvme);
 /* The controller must not be waited for in a queue's callback. */
-bool nvme_in_callback(void);
-void nvme_callbacks_begin(void);
-void nvme_callbacks_end(void);
+extern __thread unsigned int nvme_callbacks; /* that this thread is in */
+
+static inline bool nvme_in_callback(void)
+{
+	return nvme_callbacks;
+}
+
+static inline void nvme_callbacks_begin(void)
+{
+	nvme_callbacks++;
+}
+
+static inline void nvme_callbacks_end(void)
+{
+	nvme_callbacks--;
+}
 
 /* nvme_admin_cmds.c: as udrv_nvme_admin(), all opcodes, with a time of its own. */
 int nvme_admin_by_user(struct udrv_nvme *nvme, const struct nvme_sqe *cmd, void *buf, size_t len,

@@ -3,13 +3,17 @@
  * What the software costs of a 4 KiB read, natively: the library and a loop by hand, on the same
  * software controller, which runs in the same thread and moves no data.
  *
- * usage: bench_nvme_native [--rounds N] [--count N] [--batch N] | --loop hand|driver|udrv N
+ * usage: bench_nvme_native [--processes N] [--rounds N] [--count N] [--batch N]
+ *        bench_nvme_native --loop hand|driver|udrv N
  *
  * A batch of reads is put, shown with one doorbell, executed, and completed. From the library's
  * call with a buffer of DMA memory to its callback; by hand the addresses are known beforehand and
  * nothing is checked. "driver" is by hand, too, with what no driver goes without: it is called for
  * each read, with any buffer of one region, writes whole entries, and calls back whoever asked.
- * Still nothing is checked. --loop: so many reads of one kind, for callgrind.
+ * Still nothing is checked. A process keeps its times, which another one does not repeat: 0.8 ns
+ * lie between them, by where the kernel put their memory. So each of --processes measures for
+ * itself, and what is printed are the medians of their medians. --loop: so many reads of one kind,
+ * for callgrind.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -17,6 +21,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <udrv/device.h>
 #include <udrv/dma.h>
@@ -26,11 +32,13 @@
 #include "backend/model_nvme.h"
 #include "ring.h"
 
-#define DEVICE	   "model:nvme:direct-null-1024m"
-#define HAND_QID   2
-#define ENTRIES	   256u
-#define BATCH_MAX  64u
-#define ROUNDS_MAX 101
+#define DEVICE	      "model:nvme:direct-null-1024m"
+#define HAND_QID      2
+#define ENTRIES	      256u
+#define BATCH_MAX     64u
+#define ROUNDS_MAX    101
+#define PROCESSES_MAX 101
+#define CHILD	      "UDRV_BENCH_CHILD" /* in the environment of a process that measures */
 
 static struct udrv_device *dev;
 static struct udrv_nvme *nvme;
@@ -240,39 +248,96 @@ static int by_value(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-static void print(const char *what, double *values, size_t n)
+static double median(double *values, size_t n)
 {
 	qsort(values, n, sizeof(*values), by_value);
-	printf("%-12s %8.2f   %.2f - %.2f\n", what, values[n / 2], values[0], values[n - 1]);
+	return values[n / 2];
 }
 
-static void measure(size_t rounds, size_t reads)
+enum { HAND, DRIVER, UDRV, TO_HAND, TO_DRIVER, RESULTS };
+
+/* The medians of this process. */
+static void measure(size_t rounds, size_t reads, double result[RESULTS])
 {
-	double by_hand[ROUNDS_MAX], by_driver[ROUNDS_MAX], by_udrv[ROUNDS_MAX];
-	double to_hand[ROUNDS_MAX], to_driver[ROUNDS_MAX];
+	static double times[RESULTS][ROUNDS_MAX];
 
 	(void)timed(hand_batch, reads);
 	(void)timed(driver_batch, reads);
 	(void)timed(udrv_batch, reads);
 	for (size_t i = 0; i < rounds; i++) {
-		by_hand[i] = timed(hand_batch, reads);
-		by_driver[i] = timed(driver_batch, reads);
-		by_udrv[i] = timed(udrv_batch, reads);
-		to_hand[i] = by_udrv[i] / by_hand[i];
-		to_driver[i] = by_udrv[i] / by_driver[i];
+		times[HAND][i] = timed(hand_batch, reads);
+		times[DRIVER][i] = timed(driver_batch, reads);
+		times[UDRV][i] = timed(udrv_batch, reads);
+		times[TO_HAND][i] = times[UDRV][i] / times[HAND][i];
+		times[TO_DRIVER][i] = times[UDRV][i] / times[DRIVER][i];
 	}
-	printf("ns per read, batch %u      median   least - most of %zu rounds\n", batch, rounds);
-	print("hand", by_hand, rounds);
-	print("driver", by_driver, rounds);
-	print("udrv", by_udrv, rounds);
-	print("udrv/hand", to_hand, rounds);
-	print("udrv/driver", to_driver, rounds);
+	for (int r = 0; r < RESULTS; r++)
+		result[r] = median(times[r], rounds);
+}
+
+static void measure_here(size_t rounds, size_t reads)
+{
+	double result[RESULTS];
+
+	set_up();
+	measure(rounds, reads, result);
+	tear_down();
+	if (write(STDOUT_FILENO, result, sizeof(result)) != sizeof(result))
+		die("write", errno);
+}
+
+/* This program once more, with the same arguments, for the results of another process. */
+static void measure_elsewhere(char **argv, double result[RESULTS])
+{
+	int fds[2], status;
+	pid_t pid;
+
+	if (pipe(fds))
+		die("pipe", errno);
+	pid = fork();
+	if (pid < 0)
+		die("fork", errno);
+	if (!pid) {
+		if (setenv(CHILD, "1", 1) || dup2(fds[1], STDOUT_FILENO) < 0)
+			die("child", errno);
+		execv("/proc/self/exe", argv);
+		die("execv", errno);
+	}
+	close(fds[1]);
+	if (read(fds[0], result, RESULTS * sizeof(*result)) != RESULTS * sizeof(*result))
+		exit(EXIT_FAILURE); /* it has said why */
+	close(fds[0]);
+	if (waitpid(pid, &status, 0) != pid || status)
+		die("a process failed", ECHILD);
+}
+
+static void print_all(char **argv, size_t processes)
+{
+	static const char *const names[] = {"hand", "driver", "udrv", "udrv/hand", "udrv/driver"};
+	static double values[RESULTS][PROCESSES_MAX];
+
+	for (size_t i = 0; i < processes; i++) {
+		double result[RESULTS];
+
+		measure_elsewhere(argv, result);
+		for (int r = 0; r < RESULTS; r++)
+			values[r][i] = result[r];
+	}
+	printf("ns per read, batch %u      median   least - most of %zu processes\n", batch,
+	       processes);
+	for (int r = 0; r < RESULTS; r++) {
+		const double middle = median(values[r], processes);
+
+		printf("%-12s %8.2f   %.2f - %.2f\n", names[r], middle, values[r][0],
+		       values[r][processes - 1]);
+	}
 }
 
 static int usage(void)
 {
-	(void)fprintf(stderr, "usage: bench_nvme_native [--rounds N] [--count N] [--batch N] | "
-			      "--loop hand|driver|udrv N\n");
+	(void)fprintf(stderr, "usage: bench_nvme_native [--processes N] [--rounds N] [--count N] "
+			      "[--batch N]\n"
+			      "       bench_nvme_native --loop hand|driver|udrv N\n");
 	return 2;
 }
 
@@ -285,12 +350,14 @@ static void (*one_called(const char *name))(void)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {{"rounds", required_argument, NULL, 'r'},
+	static const struct option options[] = {{"processes", required_argument, NULL, 'p'},
+						{"rounds", required_argument, NULL, 'r'},
 						{"count", required_argument, NULL, 'c'},
 						{"batch", required_argument, NULL, 'b'},
 						{"loop", required_argument, NULL, 'l'},
 						{0}};
-	size_t rounds = 101;
+	size_t processes = 31;
+	size_t rounds = 15;
 	size_t reads = 32000;
 	const char *loop = NULL;
 	int opt;
@@ -298,6 +365,8 @@ int main(int argc, char **argv)
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (opt == 'l')
 			loop = optarg;
+		else if (opt == 'p')
+			processes = strtoul(optarg, NULL, 10);
 		else if (opt == 'r')
 			rounds = strtoul(optarg, NULL, 10);
 		else if (opt == 'c')
@@ -309,13 +378,17 @@ int main(int argc, char **argv)
 	}
 	if (loop && optind < argc)
 		reads = strtoul(argv[optind], NULL, 10);
-	if (!rounds || rounds > ROUNDS_MAX || !batch || batch > BATCH_MAX || reads < batch)
+	if (!rounds || rounds > ROUNDS_MAX || !processes || processes > PROCESSES_MAX || !batch ||
+	    batch > BATCH_MAX || reads < batch)
 		return usage();
-	set_up();
-	if (loop)
+	if (loop) {
+		set_up();
 		run(one_called(loop), reads);
-	else
-		measure(rounds, reads);
-	tear_down();
+		tear_down();
+	} else if (getenv(CHILD)) {
+		measure_here(rounds, reads);
+	} else {
+		print_all(argv, processes);
+	}
 	return 0;
 }
