@@ -48,9 +48,10 @@ def report(text, bad, count):
     return lines[start:start + count] + lines[max(leaks, start + count):][:count]
 
 
-def offending(text, expect_dmar):
-    """The lines that fail a run; with `expect_dmar`, IOMMU faults do not, but there must be one."""
-    lines = log_lines(text)
+def offending(text, expect_dmar, tolerated=()):
+    """The lines that fail a run: none that matches one of `tolerated`. With `expect_dmar` IOMMU
+    faults do not, but there must be one."""
+    lines = [line for line in log_lines(text) if not any(one.search(line) for one in tolerated)]
     faults = [line for line in lines if IOMMU_FAULT.search(line)]
     bad = [line for line in lines if FAILURE.search(line) and not HARMLESS.search(line)
            and line not in faults]
