@@ -13,7 +13,7 @@
 #define MODEL_VECTORS 64
 #define MODEL_SLOT    4 /* pages of user memory for each DMA mapping */
 
-#define MODEL_WAIT_MS 5000 /* for an interrupt, which comes within microseconds */
+#define MODEL_WAIT_MS 60000 /* for an interrupt, which comes within microseconds */
 
 #define MODEL_NOBODY (-1)
 #define MODEL_UIO    MODEL_FILES /* irq_owner: the UIO node */

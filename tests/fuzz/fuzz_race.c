@@ -17,7 +17,7 @@
 
 #define KILL_MS	    60 /* between two kills */
 #define CLEAR_KILLS 8  /* all at once after so many, so that the device gets quiet */
-#define STOP_MS	    30000
+#define STOP_MS	    120000
 
 struct race_shared *race_shared;
 struct race_process race_process;
