@@ -10,10 +10,9 @@
  * call with a buffer of DMA memory to its callback; by hand the addresses are known beforehand and
  * nothing is checked. "driver" is by hand, too, with what no driver goes without: it is called for
  * each read, with any buffer of one region, writes whole entries, and calls back whoever asked.
- * Still nothing is checked. A process keeps its times, which another one does not repeat: 0.8 ns
- * lie between them, by where the kernel put their memory. So each of --processes measures for
- * itself, and what is printed are the medians of their medians. --loop: so many reads of one kind,
- * for callgrind.
+ * Still nothing is checked. A process keeps its times to the end, and another one has others, up to
+ * 0.8 ns away. So each of --processes measures for itself, and what is printed are the medians of
+ * their medians. --loop: so many reads of one kind, for callgrind.
  */
 #include <errno.h>
 #include <getopt.h>
