@@ -165,8 +165,8 @@ int nvme_admin_identify(struct udrv_nvme *nvme, unsigned int cns, uint32_t nsid,
 void nvme_admin_abort(struct udrv_nvme *nvme, uint16_t qid, uint16_t cid);
 /* Have as many asynchronous event requests in flight as it takes. */
 void nvme_admin_listen(struct udrv_nvme *nvme);
-/* The controller must not be waited for in a queue's callback. */
-extern __thread unsigned int nvme_callbacks; /* that this thread is in */
+/* nvme_admin.c: queues' callbacks that this thread is in: the controller must not be waited for. */
+extern __thread unsigned int nvme_callbacks;
 
 static inline bool nvme_in_callback(void)
 {

@@ -26,6 +26,7 @@ def patient(command, seconds):
 
 def run(name, command, log, limit, environment, how):
     """Whether it passed within `limit` seconds; prints a line. What it printed is in `log`."""
+    command = patient(command, limit)
     log.parent.mkdir(exist_ok=True)
     begin = time.monotonic()
     with open(log, "w", encoding="utf-8") as out:

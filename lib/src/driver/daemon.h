@@ -227,8 +227,7 @@ struct udrv__answer {
 /* For the other end of a control socket: to take a connection, to ask, to take what it is sent. */
 #define UDRV__PEER_WAIT_S 5
 
-/* client.c: one packet, to a socket with that limit of time. 0 or negative errno, -EAGAIN after it.
- */
+/* client.c: one packet, to a socket with that limit. 0 or negative errno, -EAGAIN after it. */
 int udrv__send_packet(int fd, const struct msghdr *msg);
 
 #endif

@@ -37,7 +37,6 @@
 #define BATCH_MAX     64u
 #define ROUNDS_MAX    101
 #define PROCESSES_MAX 101
-#define CHILD	      "UDRV_BENCH_CHILD" /* in the environment of a process that measures */
 
 static struct udrv_device *dev;
 static struct udrv_nvme *nvme;
@@ -274,20 +273,10 @@ static void measure(size_t rounds, size_t reads, double result[RESULTS])
 		result[r] = median(times[r], rounds);
 }
 
-static void measure_here(size_t rounds, size_t reads)
+/* By a process of its own. */
+static void measure_elsewhere(size_t rounds, size_t reads, double result[RESULTS])
 {
-	double result[RESULTS];
-
-	set_up();
-	measure(rounds, reads, result);
-	tear_down();
-	if (write(STDOUT_FILENO, result, sizeof(result)) != sizeof(result))
-		die("write", errno);
-}
-
-/* This program once more, with the same arguments, for the results of another process. */
-static void measure_elsewhere(char **argv, double result[RESULTS])
-{
+	const size_t size = RESULTS * sizeof(*result);
 	int fds[2], status;
 	pid_t pid;
 
@@ -297,20 +286,20 @@ static void measure_elsewhere(char **argv, double result[RESULTS])
 	if (pid < 0)
 		die("fork", errno);
 	if (!pid) {
-		if (setenv(CHILD, "1", 1) || dup2(fds[1], STDOUT_FILENO) < 0)
-			die("child", errno);
-		execv("/proc/self/exe", argv);
-		die("execv", errno);
+		set_up();
+		measure(rounds, reads, result);
+		tear_down();
+		exit(write(fds[1], result, size) == (ssize_t)size ? 0 : EXIT_FAILURE);
 	}
 	close(fds[1]);
-	if (read(fds[0], result, RESULTS * sizeof(*result)) != RESULTS * sizeof(*result))
-		exit(EXIT_FAILURE); /* it has said why */
-	close(fds[0]);
 	if (waitpid(pid, &status, 0) != pid || status)
-		die("a process failed", ECHILD);
+		exit(EXIT_FAILURE); /* it has said why */
+	if (read(fds[0], result, size) != (ssize_t)size)
+		die("read", EIO);
+	close(fds[0]);
 }
 
-static void print_all(char **argv, size_t processes)
+static void print_all(size_t processes, size_t rounds, size_t reads)
 {
 	static const char *const names[] = {"hand", "driver", "udrv", "udrv/hand", "udrv/driver"};
 	static double values[RESULTS][PROCESSES_MAX];
@@ -318,7 +307,7 @@ static void print_all(char **argv, size_t processes)
 	for (size_t i = 0; i < processes; i++) {
 		double result[RESULTS];
 
-		measure_elsewhere(argv, result);
+		measure_elsewhere(rounds, reads, result);
 		for (int r = 0; r < RESULTS; r++)
 			values[r][i] = result[r];
 	}
@@ -384,10 +373,8 @@ int main(int argc, char **argv)
 		set_up();
 		run(one_called(loop), reads);
 		tear_down();
-	} else if (getenv(CHILD)) {
-		measure_here(rounds, reads);
 	} else {
-		print_all(argv, processes);
+		print_all(processes, rounds, reads);
 	}
 	return 0;
 }
