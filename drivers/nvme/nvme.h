@@ -417,7 +417,7 @@ UDRV_API void udrv_nvme_on_event(struct udrv_nvme *nvme,
 enum udrv_nvme_completion {
 	UDRV_NVME_INTERRUPT, /* udrv_nvme_wait() blocks until there is an interrupt */
 	UDRV_NVME_POLLED,    /* no interrupts: it looks all the time */
-	/* looks as long as that pays, then blocks; blocks at once where there is one CPU */
+	/* looks as long as that pays, then blocks; blocks at once on a machine with one CPU */
 	UDRV_NVME_ADAPTIVE,
 };
 

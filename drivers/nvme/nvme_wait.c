@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <udrv/ktime.h>
-#include <udrv/sched.h>
 
 #include "nvme_ctrl.h"
 
@@ -91,6 +90,15 @@ static void show(struct udrv_nvme *nvme, uint16_t qid, struct udrv_nvme_queue *q
 	pthread_mutex_unlock(&nvme->queues_lock);
 }
 
+/*
+ * Unlike udrv_may_spin(), also in a process that keeps to one CPU: what a queue waits for is the
+ * device. Where the machine has one, the device may be emulated on it.
+ */
+static bool may_spin(void)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN) > 1;
+}
+
 /* config_lock. */
 static int make(struct udrv_nvme *nvme, const struct udrv_nvme_queue_options *options,
 		struct udrv_nvme_queue *q)
@@ -111,7 +119,7 @@ static int make(struct udrv_nvme *nvme, const struct udrv_nvme_queue_options *op
 	q->completion = options->completion;
 	q->priority = (uint8_t)options->priority;
 	nvme_cmb_take(nvme, q);
-	q->may_spin = udrv_may_spin();
+	q->may_spin = may_spin();
 	take_vector(nvme, q);
 	ret = nvme_queue_tell(nvme, q, false);
 	if (!ret)
