@@ -12,6 +12,11 @@ depths='1 32'
 
 # Programs at the same addresses each time: the emulator has translated them then.
 echo 0 >/proc/sys/kernel/randomize_va_space
+# Who reads is on CPU 0, and so are the interrupts that it waits for: an interrupt that wakes a thread on another CPU is
+# another one, and where either goes by itself is chance.
+reader=1
+echo "$reader" >/proc/irq/default_smp_affinity
+
 modprobe vfio-pci
 modprobe nvme poll_queues=1
 
@@ -36,7 +41,7 @@ node()
 row()
 {
 	# shellcheck disable=SC2086 # depths are several words
-	bench_nvme "$1" "$2" "$count" $depths >/tmp/rows
+	taskset "$reader" bench_nvme "$1" "$2" "$count" $depths >/tmp/rows
 	sed "s/^/round=$round /" /tmp/rows
 }
 
@@ -60,20 +65,29 @@ no_ublk()
 	! ls /dev/ublkb* /dev/ublkc*
 }
 
-# export_row NAME: udrv's disk through the kernel's block layer. Without shadow doorbells, as the other rows.
+# serve WAY: a daemon. Without shadow doorbells, as the other rows.
+serve()
+{
+	udrv run nvme "$device" shadow_doorbells=off "$1" --detach >/tmp/daemon 2>&1 || {
+		cat /tmp/daemon >&2
+		exit 1
+	}
+}
+
+# export_row NAME: udrv's disk through the kernel's block layer.
 export_row()
 {
 	case $1 in
 	ublk)
 		modprobe ublk_drv
-		udrv run nvme "$device" shadow_doorbells=off --ublk --detach >/dev/null
+		serve --ublk
 		echo none >/sys/block/ublkb0/queue/scheduler
 		row ublk /dev/ublkb0
 		;;
 	nbd)
 		modprobe nbd
 		ln -sf /usr/lib/*/nbdkit-udrv-nvme-plugin.so /usr/lib/ # beside the program
-		udrv run nvme "$device" shadow_doorbells=off --nbd=unix:/tmp/bench.sock --detach >/dev/null
+		serve --nbd=unix:/tmp/bench.sock
 		nbd-client -unix /tmp/bench.sock /dev/nbd0 >/dev/null
 		echo none >/sys/block/nbd0/queue/scheduler
 		row nbd /dev/nbd0
