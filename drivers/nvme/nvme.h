@@ -448,7 +448,8 @@ struct udrv_nvme_queue_options {
  * @options: or NULL
  * @q_out: the queue pair; untouched on failure
  *
- * Any thread, which need not be the one that uses it. Return: 0, -EMFILE if the controller grants
+ * Any thread, which need not be the one that uses it. If that thread is bound to one CPU its
+ * interrupt goes there (udrv_request_irq_fd()). Return: 0, -EMFILE if the controller grants
  * no more, -EINVAL, -ENOMEM, -EIO.
  */
 UDRV_API int udrv_nvme_queue_create(struct udrv_nvme *nvme,

@@ -6,7 +6,7 @@ include=$(dirname "$0")/../../lib/include
 header=$include/udrv/kernel.h
 
 # Calls that the kernel does not have, or has in another form.
-own='block_.*|net_.*|hist_.*|uart_port_.*|uart_tx_pending|device_.*|driver_.*|verb_.*|log|log_.*|dev_log|wait_name|wait_parse|irq_set_options|irq_get_options|irq_get_stats
+own='block_.*|net_.*|hist_.*|uart_port_.*|uart_tx_pending|device_.*|driver_.*|verb_.*|log|log_.*|dev_log|wait_name|wait_parse|irq_set_options|irq_get_options|irq_set_affinity|irq_get_stats
 pci_irq_type|bar_direct|pci_parse_name|pci_info_.*|pci_for_each|iommu_group_.*
 request_region|release_region|devm_request_region|dma_publish|dma_consume|dma_mb|mmio_.*|iomem_port|barrier|get_cycles_hz
 irqreturn_t|request_irq_fd|task_interrupt|irq_share|irq_stamp|irq_hard_stamp|irq_set_storm_limit|irq_work_cancel_sync

@@ -115,8 +115,13 @@ START_TEST(what_cannot_be_set_is_explained)
 	said("tool.err", "priority=100: the values are 0 (no SCHED_FIFO) to 99");
 	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "cpu=-3")), TOOL_USAGE);
 	said("tool.err", "cpu=-3: the values are a CPU's number, home and any");
+	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "affinity=0-3")), TOOL_USAGE);
+	said("tool.err", "affinity=0-3: the values are a CPU's number");
+	ck_assert_int_ne(irq(WORDS("udrv irq", "set", DEVICE, "0", "affinity=0")), 0);
+	said("tool.err", "CPU 0 does not get the interrupt of vector 0: Operation not supported");
 	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "speed=9")), TOOL_USAGE);
-	said("tool.err", "speed=9: the options are wait=, priority=, cpu=, share= and storm=");
+	said("tool.err",
+	     "speed=9: the options are wait=, priority=, cpu=, affinity=, share= and storm=");
 	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "share=me")), TOOL_USAGE);
 	said("tool.err", "share=me: the values are own and the number of a vector that is in use");
 	ck_assert_int_eq(irq(WORDS("udrv irq", "set", DEVICE, "0", "share=7")), TOOL_USAGE);

@@ -187,7 +187,19 @@ START_TEST(what_cannot_be_leaves_it_as_it_was)
 }
 END_TEST
 
-static int from_handler[4];
+/* What a kernel delivers is in tests/guest/test_irq_affinity.sh. */
+START_TEST(a_models_interrupt_has_no_cpu)
+{
+	ck_assert_int_eq(udrv_irq_set_affinity(dev, 0, 0), -EOPNOTSUPP);
+	ck_assert_int_eq(udrv_irq_set_affinity(dev, 1000, 0), -EINVAL);
+	ck_assert_int_eq(udrv_irq_set_affinity(dev, 0, -1), -EINVAL);
+	ck_assert_int_eq(udrv_irq_set_affinity(dev, 0, CPU_SETSIZE), -EINVAL);
+	raise_bit(1);
+	ck_assert(comes_within(LATER_MS));
+}
+END_TEST
+
+static int from_handler[5];
 
 static udrv_irqreturn_t self_service(int irq, void *ctx)
 {
@@ -198,6 +210,7 @@ static udrv_irqreturn_t self_service(int irq, void *ctx)
 	from_handler[1] = udrv_synchronize_irq(dev, irq);
 	from_handler[2] = udrv_disable_irq(dev, irq);
 	from_handler[3] = udrv_irq_set_options(dev, irq, &options);
+	from_handler[4] = udrv_irq_set_affinity(dev, irq, 0);
 	udrv_complete(&done);
 	return UDRV_IRQ_HANDLED;
 }
@@ -209,7 +222,7 @@ START_TEST(a_handler_cannot_wait_for_itself)
 	for (int i = 0; i < 2; i++) {
 		raise_bit(1);
 		ck_assert(comes_within(LATER_MS));
-		for (int call = 0; call < 4; call++)
+		for (int call = 0; call < 5; call++)
 			ck_assert_int_eq(from_handler[call], -EDEADLK);
 	}
 }
@@ -616,6 +629,7 @@ static void add_common(TCase *tc)
 	tcase_add_test(tc, a_request_after_free_begins_enabled);
 	tcase_add_test(tc, the_way_to_wait_changes_while_at_work);
 	tcase_add_test(tc, what_cannot_be_leaves_it_as_it_was);
+	tcase_add_test(tc, a_models_interrupt_has_no_cpu);
 	tcase_add_test(tc, a_handler_cannot_wait_for_itself);
 	tcase_add_test(tc, adaptive_leaves_the_cpu_alone_on_a_quiet_device);
 	tcase_add_test(tc, an_order_is_carried_out_after_all_signals_before_it);

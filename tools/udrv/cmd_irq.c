@@ -20,6 +20,7 @@ static void usage(void)
 		     "  wait=NAME       read, epoll, uring, uring-read, spin or adaptive\n"
 		     "  priority=N      SCHED_FIFO 1 to 99, 0 for SCHED_OTHER\n"
 		     "  cpu=N|home|any  a CPU, the one that takes the interrupt, or all\n"
+		     "  affinity=N      the CPU that takes the interrupt\n"
 		     "  share=N|own     the worker of vector N, or one of its own\n"
 		     "  storm=N|none    at most so many interrupts per second\n\n"
 		     "wait=, priority= and cpu= belong to a worker: of vectors that share one "

@@ -121,6 +121,24 @@ struct udrv_irq_options {
 UDRV_API int udrv_irq_set_options(struct udrv_device *dev, int irq,
 				  const struct udrv_irq_options *options);
 
+/**
+ * udrv_irq_set_affinity() - choose the CPU that takes a vector's interrupt
+ * @dev: the device
+ * @irq: from udrv_pci_irq_vector()
+ * @cpu: its number
+ *
+ * A worker that runs on UDRV_CPU_HOME goes there, too; one with another choice stays. The kernel
+ * may let one more interrupt go where they went before. It lasts until the vectors are freed, or
+ * until somebody else, such as irqbalance, writes to /proc/irq. Any thread but the vector's own
+ * worker.
+ *
+ * Return: 0, -EINVAL also for a CPU that is not online, -EACCES without root's rights, -EOPNOTSUPP
+ * where no kernel delivers it (software models), -EIO if the kernel keeps it where it is, -EDEADLK
+ * in the vector's worker, -EBUSY if another thread changes or frees it. Source: Linux
+ * irq_set_affinity(), for one CPU.
+ */
+UDRV_API int udrv_irq_set_affinity(struct udrv_device *dev, int irq, int cpu);
+
 /** udrv_irq_get_options() - how the worker runs, or will. Any thread. 0 or -EINVAL. */
 UDRV_API int udrv_irq_get_options(struct udrv_device *dev, int irq,
 				  struct udrv_irq_options *options);
@@ -262,6 +280,9 @@ static inline int udrv_request_irq(struct udrv_device *dev, int irq, udrv_irq_ha
  * it to wake the reader. It is the vector's own: not to be closed, valid until udrv_free_irq().
  * When the device goes, nobody signals it: also wait for UDRV_EVENT_GONE (<udrv/device.h>), or
  * write to it then.
+ *
+ * If the calling thread is bound to one CPU the interrupt goes to that one, where that is
+ * permitted; udrv_irq_set_affinity() sends it elsewhere.
  *
  * Any thread. Return: the descriptor, -EINVAL, -EOPNOTSUPP for a level-triggered line, which must
  * be unmasked by who shares it, -EBUSY if the vector has a handler, -ENOMEM.

@@ -30,6 +30,7 @@ struct change {
 	unsigned int first, last; /* vectors */
 	struct udrv_irq_options options;
 	bool wait, priority, cpu; /* which of them */
+	int affinity;		  /* a CPU, or -1: as it is */
 	int share;		  /* by whose worker, SHARE_OWN, or SHARE_AS_IT_IS */
 	long storm;		  /* -1: as it is */
 };
@@ -109,6 +110,15 @@ static int set_cpu(struct change *c, const char *value, FILE *err)
 	return 0;
 }
 
+static int set_affinity(struct change *c, const char *value, FILE *err)
+{
+	c->affinity = parse_number(value, CPU_SETSIZE - 1);
+	if (c->affinity >= 0)
+		return 0;
+	(void)fprintf(err, "affinity=%s: the values are a CPU's number\n", value);
+	return -EINVAL;
+}
+
 static int set_share(struct change *c, const char *value, FILE *err)
 {
 	int with = parse_number(value, INT_MAX);
@@ -147,11 +157,9 @@ static int set_option(struct change *c, const char *text, FILE *err)
 	static const struct {
 		const char *name;
 		int (*set)(struct change *c, const char *value, FILE *err);
-	} options[] = {{"wait=", set_wait},
-		       {"priority=", set_priority},
-		       {"cpu=", set_cpu},
-		       {"share=", set_share},
-		       {"storm=", set_storm}};
+	} options[] = {{"wait=", set_wait},   {"priority=", set_priority},
+		       {"cpu=", set_cpu},     {"affinity=", set_affinity},
+		       {"share=", set_share}, {"storm=", set_storm}};
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
 		size_t len = strlen(options[i].name);
@@ -159,7 +167,9 @@ static int set_option(struct change *c, const char *text, FILE *err)
 		if (!strncmp(text, options[i].name, len))
 			return options[i].set(c, text + len, err);
 	}
-	(void)fprintf(err, "%s: the options are wait=, priority=, cpu=, share= and storm=\n", text);
+	(void)fprintf(err,
+		      "%s: the options are wait=, priority=, cpu=, affinity=, share= and storm=\n",
+		      text);
 	return -EINVAL;
 }
 
@@ -251,8 +261,14 @@ static const char *reason(int ret)
 
 static int apply_to(struct udrv_device *dev, unsigned int irq, const struct change *c, FILE *err)
 {
-	int ret = apply(dev, (int)irq, c);
+	int ret = c->affinity < 0 ? 0 : udrv_irq_set_affinity(dev, (int)irq, c->affinity);
 
+	if (ret) {
+		(void)fprintf(err, "CPU %d does not get the interrupt of vector %u: %s\n",
+			      c->affinity, irq, strerror(-ret));
+		return ret;
+	}
+	ret = apply(dev, (int)irq, c);
 	if (ret)
 		(void)fprintf(err, "vector %u goes on as before: %s%s\n", irq, reason(ret),
 			      ret == -EBUSY ? "; try again" : "");
@@ -278,7 +294,7 @@ static int apply_to_all(struct udrv_device *dev, const struct change *c, FILE *e
 
 int udrv__irq_set_verb(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
 {
-	struct change c = {.dev = dev, .share = SHARE_AS_IT_IS, .storm = -1};
+	struct change c = {.dev = dev, .affinity = -1, .share = SHARE_AS_IT_IS, .storm = -1};
 
 	(void)out;
 	if (argc < 3) {

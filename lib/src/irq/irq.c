@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 /* Requesting and freeing interrupts, disabling and enabling them. */
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <udrv/container_of.h>
+#include <udrv/device.h>
 #include <udrv/irq.h>
 
 #include "irq/irq.h"
@@ -265,6 +268,27 @@ static int take_vector(struct udrv__vector *v, struct udrv__action *action)
 	return v->efd;
 }
 
+/*
+ * To wake a thread on another CPU is another interrupt. Who keeps to one CPU gets its interrupts
+ * there, as a worker goes where its interrupt is.
+ */
+static void bring_near(struct udrv_device *dev, int irq)
+{
+	cpu_set_t cpus;
+	int cpu = 0;
+	int ret;
+
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) || CPU_COUNT(&cpus) != 1 ||
+	    sysconf(_SC_NPROCESSORS_ONLN) == 1)
+		return;
+	while (!CPU_ISSET((size_t)cpu, &cpus))
+		cpu++;
+	ret = udrv__irq_move(dev, dev->irqs->type, (unsigned int)irq, cpu);
+	if (ret && ret != -EOPNOTSUPP)
+		udrv_dev_dbg(dev, "irq %d does not go to CPU %d, where it is waited for: %s", irq,
+			     cpu, strerror(-ret));
+}
+
 /* An action that is never run: the vector has one, and no worker. */
 int udrv_request_irq_fd(struct udrv_device *dev, int irq, const char *name, void *dev_id)
 {
@@ -285,6 +309,8 @@ int udrv_request_irq_fd(struct udrv_device *dev, int irq, const char *name, void
 	pthread_mutex_unlock(&dev->irqs->lock);
 	if (ret < 0)
 		free(action);
+	else
+		bring_near(dev, irq);
 	return ret;
 }
 

@@ -190,6 +190,8 @@ extern __thread struct udrv__irq_worker *udrv__irq_self;
 
 /* affinity.c: the CPU that takes a vector's interrupt, or -1. */
 int udrv__irq_home_cpu(struct udrv_device *dev, enum udrv__irq_type type, unsigned int nr);
+/* affinity.c: another one takes it from now on. -EOPNOTSUPP: the kernel does not name it. */
+int udrv__irq_move(struct udrv_device *dev, enum udrv__irq_type type, unsigned int nr, int cpu);
 
 /* wait.c */
 extern const struct udrv__wait_strategy udrv__wait_strategies[UDRV_WAIT_COUNT];

@@ -71,6 +71,29 @@ int udrv_irq_set_options(struct udrv_device *dev, int irq, const struct udrv_irq
 	return ret > 0 ? -EINVAL : ret;
 }
 
+/* Its vectors' home may be another one now. */
+static int follow(struct udrv__irq_worker *w)
+{
+	struct udrv_irq_options options;
+
+	udrv__worker_get_options(w, &options);
+	return options.cpu == UDRV_CPU_HOME ? udrv__worker_set_options(w, &options) : 0;
+}
+
+int udrv_irq_set_affinity(struct udrv_device *dev, int irq, int cpu)
+{
+	struct udrv__irq_worker *w;
+	int ret = cpu >= 0 && cpu < CPU_SETSIZE ? get_worker(dev, irq, &w) : -EINVAL;
+
+	if (ret)
+		return ret;
+	ret = udrv__irq_move(dev, dev->irqs->type, (unsigned int)irq, cpu);
+	if (!ret)
+		ret = follow(w);
+	udrv__worker_put(w);
+	return ret;
+}
+
 int udrv_irq_get_options(struct udrv_device *dev, int irq, struct udrv_irq_options *options)
 {
 	const struct udrv__vector *v;

@@ -111,6 +111,14 @@ static int irq_cpu(const struct bench_settings *settings, enum udrv_wait wait)
 	return placed && spins(wait) ? settings->spin_trigger_cpu : settings->cpu;
 }
 
+/* No kernel delivers a model's. */
+static int place_irq(struct dut *dut, int cpu)
+{
+	if (cpu < 0 || !strcmp(udrv_device_backend(dut->dev), "model"))
+		return 0;
+	return udrv_irq_set_affinity(dut->dev, dut->irq, cpu);
+}
+
 static int dut_row(struct bench_result *result, struct bench_row *row, struct dut *dut,
 		   enum udrv_wait wait)
 {
@@ -131,11 +139,10 @@ static int dut_row(struct bench_result *result, struct bench_row *row, struct du
 		bench_leave_out(row, "request_irq: %s", strerror(-ret));
 		goto out;
 	}
-	if (strcmp(udrv_device_backend(dut->dev), "model") != 0)
-		ret = bench_pin_irq(settings->device, irq_cpu(settings, wait));
+	ret = place_irq(dut, irq_cpu(settings, wait));
 	if (ret)
-		bench_leave_out(row, "the interrupt could not be moved to CPU %d",
-				irq_cpu(settings, wait));
+		bench_leave_out(row, "the interrupt could not be moved to CPU %d: %s",
+				irq_cpu(settings, wait), strerror(-ret));
 	else
 		ret = bench_measure(result, row, bench_take_collect, &how);
 	if (!udrv_irq_get_stats(dut->dev, dut->irq, &stats))
