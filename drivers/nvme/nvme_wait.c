@@ -91,8 +91,9 @@ static void show(struct udrv_nvme *nvme, uint16_t qid, struct udrv_nvme_queue *q
 }
 
 /*
- * Unlike udrv_may_spin(), also in a process that keeps to one CPU: what a queue waits for is the
- * device. Where the machine has one, the device may be emulated on it.
+ * Unlike udrv_may_spin(), also in a process that keeps to one CPU: a device needs none of it. Where
+ * the machine has one, the device may be emulated on it; a model in the process is, and costs a
+ * few waits until that is learned.
  */
 static bool may_spin(void)
 {

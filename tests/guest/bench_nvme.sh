@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# What tests/bench/nvme has the guest run: each way to read from one device, in turn, so many rounds.
+# What tests/bench/nvme has the guest run: each way to read from one device, in turn, so many rounds. Each round begins
+# with the next one.
 # usage: bench_nvme.sh ROUNDS COUNT ROW...
 # Its lines are bench_nvme's with the round before them. Device: nvme with serial=bench.
 set -eu
@@ -109,11 +110,17 @@ while [ $((round += 1)) -le "$rounds" ]; do
 		ublk | nbd) export_row "$name" ;;
 		esac
 	done
-	case " $* " in *" kernel-"*) ;; *) continue ;; esac
-	bind nvme
-	block=$(node)
-	for name; do
-		case $name in kernel-*) row "$name" "$block" ;; esac
-	done
+	case " $* " in
+	*" kernel-"*)
+		bind nvme
+		block=$(node)
+		for name; do
+			case $name in kernel-*) row "$name" "$block" ;; esac
+		done
+		;;
+	esac
+	next=$1
+	shift
+	set -- "$@" "$next"
 done
 udrv unbind "$device" >/dev/null

@@ -2,6 +2,7 @@
 /* The NVMe library beside I/O: attaching, admin commands, namespaces, events. */
 #include <errno.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include <udrv/completion.h>
 #include <udrv/delay.h>
@@ -14,6 +15,7 @@
 #include "nvme_ctrl.h"
 
 #include "support/nvme_rig.h"
+#include "support/one_cpu.h"
 #include "support/suite.h"
 
 #define SOON_MS 60000
@@ -666,6 +668,17 @@ START_TEST(metadata_begins_at_a_multiple_of_four)
 }
 END_TEST
 
+START_TEST(an_adaptive_queue_looks_first_also_in_a_process_with_one_cpu)
+{
+	void *buf = nvme_rig_memory(&rig, 4096);
+
+	keep_to_one_cpu();
+	nvme_rig_queue(&rig, 16, UDRV_NVME_ADAPTIVE);
+	ck_assert_int_eq(rig.q->may_spin, sysconf(_SC_NPROCESSORS_ONLN) > 1);
+	ck_assert_uint_eq(nvme_rig_read(&rig, buf, 0, 1), 0);
+}
+END_TEST
+
 START_TEST(again_and_again)
 {
 	for (int i = 0; i < 10; i++) {
@@ -754,6 +767,7 @@ int main(void)
 	tcase_add_test(tc, queues_are_as_many_as_granted);
 	tcase_add_test(tc, format_needs_the_disk_for_itself);
 	tcase_add_test(tc, metadata_begins_at_a_multiple_of_four);
+	tcase_add_test(tc, an_adaptive_queue_looks_first_also_in_a_process_with_one_cpu);
 	tcase_add_test(tc, again_and_again);
 	tcase_add_test(tc, admin_commands_during_resets);
 	tcase_add_test(tc, statuses_have_names_and_errors);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* How long it pays to look before sleeping. */
-#include <sched.h>
 
 #include <udrv/sched.h>
 
 #include "sched/adaptive.h"
 
+#include "support/one_cpu.h"
 #include "support/suite.h"
 #include "support/threads.h"
 
@@ -19,17 +19,6 @@ static void begin(void)
 {
 	udrv__adaptive_begin(&a, LEAST, MOST);
 	a.may_spin = true; /* wherever the test runs */
-}
-
-static void keep_to_one_cpu(void)
-{
-	cpu_set_t cpus;
-	const int cpu = sched_getcpu();
-
-	ck_assert_int_ge(cpu, 0);
-	CPU_ZERO(&cpus);
-	CPU_SET((size_t)cpu, &cpus);
-	ck_assert_int_eq(sched_setaffinity(0, sizeof(cpus), &cpus), 0);
 }
 
 START_TEST(with_one_cpu_nobody_spins)

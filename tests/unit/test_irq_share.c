@@ -471,6 +471,8 @@ static void *ask_for_changes(void *arg)
 		ck_assert(!ret || ret == -EINVAL);
 		ret = udrv_irq_share(dev, 1, dev, 1);
 		ck_assert(!ret || ret == -EINVAL);
+		ret = udrv_irq_set_affinity(dev, 0, 0);
+		ck_assert(ret == -EOPNOTSUPP || ret == -EINVAL || ret == -EBUSY);
 		ret = udrv_irq_set_storm_limit(dev, 1, 1000);
 		ck_assert(!ret || ret == -EINVAL);
 		ret = udrv_irq_get_stats(dev, 1, &stats);

@@ -15,6 +15,7 @@
 #include "support/fake_tun.h"
 #include "support/fault.h"
 #include "support/inet.h"
+#include "support/one_cpu.h"
 #include "support/suite.h"
 #include "support/threads.h"
 
@@ -250,23 +251,16 @@ START_TEST(frames_go_both_ways)
 }
 END_TEST
 
-/* For a process of one CPU it runs ahead of others, and lets frames of a stream gather. */
-static void keep_one_cpu(void)
-{
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET((size_t)sched_getcpu(), &cpus);
-	ck_assert_int_eq(sched_setaffinity(0, sizeof(cpus), &cpus), 0);
-}
-
-/* None waits for the next one. */
+/*
+ * For a process of one CPU it runs ahead of others, and lets frames of a stream gather; but none
+ * waits for the next one.
+ */
 START_TEST(on_one_cpu_all_are_sent)
 {
 	struct echo_nic_options o = one_queue();
 	uint8_t frame[60] = {0};
 
-	keep_one_cpu();
+	keep_to_one_cpu();
 	o.deaf = true;
 	o.no_event = _i;
 	begin(&o);
@@ -285,7 +279,7 @@ START_TEST(on_one_cpu_frames_go_both_ways)
 	uint8_t frame[60] = {0};
 	struct virtio_net_hdr hdr;
 
-	keep_one_cpu();
+	keep_to_one_cpu();
 	begin(&o);
 	for (unsigned int i = 0; i < 50; i++) {
 		for (unsigned int k = 0; k < 40; k++) {

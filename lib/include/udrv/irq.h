@@ -127,15 +127,16 @@ UDRV_API int udrv_irq_set_options(struct udrv_device *dev, int irq,
  * @irq: from udrv_pci_irq_vector()
  * @cpu: its number
  *
- * A worker that runs on UDRV_CPU_HOME goes there, too; one with another choice stays. The kernel
- * may let one more interrupt go where they went before. It lasts until the vectors are freed, or
- * until somebody else, such as irqbalance, writes to /proc/irq. Any thread but the vector's own
- * worker.
+ * A worker that runs on UDRV_CPU_HOME, and has served no other vector longer, goes there, too, and
+ * the chain may run once without an interrupt; a log line says if it cannot. The kernel may let one
+ * more interrupt go where they went before. It lasts until the vectors are freed, or somebody else,
+ * such as irqbalance, writes to /proc/irq. INTx is moved for all that share the line, and stays
+ * there. Any thread but the vector's own worker.
  *
  * Return: 0, -EINVAL also for a CPU that is not online, -EACCES without root's rights, -EOPNOTSUPP
- * where no kernel delivers it (software models), -EIO if the kernel keeps it where it is, -EDEADLK
- * in the vector's worker, -EBUSY if another thread changes or frees it. Source: Linux
- * irq_set_affinity(), for one CPU.
+ * where /proc/interrupts does not name it (software models), -EIO if the kernel keeps it where it
+ * is, -EDEADLK in the vector's worker, -EBUSY if another thread changes or frees it, other negative
+ * errno of writing to /proc/irq. Source: Linux irq_set_affinity(), for one CPU.
  */
 UDRV_API int udrv_irq_set_affinity(struct udrv_device *dev, int irq, int cpu);
 

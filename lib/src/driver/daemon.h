@@ -64,7 +64,7 @@ int udrv__control_start(struct udrv__control *c, const struct udrv_driver *drv,
  * gone. */
 void udrv__control_stop(struct udrv__control *c, int grace_ms);
 
-/* irq_set.c: the verb irq-set VECTOR NAME=VALUE...: udrv_irq_set_options(). */
+/* irq_set.c: the verb irq-set VECTOR NAME=VALUE...: udrv_irq_set_options() and the like. */
 int udrv__irq_set_verb(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err);
 
 /*

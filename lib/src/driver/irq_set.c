@@ -259,19 +259,25 @@ static const char *reason(int ret)
 		       : strerror(-ret);
 }
 
+/* After the rest, of which it is independent: what is said of that is true then. */
+static int apply_affinity(struct udrv_device *dev, unsigned int irq, int cpu, FILE *err)
+{
+	const int ret = udrv_irq_set_affinity(dev, (int)irq, cpu);
+
+	if (ret)
+		(void)fprintf(err, "CPU %d does not get the interrupt of vector %u: %s\n", cpu, irq,
+			      strerror(-ret));
+	return ret;
+}
+
 static int apply_to(struct udrv_device *dev, unsigned int irq, const struct change *c, FILE *err)
 {
-	int ret = c->affinity < 0 ? 0 : udrv_irq_set_affinity(dev, (int)irq, c->affinity);
+	int ret = apply(dev, (int)irq, c);
 
-	if (ret) {
-		(void)fprintf(err, "CPU %d does not get the interrupt of vector %u: %s\n",
-			      c->affinity, irq, strerror(-ret));
-		return ret;
-	}
-	ret = apply(dev, (int)irq, c);
-	if (ret)
-		(void)fprintf(err, "vector %u goes on as before: %s%s\n", irq, reason(ret),
-			      ret == -EBUSY ? "; try again" : "");
+	if (!ret)
+		return c->affinity < 0 ? 0 : apply_affinity(dev, irq, c->affinity, err);
+	(void)fprintf(err, "vector %u goes on as before: %s%s\n", irq, reason(ret),
+		      ret == -EBUSY ? "; try again" : "");
 	return ret;
 }
 

@@ -84,8 +84,9 @@ static int first_cpu(int irq, const char *list, bool *more)
 }
 
 /*
- * The effective affinity is behind: on x86 a message goes elsewhere with the interrupt after the
- * one to come (Linux, genirq/migration.c). What was asked for tells, if it is one CPU.
+ * The effective affinity may be behind: on x86 without interrupt remapping a message goes elsewhere
+ * only after the next interrupt (Linux, kernel/irq/migration.c). What was asked for tells, if it is
+ * one CPU.
  */
 int udrv__irq_home_cpu(struct udrv_device *dev, enum udrv__irq_type type, unsigned int nr)
 {
@@ -112,6 +113,11 @@ int udrv__irq_move(struct udrv_device *dev, enum udrv__irq_type type, unsigned i
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
+	/* Another's by now? A file that went meanwhile takes no more. */
+	if (number_of(dev, type, nr) != irq) {
+		close(fd);
+		return -EINVAL;
+	}
 	ret = dprintf(fd, "%d\n", cpu) < 0 ? -errno : 0;
 	close(fd);
 	return ret == -ERANGE || ret == -EOVERFLOW ? -EINVAL : ret; /* no machine has so many */

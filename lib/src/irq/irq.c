@@ -284,9 +284,9 @@ static void bring_near(struct udrv_device *dev, int irq)
 	while (!CPU_ISSET((size_t)cpu, &cpus))
 		cpu++;
 	ret = udrv__irq_move(dev, dev->irqs->type, (unsigned int)irq, cpu);
-	if (ret && ret != -EOPNOTSUPP)
-		udrv_dev_dbg(dev, "irq %d does not go to CPU %d, where it is waited for: %s", irq,
-			     cpu, strerror(-ret));
+	if (ret != -EOPNOTSUPP)
+		udrv_dev_dbg(dev, "irq %d to CPU %d, where it is waited for: %s", irq, cpu,
+			     ret ? strerror(-ret) : "done");
 }
 
 /* An action that is never run: the vector has one, and no worker. */

@@ -71,13 +71,29 @@ int udrv_irq_set_options(struct udrv_device *dev, int irq, const struct udrv_irq
 	return ret > 0 ? -EINVAL : ret;
 }
 
-/* Its vectors' home may be another one now. */
-static int follow(struct udrv__irq_worker *w)
+/* The home of its oldest vector may be there now. It goes on where it is if it cannot follow. */
+static void follow(struct udrv_device *dev, int irq, struct udrv__irq_worker *w, int cpu)
 {
 	struct udrv_irq_options options;
+	int ret;
 
 	udrv__worker_get_options(w, &options);
-	return options.cpu == UDRV_CPU_HOME ? udrv__worker_set_options(w, &options) : 0;
+	if (options.cpu != UDRV_CPU_HOME || __atomic_load_n(&w->cpu, __ATOMIC_RELAXED) == cpu)
+		return;
+	ret = udrv__worker_set_options(w, &options);
+	if (ret)
+		udrv_dev_err(dev, "irq %d goes to CPU %d now, but its worker does not: %s", irq,
+			     cpu, ret < 0 ? strerror(-ret) : "its way to wait was changed");
+}
+
+static enum udrv__irq_type type_of(struct udrv_device *dev)
+{
+	enum udrv__irq_type type;
+
+	pthread_mutex_lock(&dev->irqs->lock);
+	type = dev->irqs->type;
+	pthread_mutex_unlock(&dev->irqs->lock);
+	return type;
 }
 
 int udrv_irq_set_affinity(struct udrv_device *dev, int irq, int cpu)
@@ -87,9 +103,9 @@ int udrv_irq_set_affinity(struct udrv_device *dev, int irq, int cpu)
 
 	if (ret)
 		return ret;
-	ret = udrv__irq_move(dev, dev->irqs->type, (unsigned int)irq, cpu);
+	ret = udrv__irq_move(dev, type_of(dev), (unsigned int)irq, cpu);
 	if (!ret)
-		ret = follow(w);
+		follow(dev, irq, w, cpu);
 	udrv__worker_put(w);
 	return ret;
 }
