@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* How long it pays to look before sleeping. */
-
 #include <udrv/sched.h>
 
 #include "sched/adaptive.h"
