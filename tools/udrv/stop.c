@@ -54,11 +54,12 @@ static bool has_lock(pid_t pid, ino_t inode)
 	return found;
 }
 
-/* "PID PROGRAM" */
+/* "PID PROGRAM", or "PID PROGRAM waiting" */
 static int read_lock(struct stop_holder *h, const char *path, ino_t *inode)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	char text[96] = "";
+	char state[16] = "";
 	struct stat st;
 	int pid = 0;
 
@@ -67,9 +68,11 @@ static int read_lock(struct stop_holder *h, const char *path, ino_t *inode)
 	if (fstat(fd, &st) || read(fd, text, sizeof(text) - 1) < 0)
 		text[0] = 0;
 	close(fd);
-	if (sscanf(text, "%d %63s", &pid, h->program) != 2 || pid <= 0)
+	text[strcspn(text, "\n")] = 0;
+	if (sscanf(text, "%d %63s %15s", &pid, h->program, state) < 2 || pid <= 0)
 		return -ESRCH;
 	h->pid = pid;
+	h->waiting = !strcmp(state, UDRV__LOCK_WAITING);
 	*inode = st.st_ino;
 	return 0;
 }
@@ -278,7 +281,7 @@ int stop_check(const struct stop_holder *h, bool force)
 			 h->device, h->program, (int)h->pid);
 		return -EBUSY;
 	}
-	return force ? 0 : check_exports(h);
+	return force || h->waiting ? 0 : check_exports(h);
 }
 
 int stop_end(const struct stop_holder *h)

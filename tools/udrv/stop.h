@@ -12,6 +12,7 @@
 struct stop_holder {
 	char device[UDRV_DEVICE_NAME_MAX];
 	char program[64]; /* "udrv-edu" */
+	bool waiting;	  /* for its device */
 	pid_t pid;
 	int pidfd;
 	double timeout_s; /* of all that follows */

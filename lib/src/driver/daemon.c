@@ -13,6 +13,7 @@
 
 #include "driver/daemon.h"
 #include "mem/slab_stat.h"
+#include "pci/model_name.h"
 
 #define STOP_GRACE_MS  3000
 #define START_GRACE_MS 10000 /* devices may be slow to start; who tells it to end is patient */
@@ -133,6 +134,21 @@ static int drive(struct udrv__daemon *d)
 	return ret;
 }
 
+/* What comes may be another device, or go again at once. A model does not come and go. */
+static int await_and_drive(struct udrv__daemon *d)
+{
+	int ret;
+
+	do {
+		ret = udrv__daemon_await(d);
+		if (!ret)
+			ret = udrv__match_name(d->drv, d->name);
+		if (!ret)
+			ret = drive(d);
+	} while (ret == -ENODEV && !udrv__is_model(d->name));
+	return ret;
+}
+
 static void leave(const struct udrv__daemon *d)
 {
 	udrv__slab_stat_destroy();
@@ -144,23 +160,22 @@ static void leave(const struct udrv__daemon *d)
 int udrv__daemon_start(struct udrv__daemon *d, const struct udrv_driver *drv,
 		       const struct udrv__daemon_options *o)
 {
-	char program[64];
 	int ret;
 
 	*d = (struct udrv__daemon){.drv = drv, .options = *o, .settings.settings = true};
-	(void)snprintf(program, sizeof(program), "udrv-%s", drv->name);
+	(void)snprintf(d->program, sizeof(d->program), "udrv-%s", drv->name);
 	ret = udrv__device_name(o->device, d->name, sizeof(d->name));
-	if (!ret)
+	if (!ret && !o->wait)
 		ret = udrv__match_name(drv, d->name);
 	if (!ret)
 		ret = udrv__rundir_make();
 	if (!ret)
-		ret = udrv__lock_device(d->name, program, &d->lock_fd);
+		ret = udrv__lock_device(d->name, d->program, &d->lock_fd);
 	if (ret)
 		return ret;
 	d->watchdog_fd = open_watchdog();
 	show_slabs(d);
-	ret = drive(d);
+	ret = o->wait ? await_and_drive(d) : drive(d);
 	if (ret)
 		leave(d);
 	return ret;
@@ -201,6 +216,8 @@ int udrv__daemon_serve(const struct udrv__daemon *d, int stop_fd)
 		{.fd = d->exports.ended_fd, .events = POLLIN},
 	};
 
+	const char *next = d->options.wait ? "waiting for it" : "stopping";
+
 	for (;;) {
 		uint64_t ticks;
 
@@ -212,15 +229,17 @@ int udrv__daemon_serve(const struct udrv__daemon *d, int stop_fd)
 		if (fds[0].revents)
 			return 0;
 		if (fds[1].revents) {
-			udrv_dev_err(d->dev, "the kernel takes the device away (hot unplug or "
-					     "unbind): stopping");
+			udrv_dev_err(d->dev,
+				     "the kernel takes the device away (hot unplug or "
+				     "unbind): %s",
+				     next);
 			udrv_device_set_gone(d->dev);
 			return -ENODEV;
 		}
 		if (fds[2].revents && on_error(d, fds[2].fd))
 			return -EIO;
 		if (fds[4].revents) {
-			udrv_dev_err(d->dev, "the device is gone: stopping");
+			udrv_dev_err(d->dev, "the device is gone: %s", next);
 			return -ENODEV;
 		}
 		if (fds[5].revents) {
@@ -233,13 +252,30 @@ int udrv__daemon_serve(const struct udrv__daemon *d, int stop_fd)
 	}
 }
 
-void udrv__daemon_stop(struct udrv__daemon *d, int why)
+static void halt(struct udrv__daemon *d)
 {
-	udrv__notify("STOPPING=1");
 	udrv__exports_stop(&d->exports);
 	udrv__control_stop(&d->settings, STOP_GRACE_MS);
 	udrv__control_stop(&d->control, STOP_GRACE_MS);
 	udrv_driver_remove(d->drv, d->dev);
+}
+
+int udrv__daemon_restart(struct udrv__daemon *d)
+{
+	int ret;
+
+	halt(d);
+	close_device(d);
+	ret = await_and_drive(d);
+	if (ret)
+		leave(d);
+	return ret;
+}
+
+void udrv__daemon_stop(struct udrv__daemon *d, int why)
+{
+	udrv__notify("STOPPING=1");
+	halt(d);
 	if (!why)
 		udrv_dev_info(d->dev, "stopped");
 	close_device(d);

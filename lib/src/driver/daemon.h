@@ -41,6 +41,9 @@ int udrv__rundir_check(const char *dir);
  * a killed daemon leaves none behind. -EBUSY names the holder.
  */
 int udrv__lock_device(const char *device, const char *program, int *fd_out);
+/* The file's line is "PID PROGRAM", or "PID PROGRAM waiting": it has no device, so no exports. */
+#define UDRV__LOCK_WAITING "waiting"
+int udrv__lock_say_waiting(int fd, const char *program, bool waiting);
 
 #define UDRV__CONTROL_SUFFIX  ".sock"
 #define UDRV__SETTINGS_SUFFIX ".ctl"
@@ -145,12 +148,17 @@ struct udrv__daemon_options {
 	const char *backend; /* or NULL */
 	struct udrv__export_options exports;
 	int stop_fd; /* readable: it is to end, also while it starts; or -1 */
+	bool wait;   /* for a device that is not there, or went */
 };
+
+/* It was told to end before it had its device. */
+#define UDRV__STOPPED 1
 
 /* daemon.c: one that drives its device; a program has at most one. */
 struct udrv__daemon {
 	const struct udrv_driver *drv;
 	struct udrv__daemon_options options;
+	char program[64]; /* "udrv-<name>" */
 	char name[UDRV_DEVICE_NAME_MAX];
 	struct udrv_device *dev;
 	struct udrv__control control;
@@ -159,22 +167,34 @@ struct udrv__daemon {
 	struct udrv__claim_file claims;
 	struct udrv__exports exports;
 	int lock_fd;
-	int watchdog_fd; /* timer, or -1 */
+	int watchdog_fd;  /* timer, or -1 */
+	uint64_t binding; /* await.c: the one by which it was driven last, or 0 */
 };
 
 /*
- * Lock the device, open it, probe, serve verbs, start the exports. Starts threads. 0 or negative
- * errno, explained, with nothing left behind.
+ * Lock the device, wait for it if that is an option, open it, probe, serve verbs, start the
+ * exports. Starts threads. 0, UDRV__STOPPED, or negative errno, explained, both with nothing left
+ * behind.
  */
 int udrv__daemon_start(struct udrv__daemon *d, const struct udrv_driver *drv,
 		       const struct udrv__daemon_options *o);
 /* Tell the service manager and the log, once whoever is to use the device can. */
 void udrv__daemon_ready(const struct udrv__daemon *d);
 void udrv__daemon_log_ready(const struct udrv__daemon *d);
-/* The main loop: 0 when @stop_fd is readable, negative errno when the device ends it. */
+/*
+ * The main loop: 0 when @stop_fd is readable, negative errno when the device ends it: -ENODEV if it
+ * has gone.
+ */
 int udrv__daemon_serve(const struct udrv__daemon *d, int stop_fd);
+/*
+ * The device has gone: all of it ends but the lock. Then wait until it is back, and start again. As
+ * udrv__daemon_start().
+ */
+int udrv__daemon_restart(struct udrv__daemon *d);
 /* Undo the start. @why: what the main loop returned. */
 void udrv__daemon_stop(struct udrv__daemon *d, int why);
+/* await.c: until it is there, and can be driven. 0, UDRV__STOPPED, negative errno. */
+int udrv__daemon_await(struct udrv__daemon *d);
 
 /* options.c: what follows `udrv-<name> run`. */
 struct udrv__run_options {

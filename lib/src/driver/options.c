@@ -29,6 +29,8 @@ static void usage(const struct udrv_driver *drv)
 		"                      PORT; what follows -- is for nbdkit\n"
 		"      --tap=NAME      its network card is the interface NAME; with %%d in it\n"
 		"                      the kernel chooses a number\n"
+		"  -w, --wait          wait for DEVICE, an address, if it is not there or not\n"
+		"                      bound, and again whenever it goes\n"
 		"  -v, --verbose       log more\n"
 		"  -h, --help          this text\n",
 		drv->name);
@@ -89,6 +91,9 @@ static int parse_option(const struct udrv_driver *drv, int c, char **argv,
 	case 'v':
 		o->verbose = true;
 		return 0;
+	case 'w':
+		o->daemon.wait = true;
+		return 0;
 	case OPTION_UBLK:
 		return parse_ublk(optarg, &o->daemon.exports);
 	case OPTION_NBD:
@@ -136,6 +141,8 @@ static int check(const struct udrv__run_options *o)
 		wrong = "--ublk and --nbd: one of them";
 	else if (o->daemon.exports.nbd && o->daemon.exports.tap)
 		wrong = "--nbd is nbdkit's process, which has no --tap";
+	else if (o->daemon.exports.nbd && o->daemon.wait)
+		wrong = "--nbd is nbdkit's process, which does not --wait; let systemd start it again";
 	else if (o->nbdkit_count && !o->daemon.exports.nbd)
 		wrong = "what follows -- is for nbdkit: only with --nbd";
 	if (!wrong)
@@ -166,6 +173,7 @@ int udrv__run_parse(const struct udrv_driver *drv, int argc, char **argv,
 		{"ublk", optional_argument, NULL, OPTION_UBLK},
 		{"nbd", required_argument, NULL, OPTION_NBD},
 		{"tap", required_argument, NULL, OPTION_TAP},
+		{"wait", no_argument, NULL, 'w'},
 		{"verbose", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
@@ -177,7 +185,7 @@ int udrv__run_parse(const struct udrv_driver *drv, int argc, char **argv,
 	argc = cut_at_dashes(argc, argv, o);
 	optind = 0; /* afresh (glibc) */
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "b:dvh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "b:dwvh", longs, NULL)) != -1) {
 		ret = parse_option(drv, c, argv, o);
 		if (ret)
 			return ret;

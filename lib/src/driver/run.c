@@ -38,6 +38,13 @@ static int drive(struct udrv__daemon *d, int stop_fd, int ready_fd)
 	if (ready_fd >= 0)
 		udrv__detach_ready(d, ready_fd);
 	ret = udrv__daemon_serve(d, stop_fd);
+	while (ret == -ENODEV && d->options.wait) {
+		ret = udrv__daemon_restart(d);
+		if (ret)
+			return ret;
+		udrv__daemon_ready(d);
+		ret = udrv__daemon_serve(d, stop_fd);
+	}
 	udrv__daemon_stop(d, ret);
 	return ret;
 }
@@ -57,7 +64,9 @@ static int run_here(const struct udrv_driver *drv, struct udrv__run_options *o, 
 	if (!ret)
 		ret = drive(&d, fd, ready_fd);
 	close(fd);
-	return ret;
+	if (ret == UDRV__STOPPED)
+		udrv_pr_info("%s: stopped", o->daemon.device);
+	return ret < 0 ? ret : 0;
 }
 
 int udrv__run(const struct udrv_driver *drv, int argc, char **argv)

@@ -106,6 +106,7 @@ static void name_holder(int fd, const char *device)
 		return;
 	}
 	*space = 0;
+	space[1 + strcspn(space + 1, " ")] = 0;
 	if (!strncmp(space + 1, "udrv-", strlen("udrv-")))
 		udrv_pr_err("%s: already driven by %s (pid %s); stop it first: udrv stop %s",
 			    device, space + 1, holder, device);
@@ -163,14 +164,21 @@ static int lock(int fd)
 	return 0;
 }
 
-static int write_holder(int fd, const char *program)
+/* Who reads it meanwhile finds a whole first line. */
+static int write_holder(int fd, const char *program, const char *state)
 {
-	char line[64];
-	int len = snprintf(line, sizeof(line), "%d %s\n", (int)getpid(), program);
+	char line[96];
+	int len = snprintf(line, sizeof(line), "%d %s%s\n", (int)getpid(), program, state);
 
-	if (ftruncate(fd, 0) || write(fd, line, (size_t)len) != len)
+	errno = 0;
+	if (pwrite(fd, line, (size_t)len, 0) != len || ftruncate(fd, len))
 		return errno ? -errno : -EIO;
 	return 0;
+}
+
+int udrv__lock_say_waiting(int fd, const char *program, bool waiting)
+{
+	return write_holder(fd, program, waiting ? " " UDRV__LOCK_WAITING : "");
 }
 
 int udrv__lock_device(const char *device, const char *program, int *fd_out)
@@ -192,7 +200,7 @@ int udrv__lock_device(const char *device, const char *program, int *fd_out)
 		name_holder(fd, device);
 		goto err_close;
 	}
-	ret = write_holder(fd, program);
+	ret = write_holder(fd, program, "");
 	if (ret) {
 		udrv_pr_err("%s: cannot write: %s", path, strerror(-ret));
 		goto err_close;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "pci/sysfs.h"
@@ -153,4 +154,15 @@ int udrv__sysfs_exists(const char *fmt, ...)
 
 	PATH_FROM_ARGS(path, fmt, ret);
 	return !ret && faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Inode numbers of sysfs are not used again (Linux, fs/kernfs/dir.c, __kernfs_new_node()). */
+uint64_t udrv__sysfs_serial(const char *fmt, ...)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int ret;
+
+	PATH_FROM_ARGS(path, fmt, ret);
+	return ret || lstat(path, &st) ? 0 : st.st_ino;
 }

@@ -27,4 +27,7 @@ int udrv__sysfs_write(const char *text, const char *fmt, ...) UDRV_PRINTF(2, 3);
 /* Is there such a file, folder or link? */
 int udrv__sysfs_exists(const char *fmt, ...) UDRV_PRINTF(1, 2);
 
+/* What tells such a file, folder or link from an earlier one of that name; 0: there is none. */
+uint64_t udrv__sysfs_serial(const char *fmt, ...) UDRV_PRINTF(1, 2);
+
 #endif
