@@ -534,6 +534,57 @@ START_TEST(a_namespace_with_names_that_are_used_again_is_known_by_its_uuid)
 }
 END_TEST
 
+/* The ways that a transfer may go; odd: from memory that no command may have. */
+static uint32_t write_through(unsigned int way, unsigned char *odd)
+{
+	const struct iovec iov = {buf, 4096};
+	const struct udrv_nvme_io io = {.opcode = NVME_WRITE,
+					.iov = &iov,
+					.iov_count = 1,
+					.lba = way * 8,
+					.blocks = 8,
+					.flags = NVME_RW_FUA};
+	struct nvme_rig_wait w = {0};
+
+	nvme_rig_fill(buf, 4096, way, 1);
+	memcpy(odd, buf, 4096);
+	if (way < 2)
+		return nvme_rig_write(&rig, way ? odd : buf, way * 8, 8, NVME_RW_FUA);
+	ck_assert_int_eq(udrv_nvme_rw(rig.q, rig.ns, &io, nvme_rig_done, &w), 0);
+	return nvme_rig_await(&rig, &w);
+}
+
+/* 4 KiB each. */
+START_TEST(what_is_flushed_or_written_through_is_kept_without_power)
+{
+	static const unsigned char zeroes[4096];
+	unsigned char *memory = malloc(4097);
+	unsigned char want[4096];
+	struct nvme_rig_wait w = {0};
+
+	ck_assert_ptr_nonnull(memory);
+	ck_assert_uint_eq(rig.ns->block_shift, 9);
+	nvme_rig_queue(&rig, 16, UDRV_NVME_ADAPTIVE);
+	nvme_rig_fill(buf, 4096, 3, 1);
+	ck_assert_uint_eq(nvme_rig_write(&rig, buf, 3 * 8, 8, 0), 0);
+	ck_assert_int_eq(udrv_nvme_flush(rig.q, rig.ns, nvme_rig_done, &w), 0);
+	ck_assert_uint_eq(nvme_rig_await(&rig, &w), 0);
+	for (unsigned int way = 0; way < 3; way++)
+		ck_assert_uint_eq(write_through(way, memory + 1), 0);
+	ck_assert_uint_eq(nvme_rig_write(&rig, buf, 4 * 8, 8, 0), 0);
+	udrv__model_nvme_power_cut(rig.dev);
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	for (unsigned int i = 0; i < 4; i++) {
+		nvme_rig_fill(want, 4096, i, 1);
+		ck_assert_uint_eq(nvme_rig_read(&rig, buf, i * 8, 8), 0);
+		ck_assert_mem_eq(buf, want, 4096);
+	}
+	ck_assert_uint_eq(nvme_rig_read(&rig, buf, 4 * 8, 8), 0);
+	ck_assert_mem_eq(buf, zeroes, 4096);
+	free(memory);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("nvme_resets");
@@ -563,6 +614,7 @@ int main(void)
 	tcase_add_test(late, a_retry_does_not_go_to_another_namespace);
 	tcase_add_test(late, a_namespace_is_known_by_its_uuid_if_it_has_no_other_name);
 	tcase_add_test(late, a_namespace_with_names_that_are_used_again_is_known_by_its_uuid);
+	tcase_add_test(late, what_is_flushed_or_written_through_is_kept_without_power);
 	suite_add_tcase(s, late);
 	return run_suite(s);
 }
