@@ -277,8 +277,7 @@ static void attach_with_delays(uint16_t crdt1, uint16_t crdt2, unsigned int io_t
 	config.crdt[0] = crdt1;
 	config.crdt[1] = crdt2;
 	ck_assert_int_eq(udrv__model_nvme_set_config(rig.dev, &config), 0);
-	ck_assert_int_eq(udrv_nvme_attach(rig.dev, &o, &rig.nvme), 0);
-	rig.ns = udrv_nvme_ns_next(rig.nvme, 0);
+	nvme_rig_attach(&rig, &o);
 	nvme_rig_queue(&rig, 64, UDRV_NVME_INTERRUPT);
 }
 
@@ -495,8 +494,7 @@ START_TEST(nonsense_in_identify)
 		udrv_nvme_detach(rig.nvme);
 	}
 	udrv__model_nvme_heal(rig.dev);
-	ck_assert_int_eq(udrv_nvme_attach(rig.dev, &impatient, &rig.nvme), 0);
-	rig.ns = udrv_nvme_ns_next(rig.nvme, 0);
+	nvme_rig_attach(&rig, &impatient);
 	nvme_rig_queue(&rig, 64, UDRV_NVME_ADAPTIVE);
 	ck_assert_uint_eq(nvme_rig_read(&rig, nvme_rig_memory(&rig, 4096), 0, 1), 0);
 }

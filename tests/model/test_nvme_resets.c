@@ -363,8 +363,7 @@ START_TEST(detaching_ends_what_waits)
 	udrv__model_nvme_set_switches(rig.dev, &bad);
 	udrv_nvme_detach(rig.nvme);
 	udrv__model_nvme_heal(rig.dev);
-	ck_assert_int_eq(udrv_nvme_attach(rig.dev, &impatient, &rig.nvme), 0);
-	rig.ns = udrv_nvme_ns_next(rig.nvme, 0);
+	nvme_rig_attach(&rig, &impatient);
 	nvme_rig_queue(&rig, 16, UDRV_NVME_POLLED);
 	ck_assert_uint_eq(nvme_rig_read(&rig, buf, 0, 1), 0);
 }
