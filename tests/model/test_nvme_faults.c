@@ -4,9 +4,11 @@
  * what it says is true.
  */
 #include <errno.h>
+#include <linux/pci_regs.h>
 #include <poll.h>
 
 #include <udrv/ktime.h>
+#include <udrv/pci.h>
 
 #include "backend/model.h"
 #include "backend/model_nvme.h"
@@ -29,6 +31,16 @@ static void teardown(void)
 {
 	udrv__model_nvme_heal(rig.dev);
 	nvme_rig_close(&rig);
+}
+
+/* Without a queue. */
+static void reattach(const struct udrv__model_nvme_config *config,
+		     const struct udrv_nvme_options *options)
+{
+	udrv_nvme_queue_destroy(rig.q);
+	udrv_nvme_detach(rig.nvme);
+	ck_assert_int_eq(udrv__model_nvme_set_config(rig.dev, config), 0);
+	nvme_rig_attach(&rig, options);
 }
 
 static void inject(enum udrv__model_nvme_fault_kind kind, unsigned int period, unsigned int count,
@@ -194,17 +206,57 @@ START_TEST(one_that_does_not_come_back_is_given_up)
 }
 END_TEST
 
-START_TEST(one_that_is_never_disabled_is_reset_by_function_or_given_up)
+static uint64_t function_resets(void)
 {
-	const struct udrv__model_nvme_switches never = {.never_disabled = true};
-	struct nvme_load load = {.rig = &rig, .depth = 32};
+	struct udrv__model_nvme_counts counts;
 
-	nvme_load_begin(&load);
+	udrv__model_nvme_get_counts(rig.dev, &counts);
+	return counts.function_resets;
+}
+
+/* With commands in flight, which no later reset is to blame for. */
+static int reset_one_that_is_never_disabled(struct nvme_load *load, bool no_function_reset)
+{
+	const struct udrv__model_nvme_switches never = {.never_disabled = true,
+							.no_function_reset = no_function_reset};
+	struct udrv__model_nvme_config config;
+
+	udrv__model_nvme_get_config(rig.dev, &config);
+	config.timeout = 1; /* of 500 ms */
+	reattach(&config, &impatient);
+	nvme_rig_queue(&rig, 64, UDRV_NVME_ADAPTIVE);
+	*load = (struct nvme_load){.rig = &rig, .depth = 32};
+	nvme_load_begin(load);
+	ck_assert(nvme_load_fill(load));
+	udrv_nvme_submit(rig.q);
 	udrv__model_nvme_set_switches(rig.dev, &never);
-	(void)udrv_nvme_reset(rig.nvme);
+	ck_assert_uint_eq(function_resets(), 0);
+	return udrv_nvme_reset(rig.nvme);
+}
+
+START_TEST(one_that_is_never_disabled_is_reset_by_function)
+{
+	struct nvme_load load;
+
+	ck_assert_int_eq(reset_one_that_is_never_disabled(&load, false), 0);
+	ck_assert_uint_eq(function_resets(), 1);
 	nvme_load_run(&load, 200);
 	nvme_load_finish(&load);
-	ck_assert(nvme_rig_info(&rig).dead || !load.failed);
+	ck_assert_uint_eq(load.failed, 0);
+	ck_assert(!nvme_rig_info(&rig).dead);
+}
+END_TEST
+
+START_TEST(one_that_no_reset_disables_is_given_up)
+{
+	struct nvme_load load;
+	uint16_t command;
+
+	ck_assert_int_eq(reset_one_that_is_never_disabled(&load, true), -EIO);
+	/* It reaches no memory any more. */
+	ck_assert_int_eq(udrv_pci_read_config_word(rig.dev, PCI_COMMAND, &command), 0);
+	ck_assert_uint_eq(command & PCI_COMMAND_MASTER, 0);
+	check_dead(&load, -EIO);
 }
 END_TEST
 
@@ -271,13 +323,10 @@ static void attach_with_delays(uint16_t crdt1, uint16_t crdt2, unsigned int io_t
 					    .admin_timeout_ms = 60000};
 	struct udrv__model_nvme_config config;
 
-	udrv_nvme_queue_destroy(rig.q);
-	udrv_nvme_detach(rig.nvme);
 	udrv__model_nvme_get_config(rig.dev, &config);
 	config.crdt[0] = crdt1;
 	config.crdt[1] = crdt2;
-	ck_assert_int_eq(udrv__model_nvme_set_config(rig.dev, &config), 0);
-	nvme_rig_attach(&rig, &o);
+	reattach(&config, &o);
 	nvme_rig_queue(&rig, 64, UDRV_NVME_INTERRUPT);
 }
 
@@ -539,7 +588,8 @@ int main(void)
 	tcase_add_test(tc, a_command_that_never_works_ends);
 	tcase_add_test(tc, a_fatal_status_makes_a_reset);
 	tcase_add_test(tc, one_that_does_not_come_back_is_given_up);
-	tcase_add_test(tc, one_that_is_never_disabled_is_reset_by_function_or_given_up);
+	tcase_add_test(tc, one_that_is_never_disabled_is_reset_by_function);
+	tcase_add_test(tc, one_that_no_reset_disables_is_given_up);
 	tcase_add_test(tc, one_that_is_pulled_out_is_gone);
 	tcase_add_test(tc, interrupts_for_nothing_and_none_at_all);
 	tcase_add_loop_test(tc, invented_completions, 0, 4);

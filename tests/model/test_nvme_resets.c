@@ -159,9 +159,7 @@ START_TEST(resets_back_to_back)
 	nvme_load_begin(&load);
 	ck_assert_int_eq(pthread_create(&thread, NULL, reset_always, NULL), 0);
 	while (resets < 500) {
-		for (unsigned int i = 0; i < load.depth; i++)
-			if (!load.slots[i].busy && nvme_load_choose(&load, &load.slots[i]))
-				ck_assert(nvme_load_put(&load, &load.slots[i]));
+		ck_assert(nvme_load_fill(&load));
 		udrv_nvme_submit(rig.q);
 		if (rand() % 3 == 0)
 			udrv_usleep_range(0, (unsigned int)rand() % 2000);
