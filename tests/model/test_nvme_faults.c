@@ -101,6 +101,23 @@ START_TEST(odd_completions)
 }
 END_TEST
 
+/* Than is waited for: after the abort was sent, or about when a reset is made. */
+static const struct {
+	uint32_t delay_ms;
+	bool abort_is_lost;
+} late[] = {{150, false}, {150, true}, {210, true}, {260, true}};
+
+START_TEST(completions_that_are_later)
+{
+	const struct udrv__model_nvme_switches switches = {.abort_is_lost = late[_i].abort_is_lost};
+	struct nvme_load load;
+
+	udrv__model_nvme_set_switches(rig.dev, &switches);
+	load_with(UDRV__MODEL_NVME_LATE, 100, 3, 0, late[_i].delay_ms, &load);
+	ck_assert_uint_eq(load.failed, 0);
+}
+END_TEST
+
 START_TEST(an_error_is_told)
 {
 	struct nvme_load load;
@@ -572,6 +589,7 @@ int main(void)
 	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, odd_completions, 0, sizeof(odd) / sizeof(odd[0]));
+	tcase_add_loop_test(tc, completions_that_are_later, 0, sizeof(late) / sizeof(late[0]));
 	tcase_add_test(tc, an_error_is_told);
 	tcase_add_test(tc, what_belongs_to_nobody_is_counted);
 	tcase_add_loop_test(tc, a_command_that_was_not_shown_cannot_be_completed, 0,
