@@ -488,55 +488,6 @@ START_TEST(what_waits_ends_with_its_queue)
 }
 END_TEST
 
-/* Entries of any content; what they say cannot be known, but everything ends. */
-static unsigned int done_count;
-
-static void count_done(void *ctx, uint32_t status, uint32_t dw0)
-{
-	bool *busy = ctx;
-
-	(void)status;
-	(void)dw0;
-	ck_assert(*busy);
-	*busy = false;
-	done_count++;
-}
-
-START_TEST(invented_completions)
-{
-	unsigned char *buf = nvme_rig_memory(&rig, 4096);
-	bool busy[32] = {0};
-
-	srand(4711 + (unsigned int)_i);
-	for (unsigned int round = 0; round < 300; round++) {
-		for (unsigned int i = 0; i < 32; i++) {
-			if (busy[i])
-				continue;
-			busy[i] = true;
-			ck_assert_int_eq(
-				udrv_nvme_read(rig.q, rig.ns, buf, i, 1, 0, count_done, &busy[i]),
-				0);
-		}
-		udrv_nvme_submit(rig.q);
-		for (unsigned int i = 0; i < 4; i++) {
-			const uint32_t entry[4] = {
-				(uint32_t)rand(),
-				(uint32_t)rand(),
-				rand() % 2 ? 1u << 16 | (uint32_t)rand() % 64 : (uint32_t)rand(),
-				(uint32_t)rand() % 65536 | 1u << 16 |
-					(rand() % 2 ? (uint32_t)rand() << 17 : 0),
-			};
-
-			(void)udrv__model_nvme_post(rig.dev, 1, entry);
-		}
-		(void)udrv_nvme_wait(rig.q, 20);
-	}
-	while (udrv_nvme_in_flight(rig.q))
-		(void)udrv_nvme_wait(rig.q, 1000);
-	ck_assert_uint_gt(done_count, 300);
-}
-END_TEST
-
 /* Before it is attached: refused, or used; no crash, no hang. */
 START_TEST(nonsense_in_identify)
 {
@@ -610,7 +561,6 @@ int main(void)
 	tcase_add_test(tc, one_that_no_reset_disables_is_given_up);
 	tcase_add_test(tc, one_that_is_pulled_out_is_gone);
 	tcase_add_test(tc, interrupts_for_nothing_and_none_at_all);
-	tcase_add_loop_test(tc, invented_completions, 0, 4);
 	tcase_add_loop_test(tc, nonsense_in_identify, 0, 9);
 	tcase_add_test(tc, admin_commands_that_never_end);
 	suite_add_tcase(s, tc);
