@@ -127,7 +127,7 @@ int nvme_cmb_enable(struct udrv_nvme *nvme)
 {
 	int ret;
 
-	nvme->cmb.on = false;
+	__atomic_store_n(&nvme->cmb.on, false, __ATOMIC_RELAXED);
 	if (!nvme->options.cmb)
 		return 0;
 	control_by(nvme, NVME_CMBMSC_CRE);
@@ -138,7 +138,7 @@ int nvme_cmb_enable(struct udrv_nvme *nvme)
 		ret = -EADDRNOTAVAIL;
 	if (ret)
 		control_by(nvme, 0);
-	nvme->cmb.on = !ret;
+	__atomic_store_n(&nvme->cmb.on, !ret, __ATOMIC_RELAXED);
 	if (ret)
 		udrv_dev_notice(nvme->dev, "queues are in the host's memory: %s",
 				ret == -EOPNOTSUPP ? "the controller has none for them"

@@ -89,6 +89,7 @@ static int ask_for_queues(struct udrv_nvme *nvme)
 	uint32_t granted;
 	uint32_t sqs;
 	uint32_t cqs;
+	uint32_t most;
 	int ret = nvme_admin_run(nvme, &sqe, NULL, 0, &granted, true);
 
 	/* One that is broken may refuse; then it is for admin commands, which may mend it. */
@@ -101,11 +102,13 @@ static int ask_for_queues(struct udrv_nvme *nvme)
 		return explain(nvme, "ask for I/O queues", ret);
 	sqs = (granted & 0xffff) + 1;
 	cqs = (granted >> 16) + 1;
-	nvme->queues_max = sqs < cqs ? sqs : cqs;
-	if (nvme->queues_max > nvme->options.queues)
-		nvme->queues_max = nvme->options.queues;
-	while (nvme->queues_max && !nvme_has_doorbells(nvme, nvme->queues_max))
-		nvme->queues_max--;
+	most = sqs < cqs ? sqs : cqs;
+	if (most > nvme->options.queues)
+		most = nvme->options.queues;
+	while (most && !nvme_has_doorbells(nvme, most))
+		most--;
+	/* Others read it at any time: udrv_nvme_get_info(). */
+	__atomic_store_n(&nvme->queues_max, most, __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -170,7 +173,7 @@ static int offer_shadows(struct udrv_nvme *nvme)
 	struct nvme_sqe sqe = template;
 	int ret;
 
-	nvme->shadows_on = false;
+	__atomic_store_n(&nvme->shadows_on, false, __ATOMIC_RELAXED);
 	if (!(nvme->id->oacs & NVME_OACS_DOORBELL_BUFFER) || nvme->options.no_shadow_doorbells)
 		return 0;
 	if (!nvme->shadows) {
@@ -186,7 +189,7 @@ static int offer_shadows(struct udrv_nvme *nvme)
 	sqe.prp1 = nvme->shadows_iova;
 	sqe.prp2 = nvme->event_idxs_iova;
 	ret = nvme_admin_run(nvme, &sqe, NULL, 0, NULL, true);
-	nvme->shadows_on = !ret;
+	__atomic_store_n(&nvme->shadows_on, !ret, __ATOMIC_RELAXED);
 	return ret > 0 ? 0 : explain(nvme, "offer shadow doorbells", ret);
 }
 

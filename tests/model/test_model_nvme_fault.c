@@ -287,6 +287,14 @@ START_TEST(fatal_status_stops_everything_until_reset)
 }
 END_TEST
 
+static uint64_t function_resets(void)
+{
+	struct udrv__model_nvme_counts counts;
+
+	udrv__model_nvme_get_counts(dev, &counts);
+	return counts.function_resets;
+}
+
 START_TEST(ready_may_never_come_or_never_go)
 {
 	struct udrv__model_nvme_switches switches = {.never_disabled = true};
@@ -297,9 +305,18 @@ START_TEST(ready_may_never_come_or_never_go)
 	raw_submit(0, raw_identify(1, 0));
 	udrv__model_nvme_settle(dev);
 	ck_assert(!raw_peek(0));
-	switches = (struct udrv__model_nvme_switches){.never_ready = true};
+	switches.no_function_reset = true;
 	udrv__model_nvme_set_switches(dev, &switches);
 	ck_assert_int_eq(udrv_pci_reset_function(dev), 0);
+	ck_assert_uint_eq(raw_csts(), NVME_CSTS_RDY);
+	ck_assert_uint_eq(function_resets(), 0);
+	switches.no_function_reset = false;
+	udrv__model_nvme_set_switches(dev, &switches);
+	ck_assert_int_eq(udrv_pci_reset_function(dev), 0);
+	ck_assert_uint_eq(raw_csts(), 0);
+	ck_assert_uint_eq(function_resets(), 1);
+	switches = (struct udrv__model_nvme_switches){.never_ready = true};
+	udrv__model_nvme_set_switches(dev, &switches);
 	raw_start(RAW_CC);
 	ck_assert_uint_eq(raw_csts(), 0);
 	udrv__model_nvme_heal(dev);

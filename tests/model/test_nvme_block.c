@@ -723,6 +723,67 @@ START_TEST(a_request_that_fails_is_told_of)
 }
 END_TEST
 
+/* A block each: what there is before the power is cut, and after. */
+static const struct {
+	enum udrv_block_op op;
+	uint32_t flags;
+	unsigned int at;
+	unsigned char byte;
+} before_the_cut[] = {
+	{.op = UDRV_BLOCK_WRITE, .at = 0, .byte = 'a'},
+	{.op = UDRV_BLOCK_WRITE, .at = 3, .byte = 'd'},
+	{.op = UDRV_BLOCK_WRITE, .at = 4, .byte = 'e'},
+	{.op = UDRV_BLOCK_FLUSH},
+	{.op = UDRV_BLOCK_WRITE, .flags = UDRV_BLOCK_FUA, .at = 1, .byte = 'b'},
+	{.op = UDRV_BLOCK_WRITE, .at = 2, .byte = 'c'},
+	{.op = UDRV_BLOCK_WRITE_ZEROES, .flags = UDRV_BLOCK_FUA, .at = 3},
+	{.op = UDRV_BLOCK_WRITE_ZEROES, .at = 4},
+};
+
+static void blocks_are(struct udrv_block *block, unsigned char *buf, const unsigned char *bytes,
+		       size_t count)
+{
+	struct asked a = {.rq = {.op = UDRV_BLOCK_READ, .len = 4096, .buf = buf}};
+
+	for (size_t i = 0; i < count; i++) {
+		a.rq.offset = i * 4096;
+		memset(buf, 0xa5, 4096);
+		ck_assert_int_eq(ask(block, &a), 0);
+		for (unsigned int k = 0; k < 4096; k++)
+			ck_assert_msg(buf[k] == bytes[i], "block %zu has 0x%02x, not 0x%02x", i,
+				      buf[k], bytes[i]);
+	}
+}
+
+/* The controller has a cache, of which nothing else is left. */
+START_TEST(what_was_flushed_or_written_through_outlives_a_power_cut)
+{
+	struct udrv_block *block = probe();
+	struct nvme_driver *driver = udrv_pci_get_drvdata(dev);
+	udrv_iova_t iova;
+	unsigned char *buf = udrv_dma_alloc_coherent(dev, 4096, &iova, UDRV_GFP_KERNEL);
+
+	ck_assert_ptr_nonnull(buf);
+	ck_assert(config.cache);
+	for (size_t i = 0; i < sizeof(before_the_cut) / sizeof(before_the_cut[0]); i++) {
+		struct asked a = {.rq = {.op = before_the_cut[i].op,
+					 .flags = before_the_cut[i].flags,
+					 .offset = before_the_cut[i].at * UINT64_C(4096),
+					 .len = 4096,
+					 .buf = buf}};
+
+		memset(buf, before_the_cut[i].byte, 4096);
+		ck_assert_int_eq(ask(block, &a), 0);
+	}
+	blocks_are(block, buf, (const unsigned char[]){'a', 'b', 'c', 0, 0}, 5);
+	udrv__model_nvme_power_cut(dev);
+	ck_assert_int_eq(udrv_nvme_reset(driver->nvme), 0);
+	blocks_are(block, buf, (const unsigned char[]){'a', 'b', 0, 0, 'e'}, 5);
+	udrv_dma_free_coherent(dev, 4096, buf, iova);
+	remove_driver();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("nvme_block");
@@ -753,6 +814,7 @@ int main(void)
 	tcase_add_test(tc, many_disks_have_their_queues);
 	tcase_add_test(tc, disks_are_exported_as_they_come);
 	tcase_add_test(tc, a_request_that_fails_is_told_of);
+	tcase_add_test(tc, what_was_flushed_or_written_through_outlives_a_power_cut);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

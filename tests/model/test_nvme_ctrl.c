@@ -344,13 +344,14 @@ START_TEST(a_namespace_that_is_deleted_and_created_again)
 }
 END_TEST
 
+static const char *counted;
 static unsigned int lines; /* that say so; atomic */
 
 static void count_lines(void *ctx, int level, const char *line)
 {
 	(void)ctx;
 	(void)level;
-	if (strstr(line, "are ignored"))
+	if (strstr(line, counted))
 		__atomic_fetch_add(&lines, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -361,6 +362,7 @@ START_TEST(more_namespaces_than_there_is_room_for)
 	unsigned int count = 0;
 
 	nvme_rig_close(&rig); /* the log is chosen before there are threads */
+	counted = "are ignored";
 	udrv_log_set(count_lines, NULL, UDRV_LOG_WARNING);
 	setup();
 	udrv__model_nvme_set_switches(rig.dev, &other);
@@ -376,6 +378,32 @@ START_TEST(more_namespaces_than_there_is_room_for)
 	udrv__model_nvme_heal(rig.dev);
 	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
 	ck_assert_ptr_eq(udrv_nvme_ns_next(rig.nvme, 0), rig.ns);
+	nvme_rig_close(&rig);
+	udrv_log_set(NULL, NULL, 0);
+	setup();
+}
+END_TEST
+
+/* CAP.MPSMIN: a page of the host's is no page of the controller's. */
+START_TEST(one_whose_smallest_page_is_larger_than_the_hosts_is_refused)
+{
+	struct udrv__model_nvme_config config;
+
+	nvme_rig_close(&rig);
+	memset(&rig, 0, sizeof(rig));
+	counted = "the controller's pages are larger than the system's";
+	udrv_log_set(count_lines, NULL, UDRV_LOG_ERR);
+	ck_assert_int_eq(udrv_device_open("model:nvme", NULL, &rig.dev), 0);
+	udrv__model_nvme_get_config(rig.dev, &config);
+	config.mpsmin = 1;
+	ck_assert_int_eq(udrv__model_nvme_set_config(rig.dev, &config), 0);
+	ck_assert_int_eq(udrv_nvme_attach(rig.dev, NULL, &rig.nvme), -EOPNOTSUPP);
+	ck_assert_uint_eq(__atomic_load_n(&lines, __ATOMIC_SEQ_CST), 1);
+	ck_assert_ptr_null(rig.nvme);
+	/* It is as it was. */
+	config.mpsmin = 0;
+	ck_assert_int_eq(udrv__model_nvme_set_config(rig.dev, &config), 0);
+	nvme_rig_attach(&rig, NULL);
 	nvme_rig_close(&rig);
 	udrv_log_set(NULL, NULL, 0);
 	setup();
@@ -468,9 +496,7 @@ static void reattach(const struct udrv__model_nvme_config *config,
 	udrv_nvme_detach(rig.nvme);
 	rig.nvme = NULL;
 	ck_assert_int_eq(udrv__model_nvme_set_config(rig.dev, config), 0);
-	ck_assert_int_eq(udrv_nvme_attach(rig.dev, options, &rig.nvme), 0);
-	rig.ns = udrv_nvme_ns_next(rig.nvme, 0);
-	ck_assert_ptr_nonnull(rig.ns);
+	nvme_rig_attach(&rig, options);
 }
 
 START_TEST(no_event_is_kept_by_one_that_cannot)
@@ -755,6 +781,7 @@ int main(void)
 	tcase_add_test(tc, a_number_that_means_another_namespace_time_and_again);
 	tcase_add_test(tc, a_namespace_that_is_deleted_and_created_again);
 	tcase_add_test(tc, more_namespaces_than_there_is_room_for);
+	tcase_add_test(tc, one_whose_smallest_page_is_larger_than_the_hosts_is_refused);
 	tcase_add_test(tc, a_warning_of_its_health);
 	tcase_add_test(tc, firmware_is_activated);
 	tcase_add_test(tc, events_go_on_after_one_that_is_not_known);

@@ -4,9 +4,11 @@
  * what it says is true.
  */
 #include <errno.h>
+#include <linux/pci_regs.h>
 #include <poll.h>
 
 #include <udrv/ktime.h>
+#include <udrv/pci.h>
 
 #include "backend/model.h"
 #include "backend/model_nvme.h"
@@ -29,6 +31,16 @@ static void teardown(void)
 {
 	udrv__model_nvme_heal(rig.dev);
 	nvme_rig_close(&rig);
+}
+
+/* Without a queue. */
+static void reattach(const struct udrv__model_nvme_config *config,
+		     const struct udrv_nvme_options *options)
+{
+	udrv_nvme_queue_destroy(rig.q);
+	udrv_nvme_detach(rig.nvme);
+	ck_assert_int_eq(udrv__model_nvme_set_config(rig.dev, config), 0);
+	nvme_rig_attach(&rig, options);
 }
 
 static void inject(enum udrv__model_nvme_fault_kind kind, unsigned int period, unsigned int count,
@@ -85,6 +97,23 @@ START_TEST(odd_completions)
 
 	load_with(odd[_i].kind, odd[_i].period, odd[_i].count, odd[_i].value, odd[_i].delay_ms,
 		  &load);
+	ck_assert_uint_eq(load.failed, 0);
+}
+END_TEST
+
+/* Than is waited for: after the abort was sent, or about when a reset is made. */
+static const struct {
+	uint32_t delay_ms;
+	bool abort_is_lost;
+} late[] = {{150, false}, {150, true}, {210, true}, {260, true}};
+
+START_TEST(completions_that_are_later)
+{
+	const struct udrv__model_nvme_switches switches = {.abort_is_lost = late[_i].abort_is_lost};
+	struct nvme_load load;
+
+	udrv__model_nvme_set_switches(rig.dev, &switches);
+	load_with(UDRV__MODEL_NVME_LATE, 100, 3, 0, late[_i].delay_ms, &load);
 	ck_assert_uint_eq(load.failed, 0);
 }
 END_TEST
@@ -194,17 +223,57 @@ START_TEST(one_that_does_not_come_back_is_given_up)
 }
 END_TEST
 
-START_TEST(one_that_is_never_disabled_is_reset_by_function_or_given_up)
+static uint64_t function_resets(void)
 {
-	const struct udrv__model_nvme_switches never = {.never_disabled = true};
-	struct nvme_load load = {.rig = &rig, .depth = 32};
+	struct udrv__model_nvme_counts counts;
 
-	nvme_load_begin(&load);
+	udrv__model_nvme_get_counts(rig.dev, &counts);
+	return counts.function_resets;
+}
+
+/* With commands in flight, which no later reset is to blame for. */
+static int reset_one_that_is_never_disabled(struct nvme_load *load, bool no_function_reset)
+{
+	const struct udrv__model_nvme_switches never = {.never_disabled = true,
+							.no_function_reset = no_function_reset};
+	struct udrv__model_nvme_config config;
+
+	udrv__model_nvme_get_config(rig.dev, &config);
+	config.timeout = 1; /* of 500 ms */
+	reattach(&config, &impatient);
+	nvme_rig_queue(&rig, 64, UDRV_NVME_ADAPTIVE);
+	*load = (struct nvme_load){.rig = &rig, .depth = 32};
+	nvme_load_begin(load);
+	ck_assert(nvme_load_fill(load));
+	udrv_nvme_submit(rig.q);
 	udrv__model_nvme_set_switches(rig.dev, &never);
-	(void)udrv_nvme_reset(rig.nvme);
+	ck_assert_uint_eq(function_resets(), 0);
+	return udrv_nvme_reset(rig.nvme);
+}
+
+START_TEST(one_that_is_never_disabled_is_reset_by_function)
+{
+	struct nvme_load load;
+
+	ck_assert_int_eq(reset_one_that_is_never_disabled(&load, false), 0);
+	ck_assert_uint_eq(function_resets(), 1);
 	nvme_load_run(&load, 200);
 	nvme_load_finish(&load);
-	ck_assert(nvme_rig_info(&rig).dead || !load.failed);
+	ck_assert_uint_eq(load.failed, 0);
+	ck_assert(!nvme_rig_info(&rig).dead);
+}
+END_TEST
+
+START_TEST(one_that_no_reset_disables_is_given_up)
+{
+	struct nvme_load load;
+	uint16_t command;
+
+	ck_assert_int_eq(reset_one_that_is_never_disabled(&load, true), -EIO);
+	/* It reaches no memory any more. */
+	ck_assert_int_eq(udrv_pci_read_config_word(rig.dev, PCI_COMMAND, &command), 0);
+	ck_assert_uint_eq(command & PCI_COMMAND_MASTER, 0);
+	check_dead(&load, -EIO);
 }
 END_TEST
 
@@ -271,14 +340,10 @@ static void attach_with_delays(uint16_t crdt1, uint16_t crdt2, unsigned int io_t
 					    .admin_timeout_ms = 60000};
 	struct udrv__model_nvme_config config;
 
-	udrv_nvme_queue_destroy(rig.q);
-	udrv_nvme_detach(rig.nvme);
 	udrv__model_nvme_get_config(rig.dev, &config);
 	config.crdt[0] = crdt1;
 	config.crdt[1] = crdt2;
-	ck_assert_int_eq(udrv__model_nvme_set_config(rig.dev, &config), 0);
-	ck_assert_int_eq(udrv_nvme_attach(rig.dev, &o, &rig.nvme), 0);
-	rig.ns = udrv_nvme_ns_next(rig.nvme, 0);
+	reattach(&config, &o);
 	nvme_rig_queue(&rig, 64, UDRV_NVME_INTERRUPT);
 }
 
@@ -423,55 +488,6 @@ START_TEST(what_waits_ends_with_its_queue)
 }
 END_TEST
 
-/* Entries of any content; what they say cannot be known, but everything ends. */
-static unsigned int done_count;
-
-static void count_done(void *ctx, uint32_t status, uint32_t dw0)
-{
-	bool *busy = ctx;
-
-	(void)status;
-	(void)dw0;
-	ck_assert(*busy);
-	*busy = false;
-	done_count++;
-}
-
-START_TEST(invented_completions)
-{
-	unsigned char *buf = nvme_rig_memory(&rig, 4096);
-	bool busy[32] = {0};
-
-	srand(4711 + (unsigned int)_i);
-	for (unsigned int round = 0; round < 300; round++) {
-		for (unsigned int i = 0; i < 32; i++) {
-			if (busy[i])
-				continue;
-			busy[i] = true;
-			ck_assert_int_eq(
-				udrv_nvme_read(rig.q, rig.ns, buf, i, 1, 0, count_done, &busy[i]),
-				0);
-		}
-		udrv_nvme_submit(rig.q);
-		for (unsigned int i = 0; i < 4; i++) {
-			const uint32_t entry[4] = {
-				(uint32_t)rand(),
-				(uint32_t)rand(),
-				rand() % 2 ? 1u << 16 | (uint32_t)rand() % 64 : (uint32_t)rand(),
-				(uint32_t)rand() % 65536 | 1u << 16 |
-					(rand() % 2 ? (uint32_t)rand() << 17 : 0),
-			};
-
-			(void)udrv__model_nvme_post(rig.dev, 1, entry);
-		}
-		(void)udrv_nvme_wait(rig.q, 20);
-	}
-	while (udrv_nvme_in_flight(rig.q))
-		(void)udrv_nvme_wait(rig.q, 1000);
-	ck_assert_uint_gt(done_count, 300);
-}
-END_TEST
-
 /* Before it is attached: refused, or used; no crash, no hang. */
 START_TEST(nonsense_in_identify)
 {
@@ -495,8 +511,7 @@ START_TEST(nonsense_in_identify)
 		udrv_nvme_detach(rig.nvme);
 	}
 	udrv__model_nvme_heal(rig.dev);
-	ck_assert_int_eq(udrv_nvme_attach(rig.dev, &impatient, &rig.nvme), 0);
-	rig.ns = udrv_nvme_ns_next(rig.nvme, 0);
+	nvme_rig_attach(&rig, &impatient);
 	nvme_rig_queue(&rig, 64, UDRV_NVME_ADAPTIVE);
 	ck_assert_uint_eq(nvme_rig_read(&rig, nvme_rig_memory(&rig, 4096), 0, 1), 0);
 }
@@ -525,6 +540,7 @@ int main(void)
 	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, odd_completions, 0, sizeof(odd) / sizeof(odd[0]));
+	tcase_add_loop_test(tc, completions_that_are_later, 0, sizeof(late) / sizeof(late[0]));
 	tcase_add_test(tc, an_error_is_told);
 	tcase_add_test(tc, what_belongs_to_nobody_is_counted);
 	tcase_add_loop_test(tc, a_command_that_was_not_shown_cannot_be_completed, 0,
@@ -541,10 +557,10 @@ int main(void)
 	tcase_add_test(tc, a_command_that_never_works_ends);
 	tcase_add_test(tc, a_fatal_status_makes_a_reset);
 	tcase_add_test(tc, one_that_does_not_come_back_is_given_up);
-	tcase_add_test(tc, one_that_is_never_disabled_is_reset_by_function_or_given_up);
+	tcase_add_test(tc, one_that_is_never_disabled_is_reset_by_function);
+	tcase_add_test(tc, one_that_no_reset_disables_is_given_up);
 	tcase_add_test(tc, one_that_is_pulled_out_is_gone);
 	tcase_add_test(tc, interrupts_for_nothing_and_none_at_all);
-	tcase_add_loop_test(tc, invented_completions, 0, 4);
 	tcase_add_loop_test(tc, nonsense_in_identify, 0, 9);
 	tcase_add_test(tc, admin_commands_that_never_end);
 	suite_add_tcase(s, tc);

@@ -6,8 +6,11 @@
 
 #include <udrv/kmalloc.h>
 
+#include "backend/model_nvme.h"
+
 #include "support/nvme_load.h"
 #include "support/suite.h"
+#include "support/threads.h"
 
 #define PAGE 4096u
 
@@ -26,6 +29,30 @@ static void setup_plain(void)
 
 	nvme_rig_open(&rig, &options);
 	nvme_rig_queue(&rig, 64, UDRV_NVME_INTERRUPT);
+}
+
+/* Of the software controller: its doorbells are 32 bytes apart. */
+static void open_wide(const char *name)
+{
+	struct udrv__model_nvme_config config;
+
+	memset(&rig, 0, sizeof(rig));
+	ck_assert_int_eq(udrv_device_open(name, NULL, &rig.dev), 0);
+	udrv__model_nvme_get_config(rig.dev, &config);
+	config.dstrd = 3;
+	ck_assert_int_eq(udrv__model_nvme_set_config(rig.dev, &config), 0);
+	nvme_rig_attach(&rig, NULL);
+	nvme_rig_queue(&rig, 64, UDRV_NVME_ADAPTIVE);
+}
+
+static void setup_wide(void)
+{
+	open_wide("model:nvme");
+}
+
+static void setup_wide_shadows(void)
+{
+	open_wide("model:nvme:dbbuf");
 }
 
 static void teardown(void)
@@ -441,5 +468,12 @@ int main(void)
 
 	add(s, "as it comes", setup);
 	add(s, "plain", setup_plain);
+	if (!getenv("UDRV_TEST_DEVICE")) {
+		add(s, "wide", setup_wide);
+		/* The thread sanitizer does not see that a shadow orders what was written before.
+		 */
+		if (HANDLERS_RUN_AT_ONCE)
+			add(s, "wide shadows", setup_wide_shadows);
+	}
 	return run_suite(s);
 }

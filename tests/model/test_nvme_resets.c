@@ -159,9 +159,7 @@ START_TEST(resets_back_to_back)
 	nvme_load_begin(&load);
 	ck_assert_int_eq(pthread_create(&thread, NULL, reset_always, NULL), 0);
 	while (resets < 500) {
-		for (unsigned int i = 0; i < load.depth; i++)
-			if (!load.slots[i].busy && nvme_load_choose(&load, &load.slots[i]))
-				ck_assert(nvme_load_put(&load, &load.slots[i]));
+		ck_assert(nvme_load_fill(&load));
 		udrv_nvme_submit(rig.q);
 		if (rand() % 3 == 0)
 			udrv_usleep_range(0, (unsigned int)rand() % 2000);
@@ -244,6 +242,123 @@ START_TEST(what_is_done_is_not_late)
 	for (int i = 0; i < 3; i++)
 		ck_assert_uint_eq(nvme_rig_await(&rig, &w[i]), 0);
 	ck_assert_uint_eq(nvme_rig_info(&rig).timeouts, 0);
+}
+END_TEST
+
+/* What is in the block that is read; buf has it no more. */
+static void write_first(void)
+{
+	nvme_rig_fill(buf, 4096, 0, 1);
+	ck_assert_uint_eq(nvme_rig_write(&rig, buf, 0, 1, 0), 0);
+	memset(buf, 0xa5, 4096);
+}
+
+/* Each ended well, and does not do so again. */
+static void ended_once(struct nvme_rig_wait *w, unsigned int count)
+{
+	unsigned char want[4096];
+
+	for (unsigned int i = 0; i < count; i++)
+		ck_assert_uint_eq(nvme_rig_await(&rig, &w[i]), 0);
+	nvme_rig_fill(want, 4096, 0, 1);
+	ck_assert_mem_eq(buf, want, 512);
+	ck_assert_uint_eq(nvme_rig_read(&rig, buf, 0, 1), 0);
+	ck_assert_uint_eq(udrv_nvme_in_flight(rig.q), 0);
+	for (unsigned int i = 0; i < count; i++)
+		ck_assert_uint_eq(w[i].calls, 1);
+}
+
+/*
+ * The first is executed, but completed behind the second only, which is fetched once the first was
+ * found late. _i: whether the abort finds it before that.
+ */
+START_TEST(one_that_is_completed_after_its_abort_was_sent)
+{
+	const struct udrv__model_nvme_switches switches = {.abort_is_lost = !_i};
+	struct nvme_rig_wait w[2] = {{0}};
+
+	write_first();
+	udrv__model_nvme_set_switches(rig.dev, &switches);
+	inject(UDRV__MODEL_NVME_REORDER, 1, NVME_READ, 1, 0);
+	put_read(&w[0]);
+	udrv__model_nvme_settle(rig.dev);
+	udrv__model_nvme_pause(rig.dev, true);
+	put_read(&w[1]);
+	while (!nvme_rig_info(&rig).aborts)
+		ck_assert_uint_eq(udrv_nvme_poll(rig.q, 0), 0);
+	udrv__model_nvme_pause(rig.dev, false);
+	udrv__model_nvme_settle(rig.dev);
+	/* Whatever the time is by now: what is there counts. */
+	ck_assert_uint_eq(udrv_nvme_poll(rig.q, 0), _i ? 1 : 2);
+	ck_assert_uint_eq(w[0].calls, !_i);
+	ck_assert_uint_eq(w[1].calls, 1);
+	ck_assert_uint_eq(nvme_rig_info(&rig).resets, 0);
+	ended_once(w, 2);
+	ck_assert_uint_eq(nvme_rig_info(&rig).bad_completions, 0);
+}
+END_TEST
+
+/* Until a reset that the queue's commands make is over, and they are sent again. */
+static void await_resent(void)
+{
+	while (!nvme_rig_info(&rig).resets ||
+	       __atomic_load_n(&rig.q->attention, __ATOMIC_ACQUIRE)) {
+		(void)udrv_nvme_poll(rig.q, 0);
+		udrv_cpu_relax();
+	}
+	udrv__model_nvme_settle(rig.dev);
+}
+
+/* Of the queue's first command, which had the first slot's second generation. */
+static void post_for_first(uint32_t status)
+{
+	const uint32_t cid = rig.q->put.mask + 1;
+	const uint32_t entry[4] = {0, 0, 1u << 16, cid | 1u << 16 | status << 17};
+
+	ck_assert_int_eq(udrv__model_nvme_post(rig.dev, 1, entry), 0);
+}
+
+/* By a controller that has not forgotten it: it is sent again by then, and has not ended. */
+START_TEST(one_that_is_completed_after_the_reset_that_it_made)
+{
+	static const uint32_t statuses[] = {0, NVME_SC_READ_ERROR | NVME_STATUS_DNR};
+	const struct udrv__model_nvme_switches switches = {.abort_is_lost = true};
+	struct nvme_rig_wait w[2] = {{0}};
+
+	udrv_nvme_queue_destroy(rig.q);
+	nvme_rig_queue(&rig, 16, UDRV_NVME_POLLED);
+	udrv__model_nvme_set_switches(rig.dev, &switches);
+	inject(UDRV__MODEL_NVME_SWALLOW, 1, NVME_WRITE, 1, 0);
+	inject(UDRV__MODEL_NVME_REORDER, 1, NVME_WRITE, 1, 0);
+	nvme_rig_fill(buf, 4096, 0, 1);
+	ck_assert_int_eq(udrv_nvme_write(rig.q, rig.ns, buf, 0, 1, 0, nvme_rig_done, &w[0]), 0);
+	udrv_nvme_submit(rig.q);
+	await_resent();
+	post_for_first(statuses[_i]);
+	ck_assert_uint_eq(udrv_nvme_poll(rig.q, 0), 0);
+	ck_assert_uint_eq(w[0].calls, 0);
+	ck_assert_uint_eq(udrv_nvme_in_flight(rig.q), 1);
+	ck_assert_uint_eq(nvme_rig_info(&rig).bad_completions, 1);
+	put_read(&w[1]);
+	ended_once(w, 2);
+	ck_assert_uint_eq(nvme_rig_info(&rig).bad_completions, 1);
+}
+END_TEST
+
+/* Nobody has looked when the reset comes, which begins the rings anew. */
+START_TEST(one_that_was_completed_just_before_a_reset)
+{
+	struct nvme_rig_wait w = {0};
+
+	write_first();
+	put_read(&w);
+	udrv__model_nvme_settle(rig.dev);
+	ck_assert(nvme_has_completion(rig.q));
+	memset(buf, 0xa5, 4096);
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	ck_assert_uint_eq(w.calls, 0);
+	ended_once(&w, 1);
+	ck_assert_uint_eq(nvme_rig_info(&rig).bad_completions, 0);
 }
 END_TEST
 
@@ -363,8 +478,7 @@ START_TEST(detaching_ends_what_waits)
 	udrv__model_nvme_set_switches(rig.dev, &bad);
 	udrv_nvme_detach(rig.nvme);
 	udrv__model_nvme_heal(rig.dev);
-	ck_assert_int_eq(udrv_nvme_attach(rig.dev, &impatient, &rig.nvme), 0);
-	rig.ns = udrv_nvme_ns_next(rig.nvme, 0);
+	nvme_rig_attach(&rig, &impatient);
 	nvme_rig_queue(&rig, 16, UDRV_NVME_POLLED);
 	ck_assert_uint_eq(nvme_rig_read(&rig, buf, 0, 1), 0);
 }
@@ -534,6 +648,57 @@ START_TEST(a_namespace_with_names_that_are_used_again_is_known_by_its_uuid)
 }
 END_TEST
 
+/* The ways that a transfer may go; odd: from memory that no command may have. */
+static uint32_t write_through(unsigned int way, unsigned char *odd)
+{
+	const struct iovec iov = {buf, 4096};
+	const struct udrv_nvme_io io = {.opcode = NVME_WRITE,
+					.iov = &iov,
+					.iov_count = 1,
+					.lba = way * 8,
+					.blocks = 8,
+					.flags = NVME_RW_FUA};
+	struct nvme_rig_wait w = {0};
+
+	nvme_rig_fill(buf, 4096, way, 1);
+	memcpy(odd, buf, 4096);
+	if (way < 2)
+		return nvme_rig_write(&rig, way ? odd : buf, way * 8, 8, NVME_RW_FUA);
+	ck_assert_int_eq(udrv_nvme_rw(rig.q, rig.ns, &io, nvme_rig_done, &w), 0);
+	return nvme_rig_await(&rig, &w);
+}
+
+/* 4 KiB each. */
+START_TEST(what_is_flushed_or_written_through_is_kept_without_power)
+{
+	static const unsigned char zeroes[4096];
+	unsigned char *memory = malloc(4097);
+	unsigned char want[4096];
+	struct nvme_rig_wait w = {0};
+
+	ck_assert_ptr_nonnull(memory);
+	ck_assert_uint_eq(rig.ns->block_shift, 9);
+	nvme_rig_queue(&rig, 16, UDRV_NVME_ADAPTIVE);
+	nvme_rig_fill(buf, 4096, 3, 1);
+	ck_assert_uint_eq(nvme_rig_write(&rig, buf, 3 * 8, 8, 0), 0);
+	ck_assert_int_eq(udrv_nvme_flush(rig.q, rig.ns, nvme_rig_done, &w), 0);
+	ck_assert_uint_eq(nvme_rig_await(&rig, &w), 0);
+	for (unsigned int way = 0; way < 3; way++)
+		ck_assert_uint_eq(write_through(way, memory + 1), 0);
+	ck_assert_uint_eq(nvme_rig_write(&rig, buf, 4 * 8, 8, 0), 0);
+	udrv__model_nvme_power_cut(rig.dev);
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	for (unsigned int i = 0; i < 4; i++) {
+		nvme_rig_fill(want, 4096, i, 1);
+		ck_assert_uint_eq(nvme_rig_read(&rig, buf, i * 8, 8), 0);
+		ck_assert_mem_eq(buf, want, 4096);
+	}
+	ck_assert_uint_eq(nvme_rig_read(&rig, buf, 4 * 8, 8), 0);
+	ck_assert_mem_eq(buf, zeroes, 4096);
+	free(memory);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("nvme_resets");
@@ -547,6 +712,9 @@ int main(void)
 	tcase_add_test(tc, a_queue_that_goes_after_a_reset_rings_no_more);
 	tcase_add_test(tc, a_refused_queue_leaves_nothing_behind);
 	tcase_add_test(tc, what_is_done_is_not_late);
+	tcase_add_loop_test(tc, one_that_is_completed_after_its_abort_was_sent, 0, 2);
+	tcase_add_loop_test(tc, one_that_is_completed_after_the_reset_that_it_made, 0, 2);
+	tcase_add_test(tc, one_that_was_completed_just_before_a_reset);
 	tcase_add_test(tc, a_queue_that_is_always_busy_finds_what_is_late);
 	tcase_add_test(tc, a_long_wait_finds_what_is_late);
 	tcase_add_test(tc, events_without_interrupts);
@@ -563,6 +731,7 @@ int main(void)
 	tcase_add_test(late, a_retry_does_not_go_to_another_namespace);
 	tcase_add_test(late, a_namespace_is_known_by_its_uuid_if_it_has_no_other_name);
 	tcase_add_test(late, a_namespace_with_names_that_are_used_again_is_known_by_its_uuid);
+	tcase_add_test(late, what_is_flushed_or_written_through_is_kept_without_power);
 	suite_add_tcase(s, late);
 	return run_suite(s);
 }

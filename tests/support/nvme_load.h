@@ -141,6 +141,20 @@ static inline void nvme_load_begin(struct nvme_load *load)
 	}
 }
 
+/* As many in flight as there may be; false: the queue takes nothing any more, or not now. */
+static inline bool nvme_load_fill(struct nvme_load *load)
+{
+	bool takes = true;
+
+	for (unsigned int i = 0; i < load->depth && takes; i++) {
+		struct nvme_load_slot *s = &load->slots[i];
+
+		if (!s->busy && nvme_load_choose(load, s))
+			takes = nvme_load_put(load, s);
+	}
+	return takes;
+}
+
 /* Until so many more have ended, or the queue takes nothing any more. */
 static inline void nvme_load_run(struct nvme_load *load, unsigned int count)
 {
@@ -148,12 +162,7 @@ static inline void nvme_load_run(struct nvme_load *load, unsigned int count)
 	bool takes = true;
 
 	while (takes && (int)(until - load->ended) > 0) {
-		for (unsigned int i = 0; i < load->depth && takes; i++) {
-			struct nvme_load_slot *s = &load->slots[i];
-
-			if (!s->busy && nvme_load_choose(load, s))
-				takes = nvme_load_put(load, s);
-		}
+		takes = nvme_load_fill(load);
 		(void)udrv_nvme_wait(load->rig->q, 1000);
 	}
 }

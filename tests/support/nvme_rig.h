@@ -27,13 +27,19 @@ static inline const char *nvme_rig_device(void)
 	return name ? name : "model:nvme";
 }
 
+/* Where it was detached, or not attached yet. */
+static inline void nvme_rig_attach(struct nvme_rig *rig, const struct udrv_nvme_options *options)
+{
+	ck_assert_int_eq(udrv_nvme_attach(rig->dev, options, &rig->nvme), 0);
+	rig->ns = udrv_nvme_ns_next(rig->nvme, 0);
+	ck_assert_ptr_nonnull(rig->ns);
+}
+
 static inline void nvme_rig_open(struct nvme_rig *rig, const struct udrv_nvme_options *options)
 {
 	memset(rig, 0, sizeof(*rig));
 	ck_assert_int_eq(udrv_device_open(nvme_rig_device(), NULL, &rig->dev), 0);
-	ck_assert_int_eq(udrv_nvme_attach(rig->dev, options, &rig->nvme), 0);
-	rig->ns = udrv_nvme_ns_next(rig->nvme, 0);
-	ck_assert_ptr_nonnull(rig->ns);
+	nvme_rig_attach(rig, options);
 }
 
 static inline void nvme_rig_queue(struct nvme_rig *rig, unsigned int entries,

@@ -250,7 +250,10 @@ static void nvme_reset(void *state)
 	struct udrv__nvme *n = state;
 
 	udrv__nvme_lock(n);
-	udrv__nvme_function_reset(n);
+	if (!n->switches.no_function_reset) {
+		udrv__nvme_function_reset(n);
+		n->counts.function_resets++;
+	}
 	udrv__nvme_wake(n);
 	udrv__nvme_unlock(n);
 }

@@ -89,6 +89,7 @@ struct udrv__model_nvme_counts {
 	uint64_t bad_doorbells;
 	uint64_t flushes;
 	uint64_t resets; /* of the controller or the function */
+	uint64_t function_resets;
 	uint64_t subsystem_resets;
 };
 
@@ -168,8 +169,11 @@ int udrv__model_nvme_say(struct udrv_device *dev, unsigned int cns, unsigned int
 
 /* Misbehaviour that stays. */
 struct udrv__model_nvme_switches {
-	bool never_ready;    /* enabling has no effect */
-	bool never_disabled; /* CSTS.RDY stays when CC.EN is cleared, though all else stops */
+	bool never_ready; /* enabling has no effect */
+	/* CSTS.RDY stays when CC.EN is cleared, though all else stops; until a reset of the
+	 * function */
+	bool never_disabled;
+	bool no_function_reset; /* it is asked for one, and nothing happens */
 	bool never_shut_down;
 	bool abort_is_lost; /* Abort commands succeed and nothing happens */
 	bool no_interrupts;

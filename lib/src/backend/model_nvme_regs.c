@@ -132,7 +132,7 @@ void udrv__nvme_controller_reset(struct udrv__nvme *n)
 
 void udrv__nvme_function_reset(struct udrv__nvme *n)
 {
-	n->cc = n->aqa = 0;
+	n->cc = n->aqa = n->csts = 0;
 	n->asq = n->acq = 0;
 	udrv__nvme_cmb_reset(n);
 	udrv__nvme_boot_reset(n, true);
