@@ -43,7 +43,8 @@ nothing_left()
 # same FILE OFFSET-KIB KIB: these are the disk's contents there
 same()
 {
-	dd if=$disk bs=1k skip="$2" count="$3" iflag=direct 2>/dev/null | cmp - "$1"
+	dd if=$disk bs=64k skip=$(($2 * 1024)) count=$(($3 * 1024)) iflag=direct,skip_bytes,count_bytes 2>/dev/null |
+		cmp - "$1"
 }
 
 # zeroes OFFSET-KIB KIB
