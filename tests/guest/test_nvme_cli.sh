@@ -135,8 +135,17 @@ for how in polled interrupt adaptive; do
 	check "perf, $how" -m '^read: .* 1000 I/Os in ' -m 'latency in us: min ' \
 		udrv nvme perf --io-count 1000 --completion $how --queue-depth 4
 done
-check "perf verifies" -m '^verify: 0 blocks were wrong$' \
-	udrv nvme perf --rw write --verify --force --io-count 256 --block-size 128K
+check "perf writes all of it" -m '^write: .* 512 I/Os in ' \
+	udrv nvme perf --rw write --verify --force --io-count 512 --block-size 128K
+for how in "4K 1 adaptive" "4K 32 interrupt" "68K 1 interrupt" "68K 32 polled"; do
+	# shellcheck disable=SC2086 # words
+	set -- $how
+	check "perf verifies, $how" -m '^verify: 0 blocks were wrong$' -m '^read: .* 200 I/Os in ' \
+		udrv nvme perf --rw randread --verify --io-count 200 --block-size $1 --queue-depth $2 --completion $3
+done
+check "what perf does not write" udrv nvme write -s 0 -c 7 -d data.udrv
+check "is found" -s 1 -m '^verify: 8 blocks were wrong$' -m 'data is not what perf --verify writes$' \
+	udrv nvme perf --rw read --verify --io-count 1
 check "perf as JSON" -m '"ios":100,' udrv nvme perf --json --io-count 100 --rw read
 check "perf ends with the time, and shows progress" -m ' s: [0-9]+ IOPS, ' udrv nvme perf --run-time 2
 check "perf that is left" -s 143 timeout -s TERM 1 udrv nvme perf --run-time 600
