@@ -141,7 +141,7 @@ for how in "4K 1 adaptive" "4K 32 interrupt" "68K 1 interrupt" "68K 32 polled"; 
 	# shellcheck disable=SC2086 # words
 	set -- $how
 	check "perf verifies, $how" -m '^verify: 0 blocks were wrong$' -m '^read: .* 200 I/Os in ' \
-		udrv nvme perf --rw randread --verify --io-count 200 --block-size $1 --queue-depth $2 --completion $3
+		udrv nvme perf --rw randread --verify --io-count 200 --block-size "$1" --queue-depth "$2" --completion "$3"
 done
 check "what perf does not write" udrv nvme write -s 0 -c 7 -d data.udrv
 check "is found" -s 1 -m '^verify: 8 blocks were wrong$' -m 'data is not what perf --verify writes$' \

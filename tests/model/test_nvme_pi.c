@@ -112,10 +112,11 @@ START_TEST(it_is_an_ordinary_disk)
 	begin(_i);
 	nvme_load_begin(&load);
 	nvme_load_run(&load, 1000);
+	nvme_load_verify(&load);
 	nvme_load_finish(&load);
 	ck_assert_uint_eq(load.failed, 0);
 	p.app_tag = 0;
-	for (p.ref_tag = 0; p.ref_tag < NVME_LOAD_SPAN; p.ref_tag += BLOCKS) {
+	for (p.ref_tag = 0; p.ref_tag < load.span; p.ref_tag += BLOCKS) {
 		ck_assert_uint_eq(rw(NVME_READ, 0), 0);
 		ck_assert_int_eq(udrv_nvme_pi_check(rig.ns, &p, NULL), 0);
 	}
