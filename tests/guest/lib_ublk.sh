@@ -74,11 +74,24 @@ load()
 	done
 }
 
+begin_load()
+{
+	rm -f /tmp/enough
+	load &
+	load=$!
+}
+
+# After it was told that it is enough.
+end_load()
+{
+	check "fio saw nothing but the right data" wait $load
+	check "fio's own account" -m 'err= 0' cat /tmp/fio
+}
+
 # kill_under_load [PARAMETER...]: of the daemon that runs; requests wait for the next one.
 kill_under_load()
 {
-	load &
-	load=$!
+	begin_load
 	n=0
 	while [ $n -lt "$kills" ]; do
 		before=$(writes)
@@ -93,6 +106,5 @@ kill_under_load()
 	# Without a daemon fio would wait for ever.
 	[ $n -eq "$kills" ] || { cat /tmp/start && run "$@"; }
 	check "SIGKILL and start $kills times under load" -m "^$kills$" echo $n
-	check "fio saw nothing but the right data" wait $load
-	check "fio's own account" -m 'err= 0' cat /tmp/fio
+	end_load
 }

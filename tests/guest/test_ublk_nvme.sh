@@ -8,6 +8,7 @@
 
 driver=nvme
 device=$UDRV_LAB_DEVICES
+resets=10
 
 # attributes DISK: that must not depend on the driver
 attributes()
@@ -44,6 +45,22 @@ verify()
 	check "both queues at depth $1" both_above "$first" "$second"
 }
 
+# Resets of the controller, of which fio must see nothing.
+reset_under_load()
+{
+	begin_load
+	n=0
+	while [ $n -lt "$resets" ]; do
+		before=$(writes)
+		wait_for 600 writes_above $((before + 20)) || break
+		udrv nvme reset || break
+		n=$((n + 1))
+	done >/tmp/resets 2>&1
+	touch /tmp/enough
+	check "$resets resets under load" -m "works again; $resets resets since the start" cat /tmp/resets
+	end_load
+}
+
 head -c 8388608 /dev/urandom >/tmp/data
 modprobe nvme
 check "the kernel's own driver" wait_for 600 readable /dev/nvme0n1
@@ -77,6 +94,7 @@ head -c 1048576 /tmp/data >/tmp/part
 check "what is before the two stays" same /tmp/part 1024 1024
 tail -c +3145729 /tmp/data >/tmp/part
 check "what is behind them stays" same /tmp/part 4096 5120
+reset_under_load
 kill_under_load
 check "write again" dd if=/tmp/data of=$disk bs=256k seek=4 oflag=direct conv=fsync
 check "the end" stop
