@@ -57,7 +57,7 @@ zeroes()
 # Writes that the disk has ended.
 writes()
 {
-	awk '{ print $5 }' /sys/block/ublkb0/stat
+	awk '{ print $5 }' "/sys/block/${disk##*/}/stat"
 }
 
 writes_above()
