@@ -130,6 +130,12 @@ check "no subsystem reset" -s 1 -m '^subsystem-reset: the controller has no NVM 
 check "set-feature" -m '^set-feature:0x04 .Temperature Threshold., value:0x00000150, cdw12:00000000, save:0$' \
 	udrv nvme set-feature -f 4 -v 0x150
 check "it is set" -m 'Current value:0x00000150' udrv nvme get-feature -f 4
+check "one below the temperature" udrv nvme set-feature -f 4 -v 0x140
+check "the daemon tells what the controller says to that" \
+	wait_for 600 grep 'warns of its health: critical warning 0x02' "/run/udrv/nvme@$nvme.log"
+check "smart-log has it" -m '^critical_warning *: (0x)?2$' udrv nvme smart-log
+check "set it again" udrv nvme set-feature -f 4 -v 0x150
+check "all is well again" -m '^critical_warning *: 0$' udrv nvme smart-log
 check "reset" -m 'works again' udrv nvme reset
 for how in polled interrupt adaptive; do
 	check "perf, $how" -m '^read: .* 1000 I/Os in ' -m 'latency in us: min ' \
