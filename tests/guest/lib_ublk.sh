@@ -43,7 +43,8 @@ nothing_left()
 # same FILE OFFSET-KIB KIB: these are the disk's contents there
 same()
 {
-	dd if=$disk bs=1k skip="$2" count="$3" iflag=direct 2>/dev/null | cmp - "$1"
+	dd if=$disk bs=64k skip=$(($2 * 1024)) count=$(($3 * 1024)) iflag=direct,skip_bytes,count_bytes 2>/dev/null |
+		cmp - "$1"
 }
 
 # zeroes OFFSET-KIB KIB
@@ -56,7 +57,7 @@ zeroes()
 # Writes that the disk has ended.
 writes()
 {
-	awk '{ print $5 }' /sys/block/ublkb0/stat
+	awk '{ print $5 }' "/sys/block/${disk##*/}/stat"
 }
 
 writes_above()
@@ -73,11 +74,24 @@ load()
 	done
 }
 
+begin_load()
+{
+	rm -f /tmp/enough
+	load &
+	load=$!
+}
+
+# After it was told that it is enough.
+end_load()
+{
+	check "fio saw nothing but the right data" wait $load
+	check "fio's own account" -m 'err= 0' cat /tmp/fio
+}
+
 # kill_under_load [PARAMETER...]: of the daemon that runs; requests wait for the next one.
 kill_under_load()
 {
-	load &
-	load=$!
+	begin_load
 	n=0
 	while [ $n -lt "$kills" ]; do
 		before=$(writes)
@@ -92,6 +106,5 @@ kill_under_load()
 	# Without a daemon fio would wait for ever.
 	[ $n -eq "$kills" ] || { cat /tmp/start && run "$@"; }
 	check "SIGKILL and start $kills times under load" -m "^$kills$" echo $n
-	check "fio saw nothing but the right data" wait $load
-	check "fio's own account" -m 'err= 0' cat /tmp/fio
+	end_load
 }

@@ -130,13 +130,28 @@ check "no subsystem reset" -s 1 -m '^subsystem-reset: the controller has no NVM 
 check "set-feature" -m '^set-feature:0x04 .Temperature Threshold., value:0x00000150, cdw12:00000000, save:0$' \
 	udrv nvme set-feature -f 4 -v 0x150
 check "it is set" -m 'Current value:0x00000150' udrv nvme get-feature -f 4
+check "one below the temperature" udrv nvme set-feature -f 4 -v 0x140
+check "the daemon tells what the controller says to that" \
+	wait_for 600 grep 'warns of its health: critical warning 0x02' "/run/udrv/nvme@$nvme.log"
+check "smart-log has it" -m '^critical_warning *: (0x)?2$' udrv nvme smart-log
+check "set it again" udrv nvme set-feature -f 4 -v 0x150
+check "all is well again" -m '^critical_warning *: 0$' udrv nvme smart-log
 check "reset" -m 'works again' udrv nvme reset
 for how in polled interrupt adaptive; do
 	check "perf, $how" -m '^read: .* 1000 I/Os in ' -m 'latency in us: min ' \
 		udrv nvme perf --io-count 1000 --completion $how --queue-depth 4
 done
-check "perf verifies" -m '^verify: 0 blocks were wrong$' \
-	udrv nvme perf --rw write --verify --force --io-count 256 --block-size 128K
+check "perf writes all of it" -m '^write: .* 512 I/Os in ' \
+	udrv nvme perf --rw write --verify --force --io-count 512 --block-size 128K
+for how in "4K 1 adaptive" "4K 32 interrupt" "68K 1 interrupt" "68K 32 polled"; do
+	# shellcheck disable=SC2086 # words
+	set -- $how
+	check "perf verifies, $how" -m '^verify: 0 blocks were wrong$' -m '^read: .* 200 I/Os in ' \
+		udrv nvme perf --rw randread --verify --io-count 200 --block-size "$1" --queue-depth "$2" --completion "$3"
+done
+check "what perf does not write" udrv nvme write -s 0 -c 7 -d data.udrv
+check "is found" -s 1 -m '^verify: 8 blocks were wrong$' -m 'data is not what perf --verify writes$' \
+	udrv nvme perf --rw read --verify --io-count 1
 check "perf as JSON" -m '"ios":100,' udrv nvme perf --json --io-count 100 --rw read
 check "perf ends with the time, and shows progress" -m ' s: [0-9]+ IOPS, ' udrv nvme perf --run-time 2
 check "perf that is left" -s 143 timeout -s TERM 1 udrv nvme perf --run-time 600

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # A disk served by nbdkit in the daemon's process, and what ordinary clients do with it.
-# usage: test_nbd.sh DIRECTORY (of udrv and udrv-ramdisk) [LIBRARIES to preload into nbdkit: a sanitizer's]
+# usage: test_nbd.sh DIRECTORY (of udrv and its drivers) [LIBRARIES to preload into nbdkit: a sanitizer's]
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../guest/lib.sh"
@@ -41,13 +41,28 @@ await()
 	wait_for 600 grep -q "$1" "$2" || { echo "FAIL '$1' does not come:"; cat "$2"; exit 1; }
 }
 
-# start [NAME=VALUE]... [-- OPTION...]: serve a disk on $sock.
-start()
+# serve DRIVER DEVICE [NAME=VALUE]... [-- OPTION...]: its disks on $sock.
+serve()
 {
+	driver=$1
+	device=$2
+	shift 2
 	: >"$tmp/log"
-	"$bin/udrv" run ramdisk model:edu --nbd="unix:$sock" "$@" >"$tmp/log" 2>&1 3>&- &
+	"$bin/udrv" run "$driver" "$device" --nbd="unix:$sock" "$@" >"$tmp/log" 2>&1 3>&- &
 	pid=$!
 	await 'is ready' "$tmp/log"
+}
+
+# start [NAME=VALUE]... [-- OPTION...]: serve a disk in memory.
+start()
+{
+	serve ramdisk model:edu "$@"
+}
+
+# One of the software controller's, with a file for what was flushed.
+start_nvme()
+{
+	UDRV_MODEL_NVME_FILE="$tmp/namespace" serve nvme model:nvme:16m
 }
 
 # stop [SIGNAL]: the exit status, and what it said.
@@ -188,17 +203,22 @@ prompts()
 	[ "$(grep -o 'qemu-io>' "$tmp/client" | wc -l)" -ge "$1" ]
 }
 # tell COMMAND: to the client, and wait until it wants the next one.
-told=1
 tell()
 {
 	echo "$1" >&3
 	told=$((told + 1))
 	wait_for 1200 prompts $told || { echo "FAIL '$1' does not end"; cat "$tmp/client" "$tmp/log"; exit 1; }
 }
-qemu-io -t writeback --image-opts "driver=nbd,server.type=unix,server.path=$sock,reconnect-delay=100" \
-	<"$tmp/commands" >"$tmp/client" 2>&1 &
-client=$!
-exec 3>"$tmp/commands"
+# It connects again.
+begin_client()
+{
+	qemu-io -t writeback --image-opts "driver=nbd,server.type=unix,server.path=$sock,reconnect-delay=100" \
+		<"$tmp/commands" >"$tmp/client" 2>&1 &
+	client=$!
+	exec 3>"$tmp/commands"
+	told=1
+}
+begin_client
 tell 'write -P 0x71 0 64k'
 tell 'flush'
 tell 'write -f -P 0x72 64k 64k'
@@ -217,6 +237,37 @@ exec 3>&-
 wait "$client"
 check "what the client still sees behind its end fails" -m 'read failed: Input/output error' cat "$tmp/client"
 check "end" stop
+
+# The NVMe driver's, likewise; requests may be on their way when it is killed.
+
+start_nvme
+check "the namespace's size" -m '^16777216$' nbdinfo --size "$uri"
+check "its name and the controller's" -m 'export="nvme-n1"' -m 'description: model:nvme:16m' nbdinfo --list "$uri"
+check "copied in" nbdcopy "$tmp/image" "$uri"
+check "the same" -m 'identical' qemu-img compare -f raw -F raw "$tmp/image" "$uri"
+check "copied out" nbdcopy --connections=2 --requests=16 "$uri" "$tmp/back"
+check "the same again" cmp "$tmp/image" "$tmp/back"
+begin_client
+tell 'write -P 0x80 0 256k'
+tell 'flush'
+tell 'write -P 0x81 0 64k'
+tell 'flush'
+tell 'write -f -P 0x82 64k 64k'
+tell 'write -P 0x83 128k 64k'
+tell 'aio_write -f -P 0x84 1M 8M'
+check "kill -9" -s 137 stop KILL
+start_nvme
+tell 'aio_flush'
+tell 'read -P 0x81 0 64k'
+tell 'read -P 0x82 64k 64k'
+tell 'read -P 0x80 128k 128k'
+tell 'read -P 0x84 1M 8M'
+echo quit >&3
+exec 3>&-
+check "the client ends well" wait "$client"
+check "the client goes on with what was flushed" -x 'failed|error' -m 'wrote 8388608/8388608 bytes' \
+	-m 'read 8388608/8388608 bytes' cat "$tmp/client"
+check "the end of NVMe" -m 'stopped' stop
 
 # What goes wrong.
 

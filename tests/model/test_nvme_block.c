@@ -64,18 +64,19 @@ static void expect_line(const char *part)
 	__atomic_store_n(&awaited, part, __ATOMIC_RELEASE);
 }
 
-static void set_queues(const char *value)
+static void set_param(const char *name, const char *value)
 {
 	const struct udrv_param *p = nvme_driver.params;
 
-	while (strcmp(p->name, "queues") != 0)
+	while (strcmp(p->name, name) != 0)
 		p++;
 	*p->value = value;
 }
 
 static void setup(void)
 {
-	set_queues("8");
+	set_param("queues", "8");
+	set_param("io_timeout_ms", "30000");
 	udrv_init_completion(NULL, &logged);
 	udrv_log_set(look_at_line, NULL, UDRV_LOG_NOTICE);
 	ck_assert_int_eq(udrv_device_open("model:nvme", NULL, &dev), 0);
@@ -368,6 +369,60 @@ START_TEST(a_queue_takes_as_many_as_it_says)
 }
 END_TEST
 
+static void swallow_all(uint16_t qid, bool comes_back)
+{
+	const struct udrv__model_nvme_switches switches = {.abort_is_lost = true,
+							   .never_ready = !comes_back};
+	const struct udrv__model_nvme_fault fault = {
+		.kind = UDRV__MODEL_NVME_SWALLOW, .qid = qid, .any_opcode = true};
+
+	udrv__model_nvme_set_switches(dev, &switches);
+	ck_assert_int_eq(udrv__model_nvme_inject(dev, &fault), 0);
+}
+
+/* _i: it comes back from the resets that this takes. */
+START_TEST(requests_to_a_silent_controller_end)
+{
+	struct asked asked[] = {{.rq = {.op = UDRV_BLOCK_READ, .len = 4096}},
+				{.rq = {.op = UDRV_BLOCK_WRITE, .len = 4096}},
+				{.rq = {.op = UDRV_BLOCK_FLUSH}},
+				{.rq = {.op = UDRV_BLOCK_DISCARD, .len = 4096}},
+				{.rq = {.op = UDRV_BLOCK_WRITE_ZEROES, .len = 4096}}};
+	struct asked next = {.rq = {.op = UDRV_BLOCK_FLUSH, .done = request_done}};
+	const size_t count = sizeof(asked) / sizeof(asked[0]);
+	const struct udrv_block_ops *ops;
+	struct udrv_block *block;
+	udrv_iova_t iova;
+	void *q = NULL;
+
+	set_param("io_timeout_ms", "100");
+	block = probe();
+	ops = block->ops;
+	ck_assert_int_eq(ops->queue_open(block, 0, &q), 0);
+	swallow_all(1, _i);
+	for (size_t i = 0; i < count; i++) {
+		asked[i].rq.done = request_done;
+		asked[i].rq.buf = udrv_dma_alloc_coherent(dev, 4096, &iova, UDRV_GFP_KERNEL);
+		ck_assert_int_eq(ops->queue_rq(q, &asked[i].rq), 0);
+	}
+	ops->commit_rqs(q);
+	for (size_t i = 0; i < count; i++) {
+		while (!asked[i].calls)
+			(void)ops->poll(q);
+		ck_assert_uint_eq(asked[i].calls, 1);
+		ck_assert_int_eq(asked[i].result, -EIO);
+	}
+	udrv__model_nvme_heal(dev);
+	ck_assert_int_eq(ops->queue_rq(q, &next.rq), _i ? 0 : -EIO);
+	ops->commit_rqs(q);
+	while (_i && !next.calls)
+		(void)ops->poll(q);
+	ck_assert_int_eq(next.result, 0);
+	ops->queue_close(q);
+	remove_driver();
+}
+END_TEST
+
 static unsigned int count_disks(void)
 {
 	struct udrv_block *block = NULL;
@@ -643,7 +698,7 @@ START_TEST(many_disks_have_their_queues)
 
 	ck_assert_int_eq(sched_getaffinity(0, sizeof(set), &set), 0);
 	cpus = (unsigned int)CPU_COUNT(&set);
-	set_queues("0");
+	set_param("queues", "0");
 	config.queues = UDRV__MODEL_NVME_QUEUES;
 	(void)probe();
 	while (make_namespace() < 12)
@@ -802,6 +857,7 @@ int main(void)
 			    (int)(sizeof(blocks_of) / sizeof(blocks_of[0])));
 	tcase_add_test(tc, preferences_that_are_too_large_do_not_become_zero);
 	tcase_add_loop_test(tc, a_queue_takes_as_many_as_it_says, 0, 4);
+	tcase_add_loop_test(tc, requests_to_a_silent_controller_end, 0, 2);
 	tcase_add_test(tc, a_disk_without_a_queue_says_what_to_do);
 	tcase_add_test(tc, a_namespace_whose_blocks_are_too_large_is_skipped);
 	tcase_add_test(tc, an_identify_that_fails_costs_one_disk_at_most);

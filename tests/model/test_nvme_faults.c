@@ -207,7 +207,8 @@ static void check_dead(struct nvme_load *load, int error)
 		  load->last_status == NVME_SC_HOST_PATHING);
 	ck_assert(nvme_rig_info(&rig).dead);
 	ck_assert_int_lt(udrv_nvme_reset(rig.nvme), 0);
-	ck_assert_int_lt(udrv_nvme_identify(rig.nvme, NVME_CNS_CTRL, 0, load->slots[0].buf), 0);
+	ck_assert_int_lt(
+		udrv_nvme_identify(rig.nvme, NVME_CNS_CTRL, 0, nvme_rig_memory(&rig, 4096)), 0);
 }
 
 START_TEST(one_that_does_not_come_back_is_given_up)

@@ -201,6 +201,7 @@ static void random_load(unsigned int depth)
 
 	nvme_load_begin(&load);
 	nvme_load_run(&load, commands());
+	nvme_load_verify(&load);
 	nvme_load_finish(&load);
 	ck_assert_uint_eq(load.failed, 0);
 }
