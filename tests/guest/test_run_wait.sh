@@ -77,7 +77,7 @@ lock=/run/udrv/$nvme.lock
 check "bind the disk" -m 'bound to vfio-pci' udrv bind "$nvme"
 runs nvme "$nvme" --ublk=0
 check "a disk" wait_for 600 test -b /dev/ublkb0
-dd if=/dev/urandom of=/tmp/data bs=1M count=4 2>/dev/null
+head -c 4194304 /dev/urandom >/tmp/data
 check "data" dd if=/tmp/data of=/dev/ublkb0 bs=1M oflag=direct
 while dd if=/dev/ublkb0 of=/dev/null bs=64k iflag=direct; do :; done >/tmp/reader 2>&1 &
 reader=$!
