@@ -24,8 +24,7 @@ static void kernel_name(char *name, size_t size, const struct udrv_device *dev,
 			       type == UDRV__IRQ_MSIX ? "x" : "", nr, dev->name);
 }
 
-/* The number of the interrupt with that name, or -1. */
-static int find_irq(const char *name)
+int udrv__irq_find(const char *name)
 {
 	FILE *f = fopen("/proc/interrupts", "re");
 	char *line = NULL;
@@ -59,7 +58,7 @@ static int number_of(const struct udrv_device *dev, enum udrv__irq_type type, un
 	int irq;
 
 	kernel_name(name, sizeof(name), dev, type, nr);
-	irq = find_irq(name);
+	irq = udrv__irq_find(name);
 	return irq < 0 && type == UDRV__IRQ_INTX ? line_of(dev) : irq;
 }
 
@@ -100,25 +99,43 @@ int udrv__irq_home_cpu(struct udrv_device *dev, enum udrv__irq_type type, unsign
 	return more ? first_cpu(irq, "effective_affinity_list", &more) : cpu;
 }
 
+static int open_affinity(int irq)
+{
+	char path[64];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/irq/%d/smp_affinity_list", irq);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* And close it. */
+static int write_affinity(int fd, int cpu)
+{
+	const int ret = dprintf(fd, "%d\n", cpu) < 0 ? -errno : 0;
+
+	close(fd);
+	return ret == -ERANGE || ret == -EOVERFLOW ? -EINVAL : ret; /* no machine has so many */
+}
+
+int udrv__irq_move_number(int irq, int cpu)
+{
+	const int fd = open_affinity(irq);
+
+	return fd < 0 ? fd : write_affinity(fd, cpu);
+}
+
 int udrv__irq_move(struct udrv_device *dev, enum udrv__irq_type type, unsigned int nr, int cpu)
 {
 	const int irq = number_of(dev, type, nr);
-	char path[64];
-	int ret;
-	int fd;
+	const int fd = irq < 0 ? -EOPNOTSUPP : open_affinity(irq);
 
-	if (irq < 0)
-		return -EOPNOTSUPP;
-	(void)snprintf(path, sizeof(path), "/proc/irq/%d/smp_affinity_list", irq);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	/* Another's by now? A file that went meanwhile takes no more. */
 	if (number_of(dev, type, nr) != irq) {
 		close(fd);
 		return -EINVAL;
 	}
-	ret = dprintf(fd, "%d\n", cpu) < 0 ? -errno : 0;
-	close(fd);
-	return ret == -ERANGE || ret == -EOVERFLOW ? -EINVAL : ret; /* no machine has so many */
+	return write_affinity(fd, cpu);
 }

@@ -190,7 +190,12 @@ extern __thread struct udrv__irq_worker *udrv__irq_self;
 
 /* affinity.c: the CPU that takes a vector's interrupt, or -1. */
 int udrv__irq_home_cpu(struct udrv_device *dev, enum udrv__irq_type type, unsigned int nr);
-/* affinity.c: another one takes it from now on. -EOPNOTSUPP: the kernel does not name it. */
+/* affinity.c: the kernel's number of the first interrupt whose line in /proc/interrupts has that
+ * word, or -1. */
+int udrv__irq_find(const char *name);
+/* affinity.c: that CPU takes the interrupt of that number from now on. */
+int udrv__irq_move_number(int irq, int cpu);
+/* affinity.c: and a vector's. -EOPNOTSUPP: the kernel does not name it. */
 int udrv__irq_move(struct udrv_device *dev, enum udrv__irq_type type, unsigned int nr, int cpu);
 
 /* wait.c */

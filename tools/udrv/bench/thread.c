@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Threads and interrupts on the processors they are wanted on. */
 #include "bench/rows.h"
+#include "irq/irq.h"
 #include "tool.h"
 
 #include <errno.h>
@@ -104,42 +105,20 @@ void bench_thread_join(struct bench_thread *thread)
 	(void)pthread_join(thread->id, NULL);
 }
 
-/* The number of the first line that names @word, or -1. */
-static int find_irq(const char *word)
-{
-	FILE *file = fopen("/proc/interrupts", "re");
-	char line[4096];
-	int irq = -1, number;
-
-	if (!file)
-		return -1;
-	while (irq < 0 && fgets(line, sizeof(line), file))
-		if (strstr(line, word) && sscanf(line, " %d:", &number) == 1)
-			irq = number;
-	fclose(file);
-	return irq;
-}
-
 int bench_pin_irq(const char *word, int cpu)
 {
-	return cpu < 0 ? 0 : bench_pin_irq_number(word, find_irq(word), cpu);
+	return cpu < 0 ? 0 : bench_pin_irq_number(word, udrv__irq_find(word), cpu);
 }
 
 int bench_pin_irq_number(const char *what, int irq, int cpu)
 {
-	int ret = -ENOENT;
 	char path[64];
-	FILE *file;
+	int ret;
 
 	if (cpu < 0)
 		return 0;
+	ret = irq < 0 ? -ENOENT : udrv__irq_move_number(irq, cpu);
 	(void)snprintf(path, sizeof(path), "/proc/irq/%d/smp_affinity_list", irq);
-	file = irq < 0 ? NULL : fopen(path, "we");
-	if (file) {
-		ret = fprintf(file, "%d\n", cpu) < 0 ? -EIO : 0;
-		if (fclose(file))
-			ret = -errno;
-	}
 	if (ret)
 		tool_err("cannot move the interrupt of %s to CPU %d (%s): %s", what, cpu,
 			 irq < 0 ? "/proc/interrupts does not name it" : path, strerror(-ret));
