@@ -13,7 +13,7 @@
 #include "backend/model_nvme.h"
 #include "nvme_ctrl.h"
 
-#include "support/nvme_load.h"
+#include "support/nvme_rig.h"
 #include "support/suite.h"
 #include "support/threads.h"
 
@@ -169,14 +169,14 @@ static pthread_t asker;
 static void start_asking(void)
 {
 	stop = false;
-	ck_assert_int_eq(pthread_create(&asker, NULL, ask_always, NULL), 0);
+	asker = start(ask_always, NULL);
 }
 
 /* One that was given up, or has lost its namespace, is begun with anew; that always works. */
 static void begin_anew(void)
 {
 	stop = true;
-	pthread_join(asker, NULL);
+	(void)finish(asker);
 	drain();
 	udrv_nvme_queue_destroy(rig.q);
 	udrv_nvme_detach(rig.nvme);

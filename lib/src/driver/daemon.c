@@ -215,7 +215,6 @@ int udrv__daemon_serve(const struct udrv__daemon *d, int stop_fd)
 		{.fd = udrv_device_event_fd(d->dev, UDRV_EVENT_GONE), .events = POLLIN},
 		{.fd = d->exports.ended_fd, .events = POLLIN},
 	};
-
 	const char *next = d->options.wait ? "waiting for it" : "stopping";
 
 	for (;;) {

@@ -37,13 +37,11 @@ static int drive(struct udrv__daemon *d, int stop_fd, int ready_fd)
 	udrv__daemon_ready(d);
 	if (ready_fd >= 0)
 		udrv__detach_ready(d, ready_fd);
-	ret = udrv__daemon_serve(d, stop_fd);
-	while (ret == -ENODEV && d->options.wait) {
+	while ((ret = udrv__daemon_serve(d, stop_fd)) == -ENODEV && d->options.wait) {
 		ret = udrv__daemon_restart(d);
 		if (ret)
 			return ret;
 		udrv__daemon_ready(d);
-		ret = udrv__daemon_serve(d, stop_fd);
 	}
 	udrv__daemon_stop(d, ret);
 	return ret;
