@@ -7,13 +7,19 @@ import sys
 import time
 
 
+def with_environment(test):
+    """The test's command, in the environment that ctest gives it."""
+    variables = next((p["value"] for p in test["properties"] if p["name"] == "ENVIRONMENT"), [])
+    return ["env", *variables, *test["command"]] if variables else test["command"]
+
+
 def commands(build):
     """Of each test: its command."""
     result = subprocess.run(["ctest", "--test-dir", str(build), "--show-only=json-v1"], stdout=subprocess.PIPE, text=True,
                             check=False)
     if result.returncode:
         sys.exit(f"{sys.argv[0]}: {build} has no tests; run tests/run first")
-    return {test["name"]: test["command"] for test in json.loads(result.stdout)["tests"] if "command" in test}
+    return {test["name"]: with_environment(test) for test in json.loads(result.stdout)["tests"] if "command" in test}
 
 
 def patient(command, seconds):
