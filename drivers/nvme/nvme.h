@@ -82,7 +82,12 @@ UDRV_API void udrv_nvme_detach(struct udrv_nvme *nvme);
 /** udrv_nvme_device() - the device that it was attached to. */
 UDRV_API struct udrv_device *udrv_nvme_device(const struct udrv_nvme *nvme);
 
-/** udrv_nvme_id_ctrl() - Identify Controller as of the last initialisation; valid until detach. */
+/**
+ * udrv_nvme_id_ctrl() - Identify Controller as of the last initialisation
+ *
+ * Valid until detach, and never written again: if a reset finds something else, whoever asks then
+ * gets another one. Any thread.
+ */
 UDRV_API const struct nvme_id_ctrl *udrv_nvme_id_ctrl(const struct udrv_nvme *nvme);
 
 /** struct udrv_nvme_info - what else there is to know of a controller. */
@@ -305,21 +310,21 @@ UDRV_API int udrv_nvme_boot_activate(struct udrv_nvme *nvme, unsigned int id);
  * struct udrv_nvme_ns - a namespace; the controller's, valid until detach
  * @nsid: its number
  * @block_shift: log2 of the data bytes of a block
- * @blocks: its size; 0 once it is gone
- * @max_blocks: of one command
+ * @blocks: its size; 0 once it is gone. Read it by udrv_nvme_ns_blocks()
+ * @max_blocks: of one command. Read it by udrv_nvme_ns_max_blocks()
  * @page_blocks: of a page of the controller's memory, if one can be read and written
  * @metadata: bytes per block
  * @extended: metadata is behind each block in the same buffer, else in one of its own
  * @pi_type: end-to-end protection (8.3), 0 to 3
  * @pi_first: protection information is the first 8 bytes of the metadata, else the last
- * @read_only: writes are refused
+ * @read_only: writes are refused. Read it by udrv_nvme_ns_read_only()
  * @usable: its format can be read and written without a metadata buffer: it has no metadata, or 8
  *	bytes that are protection information, which the controller makes and checks then (PRACT)
  *
- * What another thread changes is @blocks, and @max_blocks and @read_only if the controller says
- * otherwise after a reset. If the number comes to mean another namespace (udrv_nvme_ns_id()), or
- * one whose blocks are of another kind, @blocks becomes 0 for good, and udrv_nvme_ns() gives a new
- * structure.
+ * @blocks, @max_blocks and @read_only change at any time, on another thread, as the controller
+ * says: hence their functions. The rest never does. If the number comes to mean another namespace
+ * (udrv_nvme_ns_id()), or one whose blocks are of another kind, @blocks becomes 0 for good, and
+ * udrv_nvme_ns() gives a new structure.
  */
 struct udrv_nvme_ns {
 	uint32_t nsid;
@@ -334,6 +339,24 @@ struct udrv_nvme_ns {
 	bool read_only;
 	bool usable;
 };
+
+/** udrv_nvme_ns_blocks() - how many blocks it has now; 0 once it is gone. Any thread. */
+static inline uint64_t udrv_nvme_ns_blocks(const struct udrv_nvme_ns *ns)
+{
+	return __atomic_load_n(&ns->blocks, __ATOMIC_RELAXED);
+}
+
+/** udrv_nvme_ns_max_blocks() - how many blocks a command may have now. Any thread. */
+static inline uint32_t udrv_nvme_ns_max_blocks(const struct udrv_nvme_ns *ns)
+{
+	return __atomic_load_n(&ns->max_blocks, __ATOMIC_RELAXED);
+}
+
+/** udrv_nvme_ns_read_only() - are writes refused now? Any thread. */
+static inline bool udrv_nvme_ns_read_only(const struct udrv_nvme_ns *ns)
+{
+	return __atomic_load_n(&ns->read_only, __ATOMIC_RELAXED);
+}
 
 /** udrv_nvme_ns() - an active namespace by its number, or NULL. Any thread. */
 UDRV_API const struct udrv_nvme_ns *udrv_nvme_ns(struct udrv_nvme *nvme, uint32_t nsid);

@@ -48,7 +48,7 @@ int udrv_nvme_admin(struct udrv_nvme *nvme, const struct nvme_sqe *cmd, void *bu
 	/* Data both ways would need two buffers. */
 	if (is_own(cmd) || NVME_OPCODE_BOTH_WAYS(cmd->opcode) || (len && !buf))
 		return -EINVAL;
-	if (len > nvme->max_transfer)
+	if (len > nvme_max_transfer(nvme))
 		return -EMSGSIZE;
 	return nvme_admin_by_user(nvme, cmd, buf, len, result, nvme->options.admin_timeout_ms);
 }
@@ -80,14 +80,16 @@ static int get_log_piece(struct udrv_nvme *nvme, unsigned int log, uint32_t nsid
 int udrv_nvme_get_log(struct udrv_nvme *nvme, unsigned int log, uint32_t nsid, void *buf,
 		      size_t len, bool keep_event)
 {
-	const bool extended = nvme->id->lpa & NVME_LPA_EXTENDED;
+	const bool extended = nvme_id(nvme)->lpa & NVME_LPA_EXTENDED;
 	/* RAE came with 1.3; what is reserved is 0. */
 	const bool can_keep = nvme->vs >= NVME_VS(1u, 3u, 0u);
-	const size_t most = extended || nvme->max_transfer < LOG_MAX ? nvme->max_transfer : LOG_MAX;
+	size_t most = nvme_max_transfer(nvme);
 	int ret = 0;
 
 	if (!len || len % 4)
 		return -EINVAL;
+	if (!extended && most > LOG_MAX)
+		most = LOG_MAX;
 	if (len > most && !extended)
 		return -EMSGSIZE;
 	for (size_t done = 0; done < len && !ret; done += most) {
@@ -122,7 +124,7 @@ int udrv_nvme_set_feature(struct udrv_nvme *nvme, uint32_t feature, uint32_t nsi
 
 static bool can_sanitize(const struct udrv_nvme *nvme, uint32_t how)
 {
-	const uint32_t can = nvme->id->sanicap;
+	const uint32_t can = nvme_id(nvme)->sanicap;
 
 	switch (NVME_SANITIZE_ACTION(how)) {
 	case NVME_SANITIZE_EXIT_FAILURE:
@@ -180,7 +182,7 @@ int udrv_nvme_format(struct udrv_nvme *nvme, uint32_t nsid, unsigned int lbaf, u
 				     .cdw10 = NVME_FORMAT_LBAF(lbaf) | NVME_FORMAT_SES(ses)};
 	int ret;
 
-	if (!(nvme->id->oacs & NVME_OACS_FORMAT))
+	if (!(nvme_id(nvme)->oacs & NVME_OACS_FORMAT))
 		return -EOPNOTSUPP;
 	if (lbaf > 63 || ses > 2)
 		return -EINVAL;

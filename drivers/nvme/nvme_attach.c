@@ -71,8 +71,8 @@ static int init_locks(struct udrv_nvme *nvme)
 	udrv_init_delayed_work(&nvme->tick_work, nvme_tick_work);
 	nvme->wq = udrv_alloc_ordered_workqueue("nvme-reset", 0);
 	nvme->event_wq = udrv_alloc_ordered_workqueue("nvme-event", 0);
-	nvme->id = calloc(1, sizeof(*nvme->id));
-	return nvme->wq && nvme->event_wq && nvme->id ? 0 : -ENOMEM;
+	nvme->identity = calloc(1, sizeof(*nvme->identity));
+	return nvme->wq && nvme->event_wq && nvme->identity ? 0 : -ENOMEM;
 }
 
 static void free_all(struct udrv_nvme *nvme)
@@ -93,7 +93,7 @@ static void free_all(struct udrv_nvme *nvme)
 	pthread_mutex_destroy(&nvme->admin_lock);
 	pthread_cond_destroy(&nvme->state_changed);
 	pthread_mutex_destroy(&nvme->state_lock);
-	free(nvme->id);
+	nvme_forget_identity(nvme);
 	free(nvme);
 }
 
@@ -215,7 +215,7 @@ static int start(struct udrv_nvme *nvme)
 
 static void say_hello(const struct udrv_nvme *nvme)
 {
-	const struct nvme_id_ctrl *id = nvme->id;
+	const struct nvme_id_ctrl *id = nvme_id(nvme);
 	unsigned int model = sizeof(id->mn);
 
 	while (model && (id->mn[model - 1] == ' ' || !id->mn[model - 1]))
@@ -307,7 +307,7 @@ struct udrv_device *udrv_nvme_device(const struct udrv_nvme *nvme)
 
 const struct nvme_id_ctrl *udrv_nvme_id_ctrl(const struct udrv_nvme *nvme)
 {
-	return nvme->id;
+	return nvme_id(nvme);
 }
 
 void udrv_nvme_get_info(struct udrv_nvme *nvme, struct udrv_nvme_info *info)
@@ -318,9 +318,9 @@ void udrv_nvme_get_info(struct udrv_nvme *nvme, struct udrv_nvme_info *info)
 		.queues = __atomic_load_n(&nvme->queues_max, __ATOMIC_RELAXED),
 		.queues_made = __atomic_load_n(&nvme->queues_made, __ATOMIC_RELAXED),
 		.queue_entries = nvme_most_entries(nvme),
-		.max_transfer = nvme->max_transfer,
+		.max_transfer = nvme_max_transfer(nvme),
 		.shadow_doorbells = __atomic_load_n(&nvme->shadows_on, __ATOMIC_RELAXED),
-		.sgl = nvme->sgl,
+		.sgl = nvme_has_sgl(nvme),
 		.cmb = __atomic_load_n(&nvme->cmb.on, __ATOMIC_RELAXED),
 		.weighted = nvme->weighted,
 		.resets = __atomic_load_n(&nvme->resets, __ATOMIC_RELAXED),

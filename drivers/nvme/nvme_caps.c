@@ -150,7 +150,7 @@ int nvme_enable(struct udrv_nvme *nvme)
 /* 5.15.2.2, RTD3E: how long it may take, in microseconds; Linux waits 5 s at least. */
 static unsigned int shutdown_timeout_ms(const struct udrv_nvme *nvme)
 {
-	const unsigned int ms = nvme->id ? nvme->id->rtd3e / 1000 : 0;
+	const unsigned int ms = nvme_id(nvme)->rtd3e / 1000;
 
 	return ms < 5000 ? 5000 : (ms > 60000 ? 60000 : ms);
 }

@@ -24,7 +24,7 @@ static int put_with_data(struct udrv_nvme_queue *q, struct nvme_sqe *sqe, void *
 /* Not of what is gone: its number may mean another namespace by now. */
 static bool is_there(const struct udrv_nvme_ns *ns, uint64_t lba, uint64_t blocks)
 {
-	const uint64_t size = __atomic_load_n(&ns->blocks, __ATOMIC_RELAXED);
+	const uint64_t size = udrv_nvme_ns_blocks(ns);
 
 	return size && blocks <= size && lba <= size - blocks;
 }
@@ -64,7 +64,7 @@ int udrv_nvme_flush(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, ud
 int udrv_nvme_write_zeroes(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, uint64_t lba,
 			   uint32_t blocks, uint32_t flags, udrv_nvme_done_t done, void *ctx)
 {
-	if (!(q->nvme->id->oncs & NVME_ONCS_WRITE_ZEROES))
+	if (!(nvme_id(q->nvme)->oncs & NVME_ONCS_WRITE_ZEROES))
 		return -EOPNOTSUPP;
 	/* PRCHK is reserved there. */
 	if (ns->pi_type)
@@ -75,7 +75,7 @@ int udrv_nvme_write_zeroes(struct udrv_nvme_queue *q, const struct udrv_nvme_ns 
 int udrv_nvme_verify(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns, uint64_t lba,
 		     uint32_t blocks, uint32_t flags, udrv_nvme_done_t done, void *ctx)
 {
-	if (!(q->nvme->id->oncs & NVME_ONCS_VERIFY))
+	if (!(nvme_id(q->nvme)->oncs & NVME_ONCS_VERIFY))
 		return -EOPNOTSUPP;
 	return put_range(q, ns, NVME_VERIFY, lba, blocks, flags, done, ctx);
 }
@@ -94,7 +94,7 @@ int udrv_nvme_deallocate(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *n
 	struct nvme_data data = {0};
 	int ret;
 
-	if (!(q->nvme->id->oncs & NVME_ONCS_DSM))
+	if (!(nvme_id(q->nvme)->oncs & NVME_ONCS_DSM))
 		return -EOPNOTSUPP;
 	if (!count || count > NVME_DSM_RANGES_MAX)
 		return -EINVAL;
@@ -135,7 +135,7 @@ int udrv_nvme_command(struct udrv_nvme_queue *q, const struct nvme_sqe *cmd, voi
 	const struct nvme_data none = {0};
 	struct nvme_sqe sqe = *cmd;
 
-	if (len > q->nvme->max_transfer)
+	if (len > nvme_max_transfer(q->nvme))
 		return -EMSGSIZE;
 	sqe.flags = (uint8_t)(cmd->flags & 0x3fu);
 	sqe.mptr = sqe.prp1 = sqe.prp2 = 0;
@@ -180,7 +180,7 @@ static int check_io(const struct udrv_nvme_ns *ns, const struct udrv_nvme_io *io
 		return -EINVAL;
 	if (!io->blocks || !is_there(ns, io->lba, io->blocks))
 		return -EINVAL;
-	if (!ns->max_blocks || io->blocks > ns->max_blocks)
+	if (io->blocks > udrv_nvme_ns_max_blocks(ns))
 		return -EMSGSIZE;
 	if (!io->iov_count || sum(io->iov, io->iov_count) != len)
 		return -EINVAL;
@@ -208,7 +208,7 @@ int udrv_nvme_rw(struct udrv_nvme_queue *q, const struct udrv_nvme_ns *ns,
 
 	if (ret)
 		return ret;
-	if (io->opcode == NVME_COMPARE && !(q->nvme->id->oncs & NVME_ONCS_COMPARE))
+	if (io->opcode == NVME_COMPARE && !(nvme_id(q->nvme)->oncs & NVME_ONCS_COMPARE))
 		return -EOPNOTSUPP;
 	return nvme_put_mapped(q, &sqe, io->iov, io->iov_count, meta_of(ns, io),
 			       (size_t)io->blocks * ns->metadata, 0, done, ctx);

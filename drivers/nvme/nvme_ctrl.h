@@ -44,6 +44,12 @@ struct nvme_cmb {
 	bool on;
 };
 
+/* What the controller says of itself. Other threads look at it: it never changes, and is kept. */
+struct nvme_identity {
+	struct nvme_id_ctrl id;
+	struct nvme_identity *older;
+};
+
 struct udrv_nvme {
 	struct udrv_device *dev;
 	struct udrv_nvme_options options;
@@ -51,10 +57,9 @@ struct udrv_nvme {
 	uint64_t cap;
 	uint32_t vs;
 	unsigned int page_shift;
-	struct nvme_id_ctrl *id;
-	uint32_t max_transfer;
+	struct nvme_identity *identity; /* the last, at first zeroes; atomic */
+	unsigned int identities;
 	uint32_t retry_ms[3]; /* 4.6.1, CRD: 0 is not told; atomic */
-	bool sgl;
 	bool shadows_on;
 	bool membarrier;
 	bool detaching;
@@ -111,6 +116,12 @@ struct udrv_nvme {
 	void (*listener)(void *ctx, enum udrv_nvme_event event, uint32_t arg);
 	void *listener_ctx;
 };
+
+/* As the last initialisation found it; zeroes before the first. */
+static inline const struct nvme_id_ctrl *nvme_id(const struct udrv_nvme *nvme)
+{
+	return &__atomic_load_n(&nvme->identity, __ATOMIC_ACQUIRE)->id;
+}
 
 static inline uint32_t nvme_read32(const struct udrv_nvme *nvme, unsigned long reg)
 {
@@ -209,6 +220,10 @@ int nvme_want_queues(struct udrv_nvme *nvme);
 
 /* nvme_init.c: identify, features, queues, namespaces: from enabled to usable. */
 int nvme_initialise(struct udrv_nvme *nvme);
+void nvme_forget_identity(struct udrv_nvme *nvme);
+/* Bytes of one command. */
+uint32_t nvme_max_transfer(const struct udrv_nvme *nvme);
+bool nvme_has_sgl(const struct udrv_nvme *nvme);
 /* The controller knows the queue from now on. */
 int nvme_queue_tell(struct udrv_nvme *nvme, struct udrv_nvme_queue *q, bool own);
 

@@ -101,7 +101,7 @@ static const char *what_is_wrong(const struct udrv_nvme_ns *ns)
 {
 	if (!ns->usable)
 		return "it has metadata that the controller does not keep to itself";
-	if (!ns->max_blocks)
+	if (!udrv_nvme_ns_max_blocks(ns))
 		return "one of its blocks is more than the controller transfers at once";
 	return NULL;
 }
@@ -221,7 +221,7 @@ static void say_size(const struct nvme_disk *disk, uint64_t blocks)
 /* False: it is gone. */
 static bool follow_size(struct nvme_disk *disk)
 {
-	const uint64_t blocks = __atomic_load_n(&disk->ns->blocks, __ATOMIC_ACQUIRE);
+	const uint64_t blocks = udrv_nvme_ns_blocks(disk->ns);
 
 	if (blocks && blocks != disk->blocks) {
 		say_size(disk, blocks);

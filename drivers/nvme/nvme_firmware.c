@@ -12,7 +12,7 @@
 /* 5.15.2.2, FWUG: 0: not told. */
 static size_t granularity(const struct udrv_nvme *nvme)
 {
-	const unsigned int fwug = nvme->id->fwug;
+	const unsigned int fwug = nvme_id(nvme)->fwug;
 
 	return fwug && fwug != FWUG_NO_LIMIT ? (size_t)fwug * UNIT : 4;
 }
@@ -42,14 +42,14 @@ int udrv_nvme_firmware_download(struct udrv_nvme *nvme, const void *image, size_
 	const size_t unit = granularity(nvme);
 	int ret = 0;
 
-	if (!(nvme->id->oacs & NVME_OACS_FIRMWARE))
+	if (!(nvme_id(nvme)->oacs & NVME_OACS_FIRMWARE))
 		return -EOPNOTSUPP;
 	if (!piece)
 		piece = udrv_nvme_firmware_piece(nvme);
 	if (!len || len % 4 || offset % unit || piece % unit ||
 	    offset + len - 1 > (uint64_t)UINT32_MAX * 4)
 		return -EINVAL;
-	if (piece > nvme->max_transfer)
+	if (piece > nvme_max_transfer(nvme))
 		return -EMSGSIZE;
 	for (size_t done = 0; done < len && !ret; done += piece)
 		ret = download_piece(nvme, (const char *)image + done,
@@ -60,14 +60,16 @@ int udrv_nvme_firmware_download(struct udrv_nvme *nvme, const void *image, size_
 /* 5.15.2.2, MTFA: in units of 100 ms; 0: not told. */
 static unsigned int activation_ms(const struct udrv_nvme *nvme)
 {
-	return nvme->id->mtfa ? nvme->id->mtfa * 100u : PAUSE_MAX_MS;
+	const unsigned int mtfa = nvme_id(nvme)->mtfa;
+
+	return mtfa ? mtfa * 100u : PAUSE_MAX_MS;
 }
 
 int nvme_commit(struct udrv_nvme *nvme, uint32_t cdw10)
 {
 	const struct nvme_sqe sqe = {.opcode = NVME_ADMIN_FIRMWARE_COMMIT, .cdw10 = cdw10};
 
-	if (!(nvme->id->oacs & NVME_OACS_FIRMWARE))
+	if (!(nvme_id(nvme)->oacs & NVME_OACS_FIRMWARE))
 		return -EOPNOTSUPP;
 	return nvme_admin_by_user(nvme, &sqe, NULL, 0, NULL,
 				  nvme->options.admin_timeout_ms + activation_ms(nvme));

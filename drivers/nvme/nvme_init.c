@@ -7,6 +7,7 @@
 
 #include "nvme_ctrl.h"
 
+#define IDENTITIES_MAX	   1024
 #define MAX_TRANSFER_SHIFT 20 /* what the lists have room for, and what anybody needs: 1 MiB */
 
 /* A status of the controller becomes an errno, with a line. */
@@ -21,17 +22,23 @@ static int explain(const struct udrv_nvme *nvme, const char *what, int ret)
 }
 
 /* 5.15.2.2, MDTS: in pages of the smallest size, log2; 0: no limit. */
-static uint32_t max_transfer(const struct udrv_nvme *nvme)
+uint32_t nvme_max_transfer(const struct udrv_nvme *nvme)
 {
-	const unsigned int shift = nvme->id->mdts + 12u + NVME_CAP_MPSMIN(nvme->cap);
+	const unsigned int mdts = nvme_id(nvme)->mdts;
+	const unsigned int shift = mdts + 12u + NVME_CAP_MPSMIN(nvme->cap);
 
-	return 1u << (nvme->id->mdts && shift < MAX_TRANSFER_SHIFT ? shift : MAX_TRANSFER_SHIFT);
+	return 1u << (mdts && shift < MAX_TRANSFER_SHIFT ? shift : MAX_TRANSFER_SHIFT);
+}
+
+bool nvme_has_sgl(const struct udrv_nvme *nvme)
+{
+	return NVME_SGLS_SUPPORT(nvme_id(nvme)->sgls) && !nvme->options.no_sgl;
 }
 
 /* 5.15.2.2, SQES and CQES: 64 and 16 bytes must be among the sizes. */
 static int check_entries(const struct udrv_nvme *nvme)
 {
-	const struct nvme_id_ctrl *id = nvme->id;
+	const struct nvme_id_ctrl *id = nvme_id(nvme);
 
 	if ((id->sqes & 0xf) <= 6 && id->sqes >> 4 >= 6 && (id->cqes & 0xf) <= 4 &&
 	    id->cqes >> 4 >= 4)
@@ -42,36 +49,55 @@ static int check_entries(const struct udrv_nvme *nvme)
 	return -EPROTO;
 }
 
+/* It is kept if it says something new. 0, negative errno. */
+static int take_identity(struct udrv_nvme *nvme, struct nvme_identity *now)
+{
+	if (!memcmp(&nvme->identity->id, &now->id, sizeof(now->id))) {
+		free(now);
+		return 0;
+	}
+	if (nvme->identities == IDENTITIES_MAX) {
+		free(now);
+		udrv_dev_err(nvme->dev, "it says something else of itself time and again");
+		return -EPROTO;
+	}
+	nvme->identities++;
+	now->older = nvme->identity;
+	__atomic_store_n(&nvme->identity, now, __ATOMIC_RELEASE);
+	return 0;
+}
+
 static int identify(struct udrv_nvme *nvme)
 {
-	struct nvme_id_ctrl *id = malloc(sizeof(*id));
+	struct nvme_identity *now = malloc(sizeof(*now));
 	int ret = -ENOMEM;
-	uint32_t most;
-	bool sgl;
 
-	if (id)
-		ret = nvme_admin_identify(nvme, NVME_CNS_CTRL, 0, id, true);
+	if (now)
+		ret = nvme_admin_identify(nvme, NVME_CNS_CTRL, 0, &now->id, true);
 	ret = explain(nvme, "identify the controller", ret);
-	/* Others look at it; after a reset it is the same again. */
-	if (!ret && memcmp(nvme->id, id, sizeof(*id)) != 0)
-		memcpy(nvme->id, id, sizeof(*id));
-	free(id);
-	id = nvme->id;
+	if (ret) {
+		free(now);
+		return ret;
+	}
+	ret = take_identity(nvme, now);
 	if (!ret)
 		ret = check_entries(nvme);
 	if (ret)
 		return ret;
-	/* After a reset they are as before, and others read them. */
-	most = max_transfer(nvme);
-	if (nvme->max_transfer != most)
-		nvme->max_transfer = most;
-	sgl = NVME_SGLS_SUPPORT(id->sgls) && !nvme->options.no_sgl;
-	if (nvme->sgl != sgl)
-		nvme->sgl = sgl;
 	pthread_mutex_lock(&nvme->admin_lock);
-	nvme->aborts_max = id->acl + 1u < 4u ? id->acl + 1u : 4u;
+	nvme->aborts_max = nvme_id(nvme)->acl + 1u < 4u ? nvme_id(nvme)->acl + 1u : 4u;
 	pthread_mutex_unlock(&nvme->admin_lock);
 	return 0;
+}
+
+void nvme_forget_identity(struct udrv_nvme *nvme)
+{
+	while (nvme->identity) {
+		struct nvme_identity *older = nvme->identity->older;
+
+		free(nvme->identity);
+		nvme->identity = older;
+	}
 }
 
 static int scan(struct udrv_nvme *nvme)
@@ -115,8 +141,9 @@ static int ask_for_queues(struct udrv_nvme *nvme)
 /* 5.21.1.11: those that there may be; a controller that knows none has nothing to say. */
 static int ask_for_events(struct udrv_nvme *nvme)
 {
-	const uint32_t mask = NVME_ASYNC_SMART_ALL |
-			      (nvme->id->oaes & (NVME_ASYNC_NS_CHANGED | NVME_ASYNC_FW_ACTIVATION));
+	const uint32_t mask =
+		NVME_ASYNC_SMART_ALL |
+		(nvme_id(nvme)->oaes & (NVME_ASYNC_NS_CHANGED | NVME_ASYNC_FW_ACTIVATION));
 	const struct nvme_sqe sqe = {
 		.opcode = NVME_ADMIN_SET_FEATURES, .cdw10 = NVME_FEAT_ASYNC_EVENT, .cdw11 = mask};
 	int ret = nvme_admin_run(nvme, &sqe, NULL, 0, NULL, true);
@@ -133,7 +160,7 @@ static int ask_for_events(struct udrv_nvme *nvme)
  */
 static int ask_for_retry_delays(struct udrv_nvme *nvme)
 {
-	const uint16_t crdt[3] = {nvme->id->crdt1, nvme->id->crdt2, nvme->id->crdt3};
+	const uint16_t crdt[3] = {nvme_id(nvme)->crdt1, nvme_id(nvme)->crdt2, nvme_id(nvme)->crdt3};
 	struct nvme_host_behavior *host;
 	const struct nvme_sqe sqe = {.opcode = NVME_ADMIN_SET_FEATURES,
 				     .cdw10 = NVME_FEAT_HOST_BEHAVIOR};
@@ -174,7 +201,7 @@ static int offer_shadows(struct udrv_nvme *nvme)
 	int ret;
 
 	__atomic_store_n(&nvme->shadows_on, false, __ATOMIC_RELAXED);
-	if (!(nvme->id->oacs & NVME_OACS_DOORBELL_BUFFER) || nvme->options.no_shadow_doorbells)
+	if (!(nvme_id(nvme)->oacs & NVME_OACS_DOORBELL_BUFFER) || nvme->options.no_shadow_doorbells)
 		return 0;
 	if (!nvme->shadows) {
 		nvme->shadows = udrv_dma_alloc_coherent(nvme->dev, UDRV_PAGE_SIZE,

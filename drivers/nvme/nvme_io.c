@@ -16,15 +16,15 @@ static __attribute__((noinline)) int wrong_range(const struct udrv_nvme_ns *ns, 
 {
 	if (!ns->usable)
 		return -EOPNOTSUPP;
-	return blocks > ns->max_blocks ? -EMSGSIZE : -EINVAL;
+	return blocks > udrv_nvme_ns_max_blocks(ns) ? -EMSGSIZE : -EINVAL;
 }
 
 HOT bool is_in_range(const struct udrv_nvme_ns *ns, uint64_t lba, uint32_t blocks)
 {
 	uint64_t end;
 
-	return blocks - 1 < ns->max_blocks && !__builtin_add_overflow(lba, blocks, &end) &&
-	       end <= __atomic_load_n(&ns->blocks, __ATOMIC_RELAXED);
+	return blocks - 1 < udrv_nvme_ns_max_blocks(ns) &&
+	       !__builtin_add_overflow(lba, blocks, &end) && end <= udrv_nvme_ns_blocks(ns);
 }
 
 /* Memory that is not the device's already. */

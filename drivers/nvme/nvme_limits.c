@@ -75,7 +75,7 @@ static uint32_t most_discarded(const struct nvme_disks_common *c, unsigned int s
 static uint32_t most_zeroed(const struct nvme_disks_common *c, const struct udrv_nvme_ns *ns)
 {
 	const unsigned int page = 12 + NVME_CAP_MPSMIN(c->info.cap);
-	uint64_t blocks = ns->max_blocks;
+	uint64_t blocks = udrv_nvme_ns_max_blocks(ns);
 
 	if (c->nvm && c->nvm->wzsl)
 		blocks = c->nvm->wzsl < 32 ? (uint64_t)1 << page << c->nvm->wzsl >> ns->block_shift
@@ -102,16 +102,16 @@ void nvme_disk_fill_limits(struct nvme_disk *disk, const struct nvme_disks_commo
 	struct udrv_block_limits *l = &disk->block.limits;
 	const unsigned int shift = ns->block_shift;
 
-	disk->blocks = __atomic_load_n(&ns->blocks, __ATOMIC_ACQUIRE);
+	disk->blocks = udrv_nvme_ns_blocks(ns);
 	disk->deac = id->dlfeat & NVME_DLFEAT_WZ_DEALLOCATES &&
 		     NVME_DLFEAT_READ(id->dlfeat) == NVME_DLFEAT_READ_ZEROES;
 	*l = (struct udrv_block_limits){
 		.size = disk->blocks << shift,
 		.logical_block_size = 1u << shift,
-		.max_transfer = ns->max_blocks << shift,
+		.max_transfer = udrv_nvme_ns_max_blocks(ns) << shift,
 		.write_cache = ctrl->vwc & NVME_VWC_PRESENT,
 		.fua = true,
-		.read_only = ns->read_only,
+		.read_only = udrv_nvme_ns_read_only(ns),
 		.max_queues = c->queues,
 		.queue_depth = queue_depth(c),
 	};

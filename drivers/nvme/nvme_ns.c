@@ -64,7 +64,7 @@ static void fill_format(struct udrv_nvme_ns *ns, const struct nvme_id_ns *id)
 static uint32_t most_blocks(const struct udrv_nvme *nvme, const struct udrv_nvme_ns *ns)
 {
 	const uint32_t block = (1u << ns->block_shift) + (ns->extended ? ns->metadata : 0u);
-	const uint32_t most = nvme->max_transfer / block;
+	const uint32_t most = nvme_max_transfer(nvme) / block;
 
 	return most < NVME_RW_BLOCKS_MAX ? most : NVME_RW_BLOCKS_MAX;
 }
@@ -130,12 +130,13 @@ static bool is_same(const struct namespace *a, const struct namespace *b)
 	       a->ns.usable == b->ns.usable;
 }
 
+/* Other threads read it at the same time: udrv_nvme_ns_blocks(). */
 static void set_size(struct udrv_nvme_ns *ns, uint64_t blocks)
 {
-	__atomic_store_n(&ns->blocks, blocks, __ATOMIC_RELEASE);
+	if (ns->blocks != blocks)
+		__atomic_store_n(&ns->blocks, blocks, __ATOMIC_RELAXED);
 }
 
-/* Other threads use it at the same time. */
 static void refresh(struct udrv_nvme_ns *ns, const struct udrv_nvme_ns *now)
 {
 	if (ns->max_blocks != now->max_blocks)
@@ -352,9 +353,11 @@ static void forget_others(struct udrv_nvme *nvme, const uint32_t *list, unsigned
 /* 5.15.2.3; before 1.1 there was no such list: then all numbers are tried. */
 static int list_active(struct udrv_nvme *nvme, uint32_t *list, unsigned int *count, bool own)
 {
-	const uint32_t nn = nvme->id->nn < NVME_NS_MAX ? nvme->id->nn : NVME_NS_MAX;
+	uint32_t nn = nvme_id(nvme)->nn;
 	int ret = 1;
 
+	if (nn > NVME_NS_MAX)
+		nn = NVME_NS_MAX;
 	if (nvme->vs >= NVME_VS(1u, 1u, 0u))
 		ret = nvme_admin_identify(nvme, NVME_CNS_ACTIVE_NS, 0, list, own);
 	if (ret < 0)
@@ -441,7 +444,7 @@ const struct udrv_nvme_ns *udrv_nvme_ns_next(struct udrv_nvme *nvme, uint32_t ns
 	for (unsigned int i = 0; i < nvme->namespaces.count && !found; i++) {
 		const struct udrv_nvme_ns *ns = nvme->namespaces.ns[i];
 
-		if (ns->nsid > nsid && __atomic_load_n(&ns->blocks, __ATOMIC_ACQUIRE))
+		if (ns->nsid > nsid && udrv_nvme_ns_blocks(ns))
 			found = ns;
 	}
 	pthread_mutex_unlock(&nvme->ns_lock);

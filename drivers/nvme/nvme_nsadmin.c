@@ -9,7 +9,7 @@
 
 static int has_management(const struct udrv_nvme *nvme)
 {
-	return nvme->id->oacs & NVME_OACS_NS_MANAGEMENT ? 0 : -EOPNOTSUPP;
+	return nvme_id(nvme)->oacs & NVME_OACS_NS_MANAGEMENT ? 0 : -EOPNOTSUPP;
 }
 
 /* Not every controller tells the host that did it. */

@@ -137,7 +137,7 @@ static int fit_queues(const struct perf *perf)
 static int fit(struct perf *perf)
 {
 	const struct perf_options *o = &perf->o;
-	size_t block;
+	size_t block, most;
 	int ret;
 
 	perf->ns = nvme_verb_ns(perf->nvme, o->nsid, perf->verb, perf->err);
@@ -146,16 +146,17 @@ static int fit(struct perf *perf)
 	block = nvme_verb_block_bytes(perf->ns);
 	if (!perf->ns->usable)
 		return complain(perf, "the namespace needs a metadata buffer: not with this verb");
-	if (o->block_size % block || o->block_size / block > perf->ns->max_blocks) {
+	most = block * udrv_nvme_ns_max_blocks(perf->ns);
+	if (o->block_size % block || o->block_size > most) {
 		(void)fprintf(perf->err, "%s: --block-size is a multiple of %zu, at most %zu\n",
-			      perf->verb, block, block * perf->ns->max_blocks);
+			      perf->verb, block, most);
 		return -EINVAL;
 	}
 	ret = fit_queues(perf);
 	if (ret)
 		return ret;
 	perf->blocks = (uint32_t)(o->block_size / block);
-	perf->units = perf->ns->blocks / perf->blocks;
+	perf->units = udrv_nvme_ns_blocks(perf->ns) / perf->blocks;
 	if (perf->units < o->threads)
 		return complain(perf, "the namespace is too small for this");
 	return 0;

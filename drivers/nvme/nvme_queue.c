@@ -45,7 +45,7 @@ int nvme_queue_init(struct udrv_nvme_queue *q, struct udrv_nvme *nvme, uint16_t 
 	q->qid = qid;
 	q->put.mask = entries - 1;
 	q->put.page_mask = (1u << nvme->page_shift) - 1;
-	q->sgl = nvme->sgl && qid;
+	q->sgl = nvme_has_sgl(nvme) && qid;
 	q->fences = !nvme->membarrier;
 	q->timeout = nvme->options.io_timeout_ms;
 	q->look_after = nvme_look_interval(q);

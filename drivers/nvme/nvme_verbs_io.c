@@ -122,15 +122,16 @@ static int all_pieces(const struct io *io)
 /* How much: by blocks, by bytes, or both. 0 or -EINVAL after a line. */
 static int check_size(struct io *io)
 {
+	const uint64_t size = udrv_nvme_ns_blocks(io->ns);
 	uint64_t blocks;
 
 	if (io->count0 == UINT64_MAX) {
 		blocks = io->bytes / io->block + (io->bytes % io->block != 0);
 		io->count0 = blocks ? blocks - 1 : 0;
 	}
-	if (io->lba > io->ns->blocks || io->count0 >= io->ns->blocks - io->lba) {
+	if (io->lba > size || io->count0 >= size - io->lba) {
 		(void)fprintf(io->err, "%s: namespace %" PRIu32 " has %" PRIu64 " blocks\n",
-			      io->verb, io->ns->nsid, io->ns->blocks);
+			      io->verb, io->ns->nsid, size);
 		return -EINVAL;
 	}
 	blocks = io->count0 + 1;
@@ -152,6 +153,7 @@ static int prepare(struct io *io, struct udrv_nvme *nvme)
 		.entries = QUEUE_ENTRIES,
 		.completion = UDRV_NVME_INTERRUPT,
 	};
+	size_t most;
 	int ret;
 
 	io->ns = nvme_verb_ns(nvme, io->nsid, io->verb, io->err);
@@ -166,8 +168,9 @@ static int prepare(struct io *io, struct udrv_nvme *nvme)
 	}
 	io->block = nvme_verb_block_bytes(io->ns);
 	io->chunk = CHUNK_BYTES / io->block;
-	if (io->chunk > io->ns->max_blocks)
-		io->chunk = io->ns->max_blocks;
+	most = udrv_nvme_ns_max_blocks(io->ns);
+	if (io->chunk > most)
+		io->chunk = most;
 	if (!io->chunk)
 		io->chunk = 1;
 	ret = check_size(io);

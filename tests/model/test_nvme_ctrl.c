@@ -17,6 +17,7 @@
 #include "support/nvme_rig.h"
 #include "support/one_cpu.h"
 #include "support/suite.h"
+#include "support/threads.h"
 
 #define SOON_MS 60000
 
@@ -24,7 +25,7 @@ static struct nvme_rig rig;
 static struct udrv_completion told;
 static enum udrv_nvme_event last_event;
 static uint32_t last_arg;
-static enum udrv_nvme_event awaited;
+static _Atomic enum udrv_nvme_event awaited;
 
 static void on_event(void *ctx, enum udrv_nvme_event event, uint32_t arg)
 {
@@ -63,7 +64,7 @@ START_TEST(identify_tells_what_attach_knows)
 	ck_assert_int_eq(udrv_nvme_identify(rig.nvme, NVME_CNS_CTRL, 0, id), 0);
 	ck_assert_mem_eq(id, udrv_nvme_id_ctrl(rig.nvme), sizeof(*id));
 	ck_assert_int_eq(udrv_nvme_identify(rig.nvme, NVME_CNS_NS, rig.ns->nsid, ns), 0);
-	ck_assert_uint_eq(ns->nsze, rig.ns->blocks);
+	ck_assert_uint_eq(ns->nsze, udrv_nvme_ns_blocks(rig.ns));
 	ck_assert_int_eq(udrv_nvme_identify(rig.nvme, NVME_CNS_ACTIVE_NS, 0, list), 0);
 	ck_assert_uint_eq(list[0], rig.ns->nsid);
 	ck_assert_ptr_eq(udrv_nvme_ns(rig.nvme, list[0]), rig.ns);
@@ -165,17 +166,17 @@ END_TEST
 
 START_TEST(a_namespace_that_is_resized)
 {
-	const uint64_t before = rig.ns->blocks;
+	const uint64_t before = udrv_nvme_ns_blocks(rig.ns);
 
 	awaited = UDRV_NVME_EVENT_NS_CHANGED;
 	ck_assert_int_eq(udrv__model_nvme_resize(rig.dev, rig.ns->nsid, before / 2), 0);
 	await_event(UDRV_NVME_EVENT_NS_CHANGED);
 	ck_assert_uint_eq(last_arg, rig.ns->nsid);
-	ck_assert_uint_eq(rig.ns->blocks, before / 2);
+	ck_assert_uint_eq(udrv_nvme_ns_blocks(rig.ns), before / 2);
 	/* Events go on. */
 	ck_assert_int_eq(udrv__model_nvme_resize(rig.dev, rig.ns->nsid, before), 0);
 	await_event(UDRV_NVME_EVENT_NS_CHANGED);
-	ck_assert_uint_eq(rig.ns->blocks, before);
+	ck_assert_uint_eq(udrv_nvme_ns_blocks(rig.ns), before);
 }
 END_TEST
 
@@ -186,7 +187,7 @@ START_TEST(a_namespace_that_goes_and_comes)
 	awaited = UDRV_NVME_EVENT_NS_CHANGED;
 	ck_assert_int_eq(udrv__model_nvme_attach(rig.dev, nsid, false), 0);
 	await_event(UDRV_NVME_EVENT_NS_CHANGED);
-	ck_assert_uint_eq(rig.ns->blocks, 0);
+	ck_assert_uint_eq(udrv_nvme_ns_blocks(rig.ns), 0);
 	ck_assert_ptr_null(udrv_nvme_ns(rig.nvme, nsid));
 	ck_assert_int_eq(udrv__model_nvme_attach(rig.dev, nsid, true), 0);
 	await_event(UDRV_NVME_EVENT_NS_CHANGED);
@@ -216,11 +217,11 @@ static void resize(uint64_t blocks)
 
 START_TEST(a_namespace_that_is_not_ready_for_a_moment)
 {
-	const uint64_t before = rig.ns->blocks;
+	const uint64_t before = udrv_nvme_ns_blocks(rig.ns);
 
 	identify_fails(NVME_SC_NS_NOT_READY, 3);
 	resize(before / 2);
-	ck_assert_uint_eq(rig.ns->blocks, before / 2);
+	ck_assert_uint_eq(udrv_nvme_ns_blocks(rig.ns), before / 2);
 }
 END_TEST
 
@@ -231,25 +232,25 @@ START_TEST(a_namespace_that_cannot_be_read_is_not_gone)
 		NVME_SC_SANITIZE_IN_PROGRESS,
 		NVME_SC_INTERNAL | NVME_STATUS_DNR,
 	};
-	const uint64_t before = rig.ns->blocks;
+	const uint64_t before = udrv_nvme_ns_blocks(rig.ns);
 
 	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
 		identify_fails(statuses[i], 0);
 		resize(before / 2);
-		ck_assert_uint_eq(rig.ns->blocks, before);
+		ck_assert_uint_eq(udrv_nvme_ns_blocks(rig.ns), before);
 		ck_assert_ptr_eq(udrv_nvme_ns(rig.nvme, rig.ns->nsid), rig.ns);
 		udrv__model_nvme_heal(rig.dev);
 	}
 	resize(before / 4);
-	ck_assert_uint_eq(rig.ns->blocks, before / 4);
+	ck_assert_uint_eq(udrv_nvme_ns_blocks(rig.ns), before / 4);
 }
 END_TEST
 
 START_TEST(a_namespace_that_is_not_valid_is_gone)
 {
 	identify_fails(NVME_SC_INVALID_NS | NVME_STATUS_DNR, 1);
-	resize(rig.ns->blocks / 2);
-	ck_assert_uint_eq(rig.ns->blocks, 0);
+	resize(udrv_nvme_ns_blocks(rig.ns) / 2);
+	ck_assert_uint_eq(udrv_nvme_ns_blocks(rig.ns), 0);
 	ck_assert_ptr_null(udrv_nvme_ns(rig.nvme, rig.ns->nsid));
 }
 END_TEST
@@ -287,7 +288,7 @@ START_TEST(a_number_that_means_another_namespace)
 	refuses_all(old);
 	rig.ns = udrv_nvme_ns(rig.nvme, old->nsid);
 	ck_assert_ptr_ne(rig.ns, old);
-	ck_assert_uint_eq(rig.ns->blocks, size);
+	ck_assert_uint_eq(udrv_nvme_ns_blocks(rig.ns), size);
 	ck_assert_uint_eq(nvme_rig_read(&rig, buf, 0, 1), 0);
 	/* For good. */
 	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
@@ -338,7 +339,7 @@ START_TEST(a_namespace_that_is_deleted_and_created_again)
 	manage(NVME_ADMIN_NS_ATTACHMENT, 2, 0, ctrls);
 	await_event(UDRV_NVME_EVENT_NS_CHANGED);
 	ck_assert_uint_eq(old->blocks, 0);
-	ck_assert_uint_eq(udrv_nvme_ns(rig.nvme, 2)->blocks, 1000);
+	ck_assert_uint_eq(udrv_nvme_ns_blocks(udrv_nvme_ns(rig.nvme, 2)), 1000);
 	free(ctrls);
 	free(id);
 }
@@ -432,7 +433,7 @@ START_TEST(events_go_on_after_one_that_is_not_known)
 {
 	ck_assert_int_eq(udrv__model_nvme_tell(rig.dev, NVME_AER_NOTICE, 0x7f, NVME_LOG_EFFECTS),
 			 0);
-	resize(rig.ns->blocks / 2);
+	resize(udrv_nvme_ns_blocks(rig.ns) / 2);
 	ck_assert_int_eq(
 		udrv__model_nvme_tell(rig.dev, NVME_AER_IO_SPECIFIC, 0x7f, NVME_LOG_EFFECTS), 0);
 	awaited = UDRV_NVME_EVENT_SANITIZED;
@@ -663,7 +664,7 @@ START_TEST(format_needs_the_disk_for_itself)
 	ck_assert_int_eq(udrv_nvme_format(rig.nvme, rig.ns->nsid, 1, 0), 0);
 	/* Who counts in blocks of the old size must not go on. */
 	ck_assert_uint_eq(rig.ns->block_shift, 9);
-	ck_assert_uint_eq(rig.ns->blocks, 0);
+	ck_assert_uint_eq(udrv_nvme_ns_blocks(rig.ns), 0);
 	ck_assert_uint_eq(udrv_nvme_ns(rig.nvme, rig.ns->nsid)->block_shift, 12);
 	ck_assert_int_eq(udrv_nvme_format(rig.nvme, rig.ns->nsid, 0, 0), 0);
 	ck_assert_uint_eq(udrv_nvme_ns(rig.nvme, rig.ns->nsid)->block_shift, 9);
@@ -748,6 +749,82 @@ START_TEST(admin_commands_during_resets)
 }
 END_TEST
 
+struct reading {
+	uint64_t size;
+	bool end;
+};
+
+/* All that any thread may ask, without an order between it and what changes. */
+static void *read_often(void *ctx)
+{
+	struct reading *r = ctx;
+
+	while (!__atomic_load_n(&r->end, __ATOMIC_RELAXED)) {
+		const uint64_t blocks = udrv_nvme_ns_blocks(rig.ns);
+		const uint32_t most = udrv_nvme_ns_max_blocks(rig.ns);
+		struct udrv_nvme_info info;
+
+		ck_assert(blocks == r->size || blocks == r->size / 2);
+		ck_assert_msg(most == 32 || most == 64, "%u blocks of one command", most);
+		(void)udrv_nvme_ns_read_only(rig.ns);
+		udrv_nvme_get_info(rig.nvme, &info);
+		ck_assert_ptr_eq(udrv_nvme_ns(rig.nvme, rig.ns->nsid), rig.ns);
+	}
+	return NULL;
+}
+
+static void say(unsigned int cns, unsigned int offset, uint64_t value)
+{
+	ck_assert_int_eq(udrv__model_nvme_say(rig.dev, cns, offset, 1, value), 0);
+}
+
+/* The thread sanitizer watches. */
+START_TEST(what_any_thread_may_read_while_it_changes)
+{
+	struct reading r = {.size = udrv_nvme_ns_blocks(rig.ns)};
+	pthread_t thread;
+
+	say(NVME_CNS_CTRL, offsetof(struct nvme_id_ctrl, mdts), 2);
+	ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+	thread = start(read_often, &r);
+	for (unsigned int i = 0; i < 10; i++) {
+		resize(i % 2 ? r.size : r.size / 2);
+		udrv__model_nvme_heal(rig.dev);
+		say(NVME_CNS_CTRL, offsetof(struct nvme_id_ctrl, mdts), i % 2 ? 2 : 3);
+		say(NVME_CNS_NS, offsetof(struct nvme_id_ns, nsattr), i % 2);
+		ck_assert_int_eq(udrv_nvme_reset(rig.nvme), 0);
+		ck_assert_uint_eq(udrv_nvme_ns_max_blocks(rig.ns), i % 2 ? 32 : 64);
+		ck_assert_int_eq(udrv_nvme_ns_read_only(rig.ns), i % 2);
+	}
+	__atomic_store_n(&r.end, true, __ATOMIC_RELAXED);
+	finish(thread);
+}
+END_TEST
+
+/* Each Identify is kept, as others may look at it: there is an end of it. */
+START_TEST(one_that_says_something_else_time_and_again_is_given_up)
+{
+	const struct nvme_id_ctrl *first = udrv_nvme_id_ctrl(rig.nvme);
+	struct udrv_nvme_info info;
+	unsigned int changes = 0;
+	int ret;
+
+	do {
+		udrv__model_nvme_heal(rig.dev);
+		ck_assert_int_eq(udrv__model_nvme_say(rig.dev, NVME_CNS_CTRL,
+						      offsetof(struct nvme_id_ctrl, mn), 2,
+						      ++changes),
+				 0);
+		ret = udrv_nvme_reset(rig.nvme);
+		ck_assert_mem_ne(udrv_nvme_id_ctrl(rig.nvme)->mn, first->mn, sizeof(first->mn));
+	} while (!ret);
+	ck_assert_int_eq(ret, -EIO);
+	ck_assert_uint_eq(changes, 1024);
+	udrv_nvme_get_info(rig.nvme, &info);
+	ck_assert(info.dead);
+}
+END_TEST
+
 START_TEST(statuses_have_names_and_errors)
 {
 	ck_assert_int_eq(udrv_nvme_errno(0), 0);
@@ -797,6 +874,8 @@ int main(void)
 	tcase_add_test(tc, an_adaptive_queue_looks_first_also_in_a_process_with_one_cpu);
 	tcase_add_test(tc, again_and_again);
 	tcase_add_test(tc, admin_commands_during_resets);
+	tcase_add_test(tc, what_any_thread_may_read_while_it_changes);
+	tcase_add_test(tc, one_that_says_something_else_time_and_again_is_given_up);
 	tcase_add_test(tc, statuses_have_names_and_errors);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

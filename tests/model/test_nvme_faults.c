@@ -506,7 +506,7 @@ START_TEST(nonsense_in_identify)
 		while ((ns = udrv_nvme_ns_next(rig.nvme, rig.ns ? rig.ns->nsid : 0))) {
 			ck_assert_uint_ge(ns->block_shift, 9);
 			ck_assert_uint_le(ns->block_shift, 16);
-			ck_assert_uint_gt(ns->max_blocks, 0);
+			ck_assert_uint_gt(udrv_nvme_ns_max_blocks(ns), 0);
 			rig.ns = ns;
 		}
 		udrv_nvme_detach(rig.nvme);

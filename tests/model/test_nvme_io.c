@@ -80,7 +80,7 @@ static void round_trip(unsigned char *out, unsigned char *in, uint64_t lba, uint
 
 static void all_sizes(unsigned char *out, unsigned char *in)
 {
-	for (uint32_t blocks = 1; blocks <= rig.ns->max_blocks && blocks <= 256;
+	for (uint32_t blocks = 1; blocks <= udrv_nvme_ns_max_blocks(rig.ns) && blocks <= 256;
 	     blocks += blocks / 3 + 1)
 		for (uint32_t shift = 0; shift < PAGE; shift += 516)
 			round_trip(out + shift, in + shift, blocks * 7 % 1000, blocks);
@@ -114,7 +114,8 @@ START_TEST(from_memory_that_nobody_knows)
 	all_sizes(out, in);
 	/* At odd addresses, which no command may have. */
 	round_trip(out + 1, in + 1, 5, 1);
-	round_trip(out + 1, in + 1, 5, rig.ns->max_blocks < 200 ? rig.ns->max_blocks : 200);
+	round_trip(out + 1, in + 1, 5,
+		   udrv_nvme_ns_max_blocks(rig.ns) < 200 ? udrv_nvme_ns_max_blocks(rig.ns) : 200);
 	free(out);
 	free(in);
 }
@@ -365,7 +366,7 @@ START_TEST(what_cannot_be_is_refused)
 {
 	unsigned char *buf = nvme_rig_memory(&rig, PAGE);
 	const struct nvme_sqe odd = {.opcode = 0xc0, .nsid = 1};
-	const uint64_t size = rig.ns->blocks;
+	const uint64_t size = udrv_nvme_ns_blocks(rig.ns);
 	const struct nvme_dsm_range outside = {.slba = size - 1, .nlb = 2};
 	struct nvme_rig_wait w = {0};
 
@@ -376,9 +377,9 @@ START_TEST(what_cannot_be_is_refused)
 	ck_assert_int_eq(udrv_nvme_read(rig.q, rig.ns, buf, UINT64_MAX, 2, 0, nvme_rig_done, &w),
 			 -EINVAL);
 	ck_assert_int_eq(udrv_nvme_read(rig.q, rig.ns, buf, 0, 0, 0, nvme_rig_done, &w), -EINVAL);
-	ck_assert_int_eq(
-		udrv_nvme_read(rig.q, rig.ns, buf, 0, rig.ns->max_blocks + 1, 0, nvme_rig_done, &w),
-		-EMSGSIZE);
+	ck_assert_int_eq(udrv_nvme_read(rig.q, rig.ns, buf, 0, udrv_nvme_ns_max_blocks(rig.ns) + 1,
+					0, nvme_rig_done, &w),
+			 -EMSGSIZE);
 	ck_assert_int_eq(udrv_nvme_deallocate(rig.q, rig.ns, NULL, 0, nvme_rig_done, &w), -EINVAL);
 	ck_assert_int_eq(udrv_nvme_deallocate(rig.q, rig.ns, &outside, 1, nvme_rig_done, &w),
 			 -EINVAL);

@@ -132,7 +132,9 @@ static inline uint32_t nvme_load_most(const struct nvme_load *load)
 {
 	const uint32_t room = NVME_LOAD_BYTES >> load->rig->ns->block_shift;
 
-	return load->rig->ns->max_blocks < room ? load->rig->ns->max_blocks : room;
+	const uint32_t most = udrv_nvme_ns_max_blocks(load->rig->ns);
+
+	return most < room ? most : room;
 }
 
 /* Of 16 commands one has any size that a command can have. */
@@ -210,8 +212,9 @@ static inline void nvme_load_begin(struct nvme_load *load)
 	load->random = load->seed;
 	load->at_once = load->depth;
 	(void)fprintf(stderr, "UDRV_NVME_SEED=%llu\n", (unsigned long long)load->seed);
-	load->span =
-		load->rig->ns->blocks < NVME_LOAD_SPAN ? load->rig->ns->blocks : NVME_LOAD_SPAN;
+	load->span = udrv_nvme_ns_blocks(load->rig->ns);
+	if (load->span > NVME_LOAD_SPAN)
+		load->span = NVME_LOAD_SPAN;
 	load->blocks = calloc(load->span, sizeof(*load->blocks));
 	ck_assert_ptr_nonnull(load->blocks);
 	for (unsigned int i = 0; i < load->depth; i++) {
