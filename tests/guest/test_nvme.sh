@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The NVMe library on QEMU's controller: tests/model/test_nvme_io.c, which on the software one runs
 # natively. Then its disk over NBD, for the kernel's client and for fio's own, where both are there.
-# Argument: the driver to bind to, as for `udrv bind`. UDRV_FIO_MIB: how much fio writes each time.
+# Arguments: the driver to bind to, as for `udrv bind`; "fio": its engine of udrv's is there. UDRV_FIO_MIB: how much fio
+# writes each time.
 # shellcheck source-path=SCRIPTDIR
 . "${0%/*}/lib.sh"
 
@@ -20,6 +21,14 @@ verify()
 		--rw=randwrite --bsrange=512-256k --bs_unaligned=0 --verify=crc32c --randrepeat=0 "$@"
 }
 
+by_library()
+{
+	for depth in 1 8 32; do
+		verify "by the library, depth $depth" --ioengine="external:$(ls /usr/lib/*/udrv-fio.so)" --iodepth=$depth \
+			--filename="$(echo "$nvme" | sed 's/:/\\:/g')" "$@"
+	done
+}
+
 serve_nbd()
 {
 	check "serve" -m 'is ready' udrv run nvme "$nvme" --nbd=/tmp/nbd --detach
@@ -35,6 +44,10 @@ serve_nbd()
 	check "an orderly one" -m 'stopped' cat "/run/udrv/nvme@$nvme.log"
 }
 
+if [ "${2-}" = fio ]; then
+	by_library --completion=polled
+	by_library --completion=interrupt
+fi
 if command -v nbdkit >/dev/null; then
 	check "the module" modprobe nbd
 	serve_nbd
