@@ -70,13 +70,12 @@ static void share(const struct udrv__pty *pty)
 		(void)chmod(pty->slave, 0660);
 }
 
-/* First settings; opened and closed once, so that the master knows that nobody has it. */
+/* First settings. */
 static int settle(const struct udrv__pty *pty, const struct udrv_ktermios *settings)
 {
 	struct udrv_ktermios t;
 	const int on = 1;
 	char reported;
-	int slave;
 	int ret;
 
 	if (ioctl(pty->master, TIOCPKT, &on))
@@ -89,13 +88,7 @@ static int settle(const struct udrv__pty *pty, const struct udrv_ktermios *setti
 	if (ret)
 		return ret;
 	/* It is our own change that is reported. */
-	if (read(pty->master, &reported, 1) < 0 && errno != EAGAIN)
-		return -errno;
-	slave = open(pty->slave, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (slave < 0)
-		return -errno;
-	close(slave);
-	return 0;
+	return read(pty->master, &reported, 1) < 0 && errno != EAGAIN ? -errno : 0;
 }
 
 static int watch(struct udrv__pty *pty)
@@ -106,6 +99,21 @@ static int watch(struct udrv__pty *pty)
 	return inotify_add_watch(pty->inotify, pty->slave, IN_OPEN | IN_CLOSE) < 0 ? -errno : 0;
 }
 
+/* Opened and closed once, so that the master knows that nobody has it; unless somebody does. */
+static int touch(const struct udrv__pty *pty)
+{
+	const int slave = open(pty->slave, O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	if (slave < 0)
+		return errno == EBUSY ? 0 : -errno;
+	close(slave);
+	return 0;
+}
+
+/*
+ * Its name may have been another one's, to which a link still points: from the unlocking on
+ * programs open it, and each open is seen.
+ */
 static int make(struct udrv__pty *pty, const struct udrv_ktermios *settings)
 {
 	int ret;
@@ -113,14 +121,18 @@ static int make(struct udrv__pty *pty, const struct udrv_ktermios *settings)
 	pty->master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 	if (pty->master < 0)
 		return -errno;
-	if (grantpt(pty->master) || unlockpt(pty->master))
+	if (grantpt(pty->master))
 		return -errno;
 	ret = ptsname_r(pty->master, pty->slave, sizeof(pty->slave));
 	if (ret)
 		return -ret;
 	share(pty);
 	ret = settle(pty, settings);
-	return ret ? ret : watch(pty);
+	if (!ret)
+		ret = watch(pty);
+	if (!ret && unlockpt(pty->master))
+		ret = -errno;
+	return ret ? ret : touch(pty);
 }
 
 int udrv__pty_open(struct udrv__pty *pty, const struct udrv_device *dev, const char *name,
