@@ -39,9 +39,9 @@ struct job {
 	struct udrv_nvme_queue *q;
 	udrv_iova_t memory_iova;
 	size_t memory;
-	/* What has ended, a ring: of it fio has been told the first ones, and is done with them. */
+	/* A ring of what has ended; fio has been told the first ones. */
 	struct io_u **ended;
-	unsigned int depth, first, last, told;
+	unsigned int entries, first, last, told;
 	/* What was put and is not submitted. */
 	struct io_u **unsent;
 	unsigned int unsent_count;
@@ -136,8 +136,8 @@ static void cleanup(struct thread_data *td)
 	td->io_ops_data = NULL;
 }
 
-/* What cannot be with this namespace, said in a line. */
-static int check_job(struct thread_data *td, const struct udrv_nvme_ns *ns)
+/* False: it has been said what cannot be with this namespace. */
+static bool fits(struct thread_data *td, const struct udrv_nvme_ns *ns)
 {
 	const char *name = td->files[0]->file_name;
 	const unsigned long long block = 1ull << ns->block_shift;
@@ -146,30 +146,31 @@ static int check_job(struct thread_data *td, const struct udrv_nvme_ns *ns)
 	if (!ns->usable) {
 		log_err("udrv: namespace %u of %s needs a metadata buffer, which fio has not\n",
 			ns->nsid, name);
-		return -EOPNOTSUPP;
+		return false;
 	}
 	if (td_max_bs(td) > most || td_min_bs(td) % block) {
 		log_err("udrv: %s: block sizes are multiples of %llu, at most %llu\n", name, block,
 			most);
-		return -EINVAL;
+		return false;
 	}
-	return 0;
+	return true;
 }
 
-static int open_job(struct thread_data *td, struct job *job)
+/* False: it has been said why not. */
+static bool open_job(struct thread_data *td, struct job *job)
 {
 	const struct options *o = td->eo;
 	struct fio_file *f = td->files[0];
 
 	job->ctrl = get_controller(f->file_name, o->backend);
 	if (!job->ctrl)
-		return -ENODEV;
+		return false;
 	job->ns = udrv_nvme_ns(job->ctrl->nvme, o->nsid);
 	if (!job->ns) {
 		log_err("udrv: %s has no namespace %u\n", f->file_name, o->nsid);
-		return -ENXIO;
+		return false;
 	}
-	return check_job(td, job->ns);
+	return fits(td, job->ns);
 }
 
 /* Before any thread: the size of what is read and written. */
@@ -177,7 +178,6 @@ static int setup(struct thread_data *td)
 {
 	struct fio_file *f;
 	struct job *job;
-	int ret;
 
 	if (td->files_index != 1) {
 		log_err("udrv: a job has one filename: '0000\\:01\\:00.0', or 'model\\:nvme'\n");
@@ -189,8 +189,7 @@ static int setup(struct thread_data *td)
 	/* A process that was forked has neither the device nor the library's threads. */
 	td->o.use_thread = 1;
 	td->io_ops_data = job;
-	ret = open_job(td, job);
-	if (ret) {
+	if (!open_job(td, job)) {
 		cleanup(td);
 		return 1;
 	}
@@ -201,6 +200,7 @@ static int setup(struct thread_data *td)
 	return 0;
 }
 
+/* A power of two, so that counts may wrap. */
 static unsigned int entries_for(unsigned int depth)
 {
 	unsigned int entries = 4;
@@ -222,9 +222,9 @@ static int init(struct thread_data *td)
 	struct udrv_nvme_info info;
 	int ret;
 
-	job->depth = td->o.iodepth;
-	job->ended = calloc(job->depth, sizeof(struct io_u *));
-	job->unsent = calloc(job->depth, sizeof(struct io_u *));
+	job->entries = options.entries;
+	job->ended = calloc(job->entries, sizeof(struct io_u *));
+	job->unsent = calloc(job->entries, sizeof(struct io_u *));
 	if (!job->ended || !job->unsent)
 		return ENOMEM;
 	ret = udrv_nvme_queue_create(job->ctrl->nvme, &options, &job->q);
@@ -243,7 +243,7 @@ static void done(void *ctx, uint32_t status, uint32_t dw0)
 
 	(void)dw0;
 	io_u->error = (unsigned int)-udrv_nvme_errno(status);
-	job->ended[job->last++ % job->depth] = io_u;
+	job->ended[job->last++ % job->entries] = io_u;
 }
 
 static int put_trim(struct job *job, struct io_u *io_u, uint64_t lba, uint64_t blocks)
@@ -345,7 +345,7 @@ static struct io_u *event(struct thread_data *td, int number)
 {
 	const struct job *job = td->io_ops_data;
 
-	return job->ended[(job->first + (unsigned int)number) % job->depth];
+	return job->ended[(job->first + (unsigned int)number) % job->entries];
 }
 
 /* The controller's, so that no call has to look for it. */
