@@ -31,9 +31,10 @@ static void setup_plain(void)
 	nvme_rig_queue(&rig, 64, UDRV_NVME_INTERRUPT);
 }
 
-/* Of the software controller: its doorbells are 32 bytes apart. */
+/* Of the software controller: its doorbells are 32 bytes apart, the last not within a page. */
 static void open_wide(const char *name)
 {
+	const struct udrv_nvme_options options = {.queues = UDRV__MODEL_NVME_QUEUES};
 	struct udrv__model_nvme_config config;
 
 	memset(&rig, 0, sizeof(rig));
@@ -41,7 +42,7 @@ static void open_wide(const char *name)
 	udrv__model_nvme_get_config(rig.dev, &config);
 	config.dstrd = 3;
 	ck_assert_int_eq(udrv__model_nvme_set_config(rig.dev, &config), 0);
-	nvme_rig_attach(&rig, NULL);
+	nvme_rig_attach(&rig, &options);
 	nvme_rig_queue(&rig, 64, UDRV_NVME_ADAPTIVE);
 }
 
@@ -440,6 +441,37 @@ START_TEST(queues_come_and_go)
 }
 END_TEST
 
+/* All that there are, each in turn. */
+START_TEST(every_queue_works)
+{
+	static const struct udrv_nvme_queue_options options = {.entries = 4,
+							       .completion = UDRV_NVME_POLLED};
+	struct udrv_nvme_queue *first = rig.q, *queues[UDRV__MODEL_NVME_QUEUES];
+	unsigned char *buf = nvme_rig_memory(&rig, PAGE);
+	unsigned int count = 0;
+	int ret;
+
+	while (!(ret = udrv_nvme_queue_create(rig.nvme, &options, &queues[count])))
+		ck_assert_uint_lt(++count, UDRV__MODEL_NVME_QUEUES);
+	ck_assert_int_eq(ret, -EMFILE);
+	ck_assert_uint_eq(count + 1, nvme_rig_info(&rig).queues);
+	for (unsigned int round = 0; round < 10; round++) {
+		for (unsigned int i = 0; i < count; i++) {
+			struct nvme_rig_wait w = {0};
+
+			rig.q = queues[i];
+			ck_assert_int_eq(
+				udrv_nvme_read(rig.q, rig.ns, buf, i, 1, 0, nvme_rig_done, &w), 0);
+			ck_assert_uint_eq(nvme_rig_await(&rig, &w), 0);
+		}
+	}
+	rig.q = first;
+	for (unsigned int i = 0; i < count; i++)
+		udrv_nvme_queue_destroy(queues[i]);
+	ck_assert_uint_eq(nvme_rig_info(&rig).bad_completions, 0);
+}
+END_TEST
+
 static void add(Suite *s, const char *name, void (*fixture)(void))
 {
 	TCase *tc = tcase_create(name);
@@ -461,6 +493,7 @@ static void add(Suite *s, const char *name, void (*fixture)(void))
 	tcase_add_test(tc, what_cannot_be_is_refused);
 	tcase_add_test(tc, a_metadata_buffer_where_there_is_no_metadata);
 	tcase_add_test(tc, queues_come_and_go);
+	tcase_add_test(tc, every_queue_works);
 	suite_add_tcase(s, tc);
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Doorbells in the host's memory (5.7, 7.13): the host rings the real ones only when they pass what
- * the controller says that it has seen. Slot 2y is of SQ y's tail, 2y + 1 of CQ y's head.
+ * the controller says that it has seen. Slot 2y is of SQ y's tail, 2y + 1 of CQ y's head; those
+ * that are not within the page (5.7: the buffer is one) are real doorbells always.
  */
 #include "backend/model_nvme_dev.h"
 
@@ -10,6 +11,11 @@
 static udrv_iova_t slot(const struct udrv__nvme *n, udrv_iova_t base, unsigned int index)
 {
 	return base + (udrv_iova_t)index * (4u << n->config.dstrd);
+}
+
+static bool is_shadowed(const struct udrv__nvme *n, unsigned int index)
+{
+	return slot(n, 0, index) >> n->page_shift == 0;
 }
 
 uint16_t udrv__nvme_set_shadow(struct udrv__nvme *n, const struct udrv__nvme_cmd *cmd)
@@ -27,7 +33,8 @@ uint16_t udrv__nvme_set_shadow(struct udrv__nvme *n, const struct udrv__nvme_cmd
 
 static bool load(struct udrv__nvme *n, unsigned int index, uint32_t *val)
 {
-	return udrv__model_dma_load32(n->model, slot(n, n->shadow, index), val);
+	return is_shadowed(n, index) &&
+	       udrv__model_dma_load32(n->model, slot(n, n->shadow, index), val);
 }
 
 /* What the host left in memory is as good as rung; a queue that is new starts at 0 there too. */
@@ -52,7 +59,9 @@ void udrv__nvme_take_shadow(struct udrv__nvme *n)
 
 static void store(struct udrv__nvme *n, unsigned int index, uint32_t val)
 {
-	(void)udrv__model_dma_publish(n->model, slot(n, n->shadow_event, index), &val, sizeof(val));
+	if (is_shadowed(n, index))
+		(void)udrv__model_dma_publish(n->model, slot(n, n->shadow_event, index), &val,
+					      sizeof(val));
 }
 
 /* Ring for whatever comes next; then look once more, as it may have come before. */
