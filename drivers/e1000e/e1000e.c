@@ -56,6 +56,7 @@ static void set_rx_mode(struct udrv_net_device *ndev)
 	struct e1000e *nic = ndev->priv;
 
 	pthread_mutex_lock(&nic->lock);
+	e1000e_filter_take(nic);
 	if (nic->up)
 		e1000e_filter_set(nic);
 	pthread_mutex_unlock(&nic->lock);

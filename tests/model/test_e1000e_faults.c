@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* The e1000e driver on a software card that misbehaves: nothing is trusted, nothing stays stuck. */
 #include "support/suite.h"
+#include "support/threads.h"
+#include "support/verb.h"
 
 #include "e1000e_driver.h"
 
@@ -354,6 +356,83 @@ START_TEST(link_flaps_under_load_are_survived)
 }
 END_TEST
 
+/* What other threads do with the card while it is reset. */
+struct others {
+	bool end;
+	unsigned int changes, answers;
+};
+
+static void *change_filters(void *arg)
+{
+	static const uint8_t groups[2][6] = {{1, 0, 0x5e, 0, 0, 5}, {1, 0, 0x5e, 0, 0, 6}};
+	static const uint8_t macs[2][6] = {{2, 0, 0, 0, 0, 7}, {2, 0, 0, 0, 0, 8}};
+	struct others *o = arg;
+
+	while (!get(o->end)) {
+		for (unsigned int i = 0; i < 2; i++) {
+			udrv_net_set_rx_mode(ndev, IFF_PROMISC, NULL, 0);
+			udrv_net_set_rx_mode(ndev, 0, groups[i], 1);
+			ck_assert_int_eq(udrv_net_set_mac_address(ndev, macs[i]), 0);
+			ck_assert_int_eq(udrv_net_vlan_vid_add(ndev, 5), 0);
+			ck_assert_int_eq(udrv_net_vlan_vid_del(ndev, 5), 0);
+		}
+		inc(o->changes);
+	}
+	return NULL;
+}
+
+static void *ask_it(void *arg)
+{
+	static const char *const words[] = {"link", "stats", "rings", "moderation", "regs"};
+	struct others *o = arg;
+	struct udrv_net_stats s;
+
+	while (!get(o->end)) {
+		for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+			ck_assert_int_eq(run_verb(e1000e_driver.verbs, dev, words[i]), 0);
+		udrv_net_get_stats(ndev, &s);
+		inc(o->answers);
+	}
+	free_output();
+	return NULL;
+}
+
+/* Whoever resets it has a lock that the framework does not have when it takes new filters. */
+START_TEST(filters_that_change_while_it_is_reset_hold)
+{
+	static const uint8_t group[6] = {1, 0, 0x5e, 0, 0, 6}, mac[6] = {2, 0, 0, 0, 0, 8};
+	struct others o = {0};
+	pthread_t threads[2] = {start(change_filters, &o), start(ask_it, &o)};
+
+	for (unsigned int resets = 1; resets <= 5; resets++) {
+		const unsigned int changes = get(o.changes), answers = get(o.answers);
+
+		fault(UDRV__E1000E_TX_STUCK, 1);
+		send_frame(60, 1);
+		for (unsigned int looks = 0; looks < 3; looks++)
+			tick();
+		ck_assert_uint_eq(count_of(&card_of(ndev)->resets), resets);
+		until(get(o.changes) > changes && get(o.answers) > answers);
+		WAIT_FOR(udrv_netif_carrier_ok(ndev));
+	}
+	set(o.end, true);
+	finish(threads[0]);
+	finish(threads[1]);
+	/* And outlive one more. */
+	tick();
+	fault(UDRV__E1000E_TX_STUCK, 1);
+	send_frame(60, 1);
+	for (unsigned int looks = 0; looks < 3; looks++)
+		tick();
+	far_sends_to(ndev->perm_addr, 70, 1);
+	far_sends_to(group, 71, 2);
+	far_sends_to(mac, 72, 3);
+	gets_to(group, 71, 2);
+	gets_to(mac, 72, 3);
+	gets_nothing();
+}
+END_TEST
+
 /* Without its cause, or with causes that there are not. */
 START_TEST(interrupts_that_mean_nothing_do_no_harm)
 {
@@ -511,6 +590,7 @@ int main(void)
 	tcase_add_test(open, frames_in_the_ring_are_counted_when_it_is_closed);
 	tcase_add_test(open, resets_under_load_are_survived);
 	tcase_add_test(open, link_flaps_under_load_are_survived);
+	tcase_add_test(open, filters_that_change_while_it_is_reset_hold);
 	tcase_add_test(open, registers_of_ones_are_no_answer);
 	tcase_add_test(open, opening_a_card_that_is_stuck_fails);
 	tcase_add_test(open, closing_a_card_that_is_stuck_ends);
