@@ -136,7 +136,8 @@ struct e1000e {
 	bool flow_set; /* pause frames are as both ends want them, since the last reset */
 	bool membarrier;
 	uint32_t vfta[E1000E_VFTA_WORDS];
-	/* As the framework had it last: a reset has not its lock. */
+	/* As the framework had it last: who resets it, or asks, has not the framework's lock. */
+	unsigned int mtu;   /* when it was opened */
 	unsigned int flags; /* IFF_* */
 	uint32_t mta[E1000E_MTA_WORDS];
 	struct e1000e_rxq *rxq[E1000E_QUEUES];

@@ -200,7 +200,7 @@ int e1000e_hw_reset(struct e1000e *nic)
  */
 static void set_buffer(struct e1000e *nic)
 {
-	const uint32_t frame = nic->ndev.mtu + UDRV_ETH_HLEN + 8;
+	const uint32_t frame = nic->mtu + UDRV_ETH_HLEN + 8;
 	const uint32_t tx = 2 * frame > 8192 ? (2 * frame + 1023) / 1024 : 8;
 	const uint32_t rx = E1000E_PBA_TOTAL - tx;
 	const uint32_t high =

@@ -383,7 +383,7 @@ static void *change_filters(void *arg)
 
 static void *ask_it(void *arg)
 {
-	static const char *const words[] = {"link", "stats", "rings", "moderation", "regs"};
+	static const char *const words[] = {"stats", "rings", "moderation", "regs", "link"};
 	struct others *o = arg;
 	struct udrv_net_stats s;
 
@@ -430,6 +430,25 @@ START_TEST(filters_that_change_while_it_is_reset_hold)
 	gets_to(group, 71, 2);
 	gets_to(mac, 72, 3);
 	gets_nothing();
+}
+END_TEST
+
+START_TEST(mtu_that_changes_while_it_is_asked_for_is_shown_once_it_is_used)
+{
+	struct others o = {0};
+	pthread_t thread;
+
+	close_card();
+	thread = start(ask_it, &o);
+	for (unsigned int i = 0; get(o.answers) < 20; i++)
+		ck_assert_int_eq(udrv_net_set_mtu(ndev, i % 2 ? 1500 : 9000), 0);
+	set(o.end, true);
+	finish(thread);
+	ck_assert_int_eq(udrv_net_set_mtu(ndev, 4000), 0);
+	open_card(NULL);
+	ck_assert_int_eq(run_verb(e1000e_driver.verbs, dev, "link --json"), 0);
+	ck_assert_ptr_nonnull(strstr(out, "\"mtu\":4000,"));
+	free_output();
 }
 END_TEST
 
@@ -591,6 +610,7 @@ int main(void)
 	tcase_add_test(open, resets_under_load_are_survived);
 	tcase_add_test(open, link_flaps_under_load_are_survived);
 	tcase_add_test(open, filters_that_change_while_it_is_reset_hold);
+	tcase_add_test(open, mtu_that_changes_while_it_is_asked_for_is_shown_once_it_is_used);
 	tcase_add_test(open, registers_of_ones_are_no_answer);
 	tcase_add_test(open, opening_a_card_that_is_stuck_fails);
 	tcase_add_test(open, closing_a_card_that_is_stuck_ends);
