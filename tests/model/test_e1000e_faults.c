@@ -452,6 +452,46 @@ START_TEST(mtu_that_changes_while_it_is_asked_for_is_shown_once_it_is_used)
 }
 END_TEST
 
+static void *look_at_link(void *arg)
+{
+	struct others *o = arg;
+
+	while (!get(o->end)) {
+		const unsigned int speed = __atomic_load_n(&ndev->speed, __ATOMIC_RELAXED);
+
+		ck_assert(udrv_netif_carrier_ok(ndev));
+		ck_assert(speed == 10 || speed == 100 || speed == 1000);
+		(void)__atomic_load_n(&ndev->full_duplex, __ATOMIC_RELAXED);
+		inc(o->answers);
+	}
+	return NULL;
+}
+
+/* The link is there all the time: what anybody may look at changes under his eyes. */
+START_TEST(link_that_changes_its_speed_is_looked_at)
+{
+	static const unsigned int speeds[] = {10, 100, 1000};
+	struct e1000e *nic = card_of(ndev);
+	struct others o = {0};
+	pthread_t thread = start(look_at_link, &o);
+
+	for (uint32_t i = 0; i < 30; i++) {
+		const unsigned int answers = get(o.answers);
+
+		pthread_mutex_lock(&nic->lock);
+		e1000e_write(nic, E1000E_CTRL,
+			     (e1000e_read(nic, E1000E_CTRL) & ~(3u << 8)) | E1000E_CTRL_FRCSPD |
+				     i % 3 << 8);
+		pthread_mutex_unlock(&nic->lock);
+		tick();
+		ck_assert_uint_eq(__atomic_load_n(&ndev->speed, __ATOMIC_RELAXED), speeds[i % 3]);
+		until(get(o.answers) > answers);
+	}
+	set(o.end, true);
+	finish(thread);
+}
+END_TEST
+
 /* Without its cause, or with causes that there are not. */
 START_TEST(interrupts_that_mean_nothing_do_no_harm)
 {
@@ -611,6 +651,7 @@ int main(void)
 	tcase_add_test(open, link_flaps_under_load_are_survived);
 	tcase_add_test(open, filters_that_change_while_it_is_reset_hold);
 	tcase_add_test(open, mtu_that_changes_while_it_is_asked_for_is_shown_once_it_is_used);
+	tcase_add_test(open, link_that_changes_its_speed_is_looked_at);
 	tcase_add_test(open, registers_of_ones_are_no_answer);
 	tcase_add_test(open, opening_a_card_that_is_stuck_fails);
 	tcase_add_test(open, closing_a_card_that_is_stuck_ends);
