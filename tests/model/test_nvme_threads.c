@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The NVMe library's own threads, where one of them is in the middle of something while another one
+ * goes on. What is wrong between two threads the thread sanitizer sees.
+ */
+#include <semaphore.h>
+
+#include <udrv/log.h>
+
+#include "backend/model.h"
+#include "backend/model_nvme.h"
+#include "nvme_ctrl.h"
+
+#include "support/nvme_rig.h"
+#include "support/suite.h"
+#include "support/threads.h"
+
+static struct nvme_rig rig;
+static const char *awaited; /* part of a line of the log */
+static bool said;	    /* no order comes of it */
+static sem_t changed;
+
+static void on_line(void *ctx, int level, const char *line)
+{
+	(void)ctx;
+	(void)level;
+	if (strstr(line, awaited))
+		__atomic_store_n(&said, true, __ATOMIC_RELAXED);
+	if (strstr(line, "has changed"))
+		sem_post(&changed);
+}
+
+static void open_model(const char *line)
+{
+	memset(&rig, 0, sizeof(rig));
+	ck_assert_int_eq(sem_init(&changed, 0, 0), 0);
+	awaited = line;
+	udrv_log_set(on_line, NULL, UDRV_LOG_INFO);
+	ck_assert_int_eq(udrv_device_open("model:nvme", NULL, &rig.dev), 0);
+}
+
+static void close_model(void)
+{
+	udrv_device_close(rig.dev);
+	udrv_log_set(NULL, NULL, 0);
+	sem_destroy(&changed);
+}
+
+static void *attach_namespace(void *ctx)
+{
+	(void)ctx;
+	until(__atomic_load_n(&said, __ATOMIC_RELAXED));
+	ck_assert_int_eq(udrv__model_nvme_attach(rig.dev, 1, true), 0);
+	return NULL;
+}
+
+/* A namespace comes as soon as the controller may tell of it. */
+START_TEST(attach_ends_while_the_first_event_is_handled)
+{
+	pthread_t thread;
+
+	open_model("1.4 controller");
+	ck_assert_int_eq(udrv__model_nvme_attach(rig.dev, 1, false), 0);
+	thread = start(attach_namespace, NULL);
+	ck_assert_int_eq(udrv_nvme_attach(rig.dev, NULL, &rig.nvme), 0);
+	/* Nothing that the library would lock, so that an order would come of it. */
+	sem_wait(&changed);
+	finish(thread);
+	ck_assert_ptr_nonnull(udrv_nvme_ns(rig.nvme, 1));
+	udrv_nvme_detach(rig.nvme);
+	close_model();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("nvme_threads");
+	TCase *tc = tcase_create("threads");
+
+	tcase_set_timeout(tc, 300);
+	tcase_add_test(tc, attach_ends_while_the_first_event_is_handled);
+	suite_add_tcase(s, tc);
+	return run_suite(s);
+}
