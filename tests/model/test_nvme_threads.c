@@ -4,6 +4,7 @@
  * goes on. What is wrong between two threads the thread sanitizer sees.
  */
 #include <semaphore.h>
+#include <unistd.h>
 
 #include <udrv/log.h>
 
@@ -30,12 +31,12 @@ static void on_line(void *ctx, int level, const char *line)
 		sem_post(&changed);
 }
 
-static void open_model(const char *line)
+static void open_model(const char *line, udrv_log_fn sink)
 {
 	memset(&rig, 0, sizeof(rig));
 	ck_assert_int_eq(sem_init(&changed, 0, 0), 0);
 	awaited = line;
-	udrv_log_set(on_line, NULL, UDRV_LOG_INFO);
+	udrv_log_set(sink, NULL, UDRV_LOG_INFO);
 	ck_assert_int_eq(udrv_device_open("model:nvme", NULL, &rig.dev), 0);
 }
 
@@ -59,7 +60,7 @@ START_TEST(attach_ends_while_the_first_event_is_handled)
 {
 	pthread_t thread;
 
-	open_model("1.4 controller");
+	open_model("1.4 controller", on_line);
 	ck_assert_int_eq(udrv__model_nvme_attach(rig.dev, 1, false), 0);
 	thread = start(attach_namespace, NULL);
 	ck_assert_int_eq(udrv_nvme_attach(rig.dev, NULL, &rig.nvme), 0);
@@ -72,6 +73,56 @@ START_TEST(attach_ends_while_the_first_event_is_handled)
 }
 END_TEST
 
+static uint64_t resets(void)
+{
+	struct udrv__model_nvme_counts counts;
+
+	udrv__model_nvme_get_counts(rig.dev, &counts);
+	return counts.resets;
+}
+
+/* Whoever says this is held. If a detach can go on meanwhile, it is given the time for it. */
+static void hold(void *ctx, int level, const char *line)
+{
+	const int64_t end = now_ms() + 1000;
+	const uint64_t before = resets();
+
+	(void)ctx;
+	(void)level;
+	if (strstr(line, "resetting the controller")) {
+		sem_post(&changed);
+		while (now_ms() < end && resets() == before)
+			usleep(1000);
+	}
+	/* By the reset. */
+	if (strstr(line, "cannot identify the controller")) {
+		while (now_ms() < end && rig.nvme->vectors)
+			usleep(1000);
+		ck_assert_uint_ne(rig.nvme->vectors, 0);
+	}
+}
+
+/* It is cancelled, or over, when the controller is given back. */
+START_TEST(reset_that_is_asked_for_when_detach_begins)
+{
+	const struct udrv__model_nvme_fault swallow = {.kind = UDRV__MODEL_NVME_SWALLOW,
+						       .opcode = NVME_ADMIN_GET_LOG_PAGE};
+
+	open_model("", hold);
+	ck_assert_int_eq(udrv_nvme_attach(rig.dev, NULL, &rig.nvme), 0);
+	rig.nvme->options.admin_timeout_ms = 1; /* for the thread of events only */
+	ck_assert_int_eq(udrv__model_nvme_inject(rig.dev, &swallow), 0);
+	ck_assert_int_eq(udrv__model_nvme_attach(rig.dev, 1, false), 0);
+	sem_wait(&changed);
+	udrv_nvme_detach(rig.nvme);
+	udrv__model_nvme_heal(rig.dev);
+	ck_assert_int_eq(udrv__model_nvme_attach(rig.dev, 1, true), 0);
+	nvme_rig_attach(&rig, NULL);
+	udrv_nvme_detach(rig.nvme);
+	close_model();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("nvme_threads");
@@ -79,6 +130,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, attach_ends_while_the_first_event_is_handled);
+	tcase_add_test(tc, reset_that_is_asked_for_when_detach_begins);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }
