@@ -123,6 +123,49 @@ START_TEST(reset_that_is_asked_for_when_detach_begins)
 }
 END_TEST
 
+static uint64_t commands(void)
+{
+	struct udrv__model_nvme_counts counts;
+
+	udrv__model_nvme_get_counts(rig.dev, &counts);
+	return counts.commands;
+}
+
+static void *update(void *ctx)
+{
+	(void)ctx;
+	ck_assert_int_eq(nvme_ns_update(rig.nvme, 1, false), 0);
+	return NULL;
+}
+
+/* It has the size, and gets the rest late: what the thread of events has read since then counts. */
+START_TEST(what_was_asked_for_first_and_comes_last_is_not_believed)
+{
+	const struct udrv__model_nvme_fault second_late = {.kind = UDRV__MODEL_NVME_LATE,
+							   .opcode = NVME_ADMIN_IDENTIFY,
+							   .count = 1,
+							   .period = 2,
+							   .delay_ms = 1000};
+	uint64_t before, size;
+	pthread_t thread;
+
+	open_model("", on_line);
+	nvme_rig_attach(&rig, NULL);
+	size = udrv_nvme_ns_blocks(rig.ns);
+	before = commands();
+	ck_assert_int_eq(udrv__model_nvme_inject(rig.dev, &second_late), 0);
+	thread = start(update, NULL);
+	until(commands() >= before + 2);
+	ck_assert_int_eq(udrv__model_nvme_resize(rig.dev, 1, size / 2), 0);
+	sem_wait(&changed);
+	ck_assert_uint_eq(udrv_nvme_ns_blocks(rig.ns), size / 2);
+	finish(thread);
+	ck_assert_uint_eq(udrv_nvme_ns_blocks(rig.ns), size / 2);
+	udrv_nvme_detach(rig.nvme);
+	close_model();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("nvme_threads");
@@ -131,6 +174,7 @@ int main(void)
 	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, attach_ends_while_the_first_event_is_handled);
 	tcase_add_test(tc, reset_that_is_asked_for_when_detach_begins);
+	tcase_add_test(tc, what_was_asked_for_first_and_comes_last_is_not_believed);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }
