@@ -330,6 +330,7 @@ END_TEST
 
 START_TEST(link_flaps_under_load_are_survived)
 {
+	struct e1000e *nic = card_of(ndev);
 	struct load load = {0};
 	pthread_t thread;
 
@@ -352,7 +353,10 @@ START_TEST(link_flaps_under_load_are_survived)
 	WAIT_FOR(udrv_netif_carrier_ok(ndev));
 	__atomic_store_n(&load.end, true, __ATOMIC_RELEASE);
 	pthread_join(thread, NULL);
-	ck_assert_uint_ge(card_of(ndev)->link_changes, 3);
+	/* One that came while there was no link may be on its way. */
+	pthread_mutex_lock(&nic->lock);
+	ck_assert_uint_ge(nic->link_changes, 3);
+	pthread_mutex_unlock(&nic->lock);
 }
 END_TEST
 
