@@ -56,6 +56,7 @@ static void set_rx_mode(struct udrv_net_device *ndev)
 	struct e1000e *nic = ndev->priv;
 
 	pthread_mutex_lock(&nic->lock);
+	e1000e_filter_take(nic);
 	if (nic->up)
 		e1000e_filter_set(nic);
 	pthread_mutex_unlock(&nic->lock);
@@ -153,7 +154,7 @@ static void describe(struct e1000e *nic)
 	(void)snprintf(ndev->name, sizeof(ndev->name), "e1000e-%s", udrv_pci_name(nic->dev));
 	ndev->min_mtu = MTU_MIN;
 	ndev->max_mtu = MTU_MAX;
-	ndev->mtu = 1500;
+	nic->mtu = 1500;
 	ndev->max_rx_queues = E1000E_QUEUES;
 	ndev->max_tx_queues = E1000E_QUEUES;
 	ndev->hw_features = UDRV_NET_F_TX_CSUM | UDRV_NET_F_TSO | UDRV_NET_F_RX_CSUM |

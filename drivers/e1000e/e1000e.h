@@ -136,6 +136,10 @@ struct e1000e {
 	bool flow_set; /* pause frames are as both ends want them, since the last reset */
 	bool membarrier;
 	uint32_t vfta[E1000E_VFTA_WORDS];
+	/* As the framework had it last: who resets it, or asks, has not the framework's lock. */
+	unsigned int mtu;   /* when it was opened */
+	unsigned int flags; /* IFF_* */
+	uint32_t mta[E1000E_MTA_WORDS];
 	struct e1000e_rxq *rxq[E1000E_QUEUES];
 	struct e1000e_txq *txq[E1000E_QUEUES];
 	uint64_t counters[E1000E_COUNTERS];
@@ -254,6 +258,8 @@ union e1000e_tx_desc e1000e_offload_context(const struct udrv_net_buf *buf, uint
 
 /* e1000e_filter.c, with the lock */
 void e1000e_filter_mac(struct e1000e *nic, const uint8_t *addr);
+/* What ndo_set_rx_mode is to filter by, for filter_set() from then on. */
+void e1000e_filter_take(struct e1000e *nic);
 void e1000e_filter_set(struct e1000e *nic);
 void e1000e_filter_vlan(struct e1000e *nic, uint16_t vid, bool on);
 

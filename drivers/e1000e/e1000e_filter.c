@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What is received: addresses, groups, VLANs. Sections are the datasheet's. */
 #include <net/if.h>
+#include <string.h>
 
 #include "e1000e.h"
 
@@ -26,26 +27,33 @@ static unsigned int hash_of(const uint8_t *addr)
 	return (addr[4] >> 4 | (unsigned int)addr[5] << 4) & 0xfff;
 }
 
-void e1000e_filter_set(struct e1000e *nic)
+/* The caller also has the framework's lock, under which @flags, @mc and @mc_count change. */
+void e1000e_filter_take(struct e1000e *nic)
 {
 	const struct udrv_net_device *ndev = &nic->ndev;
-	uint32_t mta[E1000E_MTA_WORDS] = {0};
-	uint32_t rctl = e1000e_read(nic, E1000E_RCTL);
 
-	rctl &= ~(E1000E_RCTL_UPE | E1000E_RCTL_MPE | E1000E_RCTL_VFE);
-	if (ndev->flags & IFF_PROMISC)
-		rctl |= E1000E_RCTL_UPE | E1000E_RCTL_MPE;
-	else if (ndev->features & UDRV_NET_F_VLAN_FILTER)
-		rctl |= E1000E_RCTL_VFE;
-	if (ndev->flags & IFF_ALLMULTI)
-		rctl |= E1000E_RCTL_MPE;
+	nic->flags = ndev->flags;
+	memset(nic->mta, 0, sizeof(nic->mta));
 	for (unsigned int i = 0; i < ndev->mc_count; i++) {
 		const unsigned int hash = hash_of(ndev->mc[i]);
 
-		mta[hash / 32] |= 1u << hash % 32;
+		nic->mta[hash / 32] |= 1u << hash % 32;
 	}
+}
+
+void e1000e_filter_set(struct e1000e *nic)
+{
+	uint32_t rctl = e1000e_read(nic, E1000E_RCTL);
+
+	rctl &= ~(E1000E_RCTL_UPE | E1000E_RCTL_MPE | E1000E_RCTL_VFE);
+	if (nic->flags & IFF_PROMISC)
+		rctl |= E1000E_RCTL_UPE | E1000E_RCTL_MPE;
+	else if (nic->ndev.features & UDRV_NET_F_VLAN_FILTER)
+		rctl |= E1000E_RCTL_VFE;
+	if (nic->flags & IFF_ALLMULTI)
+		rctl |= E1000E_RCTL_MPE;
 	for (unsigned int i = 0; i < E1000E_MTA_WORDS; i++)
-		e1000e_write(nic, E1000E_MTA(i), mta[i]);
+		e1000e_write(nic, E1000E_MTA(i), nic->mta[i]);
 	e1000e_write(nic, E1000E_RCTL, rctl);
 }
 

@@ -200,7 +200,7 @@ int e1000e_hw_reset(struct e1000e *nic)
  */
 static void set_buffer(struct e1000e *nic)
 {
-	const uint32_t frame = nic->ndev.mtu + UDRV_ETH_HLEN + 8;
+	const uint32_t frame = nic->mtu + UDRV_ETH_HLEN + 8;
 	const uint32_t tx = 2 * frame > 8192 ? (2 * frame + 1023) / 1024 : 8;
 	const uint32_t rx = E1000E_PBA_TOTAL - tx;
 	const uint32_t high =
@@ -317,9 +317,10 @@ void e1000e_hw_link(struct e1000e *nic)
 		udrv_dev_notice(nic->dev, "no link");
 		return;
 	}
-	ndev->speed = speed;
-	ndev->full_duplex = full_duplex;
+	/* Others read them at any time: one that is up may get another speed. */
+	__atomic_store_n(&ndev->speed, speed, __ATOMIC_RELAXED);
+	__atomic_store_n(&ndev->full_duplex, full_duplex, __ATOMIC_RELAXED);
 	udrv_netif_carrier_on(ndev);
-	udrv_dev_notice(nic->dev, "link at %u Mb/s, %s duplex", ndev->speed,
-			ndev->full_duplex ? "full" : "half");
+	udrv_dev_notice(nic->dev, "link at %u Mb/s, %s duplex", speed,
+			full_duplex ? "full" : "half");
 }

@@ -77,9 +77,9 @@ static uint32_t receive_control(const struct e1000e *nic)
 {
 	uint32_t rctl = E1000E_RCTL_BAM | E1000E_RCTL_SECRC;
 
-	if (nic->ndev.mtu > 1500)
+	if (nic->mtu > 1500)
 		rctl |= E1000E_RCTL_LPE;
-	switch (e1000e_rx_room(nic->ndev.mtu)) {
+	switch (e1000e_rx_room(nic->mtu)) {
 	case 4096:
 		return rctl | E1000E_RCTL_BSIZE_4096;
 	case 8192:
@@ -210,6 +210,7 @@ int e1000e_open(struct udrv_net_device *ndev)
 	int ret;
 
 	pthread_mutex_lock(&nic->lock);
+	nic->mtu = ndev->mtu;
 	memset(nic->vfta, 0, sizeof(nic->vfta));
 	if (ndev->features & UDRV_NET_F_VLAN_FILTER)
 		nic->vfta[0] = 1; /* VLAN 0 is a priority only */

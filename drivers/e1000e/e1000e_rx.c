@@ -293,7 +293,7 @@ int e1000e_rx_make(struct e1000e *nic, unsigned int n)
 	q->door.shut = true;
 	q->nic = nic;
 	q->mask = size - 1;
-	q->room = e1000e_rx_room(nic->ndev.mtu);
+	q->room = e1000e_rx_room(nic->mtu);
 	q->untag = !(nic->ndev.features & UDRV_NET_F_VLAN_RX);
 	q->tail = (char __udrv_iomem *)nic->regs + E1000E_RDT(n);
 	q->event.fd = -1;

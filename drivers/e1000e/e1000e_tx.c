@@ -535,7 +535,7 @@ int e1000e_tx_make(struct e1000e *nic, unsigned int n)
 	q->door.shut = true;
 	q->nic = nic;
 	q->mask = size - 1;
-	q->frame_max = nic->ndev.mtu + UDRV_ETH_HLEN + 4;
+	q->frame_max = nic->mtu + UDRV_ETH_HLEN + 4;
 	q->tags = nic->ndev.features & (UDRV_NET_F_VLAN_TX | UDRV_NET_F_VLAN_RX);
 	q->tail_reg = (char __udrv_iomem *)nic->regs + E1000E_TDT(n);
 	q->event.fd = -1;

@@ -117,7 +117,7 @@ static void print_link(struct printer *p, struct e1000e *nic)
 	number(p, "speed", up ? ndev->speed : 0);
 	text(p, "duplex", ndev->full_duplex ? "full" : "half", false);
 	text(p, "mac", mac, false);
-	number(p, "mtu", ndev->mtu);
+	number(p, "mtu", nic->mtu);
 	print_open(p, nic);
 	text(p, "interrupts", type_name(nic->irq_type), false);
 	number(p, "link_changes", nic->link_changes);

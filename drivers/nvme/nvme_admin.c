@@ -309,9 +309,10 @@ void nvme_admin_listen(struct udrv_nvme *nvme)
 {
 	const struct nvme_sqe sqe = {.opcode = NVME_ADMIN_ASYNC_EVENT};
 	const struct nvme_data none = {0};
-	const unsigned int most =
-		nvme_id(nvme)->aerl + 1u < NVME_AERS_MAX ? nvme_id(nvme)->aerl + 1u : NVME_AERS_MAX;
+	unsigned int most = nvme_id(nvme)->aerl + 1u;
 
+	if (most > NVME_AERS_MAX)
+		most = NVME_AERS_MAX;
 	pthread_mutex_lock(&nvme->admin_lock);
 	while (nvme->aers_in_flight < most && !send(nvme, &sqe, &none, event_done, nvme))
 		nvme->aers_in_flight++;

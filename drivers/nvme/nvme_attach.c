@@ -257,10 +257,11 @@ int udrv_nvme_attach(struct udrv_device *dev, const struct udrv_nvme_options *op
 	ret = start(nvme);
 	if (ret)
 		goto err_stop;
+	/* Before events and resets change what it says. */
+	say_hello(nvme);
 	nvme_set_state(nvme, NVME_LIVE);
 	nvme_admin_listen(nvme);
 	(void)udrv_queue_delayed_work(nvme->wq, &nvme->tick_work, NVME_TICK_MS * UDRV_HZ / 1000);
-	say_hello(nvme);
 	*nvme_out = nvme;
 	return 0;
 

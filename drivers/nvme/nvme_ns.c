@@ -29,6 +29,7 @@ struct told {
 	uint8_t uuid[16]; /* zeroes: it has none, or is known by what is never reused */
 	bool no_uuid;	  /* it could not be read */
 	bool by_reset;	  /* nobody has said that it has changed */
+	uint64_t question;
 };
 
 /* A namespace, and what its number meant before. */
@@ -39,6 +40,11 @@ struct namespace
 	bool no_uuid;
 	uint64_t changed_ms; /* when the number came to mean it; 0: it always has */
 	unsigned int changes;
+	/*
+	 * Which question was answered so. Threads ask at the same time, and an answer may be late:
+	 * what was asked for before says nothing of a change since then.
+	 */
+	uint64_t question;
 	struct namespace *older;
 };
 
@@ -73,7 +79,8 @@ static struct namespace describe(const struct udrv_nvme *nvme, uint32_t nsid,
 				 const struct told *told)
 {
 	const struct nvme_id_ns *id = told->id;
-	struct namespace now = {.ns = {.nsid = nsid}, .no_uuid = told->no_uuid};
+	struct namespace now = {
+		.ns = {.nsid = nsid}, .no_uuid = told->no_uuid, .question = told->question};
 	struct udrv_nvme_ns *ns = &now.ns;
 
 	memcpy(now.uuid, told->uuid, sizeof(now.uuid));
@@ -203,6 +210,10 @@ static int take_over(struct udrv_nvme *nvme, uint32_t nsid, const struct told *t
 	struct namespace *old = known ? namespace_of(known) : NULL;
 	struct namespace now;
 
+	if (old && old->question > told->question)
+		return 0;
+	if (old)
+		old->question = told->question;
 	if (!told->id->nsze) { /* it is gone, or not active: 5.15.2.1 */
 		if (old)
 			set_size(&old->ns, 0);
@@ -284,10 +295,21 @@ static int read_uuid(struct udrv_nvme *nvme, uint32_t nsid, struct told *told, b
 	return ret < 0 ? ret : 0;
 }
 
+static uint64_t begin_question(struct udrv_nvme *nvme)
+{
+	uint64_t question;
+
+	pthread_mutex_lock(&nvme->ns_lock);
+	question = ++nvme->ns_questions;
+	pthread_mutex_unlock(&nvme->ns_lock);
+	return question;
+}
+
 /* 0, or negative errno: -ENOSPC, it is ignored. */
 static int update(struct udrv_nvme *nvme, uint32_t nsid, bool own, unsigned int *patience)
 {
 	struct nvme_id_ns *id = calloc(1, sizeof(*id));
+	struct told told = {.id = id, .by_reset = own, .question = begin_question(nvme)};
 	int ret;
 
 	if (!id)
@@ -299,8 +321,6 @@ static int update(struct udrv_nvme *nvme, uint32_t nsid, bool own, unsigned int 
 			      udrv_nvme_status_text((uint32_t)ret));
 		ret = 0;
 	} else if (ret >= 0) {
-		struct told told = {.id = id, .by_reset = own};
-
 		if (ret)
 			memset(id, 0, sizeof(*id));
 		ret = id->nsze ? read_uuid(nvme, nsid, &told, own, patience) : 0;
@@ -334,18 +354,21 @@ int nvme_ns_update(struct udrv_nvme *nvme, uint32_t nsid, bool own)
 }
 
 /* Those that are not in the list, which ascends, are gone. */
-static void forget_others(struct udrv_nvme *nvme, const uint32_t *list, unsigned int count)
+static void forget_others(struct udrv_nvme *nvme, const uint32_t *list, unsigned int count,
+			  uint64_t question)
 {
 	unsigned int at = 0;
 
 	pthread_mutex_lock(&nvme->ns_lock);
 	for (unsigned int i = 0; i < nvme->namespaces.count; i++) {
-		struct udrv_nvme_ns *ns = nvme->namespaces.ns[i];
+		struct namespace *n = namespace_of(nvme->namespaces.ns[i]);
 
-		while (at < count && list[at] < ns->nsid)
+		while (at < count && list[at] < n->ns.nsid)
 			at++;
-		if (at == count || list[at] != ns->nsid)
-			set_size(ns, 0);
+		if ((at < count && list[at] == n->ns.nsid) || n->question > question)
+			continue;
+		n->question = question;
+		set_size(&n->ns, 0);
 	}
 	pthread_mutex_unlock(&nvme->ns_lock);
 }
@@ -379,6 +402,7 @@ static int list_active(struct udrv_nvme *nvme, uint32_t *list, unsigned int *cou
 int nvme_ns_scan(struct udrv_nvme *nvme, bool own)
 {
 	uint32_t *list = calloc(NVME_NS_LIST_ENTRIES, sizeof(*list));
+	const uint64_t question = begin_question(nvme);
 	unsigned int count = 0, ignored = 0, patience = PATIENCE;
 	uint32_t last = 0;
 	int ret;
@@ -397,7 +421,7 @@ int nvme_ns_scan(struct udrv_nvme *nvme, bool own)
 	if (ignored)
 		say_ignored(nvme, ignored, last);
 	if (ret >= 0)
-		forget_others(nvme, list, count);
+		forget_others(nvme, list, count, question);
 	free(list);
 	if (ret < 0)
 		udrv_dev_err(nvme->dev, "cannot read the namespaces: %s", strerror(-ret));

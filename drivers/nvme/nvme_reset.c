@@ -63,7 +63,10 @@ int nvme_await_live(struct udrv_nvme *nvme)
 	return udrv_device_gone(nvme->dev) ? -ENODEV : -EIO;
 }
 
-/* False: another one was begun before, or never is. */
+/*
+ * False: another one was begun before, or never is. With the lock it is begun and queued: a detach
+ * forbids it, or finds it.
+ */
 static bool want(struct udrv_nvme *nvme, const char *why, enum nvme_asked asked)
 {
 	bool begun;
@@ -73,13 +76,14 @@ static bool want(struct udrv_nvme *nvme, const char *why, enum nvme_asked asked)
 	if (begun) {
 		nvme->state = NVME_RESETTING;
 		nvme->asked = asked;
+		if (why)
+			udrv_dev_warn(nvme->dev, "resetting the %s: %s",
+				      asked == NVME_ASKED_SUBSYSTEM ? "NVM subsystem"
+								    : "controller",
+				      why);
+		(void)udrv_queue_work(nvme->wq, &nvme->reset_work);
 	}
 	pthread_mutex_unlock(&nvme->state_lock);
-	if (begun && why)
-		udrv_dev_warn(nvme->dev, "resetting the %s: %s",
-			      asked == NVME_ASKED_SUBSYSTEM ? "NVM subsystem" : "controller", why);
-	if (begun)
-		(void)udrv_queue_work(nvme->wq, &nvme->reset_work);
 	return begun;
 }
 

@@ -302,8 +302,8 @@ static int verb_break(struct udrv_device *dev, int argc, char **argv, FILE *out,
 	return 0;
 }
 
-/* "rts=0" */
-static int parse_line(const char *word, unsigned int *mctrl)
+/* "rts=0"; the last word about a line counts. */
+static int parse_line(const char *word, unsigned int *named, unsigned int *on)
 {
 	static const struct {
 		const char *word;
@@ -316,7 +316,8 @@ static int parse_line(const char *word, unsigned int *mctrl)
 
 		if (strncmp(words[i].word, word, len) || (strcmp(value, "0") && strcmp(value, "1")))
 			continue;
-		*mctrl = *value == '1' ? *mctrl | words[i].bit : *mctrl & ~words[i].bit;
+		*named |= words[i].bit;
+		*on = *value == '1' ? *on | words[i].bit : *on & ~words[i].bit;
 		return 0;
 	}
 	return -EINVAL;
@@ -333,6 +334,7 @@ static void print_lines(unsigned int out_lines, unsigned int in_lines, FILE *out
 static int verb_lines(struct udrv_device *dev, int argc, char **argv, FILE *out, FILE *err)
 {
 	struct uart16550 *u;
+	unsigned int named = 0, on = 0;
 	unsigned int in_lines;
 	unsigned long flags;
 	unsigned int mctrl;
@@ -342,19 +344,18 @@ static int verb_lines(struct udrv_device *dev, int argc, char **argv, FILE *out,
 		ret = need_open(u, "lines", err);
 	if (ret)
 		return ret;
-	udrv_spin_lock_irqsave(&u->port.lock, flags);
-	mctrl = u->port.mctrl;
-	udrv_spin_unlock_irqrestore(&u->port.lock, flags);
 	for (int i = 2; i < argc; i++) {
-		ret = parse_line(argv[i], &mctrl);
+		ret = parse_line(argv[i], &named, &on);
 		if (ret) {
 			fprintf(err, "lines: '%s': give dtr=, rts= or loop= with 0 or 1\n",
 				argv[i]);
 			return ret;
 		}
 	}
+	/* Flow control may change RTS at any time: what is not named stays. */
 	udrv_spin_lock_irqsave(&u->port.lock, flags);
-	if (argc > 2) {
+	mctrl = (u->port.mctrl & ~named) | on;
+	if (named) {
 		u->port.mctrl = mctrl;
 		u->port.ops->set_mctrl(&u->port, mctrl);
 	}

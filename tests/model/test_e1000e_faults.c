@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* The e1000e driver on a software card that misbehaves: nothing is trusted, nothing stays stuck. */
 #include "support/suite.h"
+#include "support/threads.h"
+#include "support/verb.h"
 
 #include "e1000e_driver.h"
 
@@ -328,6 +330,7 @@ END_TEST
 
 START_TEST(link_flaps_under_load_are_survived)
 {
+	struct e1000e *nic = card_of(ndev);
 	struct load load = {0};
 	pthread_t thread;
 
@@ -350,7 +353,146 @@ START_TEST(link_flaps_under_load_are_survived)
 	WAIT_FOR(udrv_netif_carrier_ok(ndev));
 	__atomic_store_n(&load.end, true, __ATOMIC_RELEASE);
 	pthread_join(thread, NULL);
-	ck_assert_uint_ge(card_of(ndev)->link_changes, 3);
+	/* One that came while there was no link may be on its way. */
+	pthread_mutex_lock(&nic->lock);
+	ck_assert_uint_ge(nic->link_changes, 3);
+	pthread_mutex_unlock(&nic->lock);
+}
+END_TEST
+
+/* What other threads do with the card while it is reset. */
+struct others {
+	bool end;
+	unsigned int changes, answers;
+};
+
+static void *change_filters(void *arg)
+{
+	static const uint8_t groups[2][6] = {{1, 0, 0x5e, 0, 0, 5}, {1, 0, 0x5e, 0, 0, 6}};
+	static const uint8_t macs[2][6] = {{2, 0, 0, 0, 0, 7}, {2, 0, 0, 0, 0, 8}};
+	struct others *o = arg;
+
+	while (!get(o->end)) {
+		for (unsigned int i = 0; i < 2; i++) {
+			udrv_net_set_rx_mode(ndev, IFF_PROMISC, NULL, 0);
+			udrv_net_set_rx_mode(ndev, 0, groups[i], 1);
+			ck_assert_int_eq(udrv_net_set_mac_address(ndev, macs[i]), 0);
+			ck_assert_int_eq(udrv_net_vlan_vid_add(ndev, 5), 0);
+			ck_assert_int_eq(udrv_net_vlan_vid_del(ndev, 5), 0);
+		}
+		inc(o->changes);
+	}
+	return NULL;
+}
+
+static void *ask_it(void *arg)
+{
+	static const char *const words[] = {"stats", "rings", "moderation", "regs", "link"};
+	struct others *o = arg;
+	struct udrv_net_stats s;
+
+	while (!get(o->end)) {
+		for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+			ck_assert_int_eq(run_verb(e1000e_driver.verbs, dev, words[i]), 0);
+		udrv_net_get_stats(ndev, &s);
+		inc(o->answers);
+	}
+	free_output();
+	return NULL;
+}
+
+/* Whoever resets it has a lock that the framework does not have when it takes new filters. */
+START_TEST(filters_that_change_while_it_is_reset_hold)
+{
+	static const uint8_t group[6] = {1, 0, 0x5e, 0, 0, 6}, mac[6] = {2, 0, 0, 0, 0, 8};
+	struct others o = {0};
+	pthread_t threads[2] = {start(change_filters, &o), start(ask_it, &o)};
+
+	for (unsigned int resets = 1; resets <= 5; resets++) {
+		const unsigned int changes = get(o.changes), answers = get(o.answers);
+
+		fault(UDRV__E1000E_TX_STUCK, 1);
+		send_frame(60, 1);
+		for (unsigned int looks = 0; looks < 3; looks++)
+			tick();
+		ck_assert_uint_eq(count_of(&card_of(ndev)->resets), resets);
+		until(get(o.changes) > changes && get(o.answers) > answers);
+		WAIT_FOR(udrv_netif_carrier_ok(ndev));
+	}
+	set(o.end, true);
+	finish(threads[0]);
+	finish(threads[1]);
+	/* And outlive one more. */
+	tick();
+	fault(UDRV__E1000E_TX_STUCK, 1);
+	send_frame(60, 1);
+	for (unsigned int looks = 0; looks < 3; looks++)
+		tick();
+	far_sends_to(ndev->perm_addr, 70, 1);
+	far_sends_to(group, 71, 2);
+	far_sends_to(mac, 72, 3);
+	gets_to(group, 71, 2);
+	gets_to(mac, 72, 3);
+	gets_nothing();
+}
+END_TEST
+
+START_TEST(mtu_that_changes_while_it_is_asked_for_is_shown_once_it_is_used)
+{
+	struct others o = {0};
+	pthread_t thread;
+
+	close_card();
+	thread = start(ask_it, &o);
+	for (unsigned int i = 0; get(o.answers) < 20; i++)
+		ck_assert_int_eq(udrv_net_set_mtu(ndev, i % 2 ? 1500 : 9000), 0);
+	set(o.end, true);
+	finish(thread);
+	ck_assert_int_eq(udrv_net_set_mtu(ndev, 4000), 0);
+	open_card(NULL);
+	ck_assert_int_eq(run_verb(e1000e_driver.verbs, dev, "link --json"), 0);
+	ck_assert_ptr_nonnull(strstr(out, "\"mtu\":4000,"));
+	free_output();
+}
+END_TEST
+
+static void *look_at_link(void *arg)
+{
+	struct others *o = arg;
+
+	while (!get(o->end)) {
+		const unsigned int speed = __atomic_load_n(&ndev->speed, __ATOMIC_RELAXED);
+
+		ck_assert(udrv_netif_carrier_ok(ndev));
+		ck_assert(speed == 10 || speed == 100 || speed == 1000);
+		(void)__atomic_load_n(&ndev->full_duplex, __ATOMIC_RELAXED);
+		inc(o->answers);
+	}
+	return NULL;
+}
+
+/* The link is there all the time: what anybody may look at changes under his eyes. */
+START_TEST(link_that_changes_its_speed_is_looked_at)
+{
+	static const unsigned int speeds[] = {10, 100, 1000};
+	struct e1000e *nic = card_of(ndev);
+	struct others o = {0};
+	pthread_t thread = start(look_at_link, &o);
+
+	for (uint32_t i = 0; i < 30; i++) {
+		const unsigned int answers = get(o.answers);
+
+		pthread_mutex_lock(&nic->lock);
+		e1000e_write(nic, E1000E_CTRL,
+			     (e1000e_read(nic, E1000E_CTRL) & ~(3u << 8)) | E1000E_CTRL_FRCSPD |
+				     i % 3 << 8);
+		pthread_mutex_unlock(&nic->lock);
+		tick();
+		ck_assert_uint_eq(__atomic_load_n(&ndev->speed, __ATOMIC_RELAXED), speeds[i % 3]);
+		until(get(o.answers) > answers);
+	}
+	set(o.end, true);
+	finish(thread);
 }
 END_TEST
 
@@ -511,6 +653,9 @@ int main(void)
 	tcase_add_test(open, frames_in_the_ring_are_counted_when_it_is_closed);
 	tcase_add_test(open, resets_under_load_are_survived);
 	tcase_add_test(open, link_flaps_under_load_are_survived);
+	tcase_add_test(open, filters_that_change_while_it_is_reset_hold);
+	tcase_add_test(open, mtu_that_changes_while_it_is_asked_for_is_shown_once_it_is_used);
+	tcase_add_test(open, link_that_changes_its_speed_is_looked_at);
 	tcase_add_test(open, registers_of_ones_are_no_answer);
 	tcase_add_test(open, opening_a_card_that_is_stuck_fails);
 	tcase_add_test(open, closing_a_card_that_is_stuck_ends);

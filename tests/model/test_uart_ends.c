@@ -8,6 +8,7 @@
 #include "export/tty.h"
 
 #include "support/suite.h"
+#include "support/threads.h"
 #include "support/verb.h"
 #include "uart_driver.h"
 
@@ -532,6 +533,47 @@ START_TEST(lines_that_a_verb_has_set_stay)
 }
 END_TEST
 
+struct setting {
+	bool end;
+	unsigned int rounds;
+};
+
+static void *set_dtr_often(void *arg)
+{
+	struct setting *s = arg;
+
+	while (!get(s->end)) {
+		ck_assert_int_eq(run("lines 0 dtr=0 loop=0"), 0);
+		ck_assert_int_eq(run("lines 0 dtr=1"), 0);
+		inc(s->rounds);
+	}
+	return NULL;
+}
+
+/* RTS is the flow control's, which changes it whenever it has to. */
+START_TEST(lines_that_a_verb_does_not_name_are_left_alone)
+{
+	struct udrv_uart_port *port = &uart_at(0)->port;
+	const int tty = open_tty(0);
+	struct setting s = {0};
+	unsigned int rts = TIOCM_RTS;
+	pthread_t thread = start(set_dtr_often, &s);
+
+	while (get(s.rounds) < 3000) {
+		udrv_spin_lock(&port->lock);
+		ck_assert_uint_eq(port->mctrl & TIOCM_RTS, rts);
+		rts ^= TIOCM_RTS;
+		port->mctrl ^= TIOCM_RTS;
+		port->ops->set_mctrl(port, port->mctrl);
+		udrv_spin_unlock(&port->lock);
+	}
+	set(s.end, true);
+	finish(thread);
+	free_output();
+	close_tty(tty, 0);
+}
+END_TEST
+
 START_TEST(bad_arguments_of_verbs_are_explained)
 {
 	static const struct {
@@ -596,6 +638,7 @@ int main(void)
 	tcase_add_loop_test(tc, misbehaviour_loses_nothing, 0, UDRV__UART_FAULTS);
 	tcase_add_test(tc, verbs_show_and_set);
 	tcase_add_test(tc, lines_that_a_verb_has_set_stay);
+	tcase_add_test(tc, lines_that_a_verb_does_not_name_are_left_alone);
 	tcase_add_test(tc, bad_arguments_of_verbs_are_explained);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
