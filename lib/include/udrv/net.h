@@ -368,7 +368,8 @@ struct udrv_net_options {
  * @flags: IFF_PROMISC, IFF_ALLMULTI
  * @mc_count: groups in @mc
  * @mc: multicast addresses to receive
- * @speed: Mb/s, set by the driver before udrv_netif_carrier_on(); 0: not known
+ * @speed: Mb/s, set by the driver before udrv_netif_carrier_on(); 0: not known. Atomic: a link that
+ *	is up may change
  * @full_duplex: likewise
  * @carrier: the framework's
  * @state: the framework's

@@ -195,7 +195,7 @@ static int dress(struct udrv__tap *t)
 		udrv_pr_err("--tap %s: the kernel does not take its address, link or MTU: %s",
 			    t->name, strerror(-ret));
 	else
-		udrv__tap_set_speed(fd, ndev->speed, ndev->full_duplex);
+		udrv__tap_set_speed(fd, ndev);
 	return ret;
 }
 

@@ -33,7 +33,7 @@ int udrv__tap_create(char name[IFNAMSIZ], unsigned int queues, uint32_t features
 int udrv__tap_set_address(int fd, const uint8_t *addr);
 int udrv__tap_set_carrier(int fd, bool on);
 /* As `ethtool` is to show it. */
-void udrv__tap_set_speed(int fd, unsigned int speed, bool full_duplex);
+void udrv__tap_set_speed(int fd, const struct udrv_net_device *ndev);
 /* Its name now, if that can be told; false if there is no interface any more. */
 bool udrv__tap_name(int fd, char name[IFNAMSIZ]);
 

@@ -196,14 +196,16 @@ static void follow_carrier(struct udrv__tap *t)
 {
 	const bool on =
 		udrv_netif_carrier_ok(t->ndev) && !(t->ndev->dev && udrv_device_gone(t->ndev->dev));
+	unsigned int speed;
 
 	if (on == t->carrier || udrv__tap_set_carrier(t->queue[0].fd, on))
 		return;
 	t->carrier = on;
 	if (on)
-		udrv__tap_set_speed(t->queue[0].fd, t->ndev->speed, t->ndev->full_duplex);
-	if (on && t->ndev->speed)
-		udrv_pr_info("%s: link, %u Mb/s", t->name, t->ndev->speed);
+		udrv__tap_set_speed(t->queue[0].fd, t->ndev);
+	speed = __atomic_load_n(&t->ndev->speed, __ATOMIC_RELAXED);
+	if (on && speed)
+		udrv_pr_info("%s: link, %u Mb/s", t->name, speed);
 	else
 		udrv_pr_info("%s: %s", t->name, on ? "link" : "no link");
 }

@@ -186,8 +186,10 @@ bool udrv__tap_name(int fd, char name[IFNAMSIZ])
 	return true;
 }
 
-void udrv__tap_set_speed(int fd, unsigned int speed, bool full_duplex)
+void udrv__tap_set_speed(int fd, const struct udrv_net_device *ndev)
 {
+	const unsigned int speed = __atomic_load_n(&ndev->speed, __ATOMIC_RELAXED);
+	const bool full_duplex = __atomic_load_n(&ndev->full_duplex, __ATOMIC_RELAXED);
 	struct ethtool_cmd cmd = {.cmd = ETHTOOL_SSET,
 				  .duplex = full_duplex ? DUPLEX_FULL : DUPLEX_HALF};
 	struct ifreq ifr = {0};
