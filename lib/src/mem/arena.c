@@ -405,10 +405,11 @@ static int grow(struct udrv__arena *arena, const struct udrv__arena_want *want)
 static bool can_serve(const struct udrv__region *region, const struct udrv__arena_want *want,
 		      bool any_node)
 {
+	const udrv_iova_t iova = udrv__region_iova(region);
+
 	return (any_node || region->node == want->node) &&
 	       region->free_pages >= want->len >> UDRV__PAGE_SHIFT &&
-	       (region->iova || want->limit == UINT64_MAX) &&
-	       region->iova + (region->len - 1) <= want->limit;
+	       (iova || want->limit == UINT64_MAX) && iova + (region->len - 1) <= want->limit;
 }
 
 /* *dirty: bytes of it that were used before. */

@@ -166,11 +166,12 @@ size_t udrv_dma_shrink(struct udrv_device *dev)
 udrv_iova_t udrv_virt_to_bus(const volatile void *address)
 {
 	const struct udrv__region *region = udrv__region_of(address);
-	size_t offset = (size_t)((const volatile char *)address - region->va);
+	size_t offset = (size_t)((const volatile char *)address - udrv__region_va(region));
+	udrv_iova_t iova = udrv__region_iova(region);
 
-	if (offset >= region->len || !region->iova)
+	if (offset >= udrv__region_len(region) || !iova)
 		return UDRV_DMA_MAPPING_ERROR;
-	return region->iova + offset;
+	return iova + offset;
 }
 
 /* A buffer that was mapped alone is not in the table, nor is one that bounces. */
@@ -192,7 +193,8 @@ static void *stream_to_virt(udrv_iova_t address)
 void *udrv_bus_to_virt(udrv_iova_t address)
 {
 	const struct udrv__region *region = udrv__region_at(address);
-	udrv_iova_t offset = address - region->iova;
+	udrv_iova_t offset = address - udrv__region_iova(region);
 
-	return offset < region->len ? region->va + offset : stream_to_virt(address);
+	return offset < udrv__region_len(region) ? udrv__region_va(region) + offset
+						 : stream_to_virt(address);
 }

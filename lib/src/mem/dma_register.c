@@ -77,8 +77,10 @@ static struct udrv__region *get_record(void)
 
 	if (udrv_list_empty(&spare)) {
 		region = calloc(1, sizeof(*region) + UDRV__DOMAINS_MAX * sizeof(region->in_use[0]));
-		if (region)
-			region->in_use = (uint32_t *)(void *)(region + 1);
+		if (!region)
+			return NULL;
+		region->kind = UDRV__REGION_REGISTERED;
+		region->in_use = (uint32_t *)(void *)(region + 1);
 		return region;
 	}
 	region = udrv_list_first_entry(&spare, struct udrv__region, link);
@@ -108,10 +110,9 @@ static struct udrv__region *make(void *ptr, size_t len, enum udrv_dma_data_direc
 
 	if (!region)
 		return NULL;
-	region->kind = UDRV__REGION_REGISTERED;
-	region->va = ptr;
-	region->len = len;
-	region->directions = udrv__dma_directions(dir);
+	__atomic_store_n(&region->va, (char *)ptr, __ATOMIC_RELAXED);
+	__atomic_store_n(&region->len, len, __ATOMIC_RELAXED);
+	__atomic_store_n(&region->directions, udrv__dma_directions(dir), __ATOMIC_RELAXED);
 	return region;
 }
 

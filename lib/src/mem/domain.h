@@ -72,7 +72,9 @@ static inline size_t udrv__dma_order_align(size_t len)
 static inline bool udrv__region_allows(const struct udrv__region *region,
 				       enum udrv_dma_data_direction dir)
 {
-	return (uint32_t)region->directions >> ((unsigned int)dir & 31u) & 1;
+	return (uint32_t)__atomic_load_n(&region->directions, __ATOMIC_RELAXED) >>
+		       ((unsigned int)dir & 31u) &
+	       1;
 }
 
 /* dma_map.c, dma_register.c: what a device that is closed has left. */
