@@ -63,23 +63,33 @@ void udrv__dma_release(struct udrv_device *dev)
 	dev->dma = NULL;
 }
 
+/* A device that joins the domain later may take addresses from it. */
+static bool is_any_below(const struct udrv__domain *domain, uint64_t mask, size_t page)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&udrv__regions_lock);
+	for (size_t i = 0; i < domain->range_count && !found; i++) {
+		udrv_iova_t first = domain->ranges[i].first;
+
+		/* The null page is never given out. */
+		found = udrv__dma_fits(mask, first ? first : page, page);
+	}
+	pthread_mutex_unlock(&udrv__regions_lock);
+	return found;
+}
+
 static int check_mask(struct udrv_device *dev, uint64_t mask)
 {
 	const struct udrv__domain *domain = dev->dma->domain;
-	size_t page = dev->dma->page_size;
 
 	/* What cannot be given back is never given. */
 	if (dev->ops->dma_alloc && !dev->ops->dma_free) {
 		udrv__chosen_explain(dev, 0, mask, -EOPNOTSUPP);
 		return -EOPNOTSUPP;
 	}
-	for (size_t i = 0; i < domain->range_count; i++) {
-		udrv_iova_t first = domain->ranges[i].first;
-
-		/* The null page is never given out. */
-		if (udrv__dma_fits(mask, first ? first : page, page))
-			return 0;
-	}
+	if (is_any_below(domain, mask, dev->dma->page_size))
+		return 0;
 	udrv_dev_err(dev, "no address that %s is below the DMA mask 0x%llx",
 		     domain->chosen ? "memory can have" : "the IOMMU translates",
 		     (unsigned long long)mask);

@@ -166,7 +166,9 @@ udrv_iova_t udrv__dma_map_apart(struct udrv_device *dev, void *ptr, size_t size,
 	}
 	ret = enter(dma, stream);
 	if (ret) {
+		pthread_mutex_lock(&udrv__regions_lock);
 		udrv__domain_explain(dev, len, udrv_dma_get_mask(dev), ret);
+		pthread_mutex_unlock(&udrv__regions_lock);
 		free(stream);
 		return UDRV_DMA_MAPPING_ERROR;
 	}
