@@ -426,14 +426,14 @@ static void end_registration(struct udrv__dma *dma, struct registration *reg)
 	struct udrv__dma *heir = neighbour(dma);
 
 	udrv_list_del(&reg->link);
-	if (heir && !users(region, dma->domain) &&
-	    __atomic_load_n(&region->in_use[dma->domain->id], __ATOMIC_ACQUIRE)) {
+	if (heir && !users(region, dma->domain) && !is_idle(dma->domain, region)) {
 		/* Its buffers may be the neighbour's. */
 		udrv_list_add(&reg->link, &heir->registrations);
 		return;
 	}
-	if (!users(region, dma->domain))
-		region->in_use[dma->domain->id] = 0;
+	/* Nobody is left to unmap them. */
+	if (!heir)
+		__atomic_store_n(&region->in_use[dma->domain->id], 0, __ATOMIC_RELAXED);
 	if (drop(dma, reg))
 		abandon(region);
 	free(reg);

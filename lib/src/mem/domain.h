@@ -13,7 +13,7 @@ struct udrv__domain {
 	struct udrv_list_head link; /* all that have a device */
 	struct udrv_list_head devices;
 	uint32_t users;
-	uint32_t id; /* a bit of a region's set */
+	uint32_t id;					       /* a bit of a region's set */
 	struct udrv__iova_range ranges[UDRV__IOVA_RANGES_MAX]; /* with the regions' lock */
 	size_t range_count;
 	bool chosen; /* its backend chooses addresses: one device, which reaches no common memory */
