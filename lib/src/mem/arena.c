@@ -466,15 +466,18 @@ static bool adopt(struct udrv__arena *arena)
 {
 	const struct udrv__domain *domain;
 	bool free = !arena->domain;
+	bool ours;
 
 	pthread_mutex_lock(&udrv__regions_lock);
 	free = free && udrv_list_empty(&arena->regions);
 	udrv_list_for_each_entry(domain, &udrv__domains, link)
 		free = free && domain->arena.generation == udrv__fork_generation;
 	if (free)
-		arena->generation = udrv__fork_generation;
+		__atomic_store_n(&arena->generation, udrv__fork_generation, __ATOMIC_RELAXED);
+	/* Another thread may have done so, and there is something in it by now. */
+	ours = arena->generation == udrv__fork_generation;
 	pthread_mutex_unlock(&udrv__regions_lock);
-	return free;
+	return ours;
 }
 
 /* Its memory is shared with the parent, which alone knows what is used of it. */
@@ -482,7 +485,8 @@ bool udrv__arena_is_parents(struct udrv__arena *arena)
 {
 	static bool told;
 
-	if (arena->generation == udrv__fork_generation || adopt(arena))
+	if (__atomic_load_n(&arena->generation, __ATOMIC_RELAXED) == udrv__fork_generation ||
+	    adopt(arena))
 		return false;
 	if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
 		udrv_pr_err("DMA memory is the parent process's, which alone may allocate and free "
