@@ -8,12 +8,14 @@
 
 #include <udrv/device.h>
 #include <udrv/dma.h>
+#include <udrv/kmalloc.h>
 #include <udrv/slab.h>
 
 #include "backend/model.h"
 #include "mem/arena.h"
 
 #include "support/suite.h"
+#include "support/threads.h"
 
 #define PAGE   4096u
 #define REGION ((size_t)2 << 20)
@@ -183,6 +185,130 @@ static int use_in_child(void *p, udrv_iova_t iova)
 	return udrv_dma_shrink(a) ? 3 : 0;
 }
 
+/* For what is done often: Check's own assertions make a system call each. */
+#define MUST(cond)                                                                                 \
+	do {                                                                                       \
+		if (!(cond))                                                                       \
+			ck_abort_msg("%s", #cond);                                                 \
+	} while (0)
+
+static bool done;
+static unsigned int laps; /* of each thread's loop */
+
+/* No address, or that which it has: never one without a page's. */
+static void *ask_for_the_address(void *p)
+{
+	struct udrv_dma_window window = {0};
+	udrv_iova_t iova;
+
+	while (!get(done)) {
+		iova = udrv_virt_to_bus(p);
+		MUST(iova == UDRV_DMA_MAPPING_ERROR ||
+		     (iova > REGION && udrv_bus_to_virt(iova) == p) || udrv_virt_to_bus(p) != iova);
+		MUST(udrv_dma_look_up(b, p, 1, &window) == UDRV_DMA_MAPPING_ERROR);
+		inc(laps);
+	}
+	return NULL;
+}
+
+static void let_them_run(void)
+{
+	const unsigned int before = get(laps);
+
+	until(get(laps) - before >= 10);
+}
+
+/* Of which there may be none when the address has just gone. */
+static void *allocate_low_memory(void *arg)
+{
+	const udrv_gfp_t gfp = UDRV_GFP_KERNEL | UDRV_GFP_DMA32 | UDRV_GFP_NOWARN;
+
+	while (!get(done))
+		udrv_kfree(udrv_kmalloc(3 * PAGE, gfp));
+	return arg;
+}
+
+/* Where there is no IOMMU common memory has no address, until a device comes that has one. */
+START_TEST(common_memory_is_used_while_it_gets_and_loses_its_address)
+{
+	pthread_t threads[2];
+	void *p;
+
+	udrv_device_close(a);
+	udrv_device_close(b);
+	ck_assert_int_eq(udrv_device_open("model:ivshmem", "model-stub", &b), 0);
+	p = common(PAGE, UINT64_MAX, UDRV_GFP_KERNEL);
+	ck_assert_ptr_nonnull(p);
+	done = false;
+	threads[0] = start(ask_for_the_address, p);
+	threads[1] = start(allocate_low_memory, NULL);
+	for (int i = 0; i < 200; i++) {
+		MUST(!udrv_device_open("model:edu", NULL, &a));
+		MUST(udrv_virt_to_bus(p) != UDRV_DMA_MAPPING_ERROR);
+		let_them_run();
+		udrv_device_close(a);
+		MUST(udrv_virt_to_bus(p) == UDRV_DMA_MAPPING_ERROR);
+		let_them_run();
+	}
+	set(done, true);
+	finish(threads[0]);
+	finish(threads[1]);
+	MUST(!udrv__arena_free(&udrv__common_arena, p, PAGE));
+	ck_assert_int_eq(udrv_device_open("model:edu", NULL, &a), 0);
+}
+END_TEST
+
+/* All of the buffer stays where it is as long as it is mapped, however it is. */
+static void *map_and_unmap(void *memory)
+{
+	const size_t len = 2 * PAGE;
+
+	while (!get(done)) {
+		const udrv_iova_t iova =
+			udrv_dma_map_single(b, memory, len, UDRV_DMA_BIDIRECTIONAL);
+
+		MUST(!udrv_dma_mapping_error(b, iova));
+		MUST(udrv_bus_to_virt(iova) == memory);
+		MUST(udrv_bus_to_virt(iova + len - 1) == (char *)memory + len - 1);
+		udrv_dma_unmap_single(b, iova, len, UDRV_DMA_BIDIRECTIONAL);
+		inc(laps);
+	}
+	return NULL;
+}
+
+static void unregister(struct udrv_device *dev, void *memory, size_t len)
+{
+	int ret;
+
+	while ((ret = udrv_dma_unregister(dev, memory, len)) == -EBUSY)
+		sched_yield();
+	MUST(!ret);
+}
+
+START_TEST(buffers_are_mapped_while_their_memory_is_registered_and_not_any_more)
+{
+	char *memory = aligned_alloc(PAGE, 4 * PAGE);
+	pthread_t thread;
+
+	memset(memory, 0, 4 * PAGE);
+	done = false;
+	thread = start(map_and_unmap, memory);
+	for (int i = 0; i < 1000; i++) {
+		if (i % 10 == 0)
+			let_them_run();
+		MUST(!udrv_dma_register(b, memory, 2 * PAGE, UDRV_DMA_BIDIRECTIONAL));
+		unregister(b, memory, 2 * PAGE);
+		MUST(!udrv_dma_register(b, memory, PAGE, UDRV_DMA_BIDIRECTIONAL));
+		unregister(b, memory, PAGE);
+		MUST(!udrv_dma_register(a, memory + 2 * PAGE, PAGE, UDRV_DMA_TO_DEVICE));
+		unregister(a, memory + 2 * PAGE, PAGE);
+	}
+	set(done, true);
+	finish(thread);
+	free(memory);
+}
+END_TEST
+
 START_TEST(a_child_of_fork_leaves_the_parents_memory_alone)
 {
 	udrv_iova_t iova, next;
@@ -223,6 +349,8 @@ int main(void)
 	tcase_add_test(tc, common_memory_is_reached_by_all);
 	tcase_add_test(tc, common_memory_outlives_devices);
 	tcase_add_test(tc, a_narrow_device_and_common_memory);
+	tcase_add_test(tc, common_memory_is_used_while_it_gets_and_loses_its_address);
+	tcase_add_test(tc, buffers_are_mapped_while_their_memory_is_registered_and_not_any_more);
 	tcase_add_test(tc, a_child_of_fork_leaves_the_parents_memory_alone);
 	tcase_add_test(tc, registered_memory_of_two_domains_has_one_address);
 	suite_add_tcase(s, tc);

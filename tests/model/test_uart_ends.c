@@ -608,6 +608,37 @@ START_TEST(bad_arguments_of_verbs_are_explained)
 }
 END_TEST
 
+static void *come_and_go(void *arg)
+{
+	struct udrv_tty_port *t = arg;
+
+	for (int i = 0; i < 100000; i++) {
+		t->phase = UDRV__TTY_CLOSING;
+		t->phase = UDRV__TTY_OPEN;
+	}
+	t->stop = true;
+	return NULL;
+}
+
+/* Who comes before the last one's characters are sent finds it open, at any moment. */
+START_TEST(a_terminal_that_closes_and_is_opened_again_is_open)
+{
+	struct udrv_tty_port *t = calloc(1, sizeof(*t));
+	const struct udrv_uart_port port = {.state = t};
+	bool open = true;
+	pthread_t thread;
+
+	ck_assert_ptr_nonnull(t);
+	t->phase = UDRV__TTY_OPEN;
+	thread = start(come_and_go, t);
+	while (!t->stop)
+		open &= udrv_uart_port_open(&port);
+	finish(thread);
+	ck_assert(open);
+	free(t);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("uart_ends");
@@ -615,6 +646,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, a_terminal_that_closes_and_is_opened_again_is_open);
 	tcase_add_test(tc, opened_and_closed_again_and_again);
 	tcase_add_test(tc, what_was_written_before_the_close_is_sent);
 	tcase_add_test(tc, what_was_written_and_closed_unseen_is_sent);

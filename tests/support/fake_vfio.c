@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <linux/pci_regs.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,12 +97,13 @@ static void device_closed(struct fake_device *dev)
 	dev->fd = -1;
 }
 
-static void fake_close(int fd)
+/* Closing, and the calls of ioctl(): several threads may be at it. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void close_locked(int fd)
 {
 	struct fake_device *dev = device_of(fd);
 
-	if (fd < 0)
-		return;
 	if (dev)
 		device_closed(dev);
 	if (fd == fake_vfio.group_fd) {
@@ -113,6 +115,15 @@ static void fake_close(int fd)
 		fake_vfio.container = -1;
 		fake_vfio.mapping_count = 0;
 	}
+}
+
+static void fake_close(int fd)
+{
+	if (fd < 0)
+		return;
+	pthread_mutex_lock(&lock);
+	close_locked(fd);
+	pthread_mutex_unlock(&lock);
 }
 
 /* The chain behind an info struct, if the caller left room; *argsz is what he should have given. */
@@ -323,12 +334,10 @@ static int device_ioctl(struct fake_device *dev, unsigned long request, void *ar
 	}
 }
 
-static bool fake_ioctl(int fd, unsigned long request, void *arg, int *ret)
+static bool ioctl_locked(int fd, unsigned long request, void *arg, int *ret)
 {
 	struct fake_device *dev = device_of(fd);
 
-	if (fd < 0)
-		return false;
 	if (dev)
 		*ret = device_ioctl(dev, request, arg);
 	else if (fd == fake_vfio.group_fd)
@@ -338,6 +347,18 @@ static bool fake_ioctl(int fd, unsigned long request, void *arg, int *ret)
 	else
 		return false;
 	return true;
+}
+
+static bool fake_ioctl(int fd, unsigned long request, void *arg, int *ret)
+{
+	bool taken;
+
+	if (fd < 0)
+		return false;
+	pthread_mutex_lock(&lock);
+	taken = ioctl_locked(fd, request, arg, ret);
+	pthread_mutex_unlock(&lock);
+	return taken;
 }
 
 /* Is [start, start + len) inside one sparse area, if the region has a list of them? */

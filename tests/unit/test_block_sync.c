@@ -435,6 +435,30 @@ START_TEST(a_disk_that_comes_later_is_exported)
 }
 END_TEST
 
+static void *resize_on(void *stop)
+{
+	for (uint64_t size = plain.size; !get(*(bool *)stop); size ^= plain.size ^ plain.size / 2)
+		ck_assert_int_eq(udrv_block_resize(&second.block, size), 0);
+	return NULL;
+}
+
+START_TEST(a_disk_is_resized_while_it_comes_and_goes)
+{
+	pthread_t thread;
+	bool stop = false;
+
+	ck_assert_int_eq(ramdisk_init(&second, NULL, "ram-2", &plain), 0);
+	thread = start(resize_on, &stop);
+	for (int i = 0; i < 10000; i++) {
+		ck_assert_int_eq(udrv_block_add(&second.block), 0);
+		udrv_block_del(&second.block);
+	}
+	set(stop, true);
+	finish(thread);
+	ramdisk_free(&second);
+}
+END_TEST
+
 START_TEST(a_disk_that_goes_fails_for_who_has_it)
 {
 	struct udrv__block_sync *mine;
@@ -613,6 +637,7 @@ int main(void)
 	tcase_add_test(tc, queues_that_cannot_be_opened_are_done_without);
 	tcase_add_test(tc, a_stop_waits_for_what_is_under_way);
 	tcase_add_test(tc, a_disk_that_comes_later_is_exported);
+	tcase_add_test(tc, a_disk_is_resized_while_it_comes_and_goes);
 	tcase_add_test(tc, a_disk_that_goes_fails_for_who_has_it);
 	tcase_add_test(tc, a_disk_that_grows_and_shrinks_is_used_as_it_is);
 	tcase_add_test(tc, a_disk_goes_under_requests);

@@ -276,6 +276,33 @@ START_TEST(managed_and_given_back_early)
 }
 END_TEST
 
+static void *give_back(void *arg)
+{
+	while (__atomic_load_n((bool *)arg, __ATOMIC_SEQ_CST))
+		for (uint64_t i = 0; i < BAR0; i++)
+			udrv_release_region(dev, 0, i, 1);
+	return NULL;
+}
+
+/* One thread gives them back early while the driver ends. */
+START_TEST(managed_and_given_back_early_at_this_moment)
+{
+	bool go_on = true;
+	pthread_t thread;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, give_back, &go_on), 0);
+	for (int round = 0; round < 50; round++) {
+		for (uint64_t i = 0; i < BAR0; i++)
+			ck_assert_int_eq(udrv_devm_request_region(dev, 0, i, 1, "managed"), 0);
+		udrv__devres_release(dev);
+		ck_assert_int_eq(count_claims(), 0);
+	}
+	__atomic_store_n(&go_on, false, __ATOMIC_SEQ_CST);
+	pthread_join(thread, NULL);
+	ck_assert_ptr_null(dev->devres);
+}
+END_TEST
+
 START_TEST(managed_all_or_none)
 {
 	with_arbiter();
@@ -484,6 +511,7 @@ int main(void)
 	tcase_add_test(tc, a_bar_that_is_not_there);
 	tcase_add_test(tc, close_gives_all_back);
 	tcase_add_test(tc, managed_and_given_back_early);
+	tcase_add_test(tc, managed_and_given_back_early_at_this_moment);
 	tcase_add_test(tc, managed_all_or_none);
 	suite_add_tcase(s, tc);
 	suite_add_tcase(s, files_case());

@@ -402,6 +402,93 @@ static int probe(struct udrv_device *d, const struct udrv_pci_device_id *id)
 static const struct udrv_pci_device_id ids[] = {{UDRV_PCI_DEVICE(0x1234, 0x11e8)}, {0}};
 static const struct udrv_driver driver = {.name = "managed", .id_table = ids, .probe = probe};
 
+#define OTHERS 100
+
+/* Caches of no device. */
+static void *make_and_end_others(void *arg)
+{
+	struct udrv_kmem_cache *others[OTHERS];
+
+	while (!get(*(bool *)arg)) {
+		for (int i = 0; i < OTHERS; i++) {
+			others[i] = udrv_kmem_cache_create(NULL, "other", 64, 0, 0, NULL, NULL);
+			MUST(others[i]);
+		}
+		for (int i = 0; i < OTHERS; i++)
+			MUST(!udrv_kmem_cache_destroy(others[i]));
+	}
+	return NULL;
+}
+
+START_TEST(a_device_closes_while_others_caches_end)
+{
+	bool done = false;
+	pthread_t other = start(make_and_end_others, &done);
+
+	for (int i = 0; i < 300; i++) {
+		struct udrv_dma_pool *pool = make(64, 0, 0);
+
+		udrv_dma_pool_destroy(pool);
+		udrv_device_close(dev);
+		MUST(!udrv_device_open("model:edu", NULL, &dev));
+	}
+	set(done, true);
+	finish(other);
+}
+END_TEST
+
+static void *take_what_is_gone(void *arg)
+{
+	for (int i = 0; i < 100; i++)
+		MUST(!udrv_kmem_cache_alloc(arg, UDRV_GFP_KERNEL));
+	return NULL;
+}
+
+/* It is said once, whichever thread finds out. */
+START_TEST(threads_ask_for_memory_that_has_gone_with_its_device)
+{
+	struct udrv_kmem_cache *cache =
+		udrv_kmem_cache_create(dev, "gone", 64, 0, UDRV_SLAB_CACHE_DMA, NULL, NULL);
+	pthread_t others[2];
+
+	ck_assert_ptr_nonnull(cache);
+	udrv_device_close(dev);
+	for (int i = 0; i < 2; i++)
+		others[i] = start(take_what_is_gone, cache);
+	for (int i = 0; i < 2; i++)
+		finish(others[i]);
+	ck_assert(fault_logged("gone with its device"));
+	ck_assert_int_eq(udrv_kmem_cache_destroy(cache), 0);
+	ck_assert_int_eq(udrv_device_open("model:edu", NULL, &dev), 0);
+}
+END_TEST
+
+/* Many of them, with a thread that gives idle memory back. */
+START_TEST(a_device_closes_while_caches_are_reaped)
+{
+	static void *objs[20000];
+	struct udrv_kmem_cache *first;
+	struct udrv_kmem_cache *large;
+
+	set(udrv__slab_reap_period_ns, 0);
+	first = udrv_kmem_cache_create(dev, "first", 64, 0, UDRV_SLAB_CACHE_DMA, NULL, NULL);
+	large = udrv_kmem_cache_create(NULL, "large", 256, 0, 0, NULL, NULL);
+	MUST(udrv_kmem_cache_alloc_bulk(large, UDRV_GFP_KERNEL, 20000, objs) == 20000);
+	for (int i = 0; i < 300; i++) {
+		udrv_device_close(dev);
+		MUST(!udrv_kmem_cache_destroy(first));
+		MUST(!udrv_device_open("model:edu", NULL, &dev));
+		first = udrv_kmem_cache_create(dev, "first", 64, 0, UDRV_SLAB_CACHE_DMA, NULL,
+					       NULL);
+		MUST(first);
+	}
+	MUST(!udrv_kmem_cache_destroy(first));
+	udrv_kmem_cache_free_bulk(large, 20000, objs);
+	MUST(!udrv_kmem_cache_destroy(large));
+	set(udrv__slab_reap_period_ns, UINT64_MAX);
+}
+END_TEST
+
 START_TEST(managed_memory_goes_with_the_driver)
 {
 	for (int i = 0; i < 3; i++) {
@@ -499,6 +586,9 @@ int main(void)
 	tcase_add_test(tc, atomic_makes_no_system_call);
 	tcase_add_test(tc, a_block_that_is_left_does_no_harm_after_the_device);
 	tcase_add_test(tc, threads_share_a_pool);
+	tcase_add_test(tc, a_device_closes_while_others_caches_end);
+	tcase_add_test(tc, threads_ask_for_memory_that_has_gone_with_its_device);
+	tcase_add_test(tc, a_device_closes_while_caches_are_reaped);
 	tcase_add_test(tc, managed_memory_goes_with_the_driver);
 	tcase_add_test(tc, managed_memory_may_go_early);
 	tcase_add_test(tc, managing_is_not_atomic);

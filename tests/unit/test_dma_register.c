@@ -12,6 +12,7 @@
 #include "support/fake_machine.h"
 #include "support/fault.h"
 #include "support/suite.h"
+#include "support/threads.h"
 
 #define NAME  "0000:00:05.0"
 #define OTHER "0000:00:05.1"
@@ -26,6 +27,7 @@ static void setup(void)
 {
 	(void)fake_machine_make(NAME);
 	memory = aligned_alloc(PAGE, ALL);
+	fault_start_thread_once();
 	fault_held(&before);
 	ck_assert_int_eq(udrv_device_open(NAME, NULL, &dev), 0);
 }
@@ -252,6 +254,94 @@ START_TEST(a_device_that_goes_leaves_what_another_one_uses)
 }
 END_TEST
 
+#define MUST(cond)                                                                                 \
+	do {                                                                                       \
+		if (!(cond))                                                                       \
+			ck_abort_msg("%s", #cond);                                                 \
+	} while (0)
+
+static unsigned int laps;
+static bool done;
+
+/* As long as it is registered memory, but for once. */
+static void *map_and_unmap(void *other)
+{
+	while (!get(done) && udrv_virt_to_bus(memory) != UDRV_DMA_MAPPING_ERROR) {
+		udrv_iova_t addr = udrv_dma_map_single(other, memory, 100, UDRV_DMA_TO_DEVICE);
+
+		MUST(!udrv_dma_mapping_error(other, addr));
+		MUST(udrv_bus_to_virt(addr) == memory);
+		udrv_dma_unmap_single(other, addr, 100, UDRV_DMA_TO_DEVICE);
+		inc(laps);
+	}
+	return NULL;
+}
+
+/* One that it maps just then is either in time, or has a mapping of its own. */
+START_TEST(a_device_goes_while_another_one_uses_its_memory)
+{
+	struct udrv_device *other = NULL;
+
+	fake_pci_device(OTHER, 0x1234, 0x11e8, "vfio-pci", FAKE_GROUP);
+	(void)fake_vfio_add(OTHER, FAKE_GROUP);
+	ck_assert_int_eq(udrv_device_open(OTHER, NULL, &other), 0);
+	fault_log_clear();
+	for (int i = 0; i < 50; i++) {
+		pthread_t thread;
+
+		MUST(!enter(0, 16));
+		set(laps, 0);
+		set(done, false);
+		thread = start(map_and_unmap, other);
+		until(get(laps) >= 10);
+		udrv_device_close(dev);
+		dev = NULL;
+		set(done, true);
+		finish(thread);
+		/* It is the other one's if a buffer was mapped. */
+		(void)udrv_dma_unregister(other, memory, ALL);
+		MUST(!fake_vfio.mapping_count);
+		fake_vfio_lines_clear();
+		MUST(!udrv_device_open(NAME, NULL, &dev));
+	}
+	ck_assert(!fault_logged("not mapped"));
+	udrv_device_close(other);
+}
+END_TEST
+
+static void *ask_for_limits(void *arg)
+{
+	while (!get(done)) {
+		MUST(udrv_dma_max_mapping_size(dev) > PAGE);
+		MUST(!udrv_dma_set_mask(dev, UDRV_DMA_BIT_MASK(32)));
+		inc(laps);
+	}
+	return arg;
+}
+
+/* Its addresses are taken from what the domain has. */
+START_TEST(a_device_comes_while_another_one_asks_what_there_is)
+{
+	pthread_t thread;
+
+	fake_pci_device(OTHER, 0x1234, 0x11e8, "vfio-pci", FAKE_GROUP);
+	(void)fake_vfio_add(OTHER, FAKE_GROUP);
+	done = false;
+	thread = start(ask_for_limits, NULL);
+	for (int i = 0; i < 20; i++) {
+		const unsigned int since = get(laps);
+		struct udrv_device *other = NULL;
+
+		until(get(laps) - since >= 10);
+		MUST(!udrv_device_open(OTHER, NULL, &other));
+		udrv_device_close(other);
+		fake_vfio_lines_clear();
+	}
+	set(done, true);
+	finish(thread);
+}
+END_TEST
+
 START_TEST(shared_memory_of_a_file)
 {
 	int fd = memfd_create("test", MFD_CLOEXEC);
@@ -308,6 +398,8 @@ int main(void)
 	tcase_add_test(tc, bad_arguments);
 	tcase_add_test(tc, two_devices_share_memory);
 	tcase_add_test(tc, a_device_that_goes_leaves_what_another_one_uses);
+	tcase_add_test(tc, a_device_goes_while_another_one_uses_its_memory);
+	tcase_add_test(tc, a_device_comes_while_another_one_asks_what_there_is);
 	tcase_add_test(tc, shared_memory_of_a_file);
 	tcase_add_test(tc, large_memory_is_placed_for_large_pages);
 	tcase_add_test(tc, closing_unregisters);

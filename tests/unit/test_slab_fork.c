@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <udrv/log.h>
+#include <udrv/gfp.h>
 #include <udrv/slab.h>
 
 #include "mem/slab.h"
@@ -470,6 +471,45 @@ START_TEST(memory_that_is_shared_with_the_parent_is_refused_to_the_child)
 }
 END_TEST
 
+#define TAKERS 4
+
+static void *take_pages(void *ready)
+{
+	unsigned long pages;
+
+	inc(*(int *)ready);
+	until(get(*(int *)ready) == TAKERS);
+	pages = udrv_get_free_pages(UDRV_GFP_KERNEL, 0);
+	CHILD_MUST(pages);
+	udrv_free_pages(pages, 0);
+	return NULL;
+}
+
+static void take_pages_at_once(void)
+{
+	pthread_t threads[TAKERS];
+	int ready = 0;
+
+	for (int i = 0; i < TAKERS; i++)
+		CHILD_MUST(!pthread_create(&threads[i], NULL, take_pages, &ready));
+	for (int i = 0; i < TAKERS; i++)
+		CHILD_MUST(!pthread_join(threads[i], NULL));
+	_exit(0);
+}
+
+/* What the parent has not used is the child's, whichever of its threads is the first. */
+START_TEST(threads_of_a_child_begin_to_use_the_common_memory)
+{
+	for (int i = 0; i < 30; i++) {
+		pid_t pid = fork();
+
+		if (!pid)
+			take_pages_at_once();
+		must_be_well(pid);
+	}
+}
+END_TEST
+
 /* Of the program: registered late, it runs its prepare handler before that of the library. */
 static pthread_mutex_t program = PTHREAD_MUTEX_INITIALIZER;
 static struct udrv_kmem_cache *guarded;
@@ -532,6 +572,7 @@ int main(void)
 	tcase_add_test(tc, a_child_does_not_wait_for_a_thread_that_makes_a_slab);
 	tcase_add_test(tc, a_child_has_what_quiet_threads_had_in_magazines);
 	tcase_add_test(tc, memory_that_is_shared_with_the_parent_is_refused_to_the_child);
+	tcase_add_test(tc, threads_of_a_child_begin_to_use_the_common_memory);
 	tcase_add_test(tc, fork_handlers_of_the_program_may_use_caches);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

@@ -389,6 +389,21 @@ START_TEST(a_description_is_never_read_half)
 END_TEST
 
 /* A daemon that makes its segment and dies. */
+/* A reader that is held up in the middle of one life of a record must not take it for another's. */
+START_TEST(the_sequence_goes_on_when_vectors_are_allocated_anew)
+{
+	const struct udrv__stat_vector *record = udrv__stat_record(&segment, 0);
+	const uint32_t before = record->sequence;
+
+	ck_assert_uint_gt(before, 0);
+	udrv_pci_free_irq_vectors(dev);
+	ck_assert_int_gt(udrv_pci_alloc_irq_vectors(dev, 1, 1, UDRV_PCI_IRQ_ALL_TYPES), 0);
+	ck_assert_uint_gt(record->sequence, before);
+	ck_assert_uint_eq(record->sequence % 2, 0);
+	ck_assert_int_eq(seen()->worker.cpu, -1);
+}
+END_TEST
+
 static void leave_one(const char *driver)
 {
 	int status;
@@ -522,6 +537,7 @@ int main(void)
 	tcase_add_test(device, vectors_that_are_freed_are_not_shown);
 	tcase_add_test(device, two_readers_disturb_neither_each_other_nor_the_device);
 	tcase_add_test(device, a_description_is_never_read_half);
+	tcase_add_test(device, the_sequence_goes_on_when_vectors_are_allocated_anew);
 	tcase_set_timeout(files, 300);
 	tcase_add_checked_fixture(files, setup_files, teardown);
 	tcase_add_test(files, what_a_dead_daemon_left_is_ignored_and_removed_by_the_next);

@@ -339,6 +339,7 @@ END_TEST
 static struct udrv_hrtimer hr;
 static int hr_left;
 static uint64_t hr_overruns;
+static unsigned int hr_runs;
 
 static enum udrv_hrtimer_restart on_hrtimer(struct udrv_hrtimer *timer)
 {
@@ -376,6 +377,33 @@ START_TEST(relative_hrtimer_is_not_early)
 	ck_assert_int_eq(udrv_wait_for_completion(&a.fired), 0);
 	ck_assert_int_ge(udrv_ktime_get() - began, 2000000);
 	(void)udrv_hrtimer_cancel(&hr);
+}
+END_TEST
+
+static enum udrv_hrtimer_restart go_on(struct udrv_hrtimer *timer)
+{
+	(void)udrv_hrtimer_forward_now(timer, 20000);
+	inc(hr_runs);
+	return UDRV_HRTIMER_RESTART;
+}
+
+/* Whoever starts it while its function is running sets when it fires. */
+START_TEST(hrtimer_is_started_while_it_repeats)
+{
+	const udrv_ktime_t later = 1000 * UDRV_NSEC_PER_SEC;
+
+	udrv_hrtimer_setup(&hr, go_on, CLOCK_MONOTONIC, UDRV_HRTIMER_MODE_REL);
+	for (int i = 0; i < 1000; i++) {
+		const unsigned int runs = get(hr_runs);
+
+		udrv_hrtimer_start(&hr, 1000, UDRV_HRTIMER_MODE_REL);
+		until(get(hr_runs) != runs);
+		udrv_hrtimer_start(&hr, later, UDRV_HRTIMER_MODE_REL);
+		(void)udrv_hrtimer_get_remaining(&hr);
+		(void)udrv_hrtimer_get_expires(&hr);
+	}
+	(void)udrv_hrtimer_cancel(&hr);
+	ck_assert_uint_ge(get(hr_runs), 1000);
 }
 END_TEST
 
@@ -436,6 +464,7 @@ int main(void)
 	tcase_add_test(tc, memory_of_a_deleted_timer_may_be_freed);
 	tcase_add_test(tc, hrtimer_fires_and_repeats_without_drift);
 	tcase_add_test(tc, relative_hrtimer_is_not_early);
+	tcase_add_test(tc, hrtimer_is_started_while_it_repeats);
 	tcase_add_test(tc, hrtimer_is_cancelled_while_armed);
 	tcase_add_test(tc, hrtimer_goes_by_other_clocks);
 	tcase_add_test(tc, forward_counts_whole_intervals);

@@ -142,7 +142,7 @@ enum udrv_hrtimer_mode {
 struct udrv_hrtimer {
 	struct udrv__timer node;
 	enum udrv_hrtimer_restart (*function)(struct udrv_hrtimer *timer);
-	udrv_ktime_t expires; /* by its clock */
+	udrv_ktime_t expires; /* by its clock; atomic */
 	int clock;	      /* CLOCK_* of <time.h> */
 };
 
@@ -222,13 +222,13 @@ static inline uint64_t udrv_hrtimer_forward_now(struct udrv_hrtimer *timer, udrv
 /** udrv_hrtimer_get_expires() - when the timer fires, by its clock. */
 static inline udrv_ktime_t udrv_hrtimer_get_expires(const struct udrv_hrtimer *timer)
 {
-	return timer->expires;
+	return __atomic_load_n(&timer->expires, __ATOMIC_RELAXED);
 }
 
 /** udrv_hrtimer_get_remaining() - nanoseconds until it fires; negative when that has passed. */
 static inline udrv_ktime_t udrv_hrtimer_get_remaining(const struct udrv_hrtimer *timer)
 {
-	return timer->expires - udrv_hrtimer_cb_get_time(timer);
+	return udrv_hrtimer_get_expires(timer) - udrv_hrtimer_cb_get_time(timer);
 }
 
 UDRV_END_DECLS

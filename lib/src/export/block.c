@@ -94,18 +94,18 @@ static int append(struct udrv_block *block)
 
 int udrv_block_add(struct udrv_block *block)
 {
-	const char *wrong = what_is_wrong(block);
-	int ret;
+	const char *wrong;
+	int ret = -EINVAL;
 
-	if (wrong) {
-		udrv_pr_err("block device %.31s not added: %s makes no sense", block->name, wrong);
-		return -EINVAL;
-	}
 	udrv__block_changes_hold();
-	ret = append(block);
+	wrong = what_is_wrong(block);
+	if (!wrong)
+		ret = append(block);
 	if (!ret && watch)
 		watch->added(watch_ctx, block);
 	udrv__block_changes_release();
+	if (wrong)
+		udrv_pr_err("block device %.31s not added: %s makes no sense", block->name, wrong);
 	return ret;
 }
 

@@ -122,7 +122,9 @@ const char *udrv_uart_port_path(const struct udrv_uart_port *port)
 
 bool udrv_uart_port_open(const struct udrv_uart_port *port)
 {
-	return port->state->phase == UDRV__TTY_OPEN || port->state->phase == UDRV__TTY_CLOSING;
+	const int phase = port->state->phase;
+
+	return phase == UDRV__TTY_OPEN || phase == UDRV__TTY_CLOSING;
 }
 
 unsigned int udrv_uart_fifo_out(struct udrv_uart_port *port, unsigned char *buf, unsigned int chars)

@@ -56,14 +56,14 @@ void udrv__storm_begin(struct udrv__vector *v)
 	refill(v, udrv__now_ns());
 }
 
-static void rest(struct udrv__irq_worker *w, struct udrv__vector *v, uint64_t now_ns,
-		 uint64_t until_ns)
+static void rest(struct udrv__irq_worker *w, struct udrv__vector *v, uint32_t limit,
+		 uint64_t now_ns, uint64_t until_ns)
 {
 	if (!v->last_storm_ns || now_ns - v->last_storm_ns > QUIET_NS)
 		udrv_dev_warn(v->dev,
 			      "irq %u: a storm of interrupts: more than %u per second; held down "
 			      "to that (udrv irq set %s %u storm=none lifts it)",
-			      v->nr, limit_of(v), udrv_device_name(v->dev), v->nr);
+			      v->nr, limit, udrv_device_name(v->dev), v->nr);
 	v->last_storm_ns = now_ns;
 	udrv__stat_add(&v->stat->storms, 1);
 	__atomic_or_fetch(&v->off, UDRV__OFF_RESTING, __ATOMIC_SEQ_CST);
@@ -80,7 +80,7 @@ void udrv__storm_look(struct udrv__irq_worker *w, struct udrv__vector *v)
 	if (limit)
 		until = v->burst_start_ns + burst_for(limit) * UDRV__NSEC_PER_SEC / limit;
 	if (now < until)
-		rest(w, v, now, until);
+		rest(w, v, limit, now, until);
 	else
 		refill(v, now);
 }

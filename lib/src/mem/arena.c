@@ -405,10 +405,11 @@ static int grow(struct udrv__arena *arena, const struct udrv__arena_want *want)
 static bool can_serve(const struct udrv__region *region, const struct udrv__arena_want *want,
 		      bool any_node)
 {
+	const udrv_iova_t iova = udrv__region_iova(region);
+
 	return (any_node || region->node == want->node) &&
 	       region->free_pages >= want->len >> UDRV__PAGE_SHIFT &&
-	       (region->iova || want->limit == UINT64_MAX) &&
-	       region->iova + (region->len - 1) <= want->limit;
+	       (iova || want->limit == UINT64_MAX) && iova + (region->len - 1) <= want->limit;
 }
 
 /* *dirty: bytes of it that were used before. */
@@ -465,15 +466,18 @@ static bool adopt(struct udrv__arena *arena)
 {
 	const struct udrv__domain *domain;
 	bool free = !arena->domain;
+	bool ours;
 
 	pthread_mutex_lock(&udrv__regions_lock);
 	free = free && udrv_list_empty(&arena->regions);
 	udrv_list_for_each_entry(domain, &udrv__domains, link)
 		free = free && domain->arena.generation == udrv__fork_generation;
 	if (free)
-		arena->generation = udrv__fork_generation;
+		__atomic_store_n(&arena->generation, udrv__fork_generation, __ATOMIC_RELAXED);
+	/* Another thread may have done so, and there is something in it by now. */
+	ours = arena->generation == udrv__fork_generation;
 	pthread_mutex_unlock(&udrv__regions_lock);
-	return free;
+	return ours;
 }
 
 /* Its memory is shared with the parent, which alone knows what is used of it. */
@@ -481,7 +485,8 @@ bool udrv__arena_is_parents(struct udrv__arena *arena)
 {
 	static bool told;
 
-	if (arena->generation == udrv__fork_generation || adopt(arena))
+	if (__atomic_load_n(&arena->generation, __ATOMIC_RELAXED) == udrv__fork_generation ||
+	    adopt(arena))
 		return false;
 	if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
 		udrv_pr_err("DMA memory is the parent process's, which alone may allocate and free "

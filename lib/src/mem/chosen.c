@@ -79,8 +79,8 @@ static int enter(struct udrv__region *region, udrv_iova_t limit,
 	ret = udrv__iova_take(&udrv__iovas, block->iova, block->len, region);
 	if (ret)
 		return ret;
-	region->va = block->va;
-	region->iova = block->iova;
+	__atomic_store_n(&region->va, block->va, __ATOMIC_RELAXED);
+	udrv__region_set_iova(region, block->iova);
 	region->handle = block->handle;
 	return 0;
 }

@@ -63,23 +63,33 @@ void udrv__dma_release(struct udrv_device *dev)
 	dev->dma = NULL;
 }
 
+/* A device that joins the domain later may take addresses from it. */
+static bool is_any_below(const struct udrv__domain *domain, uint64_t mask, size_t page)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&udrv__regions_lock);
+	for (size_t i = 0; i < domain->range_count && !found; i++) {
+		udrv_iova_t first = domain->ranges[i].first;
+
+		/* The null page is never given out. */
+		found = udrv__dma_fits(mask, first ? first : page, page);
+	}
+	pthread_mutex_unlock(&udrv__regions_lock);
+	return found;
+}
+
 static int check_mask(struct udrv_device *dev, uint64_t mask)
 {
 	const struct udrv__domain *domain = dev->dma->domain;
-	size_t page = dev->dma->page_size;
 
 	/* What cannot be given back is never given. */
 	if (dev->ops->dma_alloc && !dev->ops->dma_free) {
 		udrv__chosen_explain(dev, 0, mask, -EOPNOTSUPP);
 		return -EOPNOTSUPP;
 	}
-	for (size_t i = 0; i < domain->range_count; i++) {
-		udrv_iova_t first = domain->ranges[i].first;
-
-		/* The null page is never given out. */
-		if (udrv__dma_fits(mask, first ? first : page, page))
-			return 0;
-	}
+	if (is_any_below(domain, mask, dev->dma->page_size))
+		return 0;
 	udrv_dev_err(dev, "no address that %s is below the DMA mask 0x%llx",
 		     domain->chosen ? "memory can have" : "the IOMMU translates",
 		     (unsigned long long)mask);
@@ -166,11 +176,12 @@ size_t udrv_dma_shrink(struct udrv_device *dev)
 udrv_iova_t udrv_virt_to_bus(const volatile void *address)
 {
 	const struct udrv__region *region = udrv__region_of(address);
-	size_t offset = (size_t)((const volatile char *)address - region->va);
+	size_t offset = (size_t)((const volatile char *)address - udrv__region_va(region));
+	udrv_iova_t iova = udrv__region_iova(region);
 
-	if (offset >= region->len || !region->iova)
+	if (offset >= udrv__region_len(region) || !iova)
 		return UDRV_DMA_MAPPING_ERROR;
-	return region->iova + offset;
+	return iova + offset;
 }
 
 /* A buffer that was mapped alone is not in the table, nor is one that bounces. */
@@ -192,7 +203,8 @@ static void *stream_to_virt(udrv_iova_t address)
 void *udrv_bus_to_virt(udrv_iova_t address)
 {
 	const struct udrv__region *region = udrv__region_at(address);
-	udrv_iova_t offset = address - region->iova;
+	udrv_iova_t offset = address - udrv__region_iova(region);
 
-	return offset < region->len ? region->va + offset : stream_to_virt(address);
+	return offset < udrv__region_len(region) ? udrv__region_va(region) + offset
+						 : stream_to_virt(address);
 }

@@ -34,24 +34,32 @@ unsigned long udrv_dma_get_seg_boundary(struct udrv_device *dev)
 	return __atomic_load_n(&dev->dma->seg_boundary, __ATOMIC_RELAXED);
 }
 
-size_t udrv_dma_max_mapping_size(struct udrv_device *dev)
+/* As many as there are in a row, below the mask. */
+static size_t longest(const struct udrv__domain *domain, uint64_t mask, size_t page)
 {
-	const struct udrv__domain *domain = dev->dma->domain;
-	uint64_t mask = udrv_dma_get_mask(dev);
 	size_t most = 0;
 
-	if (domain->chosen)
-		return udrv__dma_fits(mask, dev->dma->page_size, UDRV__BOUNCE_SURE)
-			       ? UDRV__BOUNCE_SURE
-			       : dev->dma->page_size;
+	pthread_mutex_lock(&udrv__regions_lock);
 	for (size_t i = 0; i < domain->range_count; i++) {
 		const struct udrv__iova_range *range = &domain->ranges[i];
 		/* The null page is never given out. */
-		udrv_iova_t first = range->first ? range->first : dev->dma->page_size;
+		udrv_iova_t first = range->first ? range->first : page;
 		udrv_iova_t last = range->last < mask ? range->last : mask;
 
 		if (first <= last && last - first >= most)
 			most = (size_t)(last - first) + 1;
 	}
-	return most & ~(dev->dma->page_size - 1);
+	pthread_mutex_unlock(&udrv__regions_lock);
+	return most & ~(page - 1);
+}
+
+size_t udrv_dma_max_mapping_size(struct udrv_device *dev)
+{
+	const struct udrv__domain *domain = dev->dma->domain;
+	const size_t page = dev->dma->page_size;
+	uint64_t mask = udrv_dma_get_mask(dev);
+
+	if (!domain->chosen)
+		return longest(domain, mask, page);
+	return udrv__dma_fits(mask, page, UDRV__BOUNCE_SURE) ? UDRV__BOUNCE_SURE : page;
 }

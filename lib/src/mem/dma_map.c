@@ -166,7 +166,9 @@ udrv_iova_t udrv__dma_map_apart(struct udrv_device *dev, void *ptr, size_t size,
 	}
 	ret = enter(dma, stream);
 	if (ret) {
+		pthread_mutex_lock(&udrv__regions_lock);
 		udrv__domain_explain(dev, len, udrv_dma_get_mask(dev), ret);
+		pthread_mutex_unlock(&udrv__regions_lock);
 		free(stream);
 		return UDRV_DMA_MAPPING_ERROR;
 	}
@@ -216,18 +218,33 @@ map_slowly(struct udrv_device *dev, void *ptr, size_t size, enum udrv_dma_data_d
 	return udrv__dma_map_apart(dev, ptr, size, dir);
 }
 
+/* Whether the region holds all of the buffer and the device reaches it so; then at *iova. */
+static inline bool reaches(const struct udrv__dma *dma, const struct udrv__region *region,
+			   const void *ptr, size_t size, enum udrv_dma_data_direction dir,
+			   udrv_iova_t *iova)
+{
+	const size_t len = udrv__region_len(region);
+	const size_t offset = (size_t)((const char *)ptr - udrv__region_va(region));
+
+	*iova = udrv__region_iova(region) + offset;
+	/* Inside a region IOVAs have 48 bits: nothing wraps. */
+	return offset < len && size - 1 < len - offset &&
+	       *iova + (size - 1) <= __atomic_load_n(&dma->mask, __ATOMIC_RELAXED) &&
+	       udrv__region_reached_by(region, dma->domain_id) && udrv__region_allows(region, dir);
+}
+
 /*
  * Registered memory may be another device's, which unregisters it just now: it looks at the counts
- * after nobody reaches it any more. Records are used again, but never freed meanwhile.
+ * after nobody reaches it any more. Records are used again, but never freed meanwhile: what was
+ * seen before it was counted may have been of the one before.
  */
 static bool count(const struct udrv__dma *dma, const struct udrv__region *region, const void *ptr,
-		  udrv_iova_t iova)
+		  size_t size, enum udrv_dma_data_direction dir, udrv_iova_t *iova)
 {
 	uint32_t *in_use = &region->in_use[dma->domain_id];
 
 	__atomic_fetch_add(in_use, 1, __ATOMIC_SEQ_CST);
-	if (udrv__region_reached_by(region, dma->domain_id) && udrv__region_of(ptr) == region &&
-	    region->iova + (udrv_iova_t)((const char *)ptr - region->va) == iova)
+	if (udrv__region_of(ptr) == region && reaches(dma, region, ptr, size, dir, iova))
 		return true;
 	__atomic_fetch_sub(in_use, 1, __ATOMIC_RELEASE);
 	return false;
@@ -238,15 +255,10 @@ udrv_iova_t udrv_dma_map_single(struct udrv_device *dev, void *ptr, size_t size,
 {
 	const struct udrv__dma *dma = dev->dma;
 	const struct udrv__region *region = udrv__region_of(ptr);
-	size_t offset = (size_t)((char *)ptr - region->va);
-	udrv_iova_t iova = region->iova + offset;
+	udrv_iova_t iova;
 
-	/* Inside a region IOVAs have 48 bits: nothing wraps. */
-	if (likely(offset < region->len && size - 1 < region->len - offset &&
-		   iova + (size - 1) <= __atomic_load_n(&dma->mask, __ATOMIC_RELAXED) &&
-		   udrv__region_reached_by(region, dma->domain_id) &&
-		   udrv__region_allows(region, dir))) {
-		if (!region->in_use || count(dma, region, ptr, iova))
+	if (likely(reaches(dma, region, ptr, size, dir, &iova))) {
+		if (!region->in_use || count(dma, region, ptr, size, dir, &iova))
 			return iova;
 	}
 	return map_slowly(dev, ptr, size, dir);
@@ -263,19 +275,20 @@ udrv_iova_t udrv__dma_look_up(const struct udrv_device *dev, const volatile void
 	const struct udrv__dma *dma = dev->dma;
 	const uint64_t mask = __atomic_load_n(&dma->mask, __ATOMIC_RELAXED);
 	const struct udrv__region *region = udrv__region_of(ptr);
-	const uintptr_t va = (uintptr_t)region->va;
+	const uintptr_t va = (uintptr_t)udrv__region_va(region);
+	const udrv_iova_t iova = udrv__region_iova(region);
 	const size_t offset = (uintptr_t)ptr - va;
-	size_t len = region->len;
+	size_t len = udrv__region_len(region);
 
-	if (offset >= len || region->kind != UDRV__REGION_ARENA || region->iova > mask ||
+	if (offset >= len || region->kind != UDRV__REGION_ARENA || iova > mask ||
 	    !udrv__region_reached_by(region, dma->domain_id))
 		return UDRV_DMA_MAPPING_ERROR;
-	if (len - 1 > mask - region->iova)
-		len = mask - region->iova + 1;
+	if (len - 1 > mask - iova)
+		len = mask - iova + 1;
 	if (offset >= len || !size || size > len - offset)
 		return UDRV_DMA_MAPPING_ERROR;
-	*window = (struct udrv_dma_window){va, len, region->iova, epoch};
-	return region->iova + offset;
+	*window = (struct udrv_dma_window){va, len, iova, epoch};
+	return iova + offset;
 }
 
 /* The record, off the list, if it is the one that the caller means. */
@@ -329,12 +342,13 @@ void udrv_dma_unmap_single(struct udrv_device *dev, udrv_iova_t addr, size_t siz
 {
 	const struct udrv__dma *dma = dev->dma;
 	const struct udrv__region *region = udrv__region_at(addr);
-	udrv_iova_t offset = addr - region->iova;
+	const udrv_iova_t offset = addr - udrv__region_iova(region);
+	const size_t len = udrv__region_len(region);
 	bool good = false;
 
 	(void)dir;
-	if (likely(offset < region->len))
-		good = size - 1 < region->len - offset && (!region->in_use || uncount(dma, region));
+	if (likely(offset < len))
+		good = size - 1 < len - offset && (!region->in_use || uncount(dma, region));
 	else
 		good = unmap_slowly(dev->dma, addr, size);
 	if (!good)
@@ -362,7 +376,7 @@ void udrv__dma_unmap_streams(struct udrv__dma *dma)
 
 static bool may_bounce(const struct udrv_device *dev, udrv_iova_t addr)
 {
-	return dev->dma->domain->chosen && !udrv__region_at(addr)->len;
+	return dev->dma->domain->chosen && !udrv__region_len(udrv__region_at(addr));
 }
 
 void udrv__dma_sync_for_cpu(struct udrv_device *dev, udrv_iova_t addr, size_t size,

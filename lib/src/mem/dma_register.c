@@ -77,8 +77,10 @@ static struct udrv__region *get_record(void)
 
 	if (udrv_list_empty(&spare)) {
 		region = calloc(1, sizeof(*region) + UDRV__DOMAINS_MAX * sizeof(region->in_use[0]));
-		if (region)
-			region->in_use = (uint32_t *)(void *)(region + 1);
+		if (!region)
+			return NULL;
+		region->kind = UDRV__REGION_REGISTERED;
+		region->in_use = (uint32_t *)(void *)(region + 1);
 		return region;
 	}
 	region = udrv_list_first_entry(&spare, struct udrv__region, link);
@@ -108,10 +110,9 @@ static struct udrv__region *make(void *ptr, size_t len, enum udrv_dma_data_direc
 
 	if (!region)
 		return NULL;
-	region->kind = UDRV__REGION_REGISTERED;
-	region->va = ptr;
-	region->len = len;
-	region->directions = udrv__dma_directions(dir);
+	__atomic_store_n(&region->va, (char *)ptr, __ATOMIC_RELAXED);
+	__atomic_store_n(&region->len, len, __ATOMIC_RELAXED);
+	__atomic_store_n(&region->directions, udrv__dma_directions(dir), __ATOMIC_RELAXED);
 	return region;
 }
 
@@ -425,14 +426,14 @@ static void end_registration(struct udrv__dma *dma, struct registration *reg)
 	struct udrv__dma *heir = neighbour(dma);
 
 	udrv_list_del(&reg->link);
-	if (heir && !users(region, dma->domain) &&
-	    __atomic_load_n(&region->in_use[dma->domain->id], __ATOMIC_ACQUIRE)) {
+	if (heir && !users(region, dma->domain) && !is_idle(dma->domain, region)) {
 		/* Its buffers may be the neighbour's. */
 		udrv_list_add(&reg->link, &heir->registrations);
 		return;
 	}
-	if (!users(region, dma->domain))
-		region->in_use[dma->domain->id] = 0;
+	/* Nobody is left to unmap them. */
+	if (!heir)
+		__atomic_store_n(&region->in_use[dma->domain->id], 0, __ATOMIC_RELAXED);
 	if (drop(dma, reg))
 		abandon(region);
 	free(reg);

@@ -186,7 +186,7 @@ static void take_common_addresses(void)
 			continue;
 		udrv__region_remove(&udrv__regions_by_iova, region->iova, region, NULL);
 		udrv__iova_free(&udrv__iovas, region->iova);
-		__atomic_store_n(&region->iova, 0, __ATOMIC_RELAXED);
+		udrv__region_set_iova(region, 0);
 	}
 }
 
@@ -201,7 +201,7 @@ static void give_common_address(struct udrv__region *region)
 	if (!udrv__region_insert(&udrv__regions_by_iova, iova, region, NULL))
 		return;
 	udrv__iova_free(&udrv__iovas, iova);
-	__atomic_store_n(&region->iova, 0, __ATOMIC_RELAXED);
+	udrv__region_set_iova(region, 0);
 }
 
 /* A domain came or went. */
@@ -318,13 +318,17 @@ static int reserve(const struct udrv__iova_range *ranges, size_t count, struct u
 		.fresh = region->kind == UDRV__REGION_STREAM,
 		.by = region,
 	};
-	int ret = udrv__iova_alloc(&udrv__iovas, ranges, count, &want, &region->iova);
+	udrv_iova_t iova;
+	int ret = udrv__iova_alloc(&udrv__iovas, ranges, count, &want, &iova);
 
-	if (ret != -ENOSPC || (region->kind == UDRV__REGION_ARENA && !region->loose))
-		return ret;
-	want.align = UDRV__PAGE_MIN;
-	want.offset = 0;
-	return udrv__iova_alloc(&udrv__iovas, ranges, count, &want, &region->iova);
+	if (ret == -ENOSPC && (region->kind != UDRV__REGION_ARENA || region->loose)) {
+		want.align = UDRV__PAGE_MIN;
+		want.offset = 0;
+		ret = udrv__iova_alloc(&udrv__iovas, ranges, count, &want, &iova);
+	}
+	if (!ret)
+		udrv__region_set_iova(region, iova);
+	return ret;
 }
 
 int udrv__domain_reserve(const struct udrv__domain *domain, struct udrv__region *region,

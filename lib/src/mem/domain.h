@@ -13,8 +13,8 @@ struct udrv__domain {
 	struct udrv_list_head link; /* all that have a device */
 	struct udrv_list_head devices;
 	uint32_t users;
-	uint32_t id; /* a bit of a region's set */
-	struct udrv__iova_range ranges[UDRV__IOVA_RANGES_MAX];
+	uint32_t id;					       /* a bit of a region's set */
+	struct udrv__iova_range ranges[UDRV__IOVA_RANGES_MAX]; /* with the regions' lock */
 	size_t range_count;
 	bool chosen; /* its backend chooses addresses: one device, which reaches no common memory */
 	bool scattered; /* what was to be pinned was not contiguous: any thread */
@@ -72,7 +72,9 @@ static inline size_t udrv__dma_order_align(size_t len)
 static inline bool udrv__region_allows(const struct udrv__region *region,
 				       enum udrv_dma_data_direction dir)
 {
-	return (uint32_t)region->directions >> ((unsigned int)dir & 31u) & 1;
+	return (uint32_t)__atomic_load_n(&region->directions, __ATOMIC_RELAXED) >>
+		       ((unsigned int)dir & 31u) &
+	       1;
 }
 
 /* dma_map.c, dma_register.c: what a device that is closed has left. */

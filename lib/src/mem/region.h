@@ -36,7 +36,10 @@ enum udrv__region_kind {
 };
 
 struct udrv__region {
-	/* What a look-up reads. */
+	/*
+	 * What a look-up reads: by the functions below, each once. Common memory gets and loses its
+	 * address as devices come and go, a record of registered memory becomes another's.
+	 */
 	char *va;
 	size_t len; /* 0: several regions are here */
 	udrv_iova_t iova;
@@ -129,6 +132,26 @@ static inline const struct udrv__region *udrv__region_of(const volatile void *p)
 static inline const struct udrv__region *udrv__region_at(udrv_iova_t iova)
 {
 	return udrv__region_find(&udrv__regions_by_iova, iova);
+}
+
+static inline char *udrv__region_va(const struct udrv__region *region)
+{
+	return __atomic_load_n(&region->va, __ATOMIC_RELAXED);
+}
+
+static inline size_t udrv__region_len(const struct udrv__region *region)
+{
+	return __atomic_load_n(&region->len, __ATOMIC_RELAXED);
+}
+
+static inline udrv_iova_t udrv__region_iova(const struct udrv__region *region)
+{
+	return __atomic_load_n(&region->iova, __ATOMIC_RELAXED);
+}
+
+static inline void udrv__region_set_iova(struct udrv__region *region, udrv_iova_t iova)
+{
+	__atomic_store_n(&region->iova, iova, __ATOMIC_RELAXED);
 }
 
 static inline bool udrv__region_reached_by(const struct udrv__region *region, uint32_t domain)

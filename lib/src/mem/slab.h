@@ -132,7 +132,7 @@ struct udrv_kmem_cache {
 	uint32_t walkers;   /* that look at it; it stays until they have gone on */
 	bool closed;	    /* to new ones; both under the registry's lock */
 	bool foreign;	    /* its memory may not be used: the parent's, or gone with the device */
-	bool reported;	    /* that it is */
+	bool reported;	    /* that it is; atomic */
 };
 
 /* Slabs. How many objects were had, at most n; GFP_KERNEL makes a slab if there is none. */

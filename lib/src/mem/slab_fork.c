@@ -110,22 +110,23 @@ static void begin_child(void)
 
 bool udrv__slab_foreign(struct udrv_kmem_cache *cache)
 {
-	if (cache->foreign && !cache->reported) {
-		cache->reported = true;
+	if (cache->foreign && !__atomic_exchange_n(&cache->reported, true, __ATOMIC_RELAXED))
 		udrv_pr_err("cache %s: its memory may not be used: it is %s", cache->name,
 			    cache->dev && !udrv__fork_generation
 				    ? "gone with its device"
 				    : "the parent process's, or gone with its device");
-	}
 	return cache->foreign;
 }
 
-static struct udrv_kmem_cache *cache_from(size_t *index)
+/* Others' may end at any time: they are looked at under the lock only. */
+static struct udrv_kmem_cache *cache_of(const struct udrv_device *dev, size_t *index)
 {
 	struct udrv_kmem_cache *cache;
 
 	udrv__slab_registry_lock();
-	cache = udrv__slab_cache_from(index);
+	while ((cache = udrv__slab_cache_from(index)) &&
+	       (cache->memory != &udrv__slab_dma || cache->dev != dev || cache->foreign))
+		++*index;
 	udrv__slab_registry_unlock();
 	return cache;
 }
@@ -134,15 +135,16 @@ void udrv__slab_device_gone(const struct udrv_device *dev)
 {
 	struct udrv_kmem_cache *cache;
 
-	for (size_t i = 1; (cache = cache_from(&i)); i++) {
-		if (cache->memory != &udrv__slab_dma || cache->dev != dev || cache->foreign)
-			continue;
+	for (size_t i = 1; (cache = cache_of(dev, &i)); i++) {
 		/* Nobody walks it any more, and no thread has magazines of it. */
 		udrv__slab_close(cache);
 		udrv__slab_flush_threads(cache);
 		udrv__depot_drain(cache);
+		/* The thread that reaps looks whether it is large. */
+		udrv__slab_registry_lock();
 		cache->inherited = UINT64_MAX;
 		cache->foreign = true;
+		udrv__slab_registry_unlock();
 	}
 }
 

@@ -187,14 +187,15 @@ static void release_managed(void *data)
 void udrv_release_region(struct udrv_device *dev, int bar, uint64_t offset, uint64_t len)
 {
 	struct udrv__claim *claim;
+	bool theirs;
 
 	pthread_mutex_lock(&dev->bar_lock);
 	claim = take(dev, find_exact(dev, bar, offset, len));
+	/* If release_managed() is being called, that frees it, once it gets the lock. */
+	theirs = claim && claim->managed && udrv_devm_remove_action(dev, release_managed, claim);
 	pthread_mutex_unlock(&dev->bar_lock);
-	/* If release_managed() is being called, that frees it. */
-	if (claim && claim->managed && udrv_devm_remove_action(dev, release_managed, claim))
-		return;
-	free(claim);
+	if (!theirs)
+		free(claim);
 }
 
 int udrv_devm_request_region(struct udrv_device *dev, int bar, uint64_t offset, uint64_t len,

@@ -35,9 +35,15 @@ void udrv__stat_clocks(uint64_t *ns, uint64_t *cycles)
 
 void udrv__stat_begin(struct udrv__stat_vector *record)
 {
-	memset(record, 0, sizeof(*record));
+	const uint32_t sequence = record->sequence;
+
+	/* It never comes back to what it was: a reader may have begun with the vectors before. */
+	__atomic_store_n(&record->sequence, sequence + 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	memset(record, 0, offsetof(struct udrv__stat_vector, sequence));
 	record->since_ns = udrv__stat_now_ns();
-	record->worker.cpu = -1;
+	record->worker = (struct udrv__stat_worker){.cpu = -1};
+	__atomic_store_n(&record->sequence, sequence + 2, __ATOMIC_RELEASE);
 }
 
 void udrv__stat_describe(struct udrv__stat_vector *record, const struct udrv__stat_worker *worker)
