@@ -240,7 +240,7 @@ START_TEST(exclusive_without_privileges)
 	tty = open_tty(0);
 	set_flags(tty, IXOFF, 0);
 	WAIT_FOR(known(0).c_iflag & IXOFF);
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 50; i++) {
 		ck_assert_int_eq(ioctl(tty, TIOCEXCL), 0);
 		close_tty(tty, 0);
 		/* Also by the old name, before the daemon watches the terminal that has got it. */

@@ -20,10 +20,10 @@
 /* Whose serial ports are, where there is such a group. */
 #define GROUP "dialout"
 
-/* "<rundir>/tty" and the name in it. */
+/* "<rundir>/tty" and the name in it. Once it is there others read it: udrv_uart_port_path(). */
 static int name_link(struct udrv__pty *pty, const char *name)
 {
-	char dir[UDRV__PATH_MAX];
+	char dir[UDRV__PATH_MAX], link[sizeof(pty->link)];
 	int ret = udrv__rundir_make();
 
 	if (!ret)
@@ -35,8 +35,12 @@ static int name_link(struct udrv__pty *pty, const char *name)
 		udrv_dev_err(pty->dev, "%s: cannot be made: %s", dir, strerror(-ret));
 		return ret;
 	}
-	ret = snprintf(pty->link, sizeof(pty->link), "%s/%s", dir, name);
-	return (size_t)ret >= sizeof(pty->link) ? -ENAMETOOLONG : udrv__rundir_check(dir);
+	ret = snprintf(link, sizeof(link), "%s/%s", dir, name);
+	if ((size_t)ret >= sizeof(link))
+		return -ENAMETOOLONG;
+	if (strcmp(pty->link, link) != 0)
+		memcpy(pty->link, link, (size_t)ret + 1);
+	return udrv__rundir_check(dir);
 }
 
 /* A link that was there is replaced at once; anything else is somebody's. */
