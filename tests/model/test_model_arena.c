@@ -14,6 +14,7 @@
 #include "backend/model.h"
 #include "mem/arena.h"
 
+#include "support/must.h"
 #include "support/suite.h"
 #include "support/threads.h"
 
@@ -184,13 +185,6 @@ static int use_in_child(void *p, udrv_iova_t iova)
 	udrv_dma_free_coherent(a, PAGE, p, iova);
 	return udrv_dma_shrink(a) ? 3 : 0;
 }
-
-/* For what is done often: Check's own assertions make a system call each. */
-#define MUST(cond)                                                                                 \
-	do {                                                                                       \
-		if (!(cond))                                                                       \
-			ck_abort_msg("%s", #cond);                                                 \
-	} while (0)
 
 static bool done;
 static unsigned int laps; /* of each thread's loop */

@@ -12,14 +12,9 @@
 
 #include "backend/model.h"
 
-#define STUB_PAGE 4096u
+#include "support/must.h"
 
-/* For what is done often: Check's own assertions make a system call each. */
-#define MUST(cond)                                                                                 \
-	do {                                                                                       \
-		if (!(cond))                                                                       \
-			ck_abort_msg("%s", #cond);                                                 \
-	} while (0)
+#define STUB_PAGE 4096u
 
 static inline struct udrv_device *stub_open(const char *name)
 {

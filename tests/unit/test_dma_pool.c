@@ -14,18 +14,12 @@
 #include "mem/slab.h"
 
 #include "support/fault.h"
+#include "support/must.h"
 #include "support/suite.h"
 #include "support/threads.h"
 
 #define PAGE  4096u
 #define MAGIC 0x5a
-
-/* For what is done often: Check's own assertions make a system call each. */
-#define MUST(cond)                                                                                 \
-	do {                                                                                       \
-		if (!(cond))                                                                       \
-			ck_abort_msg("%s", #cond);                                                 \
-	} while (0)
 
 static struct udrv_device *dev;
 

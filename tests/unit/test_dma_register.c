@@ -11,6 +11,7 @@
 
 #include "support/fake_machine.h"
 #include "support/fault.h"
+#include "support/must.h"
 #include "support/suite.h"
 #include "support/threads.h"
 
@@ -253,12 +254,6 @@ START_TEST(a_device_that_goes_leaves_what_another_one_uses)
 	ck_assert_uint_eq(fake_vfio.mapping_count, 0);
 }
 END_TEST
-
-#define MUST(cond)                                                                                 \
-	do {                                                                                       \
-		if (!(cond))                                                                       \
-			ck_abort_msg("%s", #cond);                                                 \
-	} while (0)
 
 static unsigned int laps;
 static bool done;

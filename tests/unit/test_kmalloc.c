@@ -12,18 +12,12 @@
 #include "mem/kmalloc.h"
 #include "mem/slab.h"
 
+#include "support/must.h"
 #include "support/suite.h"
 #include "support/threads.h"
 
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
-
-/* Check's own assertions make a system call each. */
-#define MUST(cond)                                                                                 \
-	do {                                                                                       \
-		if (!(cond))                                                                       \
-			ck_abort_msg("%s", #cond);                                                 \
-	} while (0)
 
 static unsigned int lines;
 static char last_line[512];

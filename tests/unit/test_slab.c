@@ -13,18 +13,12 @@
 #include "mem/slab.h"
 
 #include "support/fault.h"
+#include "support/must.h"
 #include "support/suite.h"
 #include "support/threads.h"
 
 #define MAGIC		0x5ab0b1ec7u
 #define RESERVE_OBJECTS (RESERVE * MAGAZINE_MAX)
-
-/* For what is done often: Check's own assertions make a system call each. */
-#define MUST(cond)                                                                                 \
-	do {                                                                                       \
-		if (!(cond))                                                                       \
-			ck_abort_msg("%s", #cond);                                                 \
-	} while (0)
 
 struct thing {
 	uint64_t magic;

@@ -18,17 +18,11 @@
 
 #include "support/fake_tree.h"
 #include "support/fault.h"
+#include "support/must.h"
 #include "support/suite.h"
 #include "support/threads.h"
 
 #define FILE_NAME "test@model:edu.slabs"
-
-/* For what is done often: Check's own assertions make a system call each. */
-#define MUST(cond)                                                                                 \
-	do {                                                                                       \
-		if (!(cond))                                                                       \
-			ck_abort_msg("%s", #cond);                                                 \
-	} while (0)
 
 static char path[PATH_MAX];
 
