@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include <check.h>
 #include <udrv/log.h>
 
+#include "support/must.h"
 #include "support/suite.h"
+#include "support/threads.h"
 
 static char last_line[1024];
 static int last_level;
@@ -58,6 +61,48 @@ START_TEST(long_lines_are_cut_and_errno_is_kept)
 }
 END_TEST
 
+static int one, another;
+static unsigned int heard;
+
+static void for_one(void *ctx, int level, const char *line)
+{
+	(void)level;
+	(void)line;
+	MUST(ctx == &one);
+	inc(heard);
+}
+
+static void for_another(void *ctx, int level, const char *line)
+{
+	(void)level;
+	(void)line;
+	MUST(ctx == &another);
+	inc(heard);
+}
+
+static void *talk(void *stop)
+{
+	while (!get(*(bool *)stop))
+		udrv_pr_err("talk");
+	return NULL;
+}
+
+START_TEST(a_sink_is_changed_while_another_thread_talks)
+{
+	bool stop = false;
+	pthread_t thread = start(talk, &stop);
+
+	for (int i = 0; i < 1000000 || get(heard) < 1000; i++) {
+		udrv_log_set(for_one, &one, UDRV_LOG_INFO);
+		if (i % 3)
+			udrv_log_set(NULL, NULL, UDRV_LOG_INFO);
+		udrv_log_set(for_another, &another, UDRV_LOG_INFO);
+	}
+	set(stop, true);
+	finish(thread);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("log");
@@ -67,6 +112,7 @@ int main(void)
 	tcase_add_test(tc, sink_gets_level_and_line);
 	tcase_add_test(tc, less_severe_lines_are_dropped);
 	tcase_add_test(tc, long_lines_are_cut_and_errno_is_kept);
+	tcase_add_test(tc, a_sink_is_changed_while_another_thread_talks);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

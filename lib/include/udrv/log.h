@@ -36,7 +36,7 @@ typedef void (*udrv_log_fn)(void *ctx, int level, const char *line);
  * @ctx: passed to @fn; must outlive its use as a sink
  * @max_level: lines less severe than this are not formatted at all
  *
- * Call before other threads use the library.
+ * Any thread, one at a time. A line that is on its way may still go to the sink before, or to none.
  */
 UDRV_API void udrv_log_set(udrv_log_fn fn, void *ctx, int max_level);
 

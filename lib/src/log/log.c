@@ -12,6 +12,7 @@
 
 #define LINE_MAX_BYTES 512
 
+/* Atomic. While @fn is the same @ctx is its. */
 static struct {
 	udrv_log_fn fn;
 	void *ctx;
@@ -20,24 +21,39 @@ static struct {
 
 void udrv_log_set(udrv_log_fn fn, void *ctx, int max_level)
 {
-	sink.fn = fn;
-	sink.ctx = ctx;
-	sink.max_level = max_level;
+	__atomic_store_n(&sink.fn, NULL, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&sink.ctx, ctx, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&sink.max_level, max_level, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&sink.fn, fn, __ATOMIC_SEQ_CST);
+}
+
+/* NULL: there is none, or just then. */
+static udrv_log_fn sink_for(int level, void **ctx)
+{
+	const udrv_log_fn fn = __atomic_load_n(&sink.fn, __ATOMIC_SEQ_CST);
+
+	if (!fn || level > __atomic_load_n(&sink.max_level, __ATOMIC_SEQ_CST))
+		return NULL;
+	*ctx = __atomic_load_n(&sink.ctx, __ATOMIC_SEQ_CST);
+	return __atomic_load_n(&sink.fn, __ATOMIC_SEQ_CST) == fn ? fn : NULL;
 }
 
 void udrv_log(int level, const char *fmt, ...)
 {
 	char line[LINE_MAX_BYTES];
 	int saved_errno = errno;
+	udrv_log_fn fn;
 	va_list args;
+	void *ctx;
 
-	if (!sink.fn || level > sink.max_level)
+	fn = sink_for(level, &ctx);
+	if (!fn)
 		return;
 
 	va_start(args, fmt);
 	(void)vsnprintf(line, sizeof(line), fmt, args);
 	va_end(args);
-	sink.fn(sink.ctx, level, line);
+	fn(ctx, level, line);
 	errno = saved_errno;
 }
 
