@@ -521,7 +521,7 @@ UDRV_API const char *udrv_nvme_status_text(uint32_t status);
  * @buf: any memory of whole blocks, best DMA memory (<udrv/dma.h>: no system call is made then);
  *	it belongs to the controller until @done is called
  * @lba: first block
- * @blocks: at least 1, at most ns->max_blocks
+ * @blocks: at least 1, at most udrv_nvme_ns_max_blocks()
  * @flags: 0, or NVME_RW_FUA, NVME_RW_LR
  * @done: called once if this returns 0, else not at all
  * @ctx: for @done

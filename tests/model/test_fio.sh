@@ -46,5 +46,10 @@ check "no such block" -s 1 -m 'multiples of 512, at most 524288' run --filename=
 check "too large a block" -s 1 -m 'multiples of 512, at most 524288' run --filename='model\:nvme' --rw=read --bs=1m
 check "too deep" -s 1 -m '^udrv: no queue of 4096 entries: .* queues of up to 1024' \
 	run --filename='model\:nvme' --rw=read --iodepth=4000
+check "two backends" -s 1 -m 'another job has it by backend model$' run --filename='model\:nvme' --rw=read \
+	--name=second --filename='model\:nvme' --ioengine="$engine" --size=16m --backend=model-stub
+check "by threads of fio's" -s 1 run --filename='model\:nvme' --rw=read --io_submit_mode=offload
+check "opened late" -s 1 -m '^udrv: not with create_serialize=0' run --filename='model\:nvme' --rw=read --create_serialize=0
+check "a large discard" -m 'err= 0' run --filename='model\:nvme' --rw=trim --bs=1m
 check "no such completion" -s 1 -m 'completion=x' run --filename='model\:nvme' --rw=read --completion=x
 finish

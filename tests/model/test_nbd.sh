@@ -206,12 +206,21 @@ prompts()
 {
 	[ "$(grep -o 'qemu-io>' "$tmp/client" | wc -l)" -ge "$1" ]
 }
+# where PID...: what each thread waits for.
+where()
+{
+	for process; do
+		for task in /proc/"$process"/task/*; do
+			echo "$task $(cat "$task/comm" "$task/wchan" "$task/syscall" | tr '\n' ' ')"
+		done
+	done
+}
 # tell COMMAND: to the client, and wait until it wants the next one.
 tell()
 {
 	echo "$1" >&3
 	told=$((told + 1))
-	wait_for 1200 prompts $told || { echo "FAIL '$1' does not end"; cat "$tmp/client" "$tmp/log"; exit 1; }
+	wait_for 1200 prompts $told || { echo "FAIL '$1' does not end"; cat "$tmp/client" "$tmp/log"; where "$client" "$pid"; exit 1; }
 }
 # It connects again.
 begin_client()

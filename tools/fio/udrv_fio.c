@@ -65,7 +65,7 @@ static void close_controller(struct controller *ctrl)
 	free(ctrl);
 }
 
-/* NULL: the library has said why. */
+/* NULL: it has been said why. */
 static struct controller *open_controller(const char *name, const char *backend)
 {
 	const struct udrv_nvme_options options = {.queues = thread_number};
@@ -85,6 +85,19 @@ static struct controller *open_controller(const char *name, const char *backend)
 	return NULL;
 }
 
+static struct controller *add_controller(const char *name, const char *backend)
+{
+	struct controller *ctrl;
+
+	udrv_log_set(log_line, NULL, UDRV_LOG_WARNING);
+	ctrl = open_controller(name, backend);
+	if (ctrl) {
+		ctrl->next = controllers;
+		controllers = ctrl;
+	}
+	return ctrl;
+}
+
 static struct controller *get_controller(const char *name, const char *backend)
 {
 	struct controller *ctrl;
@@ -93,12 +106,11 @@ static struct controller *get_controller(const char *name, const char *backend)
 	for (ctrl = controllers; ctrl && strcmp(ctrl->name, name) != 0; ctrl = ctrl->next)
 		;
 	if (!ctrl) {
-		udrv_log_set(log_line, NULL, UDRV_LOG_WARNING);
-		ctrl = open_controller(name, backend);
-		if (ctrl) {
-			ctrl->next = controllers;
-			controllers = ctrl;
-		}
+		ctrl = add_controller(name, backend);
+	} else if (backend && strcmp(backend, udrv_device_backend(ctrl->dev)) != 0) {
+		log_err("udrv: %s: another job has it by backend %s\n", name,
+			udrv_device_backend(ctrl->dev));
+		ctrl = NULL;
 	}
 	if (ctrl)
 		ctrl->jobs++;
@@ -142,13 +154,15 @@ static bool fits(struct thread_data *td, const struct udrv_nvme_ns *ns)
 	const char *name = td->files[0]->file_name;
 	const unsigned long long block = 1ull << ns->block_shift;
 	const unsigned long long most = block * udrv_nvme_ns_max_blocks(ns);
+	const bool large = (td_read(td) && td->o.max_bs[DDIR_READ] > most) ||
+			   (td_write(td) && td->o.max_bs[DDIR_WRITE] > most);
 
 	if (!ns->usable) {
 		log_err("udrv: namespace %u of %s needs a metadata buffer, which fio has not\n",
 			ns->nsid, name);
 		return false;
 	}
-	if (td_max_bs(td) > most || td_min_bs(td) % block) {
+	if (large || td_min_bs(td) % block) {
 		log_err("udrv: %s: block sizes are multiples of %llu, at most %llu\n", name, block,
 			most);
 		return false;
@@ -200,12 +214,12 @@ static int setup(struct thread_data *td)
 	return 0;
 }
 
-/* A power of two, so that counts may wrap. */
+/* A power of two, so that counts may wrap; 0: there is none. */
 static unsigned int entries_for(unsigned int depth)
 {
 	unsigned int entries = 4;
 
-	while (entries <= depth)
+	while (entries && entries <= depth)
 		entries *= 2;
 	return entries;
 }
@@ -222,6 +236,11 @@ static int init(struct thread_data *td)
 	struct udrv_nvme_info info;
 	int ret;
 
+	if (!job || !options.entries) {
+		log_err(job ? "udrv: iodepth is too large\n"
+			    : "udrv: not with create_serialize=0\n");
+		return EINVAL;
+	}
 	job->entries = options.entries;
 	job->ended = calloc(job->entries, sizeof(struct io_u *));
 	job->unsent = calloc(job->entries, sizeof(struct io_u *));
@@ -363,7 +382,9 @@ static void iomem_free(struct thread_data *td)
 {
 	const struct job *job = td->io_ops_data;
 
-	udrv_dma_free_coherent(job->ctrl->dev, job->memory, td->orig_buffer, job->memory_iova);
+	if (job)
+		udrv_dma_free_coherent(job->ctrl->dev, job->memory, td->orig_buffer,
+				       job->memory_iova);
 }
 
 /* There is nothing to open, and no cache. */
@@ -416,7 +437,7 @@ UDRV_API struct ioengine_ops ioengine = {
 	.name = "udrv",
 	.version = FIO_IOOPS_VERSION,
 	.flags = FIO_RAWIO | FIO_NOEXTEND | FIO_NODISKUTIL | FIO_MEMALIGN |
-		 FIO_ASYNCIO_SETS_ISSUE_TIME,
+		 FIO_ASYNCIO_SETS_ISSUE_TIME | FIO_NO_OFFLOAD,
 	.setup = setup,
 	.init = init,
 	.queue = queue,

@@ -33,7 +33,7 @@ typedef void (*udrv_log_fn)(void *ctx, int level, const char *line);
 /**
  * udrv_log_set() - choose where log lines go
  * @fn: the sink, or NULL for silence (the default)
- * @ctx: passed to @fn; must outlive its use as a sink
+ * @ctx: passed to @fn; stays for as long as a thread may say something
  * @max_level: lines less severe than this are not formatted at all
  *
  * Any thread, one at a time. A line that is on its way may still go to the sink before, or to none.

@@ -12,8 +12,9 @@
 
 #define LINE_MAX_BYTES 512
 
-/* Atomic. While @fn is the same @ctx is its. */
+/* Atomic. The sequence is odd while the rest changes. */
 static struct {
+	unsigned int sequence;
 	udrv_log_fn fn;
 	void *ctx;
 	int max_level;
@@ -21,32 +22,33 @@ static struct {
 
 void udrv_log_set(udrv_log_fn fn, void *ctx, int max_level)
 {
-	__atomic_store_n(&sink.fn, NULL, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&sink.sequence, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&sink.fn, fn, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&sink.ctx, ctx, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&sink.max_level, max_level, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&sink.fn, fn, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&sink.sequence, 1, __ATOMIC_SEQ_CST);
 }
 
 /* NULL: there is none, or just then. */
 static udrv_log_fn sink_for(int level, void **ctx)
 {
+	const unsigned int sequence = __atomic_load_n(&sink.sequence, __ATOMIC_SEQ_CST);
 	const udrv_log_fn fn = __atomic_load_n(&sink.fn, __ATOMIC_SEQ_CST);
 
-	if (!fn || level > __atomic_load_n(&sink.max_level, __ATOMIC_SEQ_CST))
+	if (sequence % 2 || !fn || level > __atomic_load_n(&sink.max_level, __ATOMIC_SEQ_CST))
 		return NULL;
 	*ctx = __atomic_load_n(&sink.ctx, __ATOMIC_SEQ_CST);
-	return __atomic_load_n(&sink.fn, __ATOMIC_SEQ_CST) == fn ? fn : NULL;
+	return __atomic_load_n(&sink.sequence, __ATOMIC_SEQ_CST) == sequence ? fn : NULL;
 }
 
 void udrv_log(int level, const char *fmt, ...)
 {
 	char line[LINE_MAX_BYTES];
 	int saved_errno = errno;
-	udrv_log_fn fn;
+	void *ctx = NULL;
+	const udrv_log_fn fn = sink_for(level, &ctx);
 	va_list args;
-	void *ctx;
 
-	fn = sink_for(level, &ctx);
 	if (!fn)
 		return;
 
