@@ -46,7 +46,7 @@ static int open_terminal(struct udrv_tty_port *t)
 		udrv_dev_err(port->dev, "no terminal: %s", strerror(-ret));
 		return ret;
 	}
-	ret = udrv__pty_open(&t->pty, port->dev, name, NULL);
+	ret = udrv__pty_open(&t->pty, port->dev, name);
 	if (ret)
 		goto err_close;
 	ret = udrv__pty_get_termios(t->pty.master, &t->termios);

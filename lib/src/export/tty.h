@@ -33,12 +33,13 @@ struct udrv__pty {
 	char link[UDRV__PATH_MAX];
 };
 
+/* Failures are explained. With a link that is there already, to another one of ours: moved. */
+int udrv__pty_open(struct udrv__pty *pty, const struct udrv_device *dev, const char *name);
 /*
- * Failures are explained. With a link that is there already, to another one of ours: moved.
+ * Another one of the same name, which others may be reading: it is not written again.
  * @settings: its first ones; NULL: those of every port.
  */
-int udrv__pty_open(struct udrv__pty *pty, const struct udrv_device *dev, const char *name,
-		   const struct udrv_ktermios *settings);
+int udrv__pty_reopen(struct udrv__pty *pty, const struct udrv_ktermios *settings);
 /* Programs that have it open are hung up. The link stays, for the next one. */
 void udrv__pty_hang_up(struct udrv__pty *pty);
 void udrv__pty_close(struct udrv__pty *pty);

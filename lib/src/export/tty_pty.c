@@ -20,14 +20,13 @@
 /* Whose serial ports are, where there is such a group. */
 #define GROUP "dialout"
 
-/* "<rundir>/tty" and the name in it. Once it is there others read it: udrv_uart_port_path(). */
-static int name_link(struct udrv__pty *pty, const char *name)
+/* "<rundir>/tty" */
+static int make_dir(const struct udrv__pty *pty, char *dir, size_t size)
 {
-	char dir[UDRV__PATH_MAX], link[sizeof(pty->link)];
 	int ret = udrv__rundir_make();
 
 	if (!ret)
-		ret = udrv__rundir_path(dir, sizeof(dir), "tty", "");
+		ret = udrv__rundir_path(dir, size, "tty", "");
 	if (ret)
 		return ret;
 	if (mkdir(dir, 0755) && errno != EEXIST) {
@@ -35,11 +34,6 @@ static int name_link(struct udrv__pty *pty, const char *name)
 		udrv_dev_err(pty->dev, "%s: cannot be made: %s", dir, strerror(-ret));
 		return ret;
 	}
-	ret = snprintf(link, sizeof(link), "%s/%s", dir, name);
-	if ((size_t)ret >= sizeof(link))
-		return -ENAMETOOLONG;
-	if (strcmp(pty->link, link) != 0)
-		memcpy(pty->link, link, (size_t)ret + 1);
 	return udrv__rundir_check(dir);
 }
 
@@ -139,24 +133,41 @@ static int make(struct udrv__pty *pty, const struct udrv_ktermios *settings)
 	return ret ? ret : touch(pty);
 }
 
-int udrv__pty_open(struct udrv__pty *pty, const struct udrv_device *dev, const char *name,
-		   const struct udrv_ktermios *settings)
+static int start(struct udrv__pty *pty, const struct udrv_ktermios *settings)
 {
-	int ret;
+	int ret = make(pty, settings);
 
-	pty->dev = dev;
-	pty->master = pty->inotify = -1;
-	ret = name_link(pty, name);
 	if (ret)
-		return ret;
-	ret = make(pty, settings);
-	if (ret)
-		udrv_dev_err(dev, "no pseudo terminal for %s: %s", pty->link, strerror(-ret));
+		udrv_dev_err(pty->dev, "no pseudo terminal for %s: %s", pty->link, strerror(-ret));
 	else
 		ret = make_link(pty);
 	if (ret)
 		udrv__pty_hang_up(pty);
 	return ret;
+}
+
+int udrv__pty_open(struct udrv__pty *pty, const struct udrv_device *dev, const char *name)
+{
+	char dir[UDRV__PATH_MAX];
+	int ret;
+
+	pty->dev = dev;
+	pty->master = pty->inotify = -1;
+	ret = make_dir(pty, dir, sizeof(dir));
+	if (ret)
+		return ret;
+	ret = snprintf(pty->link, sizeof(pty->link), "%s/%s", dir, name);
+	return (size_t)ret >= sizeof(pty->link) ? -ENAMETOOLONG : start(pty, NULL);
+}
+
+int udrv__pty_reopen(struct udrv__pty *pty, const struct udrv_ktermios *settings)
+{
+	char dir[UDRV__PATH_MAX];
+	int ret;
+
+	udrv__pty_hang_up(pty);
+	ret = make_dir(pty, dir, sizeof(dir));
+	return ret ? ret : start(pty, settings);
 }
 
 void udrv__pty_hang_up(struct udrv__pty *pty)

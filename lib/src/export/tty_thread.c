@@ -125,17 +125,12 @@ static void drop_written(const struct udrv_tty_port *t)
 /* Another terminal of the same name and settings. Who has this one open gets a hang-up. */
 static void replace(struct udrv_tty_port *t)
 {
-	const char *name = strrchr(t->pty.link, '/') + 1;
-	char copy[UDRV_DEVICE_NAME_MAX + 16];
 	struct udrv_ktermios asked;
 	const int ret = udrv__pty_get_termios(t->pty.master, &asked);
 
-	(void)strncpy(copy, name, sizeof(copy) - 1);
-	copy[sizeof(copy) - 1] = 0;
 	if (!ret && udrv__termios_is_raw(&asked))
 		udrv__termios_set_reports(&asked, true);
-	udrv__pty_hang_up(&t->pty);
-	(void)udrv__pty_open(&t->pty, t->uart->dev, copy, ret ? NULL : &asked);
+	(void)udrv__pty_reopen(&t->pty, ret ? NULL : &asked);
 }
 
 /* What nobody has read, and could not be sent, is lost. */
