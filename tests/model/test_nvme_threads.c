@@ -73,25 +73,25 @@ START_TEST(attach_ends_while_the_first_event_is_handled)
 }
 END_TEST
 
-static uint64_t resets(void)
+static struct udrv__model_nvme_counts counts(void)
 {
-	struct udrv__model_nvme_counts counts;
+	struct udrv__model_nvme_counts now;
 
-	udrv__model_nvme_get_counts(rig.dev, &counts);
-	return counts.resets;
+	udrv__model_nvme_get_counts(rig.dev, &now);
+	return now;
 }
 
 /* Whoever says this is held. If a detach can go on meanwhile, it is given the time for it. */
 static void hold(void *ctx, int level, const char *line)
 {
 	const int64_t end = now_ms() + 1000;
-	const uint64_t before = resets();
+	const uint64_t before = counts().resets;
 
 	(void)ctx;
 	(void)level;
 	if (strstr(line, "resetting the controller")) {
 		sem_post(&changed);
-		while (now_ms() < end && resets() == before)
+		while (now_ms() < end && counts().resets == before)
 			usleep(1000);
 	}
 	/* By the reset. */
@@ -123,14 +123,6 @@ START_TEST(reset_that_is_asked_for_when_detach_begins)
 }
 END_TEST
 
-static uint64_t commands(void)
-{
-	struct udrv__model_nvme_counts counts;
-
-	udrv__model_nvme_get_counts(rig.dev, &counts);
-	return counts.commands;
-}
-
 static void *update(void *ctx)
 {
 	(void)ctx;
@@ -152,10 +144,10 @@ START_TEST(what_was_asked_for_first_and_comes_last_is_not_believed)
 	open_model("", on_line);
 	nvme_rig_attach(&rig, NULL);
 	size = udrv_nvme_ns_blocks(rig.ns);
-	before = commands();
+	before = counts().commands;
 	ck_assert_int_eq(udrv__model_nvme_inject(rig.dev, &second_late), 0);
 	thread = start(update, NULL);
-	until(commands() >= before + 2);
+	until(counts().commands >= before + 2);
 	ck_assert_int_eq(udrv__model_nvme_resize(rig.dev, 1, size / 2), 0);
 	sem_wait(&changed);
 	ck_assert_uint_eq(udrv_nvme_ns_blocks(rig.ns), size / 2);
