@@ -36,8 +36,8 @@ class Verdict:
     files: bytes
 
 
-class NeverStarted(LabError):
-    """The guest ended before its userland ran: worth a second try."""
+class EmulationFailed(LabError):
+    """The guest ended by no fault of what it ran: worth a second try."""
 
 
 def send_back(end):
@@ -118,7 +118,7 @@ class Session:
             if error.status == EXIT_QEMU:
                 raise
             self.deadline.left()
-            raise NeverStarted(f"userland did not start: {error}", error.status) from None
+            raise EmulationFailed(f"userland did not start: {error}", error.status) from None
         if line != "ready":
             raise LabError(f"the guest said {line!r} instead of asking for a job", EXIT_DIED)
 

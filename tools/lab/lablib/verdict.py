@@ -21,6 +21,12 @@ FAILURE = re.compile(
     r"|\bBUG [\w-]+ \(|pagealloc: (memory|single bit)|ODEBUG: "
     r"|refcount_t: |list_(add|del) corruption|scheduling while atomic|sleeping function called")
 
+# The kernel's first Oops, if it is a breakpoint: where, and the byte that it was.
+BREAKPOINT = re.compile(
+    r"\bint3: 0000 \[#1\](?:.*\n)*?"
+    r".*\bRIP: [0-9a-f]+:(\S+)(?:.*\n)*?"
+    r".*\bCode:(?: [0-9a-f]{2})* ([0-9a-f]{2}) <")
+
 # Seen on the stock kernels in QEMU at every boot.
 HARMLESS = re.compile(r"Spectre V2 : WARNING: |unchecked MSR access error: RDMSR")
 
@@ -37,6 +43,18 @@ def console_excerpt(text, count):
         if FAILURE.search(line) and not HARMLESS.search(line):
             return lines[number:number + count]
     return lines[-count:]
+
+
+def stale_breakpoint(text):
+    """Where the guest's kernel died of a breakpoint that it had set and taken away, or None.
+
+    Linux puts one over an instruction while it replaces it, and interrupts every CPU before it
+    forgets it. QEMU before 8.1 does not lock a page that it translates: a CPU that translates the
+    breakpoint while another one overwrites it keeps that translation, and runs it when nobody
+    expects it any more. The memory, which the Oops shows, has the new instruction by then. A
+    jump to where nothing is but 0xcc, a failure of the guest's own, still shows that byte."""
+    found = BREAKPOINT.search(text)
+    return found[1] if found and found[2] != "cc" else None
 
 
 def report(text, bad, count):
