@@ -49,10 +49,11 @@ def stale_breakpoint(text):
     """Where the guest's kernel died of a breakpoint that it had set and taken away, or None.
 
     Linux puts one over an instruction while it replaces it, and interrupts every CPU before it
-    forgets it. QEMU before 8.1 does not lock a page that it translates: a CPU that translates the
-    breakpoint while another one overwrites it keeps that translation, and runs it when nobody
-    expects it any more. The memory, which the Oops shows, has the new instruction by then. A
-    jump to where nothing is but 0xcc, a failure of the guest's own, still shows that byte."""
+    forgets it. QEMU before 8.1 (deba78709ae8) does not lock a page that it translates: a CPU
+    that translates the breakpoint while another one overwrites it keeps that translation, and
+    runs it when nobody expects it any more. The memory, which the Oops shows, has the new
+    instruction by then. A jump to where nothing is but 0xcc, a failure of the guest's own, still
+    shows that byte."""
     found = BREAKPOINT.search(text)
     return found[1] if found and found[2] != "cc" else None
 
