@@ -200,7 +200,16 @@ static bool is_doubtful(const struct namespace *old, const struct namespace *now
 	       !has_identifier(now);
 }
 
-/* ns_lock. 0, -ENOMEM, -ENOSPC: it is ignored. */
+/* ns_lock. Some number that is not in the table is not there, or none is. */
+static void note_gone(struct udrv_nvme *nvme, uint64_t question)
+{
+	if (nvme->ns_gone < question)
+		nvme->ns_gone = question;
+}
+
+/*
+ * ns_lock. 0, -ENOMEM, -ENOSPC: it is ignored, -EAGAIN: it may have gone since it was asked for.
+ */
 static int take_over(struct udrv_nvme *nvme, uint32_t nsid, const struct told *told)
 {
 	struct nvme_namespaces *all = &nvme->namespaces;
@@ -217,8 +226,12 @@ static int take_over(struct udrv_nvme *nvme, uint32_t nsid, const struct told *t
 	if (!told->id->nsze) { /* it is gone, or not active: 5.15.2.1 */
 		if (old)
 			set_size(&old->ns, 0);
+		else
+			note_gone(nvme, told->question);
 		return 0;
 	}
+	if (!old && nvme->ns_gone > told->question)
+		return -EAGAIN;
 	now = describe(nvme, nsid, told);
 	if (old && is_same(old, &now) && !is_doubtful(old, &now, told)) {
 		refresh(&old->ns, &now.ns);
@@ -305,8 +318,8 @@ static uint64_t begin_question(struct udrv_nvme *nvme)
 	return question;
 }
 
-/* 0, or negative errno: -ENOSPC, it is ignored. */
-static int update(struct udrv_nvme *nvme, uint32_t nsid, bool own, unsigned int *patience)
+/* What take_over() returns, or negative errno. */
+static int ask(struct udrv_nvme *nvme, uint32_t nsid, bool own, unsigned int *patience)
 {
 	struct nvme_id_ns *id = calloc(1, sizeof(*id));
 	struct told told = {.id = id, .by_reset = own, .question = begin_question(nvme)};
@@ -330,6 +343,17 @@ static int update(struct udrv_nvme *nvme, uint32_t nsid, bool own, unsigned int 
 		pthread_mutex_unlock(&nvme->ns_lock);
 	}
 	free(id);
+	return ret;
+}
+
+/* 0, or negative errno: -ENOSPC, it is ignored. */
+static int update(struct udrv_nvme *nvme, uint32_t nsid, bool own, unsigned int *patience)
+{
+	int ret;
+
+	do
+		ret = ask(nvme, nsid, own, patience);
+	while (ret == -EAGAIN);
 	return ret;
 }
 
@@ -370,6 +394,7 @@ static void forget_others(struct udrv_nvme *nvme, const uint32_t *list, unsigned
 		n->question = question;
 		set_size(&n->ns, 0);
 	}
+	note_gone(nvme, question);
 	pthread_mutex_unlock(&nvme->ns_lock);
 }
 

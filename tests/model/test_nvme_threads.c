@@ -130,29 +130,63 @@ static void *update(void *ctx)
 	return NULL;
 }
 
-/* It has the size, and gets the rest late: what the thread of events has read since then counts. */
-START_TEST(what_was_asked_for_first_and_comes_last_is_not_believed)
+/* A thread that has read the size of namespace 1 and gets the rest a second later. */
+static pthread_t start_late_update(void)
 {
 	const struct udrv__model_nvme_fault second_late = {.kind = UDRV__MODEL_NVME_LATE,
 							   .opcode = NVME_ADMIN_IDENTIFY,
 							   .count = 1,
 							   .period = 2,
 							   .delay_ms = 1000};
-	uint64_t before, size;
+	const uint64_t before = counts().commands;
+	pthread_t thread;
+
+	ck_assert_int_eq(udrv__model_nvme_inject(rig.dev, &second_late), 0);
+	thread = start(update, NULL);
+	until(counts().commands >= before + 2);
+	return thread;
+}
+
+/* What the thread of events has read since then counts. */
+START_TEST(what_was_asked_for_first_and_comes_last_is_not_believed)
+{
+	uint64_t size;
 	pthread_t thread;
 
 	open_model("", on_line);
 	nvme_rig_attach(&rig, NULL);
 	size = udrv_nvme_ns_blocks(rig.ns);
-	before = counts().commands;
-	ck_assert_int_eq(udrv__model_nvme_inject(rig.dev, &second_late), 0);
-	thread = start(update, NULL);
-	until(counts().commands >= before + 2);
+	thread = start_late_update();
 	ck_assert_int_eq(udrv__model_nvme_resize(rig.dev, 1, size / 2), 0);
 	sem_wait(&changed);
 	ck_assert_uint_eq(udrv_nvme_ns_blocks(rig.ns), size / 2);
 	finish(thread);
 	ck_assert_uint_eq(udrv_nvme_ns_blocks(rig.ns), size / 2);
+	udrv_nvme_detach(rig.nvme);
+	close_model();
+}
+END_TEST
+
+/* Likewise of one that was never known, and is gone when that is told; no event says so. */
+START_TEST(what_is_gone_before_it_is_known_is_not_believed)
+{
+	uint32_t result;
+	pthread_t thread;
+
+	open_model("", on_line);
+	ck_assert_int_eq(udrv__model_nvme_attach(rig.dev, 1, false), 0);
+	ck_assert_int_eq(udrv_nvme_attach(rig.dev, NULL, &rig.nvme), 0);
+	ck_assert_int_eq(
+		udrv_nvme_set_feature(rig.nvme, NVME_FEAT_ASYNC_EVENT, 0, 0, false, &result), 0);
+	ck_assert_int_eq(udrv__model_nvme_attach(rig.dev, 1, true), 0);
+	thread = start_late_update();
+	ck_assert_int_eq(udrv__model_nvme_attach(rig.dev, 1, false), 0);
+	ck_assert_int_eq(nvme_ns_update(rig.nvme, 1, false), 0);
+	finish(thread);
+	ck_assert_ptr_null(udrv_nvme_ns(rig.nvme, 1));
+	ck_assert_int_eq(udrv__model_nvme_attach(rig.dev, 1, true), 0);
+	ck_assert_int_eq(nvme_ns_update(rig.nvme, 1, false), 0);
+	ck_assert_ptr_nonnull(udrv_nvme_ns(rig.nvme, 1));
 	udrv_nvme_detach(rig.nvme);
 	close_model();
 }
@@ -167,6 +201,7 @@ int main(void)
 	tcase_add_test(tc, attach_ends_while_the_first_event_is_handled);
 	tcase_add_test(tc, reset_that_is_asked_for_when_detach_begins);
 	tcase_add_test(tc, what_was_asked_for_first_and_comes_last_is_not_believed);
+	tcase_add_test(tc, what_is_gone_before_it_is_known_is_not_believed);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }
