@@ -40,11 +40,13 @@ put_in()
 # --- It is there, but not bound; then it is unbound and bound, and taken out and put in
 runs edu "$edu"
 check "it waits until it is bound" wait_for 600 said 1 "$edu: waiting until it is bound; run: udrv bind $edu"
+check "ps shows it" -m "^$edu +edu +\(waits\) +$daemon +- +-$" udrv ps
 check "its verbs say so" -s 1 -m "no daemon of this driver is running" udrv-edu factorial 5
 check "another daemon" -s 1 -m "$edu: already driven by udrv-edu" udrv run edu "$edu"
 check "bind" -m 'bound to vfio-pci' udrv bind "$edu"
 check "it drives it" wait_for 600 said 1 'driver edu is ready'
 check "it works" -m '^120$' udrv-edu factorial 5
+check "ps shows that, too" -m "^$edu +edu +vfio +$daemon " udrv ps
 check "unbind" udrv unbind --force "$edu"
 check "it says so" said 1 'takes the device away \(hot unplug or unbind\): waiting for it'
 check "it waits" wait_for 600 said 1 "$edu: waiting until it is there again, and bound"
@@ -59,6 +61,7 @@ check "it drives it a third time" wait_for 600 said 3 'driver edu is ready'
 check "1,000 interrupts" -m '^1000 factorials by interrupt, 0 lost, ' udrv-edu factorial 5 --count 1000
 check "out again" take_out "$edu"
 check "it waits a third time" wait_for 600 said 3 "$edu: waiting until it is there again, and bound"
+check "ps shows that it does" -m "^$edu +edu +\(waits\) +$daemon " udrv ps "$edu"
 check "udrv stop ends it" udrv stop "$edu"
 check "with success" wait $daemon
 check "in for others" put_in "$edu"

@@ -508,6 +508,31 @@ START_TEST(ps_shows_that_exports_are_not_known)
 }
 END_TEST
 
+START_TEST(one_that_waits_for_its_device_is_shown_and_stopped)
+{
+	static const char absent[] = "0000:00:05.0";
+	pid_t pid = spawn(run_driver, "waiting", WORDS("udrv-driver", "run", "--wait", absent));
+	char row[128];
+
+	await_text("waiting.err", "waiting until there is such a device");
+	start_daemon();
+	(void)snprintf(row, sizeof(row), "\n%s test       (waits) %7d           -  -\n", absent,
+		       (int)pid);
+	ck_assert_int_eq(ps(WORDS("udrv ps")), TOOL_OK);
+	said("ps.out", row);
+	said("ps.out", "\n" DEVICE "    test       model   ");
+	ck_assert_int_eq(ps(WORDS("udrv ps", "--json", absent)), TOOL_OK);
+	said("ps.out", "\"device\":\"0000:00:05.0\",\n");
+	said("ps.out", "\"backend\":null,\n");
+	said("ps.out", "\"uptime_s\":null,\n");
+	said("ps.out", "\"exports\":[");
+	ck_assert_int_eq(end_of(spawn(cmd_irqs, "irqs", WORDS("udrv irqs", absent))), TOOL_FAILED);
+	ck_assert_int_eq(stop(WORDS("udrv stop", absent)), TOOL_OK);
+	ck_assert_int_eq(end_of(pid), 0);
+	ck_assert_int_eq(ps(WORDS("udrv ps", absent)), TOOL_FAILED);
+}
+END_TEST
+
 START_TEST(a_daemon_of_another_directory_is_named)
 {
 	const char *const words[] = {"udrv stop", "0000:00:05.0", NULL};
@@ -563,6 +588,7 @@ int main(void)
 	tcase_add_loop_test(tc, one_that_starts_is_looked_at_once_it_has, 0, 2);
 	tcase_add_test(tc, one_that_does_not_start_in_time_is_left_alone);
 	tcase_add_test(tc, one_that_ends_is_waited_for);
+	tcase_add_test(tc, one_that_waits_for_its_device_is_shown_and_stopped);
 	tcase_add_test(tc, an_unmounted_disk_is_no_reason);
 	tcase_add_loop_test(tc, one_whose_exports_are_not_known_is_stopped_by_force_only, 0,
 			    UNREADABLE + 1);

@@ -17,6 +17,10 @@ static void print_uptime(char *text, size_t size, const struct stats_daemon *d)
 	const unsigned long s = (unsigned long)uptime_s(d);
 	char days[24] = "";
 
+	if (d->waiting) {
+		(void)snprintf(text, size, "-");
+		return;
+	}
 	if (s >= 86400)
 		(void)snprintf(days, sizeof(days), "%lu-", s / 86400);
 	(void)snprintf(text, size, "%s%02lu:%02lu:%02lu", days, s / 3600 % 24, s / 60 % 60, s % 60);
@@ -41,7 +45,7 @@ static void print_daemon(const struct stats_daemon *d, int width)
 
 	print_uptime(uptime, sizeof(uptime), d);
 	printf("%-*s %-10s %-7s %7u %11s ", width, d->header.device, d->header.driver,
-	       d->header.backend, d->header.pid, uptime);
+	       d->waiting ? "(waits)" : d->header.backend, d->header.pid, uptime);
 	while ((len = next_export(&at, &name)))
 		printf(" %.*s", (int)len, name);
 	printf("%s\n", !d->exports_known ? " ?" : d->header.exports[0] ? "" : " -");
@@ -74,9 +78,13 @@ static json_object *json_daemon(const struct stats_daemon *d)
 
 	json_object_object_add(o, "device", json_object_new_string(d->header.device));
 	json_object_object_add(o, "driver", json_object_new_string(d->header.driver));
-	json_object_object_add(o, "backend", json_object_new_string(d->header.backend));
+	json_object_object_add(o, "backend",
+			       d->waiting ? NULL : json_object_new_string(d->header.backend));
 	tool_json_add_int(o, "pid", d->header.pid);
-	tool_json_add_double(o, "uptime_s", uptime_s(d));
+	if (d->waiting)
+		json_object_object_add(o, "uptime_s", NULL);
+	else
+		tool_json_add_double(o, "uptime_s", uptime_s(d));
 	while ((len = next_export(&at, &name)))
 		json_object_array_add(exports, json_object_new_string_len(name, (int)len));
 	json_object_object_add(o, "exports", exports);
@@ -96,9 +104,10 @@ static json_object *make_json(const struct show *show, const void *now_, const v
 }
 
 static const struct stats_verb verb = {
-	.doc = "List the daemons that run: what they drive, and what they export, such as disks, "
-	       "interfaces and terminals.\v"
+	.doc = "List the daemons that run: what they drive, or wait for, and what they export, "
+	       "such as disks, interfaces and terminals.\v"
 	       "`udrv stop` stops one.",
+	.waiting = true,
 	.print = print_table,
 	.json = make_json,
 };

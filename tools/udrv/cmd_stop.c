@@ -58,7 +58,7 @@ int cmd_stop(int argc, char **argv)
 {
 	struct settings settings = {.timeout_s = TIMEOUT_DEFAULT_S};
 	char device[UDRV_DEVICE_NAME_MAX];
-	struct stop_holder holder;
+	struct stop stop;
 	int ret;
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &settings))
@@ -66,14 +66,15 @@ int cmd_stop(int argc, char **argv)
 	ret = tool_device_name(settings.device, device);
 	if (ret)
 		return ret;
-	if (stop_find(&holder, device, settings.timeout_s))
+	if (stop_find(&stop, device, settings.timeout_s))
 		return TOOL_FAILED;
-	ret = stop_check(&holder, settings.force);
+	ret = stop_check(&stop, settings.force);
 	if (!ret)
-		ret = stop_end(&holder);
-	close(holder.pidfd);
+		ret = stop_end(&stop);
+	close(stop.holder.pidfd);
 	if (ret)
 		return TOOL_FAILED;
-	printf("%s: stopped (%s, pid %d)\n", holder.device, holder.program, (int)holder.pid);
+	printf("%s: stopped (%s, pid %d)\n", stop.holder.device, stop.holder.program,
+	       (int)stop.holder.pid);
 	return TOOL_OK;
 }

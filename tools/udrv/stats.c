@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "holder.h"
 #include "tool.h"
 
 /* What the scheduler says that a thread has run, 0 if it says nothing. */
@@ -44,17 +46,24 @@ static int read_vectors(struct stats_daemon *d, const struct udrv__stat_view *vi
 	return 0;
 }
 
-static int add(struct stats *stats, const struct udrv__stat_view *view)
+/* One more, all zero, or NULL. */
+static struct stats_daemon *grow(struct stats *stats)
 {
 	struct stats_daemon *grown =
 		reallocarray(stats->daemon, stats->count + 1, sizeof(*stats->daemon));
-	struct stats_daemon *d;
 
 	if (!grown)
-		return -ENOMEM;
+		return NULL;
 	stats->daemon = grown;
-	d = &grown[stats->count++];
-	memset(d, 0, sizeof(*d));
+	return memset(&grown[stats->count++], 0, sizeof(*grown));
+}
+
+static int add(struct stats *stats, const struct udrv__stat_view *view)
+{
+	struct stats_daemon *d = grow(stats);
+
+	if (!d)
+		return -ENOMEM;
 	d->header = *view->header;
 	/* It may have changed since it was looked at. */
 	d->header.driver[sizeof(d->header.driver) - 1] = 0;
@@ -86,12 +95,62 @@ static int read_file(void *ctx, const char *path)
 	return ret;
 }
 
+/* What has been read of a daemon that has got its device meanwhile is the same process. */
+static bool is_read(const struct stats *stats, pid_t pid)
+{
+	for (size_t i = 0; i < stats->count; i++)
+		if (stats->daemon[i].header.pid == (uint32_t)pid)
+			return true;
+	return false;
+}
+
+static int add_waiting(struct stats *stats, const struct holder *h)
+{
+	const char *driver = holder_driver(h);
+	struct stats_daemon *d;
+
+	if (!h->waiting || !driver || is_read(stats, h->pid))
+		return 0;
+	d = grow(stats);
+	if (!d)
+		return -ENOMEM;
+	(void)snprintf(d->header.driver, sizeof(d->header.driver), "%s", driver);
+	(void)snprintf(d->header.device, sizeof(d->header.device), "%s", h->device);
+	d->header.pid = (uint32_t)h->pid;
+	d->waiting = true;
+	d->exports_known = true;
+	return 0;
+}
+
+static int read_lock(void *ctx, const char *path)
+{
+	const struct wanted *wanted = ctx;
+	const char *file = strrchr(path, '/') + 1;
+	const int len = (int)strlen(file) - (int)strlen(HOLDER_SUFFIX);
+	char device[UDRV_DEVICE_NAME_MAX];
+	struct holder h;
+	int ret;
+
+	(void)snprintf(device, sizeof(device), "%.*s", len, file);
+	if ((wanted->device && strcmp(wanted->device, device) != 0) || holder_find(&h, device))
+		return 0;
+	ret = add_waiting(wanted->stats, &h);
+	close(h.pidfd);
+	return ret;
+}
+
 static int by_device(const void *a, const void *b)
 {
 	const struct stats_daemon *x = a;
 	const struct stats_daemon *y = b;
 
 	return strcmp(x->header.device, y->header.device);
+}
+
+static void sort(struct stats *stats)
+{
+	if (stats->count)
+		qsort(stats->daemon, stats->count, sizeof(*stats->daemon), by_device);
 }
 
 int stats_read(struct stats *stats, const char *device)
@@ -103,8 +162,23 @@ int stats_read(struct stats *stats, const char *device)
 	ret = stats_each_file(UDRV__STAT_SUFFIX, read_file, &wanted);
 	if (ret)
 		stats_free(stats);
-	else if (stats->count)
-		qsort(stats->daemon, stats->count, sizeof(*stats->daemon), by_device);
+	else
+		sort(stats);
+	return ret;
+}
+
+int stats_read_all(struct stats *stats, const char *device)
+{
+	struct wanted wanted = {stats, device};
+	int ret = stats_read(stats, device);
+
+	if (ret)
+		return ret;
+	ret = stats_each_file(HOLDER_SUFFIX, read_lock, &wanted);
+	if (ret)
+		stats_free(stats);
+	else
+		sort(stats);
 	return ret;
 }
 

@@ -18,6 +18,7 @@ struct stats_vector {
 /* A daemon at one moment. */
 struct stats_daemon {
 	struct udrv__stat_header header;
+	bool waiting;	    /* for its device: only its names and pid are known */
 	bool exports_known; /* false: header.exports did not hold still, and is "" */
 	double ns_per_cycle;
 	unsigned long long now_ns; /* CLOCK_MONOTONIC_RAW */
@@ -35,11 +36,14 @@ struct stats {
  * 0 or negative errno, explained.
  */
 int stats_read(struct stats *stats, const char *device);
+/* Likewise, with those that wait for their device. */
+int stats_read_all(struct stats *stats, const char *device);
 void stats_free(struct stats *stats);
 
 /* A verb that shows them: `udrv VERB [DEVICE] [--watch[=SECONDS]] [--json]`. */
 struct stats_verb {
 	const char *doc; /* as argp has it */
+	bool waiting;	 /* also those that wait for their device */
 	/* As those of struct show_verb: of struct stats. */
 	void (*print)(const struct show *show, const void *now, const void *before);
 	json_object *(*json)(const struct show *show, const void *now, const void *before);

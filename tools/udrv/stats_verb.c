@@ -7,6 +7,11 @@ static int read_stats(void *stats, const struct show *show)
 	return stats_read(stats, show->device);
 }
 
+static int read_all(void *stats, const struct show *show)
+{
+	return stats_read_all(stats, show->device);
+}
+
 static void free_stats(void *stats)
 {
 	stats_free(stats);
@@ -33,7 +38,7 @@ int stats_verb_run(const struct stats_verb *verb, int argc, char **argv)
 	};
 	const struct show_verb shown = {
 		.size = sizeof(struct stats),
-		.read = read_stats,
+		.read = verb->waiting ? read_all : read_stats,
 		.free = free_stats,
 		.daemons = count_daemons,
 		.print = verb->print,

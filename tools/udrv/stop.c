@@ -19,82 +19,13 @@
 #include "stat/segment.h"
 #include "tool.h"
 
-#define DAEMON_PREFIX "udrv-"
-#define DISK_PREFIX   "/dev/ublkb"
-#define DEV_PREFIX    "/dev/"
-#define LOOK_MS	      20
+#define DISK_PREFIX "/dev/ublkb"
+#define DEV_PREFIX  "/dev/"
+#define LOOK_MS	    20
 
-static int send_signal(const struct stop_holder *h, int sig)
+static int send_signal(const struct holder *h, int sig)
 {
 	return syscall(SYS_pidfd_send_signal, h->pidfd, sig, NULL, 0) ? -errno : 0;
-}
-
-/* Does the kernel say that this process has the file's lock? What the file says may be old. */
-static bool has_lock(pid_t pid, ino_t inode)
-{
-	char path[UDRV__PATH_MAX];
-	char *line = NULL;
-	size_t size = 0;
-	bool found = false;
-	FILE *f;
-
-	(void)snprintf(path, sizeof(path), "%s/locks", tool_proc_root);
-	f = fopen(path, "re");
-	while (f && !found && getline(&line, &size, f) >= 0) {
-		unsigned long long of = 0;
-		int owner = 0;
-
-		found = sscanf(line, "%*s FLOCK ADVISORY WRITE %d %*x:%*x:%llu", &owner, &of) ==
-				2 &&
-			owner == pid && of == inode;
-	}
-	free(line);
-	if (f)
-		(void)fclose(f);
-	return found;
-}
-
-/* "PID PROGRAM", or "PID PROGRAM waiting" */
-static int read_lock(struct stop_holder *h, const char *path, ino_t *inode)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	char text[96] = "";
-	char state[16] = "";
-	struct stat st;
-	int pid = 0;
-
-	if (fd < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
-	if (fstat(fd, &st) || read(fd, text, sizeof(text) - 1) < 0)
-		text[0] = 0;
-	close(fd);
-	text[strcspn(text, "\n")] = 0;
-	if (sscanf(text, "%d %63s %15s", &pid, h->program, state) < 2 || pid <= 0)
-		return -ESRCH;
-	h->pid = pid;
-	h->waiting = !strcmp(state, UDRV__LOCK_WAITING);
-	*inode = st.st_ino;
-	return 0;
-}
-
-/* The descriptor first: what is found out afterwards is of the process that it names. */
-static int find_holder(struct stop_holder *h)
-{
-	char path[UDRV__PATH_MAX];
-	ino_t inode = 0;
-	int ret = udrv__rundir_path(path, sizeof(path), h->device, ".lock");
-
-	if (!ret)
-		ret = read_lock(h, path, &inode);
-	if (ret)
-		return ret;
-	h->pidfd = (int)syscall(SYS_pidfd_open, h->pid, 0);
-	if (h->pidfd < 0)
-		return -errno;
-	if (has_lock(h->pid, inode))
-		return 0;
-	close(h->pidfd);
-	return -ESRCH;
 }
 
 static int check_dir(void)
@@ -136,16 +67,15 @@ static long long now_ms(void)
 	return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-int stop_find(struct stop_holder *h, const char *device, double timeout_s)
+int stop_find(struct stop *s, const char *device, double timeout_s)
 {
 	int ret = check_dir();
 
 	if (ret)
 		return ret;
-	h->timeout_s = timeout_s;
-	h->end_ms = now_ms() + (long long)(timeout_s * 1000);
-	(void)snprintf(h->device, sizeof(h->device), "%s", device);
-	ret = find_holder(h);
+	s->timeout_s = timeout_s;
+	s->end_ms = now_ms() + (long long)(timeout_s * 1000);
+	ret = holder_find(&s->holder, device);
 	if (ret == -ESRCH)
 		explain_none(device);
 	else if (ret)
@@ -153,7 +83,7 @@ int stop_find(struct stop_holder *h, const char *device, double timeout_s)
 	return ret;
 }
 
-static int check_disk(const struct stop_holder *h, const char *path)
+static int check_disk(const struct holder *h, const char *path)
 {
 	struct inuse inuse;
 	char text[400];
@@ -171,7 +101,7 @@ static int check_disk(const struct stop_holder *h, const char *path)
 	return -EBUSY;
 }
 
-static int check_disks(const struct stop_holder *h, char *exports)
+static int check_disks(const struct holder *h, char *exports)
 {
 	int ret = 0;
 	char *save;
@@ -200,14 +130,14 @@ static int wait_ended(int pidfd, long long end_ms)
 }
 
 /* What the holder says that it exports. -EAGAIN: nothing yet, or nothing any more. */
-static int read_exports(const struct stop_holder *h, char exports[UDRV__STAT_EXPORTS])
+static int read_exports(const struct holder *h, char exports[UDRV__STAT_EXPORTS])
 {
 	char name[sizeof(h->program) + sizeof(h->device)];
 	struct udrv__stat_view view;
 	char path[UDRV__PATH_MAX];
 	int ret;
 
-	(void)snprintf(name, sizeof(name), "%s@%s", h->program + strlen(DAEMON_PREFIX), h->device);
+	(void)snprintf(name, sizeof(name), "%s@%s", holder_driver(h), h->device);
 	ret = udrv__rundir_path(path, sizeof(path), name, UDRV__STAT_SUFFIX);
 	if (!ret)
 		ret = udrv__stat_open(&view, path);
@@ -222,12 +152,13 @@ static int read_exports(const struct stop_holder *h, char exports[UDRV__STAT_EXP
 }
 
 /* Likewise, but it waits for who starts. 1: who was ending has ended. */
-static int await_exports(const struct stop_holder *h, char exports[UDRV__STAT_EXPORTS])
+static int await_exports(const struct stop *s, char exports[UDRV__STAT_EXPORTS])
 {
+	const struct holder *h = &s->holder;
 	bool said = false;
 	int ret;
 
-	while ((ret = read_exports(h, exports)) == -EAGAIN && now_ms() < h->end_ms) {
+	while ((ret = read_exports(h, exports)) == -EAGAIN && now_ms() < s->end_ms) {
 		const long long next = now_ms() + LOOK_MS;
 
 		if (!said)
@@ -235,17 +166,18 @@ static int await_exports(const struct stop_holder *h, char exports[UDRV__STAT_EX
 				  "known what it exports",
 				  h->device, h->program, (int)h->pid);
 		said = true;
-		ret = wait_ended(h->pidfd, next < h->end_ms ? next : h->end_ms);
+		ret = wait_ended(h->pidfd, next < s->end_ms ? next : s->end_ms);
 		if (ret != -ETIMEDOUT)
 			return ret ? ret : 1;
 	}
 	return ret;
 }
 
-static int check_exports(const struct stop_holder *h)
+static int check_exports(const struct stop *s)
 {
+	const struct holder *h = &s->holder;
 	char exports[UDRV__STAT_EXPORTS];
-	int ret = await_exports(h, exports);
+	int ret = await_exports(s, exports);
 
 	if (ret > 0)
 		return 0;
@@ -255,7 +187,7 @@ static int check_exports(const struct stop_holder *h)
 		tool_err("%s: its daemon (%s, pid %d) has not said within %g s what it exports: it "
 			 "has not started up yet, or does not end, its log may say why; wait "
 			 "longer by --timeout, or stop what uses its disks, then use --force",
-			 h->device, h->program, (int)h->pid, h->timeout_s);
+			 h->device, h->program, (int)h->pid, s->timeout_s);
 	else
 		tool_err("%s: what its daemon (%s, pid %d) exports cannot be read (%s), so nobody "
 			 "knows whether a disk of it is in use; stop what uses it first, then use "
@@ -265,8 +197,9 @@ static int check_exports(const struct stop_holder *h)
 	return -EBUSY;
 }
 
-int stop_check(const struct stop_holder *h, bool force)
+int stop_check(const struct stop *s, bool force)
 {
+	const struct holder *h = &s->holder;
 	int ret = send_signal(h, 0);
 
 	if (ret == -EPERM) {
@@ -275,28 +208,29 @@ int stop_check(const struct stop_holder *h, bool force)
 			 h->device, h->program, (int)h->pid, h->device);
 		return ret;
 	}
-	if (strncmp(h->program, DAEMON_PREFIX, strlen(DAEMON_PREFIX)) != 0) {
+	if (!holder_driver(h)) {
 		tool_err("%s: no daemon drives it, but a verb of %s (pid %d) has it; wait for its "
 			 "end",
 			 h->device, h->program, (int)h->pid);
 		return -EBUSY;
 	}
-	return force || h->waiting ? 0 : check_exports(h);
+	return force || h->waiting ? 0 : check_exports(s);
 }
 
-int stop_end(const struct stop_holder *h)
+int stop_end(const struct stop *s)
 {
+	const struct holder *h = &s->holder;
 	int ret = send_signal(h, SIGTERM);
 
 	/* Gone by itself. */
 	if (ret == -ESRCH)
 		return 0;
 	if (!ret)
-		ret = wait_ended(h->pidfd, h->end_ms);
+		ret = wait_ended(h->pidfd, s->end_ms);
 	if (ret == -ETIMEDOUT)
 		tool_err("%s: %s (pid %d) has not ended within %g s, its log may say why; wait "
 			 "longer by --timeout, or end it at once: kill -KILL %d",
-			 h->device, h->program, (int)h->pid, h->timeout_s, (int)h->pid);
+			 h->device, h->program, (int)h->pid, s->timeout_s, (int)h->pid);
 	else if (ret)
 		tool_err("%s: %s (pid %d) cannot be stopped: %s", h->device, h->program,
 			 (int)h->pid, strerror(-ret));

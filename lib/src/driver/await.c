@@ -89,10 +89,11 @@ int udrv__daemon_await(struct udrv__daemon *d)
 
 	if (udrv__is_model(d->name) || has_come(d))
 		return 0;
-	say_what_for(d);
 	ret = udrv__lock_say_waiting(d->lock_fd, d->program, true);
-	if (!ret)
+	if (!ret) {
+		say_what_for(d);
 		ret = wait_for_it(d);
+	}
 	if (!ret)
 		ret = udrv__lock_say_waiting(d->lock_fd, d->program, false);
 	if (ret < 0)

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Who has a device's lock. */
+#ifndef HOLDER_H
+#define HOLDER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include <udrv/device.h>
+
+#define HOLDER_SUFFIX ".lock" /* of the files that say it */
+
+struct holder {
+	char device[UDRV_DEVICE_NAME_MAX];
+	char program[64]; /* "udrv-edu" */
+	bool waiting;	  /* for its device */
+	pid_t pid;
+	int pidfd;
+};
+
+/*
+ * Find who has the lock of @device in the run-time directory. 0: @h->pidfd is the caller's;
+ * -ESRCH: nobody; other negative errno. Says nothing.
+ */
+int holder_find(struct holder *h, const char *device);
+/* Of which driver's daemon "udrv-edu" is the name, or NULL: it is a verb of `udrv`. */
+const char *holder_driver(const struct holder *h);
+
+#endif
