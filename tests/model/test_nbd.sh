@@ -8,11 +8,14 @@ here=$(cd "$(dirname "$0")" && pwd)
 bin=$1
 preload=${2-}
 tmp=$(mktemp -d)
+# What a disk keeps is in memory: the software controller writes it by page faults, with its lock. One of them may wait for the
+# machine's disk for as long as that is busy, which may be minutes, and whoever asks the controller for anything waits with it.
+kept=$(mktemp -d -p /dev/shm)
 export UDRV_RUNTIME_DIR="$tmp/run"
 mkdir "$UDRV_RUNTIME_DIR"
 unset NOTIFY_SOCKET WATCHDOG_USEC
 pid=
-trap '[ -z "$pid" ] || kill -9 "$pid" 2>/dev/null; rm -rf "$tmp"' EXIT
+trap '[ -z "$pid" ] || kill -9 "$pid" 2>/dev/null; rm -rf "$tmp" "$kept"' EXIT
 
 for tool in nbdkit nbdinfo nbdcopy qemu-img qemu-io python3; do
 	command -v "$tool" >/dev/null || { echo "SKIP: $tool is not installed; run tools/setup"; exit 77; }
@@ -66,7 +69,7 @@ start()
 # One of the software controller's, with a file for what was flushed.
 start_nvme()
 {
-	UDRV_MODEL_NVME_FILE="$tmp/namespace" serve nvme model:nvme:16m
+	UDRV_MODEL_NVME_FILE="$kept/namespace" serve nvme model:nvme:16m
 }
 
 # stop [SIGNAL]: the exit status, and what it said.
@@ -200,7 +203,7 @@ check "end" stop
 
 # A killed daemon, and a client that connects again; what was flushed, or forced, is there.
 
-start size=16M cache=on file="$tmp/disk"
+start size=16M cache=on file="$kept/disk"
 mkfifo "$tmp/commands"
 prompts()
 {
@@ -238,7 +241,7 @@ tell 'write -f -P 0x72 64k 64k'
 tell 'write -P 0x73 128k 64k'
 check "kill -9" -s 137 stop KILL
 check "its socket is left" [ -S "$sock" ]
-start size=16M cache=on file="$tmp/disk"
+start size=16M cache=on file="$kept/disk"
 tell 'read -P 0x71 0 64k'
 tell 'read -P 0x72 64k 64k'
 tell 'read -P 0 128k 64k'
