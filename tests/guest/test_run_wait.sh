@@ -79,7 +79,7 @@ modprobe ublk_drv
 lock=/run/udrv/$nvme.lock
 check "bind the disk" -m 'bound to vfio-pci' udrv bind "$nvme"
 runs nvme "$nvme" --ublk=0
-check "a disk" wait_for 600 test -b /dev/ublkb0
+check "a disk" wait_for 600 readable /dev/ublkb0
 head -c 4194304 /dev/urandom >/tmp/data
 check "data" dd if=/tmp/data of=/dev/ublkb0 bs=1M oflag=direct
 while dd if=/dev/ublkb0 of=/dev/null bs=64k iflag=direct; do :; done >/tmp/reader 2>&1 &
@@ -91,7 +91,7 @@ check "the disk is gone" wait_for 600 test ! -e /dev/ublkb0
 check "the daemon waits" wait_for 600 said 1 "$nvme: waiting until it is there again, and bound"
 check "in" put_in "$nvme"
 check "bound again" -m 'bound to vfio-pci' udrv bind "$nvme"
-check "the disk is there" wait_for 600 test -b /dev/ublkb0
+check "the disk is there" wait_for 600 readable /dev/ublkb0
 check "with its data" cmp -n 4194304 /tmp/data /dev/ublkb0
 check "stop" udrv stop "$nvme"
 check "it stopped" wait $daemon

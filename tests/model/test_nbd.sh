@@ -8,11 +8,14 @@ here=$(cd "$(dirname "$0")" && pwd)
 bin=$1
 preload=${2-}
 tmp=$(mktemp -d)
+# What is waited for is in memory, and so is what disks keep: the software controller writes that by page faults, with its lock. One
+# of them may wait for the machine's disk for as long as that is busy, and whoever asks the controller for anything waits with it.
+kept=$(mktemp -d -p /dev/shm)
 export UDRV_RUNTIME_DIR="$tmp/run"
 mkdir "$UDRV_RUNTIME_DIR"
 unset NOTIFY_SOCKET WATCHDOG_USEC
 pid=
-trap '[ -z "$pid" ] || kill -9 "$pid" 2>/dev/null; rm -rf "$tmp"' EXIT
+trap '[ -z "$pid" ] || kill -9 "$pid" 2>/dev/null; rm -rf "$tmp" "$kept"' EXIT
 
 for tool in nbdkit nbdinfo nbdcopy qemu-img qemu-io python3; do
 	command -v "$tool" >/dev/null || { echo "SKIP: $tool is not installed; run tools/setup"; exit 77; }
@@ -51,10 +54,10 @@ serve()
 	driver=$1
 	device=$2
 	shift 2
-	: >"$tmp/log"
-	"$bin/udrv" run "$driver" "$device" --nbd="unix:$sock" "$@" >"$tmp/log" 2>&1 3>&- &
+	: >"$kept/log"
+	"$bin/udrv" run "$driver" "$device" --nbd="unix:$sock" "$@" >"$kept/log" 2>&1 3>&- &
 	pid=$!
-	await 'is ready' "$tmp/log"
+	await 'is ready' "$kept/log"
 }
 
 # start [NAME=VALUE]... [-- OPTION...]: serve a disk in memory.
@@ -66,7 +69,7 @@ start()
 # One of the software controller's, with a file for what was flushed.
 start_nvme()
 {
-	UDRV_MODEL_NVME_FILE="$tmp/namespace" serve nvme model:nvme:16m
+	UDRV_MODEL_NVME_FILE="$kept/namespace" serve nvme model:nvme:16m
 }
 
 # stop [SIGNAL]: the exit status, and what it said.
@@ -76,7 +79,7 @@ stop()
 	wait "$pid"
 	stopped=$?
 	pid=
-	cat "$tmp/log"
+	cat "$kept/log"
 	return $stopped
 }
 
@@ -145,7 +148,7 @@ clients=
 for n in 1 2 3 4; do
 	qemu-io -f raw "$uri" -c "aio_write -P 0x5$n ${n}M 512k" -c "aio_write -P 0x6$n $((n * 1024 + 512))k 512k" \
 		-c aio_flush -c "read -P 0x5$n ${n}M 512k" -c "read -P 0x6$n $((n * 1024 + 512))k 512k" \
-		>"$tmp/client$n" 2>&1 &
+		>"$kept/client$n" 2>&1 &
 	clients="$clients $!"
 	nbdcopy "$uri" null: &
 	clients="$clients $!"
@@ -155,7 +158,7 @@ for client in $clients; do
 	wait "$client" || failures=$((failures + 1))
 done
 check "clients at once" [ $failures = 0 ]
-check "and read what they wrote" -s 1 grep -h 'verification failed' "$tmp"/client?
+check "and read what they wrote" -s 1 grep -h 'verification failed' "$kept"/client?
 check "SIGTERM" -m 'stopped' stop
 check "it leaves no socket" [ ! -e "$sock" ]
 
@@ -168,7 +171,7 @@ check "a read that is not aligned" -m '^error 22' plain read 1 8192
 check "zeroes likewise" -m '^error 22' plain zero 4096 8192
 check "a trim is a hint" -m '^error 0' plain trim 4096 24000
 check "whole blocks" -m '^error 0' plain write 8192 16384
-check "the log says what helps" -m 'whole blocks of 8192 bytes.*--filter=blocksize' cat "$tmp/log"
+check "the log says what helps" -m 'whole blocks of 8192 bytes.*--filter=blocksize' cat "$kept/log"
 check "who keeps to them" qemu-img convert -n -f raw -O raw "$tmp/image" "$uri"
 check "and" -m 'identical' qemu-img compare -f raw -F raw "$tmp/image" "$uri"
 check "SIGINT" -m 'stopped' stop INT
@@ -200,11 +203,11 @@ check "end" stop
 
 # A killed daemon, and a client that connects again; what was flushed, or forced, is there.
 
-start size=16M cache=on file="$tmp/disk"
+start size=16M cache=on file="$kept/disk"
 mkfifo "$tmp/commands"
 prompts()
 {
-	[ "$(grep -o 'qemu-io>' "$tmp/client" | wc -l)" -ge "$1" ]
+	[ "$(grep -o 'qemu-io>' "$kept/client" | wc -l)" -ge "$1" ]
 }
 # where PID...: what each thread waits for.
 where()
@@ -220,13 +223,13 @@ tell()
 {
 	echo "$1" >&3
 	told=$((told + 1))
-	wait_for 1200 prompts $told || { echo "FAIL '$1' does not end"; cat "$tmp/client" "$tmp/log"; where "$client" "$pid"; exit 1; }
+	wait_for 1200 prompts $told || { echo "FAIL '$1' does not end"; cat "$kept/client" "$kept/log"; where "$client" "$pid"; exit 1; }
 }
 # It connects again.
 begin_client()
 {
 	qemu-io -t writeback --image-opts "driver=nbd,server.type=unix,server.path=$sock,reconnect-delay=100" \
-		<"$tmp/commands" >"$tmp/client" 2>&1 &
+		<"$tmp/commands" >"$kept/client" 2>&1 &
 	client=$!
 	exec 3>"$tmp/commands"
 	told=1
@@ -238,17 +241,17 @@ tell 'write -f -P 0x72 64k 64k'
 tell 'write -P 0x73 128k 64k'
 check "kill -9" -s 137 stop KILL
 check "its socket is left" [ -S "$sock" ]
-start size=16M cache=on file="$tmp/disk"
+start size=16M cache=on file="$kept/disk"
 tell 'read -P 0x71 0 64k'
 tell 'read -P 0x72 64k 64k'
 tell 'read -P 0 128k 64k'
-check "the client goes on" -x 'failed|error' -m 'wrote 65536/65536 bytes at offset 131072' -m 'read 65536/65536 bytes at offset 131072' cat "$tmp/client"
+check "the client goes on" -x 'failed|error' -m 'wrote 65536/65536 bytes at offset 131072' -m 'read 65536/65536 bytes at offset 131072' cat "$kept/client"
 check "the disk becomes smaller" "$bin/udrv" ramdisk shrink
 tell 'read 12M 64k'
 echo quit >&3
 exec 3>&-
 wait "$client"
-check "what the client still sees behind its end fails" -m 'read failed: Input/output error' cat "$tmp/client"
+check "what the client still sees behind its end fails" -m 'read failed: Input/output error' cat "$kept/client"
 check "end" stop
 
 # The NVMe driver's, likewise; requests may be on their way when it is killed.
@@ -279,7 +282,7 @@ echo quit >&3
 exec 3>&-
 check "the client ends well" wait "$client"
 check "the client goes on with what was flushed" -x 'failed|error' -m 'wrote 8388608/8388608 bytes' \
-	-m 'read 8388608/8388608 bytes' cat "$tmp/client"
+	-m 'read 8388608/8388608 bytes' cat "$kept/client"
 check "the end of NVMe" -m 'stopped' stop
 
 # What goes wrong.
@@ -290,7 +293,7 @@ check "errors of the disk reach the client" -s 1 -m 'Input/output error' \
 check "and do not end the daemon" nbdinfo "$uri"
 check "end" stop
 start size=16M
-(while nbdcopy "$uri" null:; do :; done) >"$tmp/client" 2>&1 &
+(while nbdcopy "$uri" null:; do :; done) >"$kept/client" 2>&1 &
 client=$!
 check "the device goes under load" "$bin/udrv" ramdisk pull
 wait "$pid"
@@ -298,14 +301,14 @@ ended=$?
 # nbdkit 1.32 aborts when it answers a connection that another of its threads has just closed.
 nbdkit_aborted()
 {
-	[ "$ended" = 134 ] && grep -q 'raw_send_socket: Assertion' "$tmp/log"
+	[ "$ended" = 134 ] && grep -q 'raw_send_socket: Assertion' "$kept/log"
 }
 nbdkit_aborted || check "it ends the daemon with an error" [ "$ended" = 1 ]
 pid=
 wait "$client"
-check "which says why" -m 'the device is gone: stopping' cat "$tmp/log"
+check "which says why" -m 'the device is gone: stopping' cat "$kept/log"
 start size=16M
-(while nbdcopy "$uri" null:; do :; done) >"$tmp/client" 2>&1 &
+(while nbdcopy "$uri" null:; do :; done) >"$kept/client" 2>&1 &
 client=$!
 check "a disk is in use" -s 1 -m 'already driven by udrv-ramdisk' \
 	daemon run ramdisk model:edu --nbd="$sock.2"
@@ -314,12 +317,12 @@ check "a socket is in use" -s 1 -m 'somebody serves there already' \
 stop >/dev/null
 ended=$?
 nbdkit_aborted || check "SIGTERM under load" [ "$ended" = 0 ]
-nbdkit_aborted || check "and it says so" -m 'stopped' cat "$tmp/log"
+nbdkit_aborted || check "and it says so" -m 'stopped' cat "$kept/log"
 wait "$client"
 # Clients that ask for nothing, for which nbdkit waits.
 idle()
 {
-	qemu-io -f raw "$uri" <"$tmp/commands" >"$tmp/client" 2>&1 3>&- &
+	qemu-io -f raw "$uri" <"$tmp/commands" >"$kept/client" 2>&1 3>&- &
 	client=$!
 	exec 3>"$tmp/commands"
 	told=1
@@ -387,10 +390,10 @@ check "the service manager is told, once clients can connect" -m '^READY=1' -m '
 # TCP, and TLS.
 
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-: >"$tmp/log"
-"$bin/udrv" run ramdisk model:edu --nbd="127.0.0.1:$port" size=16M >"$tmp/log" 2>&1 &
+: >"$kept/log"
+"$bin/udrv" run ramdisk model:edu --nbd="127.0.0.1:$port" size=16M >"$kept/log" 2>&1 &
 pid=$!
-await 'is ready' "$tmp/log"
+await 'is ready' "$kept/log"
 check "TCP" nbdcopy "$tmp/image" "nbd://127.0.0.1:$port/ram"
 check "the same" -m 'identical' qemu-img compare -f raw -F raw "$tmp/image" "nbd://127.0.0.1:$port/ram"
 check "end" stop

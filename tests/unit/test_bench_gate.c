@@ -213,7 +213,7 @@ START_TEST(a_sleeping_trigger_is_woken)
 	pthread_t thread;
 
 	how.ctx = &h;
-	how.deadline_ms = 5000;
+	how.deadline_ms = 60000;
 	ck_assert_int_eq(pthread_create(&thread, NULL, handle, &h), 0);
 	ck_assert_int_eq(bench_collect(&how, s, 100, &lost), 0);
 	atomic_store(&h.finish, true);

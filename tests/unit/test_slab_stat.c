@@ -10,11 +10,13 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <udrv/delay.h>
 #include <udrv/log.h>
 #include <udrv/slab.h>
 
 #include "mem/slab.h"
 #include "mem/slab_stat.h"
+#include "stat/file.h"
 
 #include "support/fake_tree.h"
 #include "support/fault.h"
@@ -212,6 +214,33 @@ START_TEST(no_thread_that_ends_is_seen_twice_or_not_at_all)
 	finish(thread);
 	ck_assert_uint_eq(seen("past").allocs, (unsigned int)job.used * 100);
 	end(job.cache);
+}
+END_TEST
+
+/* The thread that ends lost its CPU in the middle. */
+static void *end_the_change(void *record)
+{
+	struct udrv__slab_record *r = record;
+
+	udrv_msleep(100);
+	__atomic_store_n(&r->past_allocs, 10, __ATOMIC_RELAXED);
+	udrv__slab_stat_end(r);
+	return NULL;
+}
+
+START_TEST(a_change_that_takes_long_is_waited_for)
+{
+	struct udrv_kmem_cache *cache = make("slow", 64);
+	struct udrv__slab_record *r = cache->record;
+	pthread_t thread;
+
+	udrv__slab_stat_begin(r);
+	__atomic_store_n(&r->past_allocs, 1000, __ATOMIC_RELAXED);
+	thread = start(end_the_change, r);
+	ck_assert_uint_eq(seen("slow").allocs, 10);
+	finish(thread);
+	__atomic_store_n(&r->past_allocs, 0, __ATOMIC_RELAXED);
+	end(cache);
 }
 END_TEST
 
@@ -586,6 +615,8 @@ START_TEST(whatever_is_in_the_file_a_reader_survives)
 	unsigned int readable = 0;
 	uint32_t random = 1;
 
+	/* Nobody will end a change there. */
+	udrv__stat_pauses = 0;
 	remember_good();
 	for (int i = 0; i < 300; i++) {
 		unsigned int caches;
@@ -624,6 +655,7 @@ int main(void)
 	tcase_add_test(shown, a_limit_is_told);
 	tcase_add_test(shown, counts_are_exact_while_threads_run_and_after_they_ended);
 	tcase_add_test(shown, no_thread_that_ends_is_seen_twice_or_not_at_all);
+	tcase_add_test(shown, a_change_that_takes_long_is_waited_for);
 	tcase_add_test(shown, a_cache_that_ended_is_not_shown_and_the_next_begins_at_0);
 	tcase_add_test(shown, a_cache_outlives_the_file);
 	tcase_add_test(shown, there_is_one_file);

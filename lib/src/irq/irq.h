@@ -208,6 +208,8 @@ extern const struct udrv__wait_ops udrv__wait_epoll, udrv__wait_uring, udrv__wai
 /* wait_count.c: for spinning; for blocking by read, ring, epoll, between spins. */
 extern const struct udrv__wait_ops udrv__wait_count, udrv__wait_count_read, udrv__wait_count_uring,
 	udrv__wait_count_epoll;
+/* How long the end of looking at counts waits for a signal that was counted; for tests. */
+extern int udrv__catch_up_ms;
 /* wait_spin.c */
 int udrv__spin(struct udrv__irq_worker *w);
 int udrv__spin_adaptive(struct udrv__irq_worker *w);

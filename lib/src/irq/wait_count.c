@@ -35,7 +35,7 @@
 #include "sched/clock.h"
 
 /* For one signal that is on its way; more only if the kernel does not signal what it counts. */
-#define CATCH_UP_MS 100
+int udrv__catch_up_ms = 100;
 
 /* Make ready whose count is new. */
 static int look_at_counts(struct udrv__irq_worker *w)
@@ -66,7 +66,7 @@ static bool is_signalled(const struct udrv__vector *v)
 	int ret;
 
 	do {
-		ret = poll(&p, 1, CATCH_UP_MS);
+		ret = poll(&p, 1, udrv__catch_up_ms);
 	} while (ret < 0 && errno == EINTR);
 	return ret > 0;
 }

@@ -4,15 +4,11 @@
  * nothing but the figures shown depends on it.
  */
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "mem/slab_stat.h"
 #include "stat/file.h"
-
-/* Changes are short: what is in the middle of one for longer has died there. */
-#define TRIES 100
 
 static bool is_slabs(const void *mapped, size_t size)
 {
@@ -100,18 +96,17 @@ int udrv__slab_view_read(const struct udrv__slab_view *view, unsigned int nr,
 {
 	const struct udrv__slab_record *r =
 		(const struct udrv__slab_record *)(const void *)(view->header + 1) + nr;
+	unsigned int tries = 0;
+	uint32_t sequence;
 
-	for (int i = 0; i < TRIES; i++) {
-		uint32_t sequence = __atomic_load_n(&r->sequence, __ATOMIC_ACQUIRE);
-
+	do {
+		sequence = __atomic_load_n(&r->sequence, __ATOMIC_ACQUIRE);
 		reading->record = *r;
 		if (reading->record.made_ns)
 			add_up(view, nr, r, reading);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		if (!(sequence & 1) && sequence == __atomic_load_n(&r->sequence, __ATOMIC_RELAXED))
-			break;
-		(void)sched_yield();
-	}
+	} while ((sequence & 1 || sequence != __atomic_load_n(&r->sequence, __ATOMIC_RELAXED)) &&
+		 udrv__stat_file_again(&tries));
 	tidy(reading);
 	return reading->record.made_ns ? 0 : -ENOENT;
 }

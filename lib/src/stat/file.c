@@ -20,7 +20,7 @@
  */
 #define TRIES_AT_A_TIME 100
 #define PAUSE_NS	1000000
-#define PAUSES		5000
+unsigned int udrv__stat_pauses = 5000;
 
 /* Is it "<any driver>@<device><suffix>", or one that was not finished? */
 static bool is_of_device(const char *file, const char *device, const char *suffix)
@@ -159,6 +159,8 @@ bool udrv__stat_file_again(unsigned int *tries)
 
 	if (++*tries % TRIES_AT_A_TIME)
 		return true;
+	if (*tries >= TRIES_AT_A_TIME * udrv__stat_pauses)
+		return false;
 	(void)nanosleep(&pause, NULL);
-	return *tries < TRIES_AT_A_TIME * PAUSES;
+	return true;
 }
