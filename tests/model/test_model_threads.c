@@ -268,6 +268,40 @@ START_TEST(everything_at_once)
 }
 END_TEST
 
+static udrv_iova_t written;
+
+static void *write_memory(void *arg)
+{
+	(void)arg;
+	while (!get(end))
+		(void)udrv__model_dma_write(udrv__model_of(dev), get(written), "0123456789abcdef",
+					    16);
+	return NULL;
+}
+
+/* As an IOMMU would. The address is the same each time. */
+START_TEST(memory_of_the_stub_is_not_the_devices_when_it_goes)
+{
+	struct udrv__dma_block block = {0};
+	pthread_t thread;
+
+	dev = stub_open("model:edu");
+	ck_assert_int_eq(dev->ops->dma_alloc(dev, PAGE, UDRV_DMA_BIT_MASK(32), &block), 0);
+	set(written, block.iova);
+	ck_assert_int_eq(dev->ops->dma_free(dev, &block), 0);
+	set(end, false);
+	thread = start(write_memory, NULL);
+	for (unsigned int i = 0; i < 2000; i++) {
+		ck_assert_int_eq(dev->ops->dma_alloc(dev, PAGE, UDRV_DMA_BIT_MASK(32), &block), 0);
+		ck_assert_uint_eq(block.iova, written);
+		ck_assert_int_eq(dev->ops->dma_free(dev, &block), 0);
+	}
+	set(end, true);
+	finish(thread);
+	udrv_device_close(dev);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("model_threads");
@@ -275,6 +309,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 300);
 	tcase_add_loop_test(tc, everything_at_once, 0, MODELS);
+	tcase_add_test(tc, memory_of_the_stub_is_not_the_devices_when_it_goes);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }
