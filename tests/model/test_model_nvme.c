@@ -4,8 +4,11 @@
 
 #include <linux/pci_regs.h>
 
+#include "backend/model_nvme_dev.h"
+
 #include "support/raw_nvme.h"
 #include "support/suite.h"
+#include "support/threads.h"
 
 /* The same with the thread, and in the caller's. */
 static const char *const names[] = {"model:nvme", "model:nvme:direct"};
@@ -427,6 +430,46 @@ START_TEST(direct_reads_that_move_nothing_complete_in_order)
 }
 END_TEST
 
+static bool stop;
+
+/* The thread makes way for who reads a register, between two commands. */
+static void *wake_always(void *arg)
+{
+	(void)arg;
+	while (!get(stop)) {
+		(void)raw_csts();
+		pthread_cond_broadcast(&udrv__nvme_of(dev)->idle);
+	}
+	return NULL;
+}
+
+/* As pthread_cond_wait(3) allows. */
+START_TEST(who_waits_for_it_to_settle_is_not_woken_early)
+{
+	const unsigned int entries = 512;
+	pthread_t thread;
+
+	raw_up("model:nvme");
+	(void)raw_alloc_queue(2, entries);
+	raw_ok(0, raw_create_cq(2, entries, 0, false));
+	raw_ok(0, raw_create_sq(2, entries, 2));
+	set(stop, false);
+	thread = start(wake_always, NULL);
+	for (unsigned int round = 0; round < 20; round++) {
+		for (unsigned int i = 0; i < entries - 1; i++)
+			(void)raw_put(2, raw_rw(NVME_NVM_READ, 0, 8));
+		raw_ring(4, queues[2].tail);
+		udrv__model_nvme_settle(dev);
+		for (unsigned int i = 0; i < entries - 1; i++) {
+			ck_assert(raw_peek(2));
+			(void)raw_pop(2);
+		}
+	}
+	set(stop, true);
+	finish(thread);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("model_nvme");
@@ -455,6 +498,7 @@ int main(void)
 	tcase_add_test(tc, both_modes_may_be_had_of_one_controller);
 	tcase_add_test(tc, direct_doorbells_are_memory);
 	tcase_add_test(tc, direct_reads_that_move_nothing_complete_in_order);
+	tcase_add_test(tc, who_waits_for_it_to_settle_is_not_woken_early);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

@@ -62,6 +62,7 @@ static void wait_for_work(struct udrv__nvme *n, uint64_t due)
 
 	__atomic_store_n(&n->asleep, 1, __ATOMIC_SEQ_CST);
 	if (!any_dirty(n)) {
+		n->rests++;
 		pthread_cond_broadcast(&n->idle);
 		if (due == UDRV__NEVER)
 			pthread_cond_wait(&n->work, &n->lock);
@@ -114,6 +115,7 @@ unsigned int udrv__model_nvme_step(struct udrv_device *dev)
 void udrv__model_nvme_settle(struct udrv_device *dev)
 {
 	struct udrv__nvme *n = udrv__nvme_of(dev);
+	uint64_t before;
 
 	if (n->config.direct) {
 		(void)udrv__model_nvme_step(dev);
@@ -122,8 +124,10 @@ void udrv__model_nvme_settle(struct udrv_device *dev)
 	udrv__nvme_lock(n);
 	/* What wakes it has been seen when it sleeps again. */
 	do {
+		before = n->rests;
 		pthread_cond_signal(&n->work);
-		pthread_cond_wait(&n->idle, &n->lock);
+		while (n->rests == before)
+			pthread_cond_wait(&n->idle, &n->lock);
 	} while (any_dirty(n));
 	udrv__nvme_unlock(n);
 }

@@ -227,6 +227,7 @@ struct udrv__nvme {
 	struct udrv__model_nvme_counts counts;
 
 	bool stopping, paused;
+	uint64_t rests;			   /* of the thread, told by idle */
 	bool subsystem_was_reset;	   /* and nobody has taken note */
 	bool event_masked[NVME_AER_TYPES]; /* told, and its log page not read yet, which is: */
 	uint8_t event_log[NVME_AER_TYPES];

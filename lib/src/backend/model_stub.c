@@ -213,15 +213,23 @@ static void take_out(struct udrv__model_stub *stub, const struct udrv__model_blo
 	*link = b->next;
 }
 
+/* The device first: it may be copying. */
+static void end_memory(struct udrv_device *dev, const struct udrv__model_block *b)
+{
+	(void)udrv__model_dma_unmap(dev, b->iova, b->len);
+	if (b->allocated)
+		munmap(b->va, b->len);
+}
+
 int udrv__model_stub_free(struct udrv_device *dev, const struct udrv__dma_block *block)
 {
 	struct udrv__model *m = dev->backend;
 	struct udrv__model_block *b = (struct udrv__model_block *)(uintptr_t)block->handle;
 	bool still;
 
-	if (b->allocated && b->va)
-		munmap(b->va, b->len);
 	if (m->stub.free_error) {
+		if (b->allocated)
+			end_memory(dev, b);
 		b->va = NULL;
 		return m->stub.free_error;
 	}
@@ -231,7 +239,7 @@ int udrv__model_stub_free(struct udrv_device *dev, const struct udrv__dma_block 
 	still = find_overlap(&m->stub, b->iova, b->len);
 	pthread_mutex_unlock(&m->lock);
 	if (!still)
-		(void)udrv__model_dma_unmap(dev, b->iova, b->len);
+		end_memory(dev, b);
 	free(b);
 	return is_removed(m) ? -ENODEV : 0;
 }

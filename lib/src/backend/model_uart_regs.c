@@ -257,6 +257,8 @@ static void write_reg(struct uart *u, unsigned int reg, uint8_t val)
 {
 	const bool dlab = u->lcr & LCR_DLAB;
 
+	if (u->chip == UDRV__UART_ABSENT)
+		return;
 	switch (reg) {
 	case REG_RBR:
 		if (dlab)
@@ -315,7 +317,7 @@ void uarts_write(void *state, unsigned int bar, uint64_t offset, unsigned int si
 	struct uart *u = port_at(us, offset, size);
 
 	(void)bar;
-	if (!u || u->chip == UDRV__UART_ABSENT)
+	if (!u)
 		return;
 	pthread_mutex_lock(&us->lock);
 	write_reg(u, (unsigned int)offset % UART_REGS, (uint8_t)val);
