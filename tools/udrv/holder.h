@@ -23,7 +23,7 @@ struct holder {
  * -ESRCH: nobody; other negative errno. Says nothing.
  */
 int holder_find(struct holder *h, const char *device);
-/* Of which driver's daemon "udrv-edu" is the name, or NULL: it is a verb of `udrv`. */
+/* The driver whose daemon it is, "edu"; NULL: it is none, but a verb. */
 const char *holder_driver(const struct holder *h);
 
 #endif
