@@ -103,7 +103,7 @@ struct udrv_nvme {
 	pthread_mutex_t ns_lock; /* the table's changes */
 	struct nvme_namespaces namespaces;
 	uint64_t ns_questions; /* so often it was asked for what is in it */
-	uint64_t ns_gone;      /* the last question that some number not in it was an answer to */
+	uint64_t ns_gone;      /* the last one whose answer left out a number that is not in it */
 
 	/* A thread for resets and the clock; one for events, who may wait for a reset. */
 	struct udrv_workqueue_struct *wq;

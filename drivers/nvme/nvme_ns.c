@@ -200,7 +200,7 @@ static bool is_doubtful(const struct namespace *old, const struct namespace *now
 	       !has_identifier(now);
 }
 
-/* ns_lock. Some number that is not in the table is not there, or none is. */
+/* ns_lock. The answer was that a number is not there, or all numbers but some. */
 static void note_gone(struct udrv_nvme *nvme, uint64_t question)
 {
 	if (nvme->ns_gone < question)

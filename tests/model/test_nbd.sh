@@ -7,11 +7,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../guest/lib.sh"
 bin=$1
 preload=${2-}
-tmp=$(mktemp -d)
+tmp=$(mktemp -d) || exit 1
 # What is waited for is in memory, and so is what disks keep: the software controller writes that by page faults, with its lock. One
 # of them may wait for the machine's disk for as long as that is busy, and whoever asks the controller for anything waits with it.
-kept=$(mktemp -d -p /dev/shm)
-export UDRV_RUNTIME_DIR="$tmp/run"
+kept=$(mktemp -d -p /dev/shm) || exit 1
+export UDRV_RUNTIME_DIR="$kept/run"
 mkdir "$UDRV_RUNTIME_DIR"
 unset NOTIFY_SOCKET WATCHDOG_USEC
 pid=

@@ -530,6 +530,13 @@ START_TEST(one_that_waits_for_its_device_is_shown_and_stopped)
 	ck_assert_int_eq(stop(WORDS("udrv stop", absent)), TOOL_OK);
 	ck_assert_int_eq(end_of(pid), 0);
 	ck_assert_int_eq(ps(WORDS("udrv ps", absent)), TOOL_FAILED);
+	/* Nor one that was killed, whose file says that it waits. */
+	pid = spawn(run_driver, "killed", WORDS("udrv-driver", "run", "--wait", absent));
+	await_text("killed.err", "waiting until there is such a device");
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(end_of(pid), -SIGKILL);
+	said("0000:00:05.0.lock", " waiting");
+	ck_assert_int_eq(ps(WORDS("udrv ps", absent)), TOOL_FAILED);
 }
 END_TEST
 

@@ -1080,7 +1080,7 @@ START_TEST(the_service_manager_is_told)
 	for (int i = 0; i < 3; i++)
 		ck_assert_str_eq(notification(fd), "WATCHDOG=1");
 	ck_assert_int_eq(kill(daemon_pid, SIGTERM), 0);
-	/* The socket keeps 10, and who sends more waits: it would not end while nobody reads. */
+	/* The socket keeps a few, and who sends more waits: it would not end while nobody reads. */
 	do {
 		text = notification(fd);
 	} while (!strcmp(text, "WATCHDOG=1"));

@@ -68,7 +68,7 @@ int holder_find(struct holder *h, const char *device)
 {
 	char path[UDRV__PATH_MAX];
 	ino_t inode = 0;
-	int ret = udrv__rundir_path(path, sizeof(path), device, HOLDER_SUFFIX);
+	int ret = udrv__rundir_path(path, sizeof(path), device, UDRV__LOCK_SUFFIX);
 
 	(void)snprintf(h->device, sizeof(h->device), "%s", device);
 	if (!ret)

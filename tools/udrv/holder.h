@@ -8,8 +8,6 @@
 
 #include <udrv/device.h>
 
-#define HOLDER_SUFFIX ".lock" /* of the files that say it */
-
 struct holder {
 	char device[UDRV_DEVICE_NAME_MAX];
 	char program[64]; /* "udrv-edu" */

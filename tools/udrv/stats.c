@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "driver/daemon.h"
 #include "holder.h"
 #include "tool.h"
 
@@ -95,7 +96,7 @@ static int read_file(void *ctx, const char *path)
 	return ret;
 }
 
-/* What has been read of a daemon that has got its device meanwhile is the same process. */
+/* One whose device has gone since its statistics were read is no second daemon. */
 static bool is_read(const struct stats *stats, pid_t pid)
 {
 	for (size_t i = 0; i < stats->count; i++)
@@ -122,11 +123,11 @@ static int add_waiting(struct stats *stats, const struct holder *h)
 	return 0;
 }
 
-static int read_lock(void *ctx, const char *path)
+static int read_holder(void *ctx, const char *path)
 {
 	const struct wanted *wanted = ctx;
 	const char *file = strrchr(path, '/') + 1;
-	const int len = (int)strlen(file) - (int)strlen(HOLDER_SUFFIX);
+	const int len = (int)strlen(file) - (int)strlen(UDRV__LOCK_SUFFIX);
 	char device[UDRV_DEVICE_NAME_MAX];
 	struct holder h;
 	int ret;
@@ -147,39 +148,37 @@ static int by_device(const void *a, const void *b)
 	return strcmp(x->header.device, y->header.device);
 }
 
-static void sort(struct stats *stats)
+/* In the order of their devices, or none after an error. */
+static int finish(struct stats *stats, int ret)
 {
-	if (stats->count)
+	if (ret)
+		stats_free(stats);
+	else if (stats->count)
 		qsort(stats->daemon, stats->count, sizeof(*stats->daemon), by_device);
+	return ret;
+}
+
+static int read_segments(struct stats *stats, const char *device)
+{
+	struct wanted wanted = {stats, device};
+
+	memset(stats, 0, sizeof(*stats));
+	return stats_each_file(UDRV__STAT_SUFFIX, read_file, &wanted);
 }
 
 int stats_read(struct stats *stats, const char *device)
 {
-	struct wanted wanted = {stats, device};
-	int ret;
-
-	memset(stats, 0, sizeof(*stats));
-	ret = stats_each_file(UDRV__STAT_SUFFIX, read_file, &wanted);
-	if (ret)
-		stats_free(stats);
-	else
-		sort(stats);
-	return ret;
+	return finish(stats, read_segments(stats, device));
 }
 
 int stats_read_all(struct stats *stats, const char *device)
 {
 	struct wanted wanted = {stats, device};
-	int ret = stats_read(stats, device);
+	int ret = read_segments(stats, device);
 
-	if (ret)
-		return ret;
-	ret = stats_each_file(HOLDER_SUFFIX, read_lock, &wanted);
-	if (ret)
-		stats_free(stats);
-	else
-		sort(stats);
-	return ret;
+	if (!ret)
+		ret = stats_each_file(UDRV__LOCK_SUFFIX, read_holder, &wanted);
+	return finish(stats, ret);
 }
 
 void stats_free(struct stats *stats)

@@ -213,11 +213,12 @@ static void take_out(struct udrv__model_stub *stub, const struct udrv__model_blo
 	*link = b->next;
 }
 
-/* The device first: it may be copying. */
-static void end_memory(struct udrv_device *dev, const struct udrv__model_block *b)
+/* The device first: it may be copying. @shared: another block is at the same addresses. */
+static void end_memory(struct udrv_device *dev, const struct udrv__model_block *b, bool shared)
 {
-	(void)udrv__model_dma_unmap(dev, b->iova, b->len);
-	if (b->allocated)
+	if (!shared)
+		(void)udrv__model_dma_unmap(dev, b->iova, b->len);
+	if (b->allocated && b->va)
 		munmap(b->va, b->len);
 }
 
@@ -229,7 +230,7 @@ int udrv__model_stub_free(struct udrv_device *dev, const struct udrv__dma_block 
 
 	if (m->stub.free_error) {
 		if (b->allocated)
-			end_memory(dev, b);
+			end_memory(dev, b, false);
 		b->va = NULL;
 		return m->stub.free_error;
 	}
@@ -238,8 +239,7 @@ int udrv__model_stub_free(struct udrv_device *dev, const struct udrv__dma_block 
 	m->stub.frees++;
 	still = find_overlap(&m->stub, b->iova, b->len);
 	pthread_mutex_unlock(&m->lock);
-	if (!still)
-		end_memory(dev, b);
+	end_memory(dev, b, still);
 	free(b);
 	return is_removed(m) ? -ENODEV : 0;
 }

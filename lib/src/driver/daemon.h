@@ -41,6 +41,7 @@ int udrv__rundir_check(const char *dir);
  * a killed daemon leaves none behind. -EBUSY names the holder.
  */
 int udrv__lock_device(const char *device, const char *program, int *fd_out);
+#define UDRV__LOCK_SUFFIX ".lock"
 /* The file's line is "PID PROGRAM", or "PID PROGRAM waiting": it has no device, so no exports. */
 #define UDRV__LOCK_WAITING "waiting"
 int udrv__lock_say_waiting(int fd, const char *program, bool waiting);

@@ -184,7 +184,7 @@ int udrv__lock_say_waiting(int fd, const char *program, bool waiting)
 int udrv__lock_device(const char *device, const char *program, int *fd_out)
 {
 	char path[UDRV__PATH_MAX];
-	int ret = udrv__rundir_path(path, sizeof(path), device, ".lock");
+	int ret = udrv__rundir_path(path, sizeof(path), device, UDRV__LOCK_SUFFIX);
 	int fd;
 
 	if (ret)

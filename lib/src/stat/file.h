@@ -46,6 +46,6 @@ int udrv__stat_file_map(const char *path, size_t least,
  * True: copy again. Sleeps now and then. False: the owner has died in the middle of a change.
  */
 bool udrv__stat_file_again(unsigned int *tries);
-extern unsigned int udrv__stat_pauses; /* how often it sleeps, for 1 ms; for tests */
+extern unsigned int udrv__stat_pauses; /* so many hundred tries, 1 ms between them; for tests */
 
 #endif

@@ -27,7 +27,8 @@ IOMMUS = {
 }
 # no_timer_check: under load the boot would panic in the timer's check.
 # loglevel=5: warnings reach the console, which is all that is left when a guest dies.
-KERNEL_ARGUMENTS = "console=ttyS0 loglevel=5 panic=-1 no_timer_check tsc=reliable log_buf_len=1M"
+# oops=panic: the task that dies may hold a lock that the command waits for.
+KERNEL_ARGUMENTS = "console=ttyS0 loglevel=5 panic=-1 oops=panic no_timer_check tsc=reliable log_buf_len=1M"
 # For the sanitizer kernel: freed pages are filled, and checked when they are allocated again.
 SANITIZER_ARGUMENTS = "page_poison=1"
 

@@ -10,7 +10,7 @@ IOMMU_FAULT = re.compile(
     r"|viommu.*fault|virtio_iommu.*fault")
 
 FAILURE = re.compile(
-    r"\bWARNING: |\bBUG: |kernel BUG at |\bOops\b|Kernel panic"
+    r"\bWARNING: |\bBUG: |kernel BUG at |\bOops\b|\bint3: 0000 \[#|Kernel panic"
     r"|general protection fault, (probably|maybe)|unable to handle "
     r"|nobody cared"
     r"|INFO: task .* blocked for more than"
@@ -21,11 +21,11 @@ FAILURE = re.compile(
     r"|\bBUG [\w-]+ \(|pagealloc: (memory|single bit)|ODEBUG: "
     r"|refcount_t: |list_(add|del) corruption|scheduling while atomic|sleeping function called")
 
-# The kernel's first Oops, if it is a breakpoint: where, and the byte that it was.
+# The kernel's first Oops, if it is a breakpoint: where, and its first line of bytes.
 BREAKPOINT = re.compile(
     r"\bint3: 0000 \[#1\](?:.*\n)*?"
     r".*\bRIP: [0-9a-f]+:(\S+)(?:.*\n)*?"
-    r".*\bCode:(?: [0-9a-f]{2})* ([0-9a-f]{2}) <")
+    r".*\bCode:(.*)")
 
 # Seen on the stock kernels in QEMU at every boot.
 HARMLESS = re.compile(r"Spectre V2 : WARNING: |unchecked MSR access error: RDMSR")
@@ -55,7 +55,8 @@ def stale_breakpoint(text):
     instruction by then. A jump to where nothing is but 0xcc, a failure of the guest's own, still
     shows that byte."""
     found = BREAKPOINT.search(text)
-    return found[1] if found and found[2] != "cc" else None
+    byte = re.search(r" ([0-9a-f]{2}) <", found[2]) if found else None
+    return found[1] if byte and byte[1] != "cc" else None
 
 
 def report(text, bad, count):
