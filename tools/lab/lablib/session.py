@@ -215,7 +215,9 @@ class Session:
             raise LabError(f"QEMU did not start: {words[-1]}", EXIT_QEMU)
         how = f"by signal {-status}" if status < 0 else f"with status {status}"
         reason = f": {words[-1]}" if words else ""
-        raise LabError(f"the guest died without a verdict (QEMU ended {how}{reason})", EXIT_DIED)
+        # An assertion that fails is not among them: a driver provokes it, and each time.
+        kind = EmulationFailed if status == -signal.SIGSEGV else LabError
+        raise kind(f"the guest died without a verdict (QEMU ended {how}{reason})", EXIT_DIED)
 
     # The monitor: QMP, one command at a time.
 
