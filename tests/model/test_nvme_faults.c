@@ -59,14 +59,6 @@ static void inject(enum udrv__model_nvme_fault_kind kind, unsigned int period, u
 	ck_assert_int_eq(udrv__model_nvme_inject(rig.dev, &fault), 0);
 }
 
-static struct udrv__model_nvme_counts counts(void)
-{
-	struct udrv__model_nvme_counts now;
-
-	udrv__model_nvme_get_counts(rig.dev, &now);
-	return now;
-}
-
 static void load_with(enum udrv__model_nvme_fault_kind kind, unsigned int period,
 		      unsigned int count, uint32_t value, uint32_t delay_ms, struct nvme_load *load)
 {
@@ -260,7 +252,7 @@ static int reset_one_that_is_never_disabled(struct nvme_load *load, bool no_func
 	ck_assert(nvme_load_fill(load));
 	udrv_nvme_submit(rig.q);
 	udrv__model_nvme_set_switches(rig.dev, &never);
-	ck_assert_uint_eq(counts().function_resets, 0);
+	ck_assert_uint_eq(nvme_rig_counts(&rig).function_resets, 0);
 	return udrv_nvme_reset(rig.nvme);
 }
 
@@ -269,7 +261,7 @@ START_TEST(one_that_is_never_disabled_is_reset_by_function)
 	struct nvme_load load;
 
 	ck_assert_int_eq(reset_one_that_is_never_disabled(&load, false), 0);
-	ck_assert_uint_eq(counts().function_resets, 1);
+	ck_assert_uint_eq(nvme_rig_counts(&rig).function_resets, 1);
 	nvme_load_run(&load, 200);
 	nvme_load_finish(&load);
 	ck_assert_uint_eq(load.failed, 0);
@@ -410,11 +402,11 @@ START_TEST(retries_end_and_come_ever_later)
 	ck_assert_uint_eq(read_after_failures(5, NVME_SC_NS_NOT_READY, &ms), 0);
 	ck_assert_int_ge(ms, 10 + 20 + 40 + 80 - 40);
 	ck_assert_uint_eq(read_after_failures(0, NVME_SC_NS_NOT_READY, &ms), NVME_SC_NS_NOT_READY);
-	before = counts().commands;
+	before = nvme_rig_counts(&rig).commands;
 	ck_assert_uint_eq(read_after_failures(0, NVME_SC_NS_NOT_READY | NVME_STATUS_DNR, &ms),
 			  NVME_SC_NS_NOT_READY | NVME_STATUS_DNR);
 	/* It was sent once. */
-	ck_assert_uint_eq(counts().commands, before + 1);
+	ck_assert_uint_eq(nvme_rig_counts(&rig).commands, before + 1);
 }
 END_TEST
 

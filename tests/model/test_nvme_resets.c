@@ -43,14 +43,6 @@ static void teardown(void)
 	nvme_rig_close(&rig);
 }
 
-static uint64_t bad_doorbells(void)
-{
-	struct udrv__model_nvme_counts counts;
-
-	udrv__model_nvme_get_counts(rig.dev, &counts);
-	return counts.bad_doorbells;
-}
-
 static void inject(enum udrv__model_nvme_fault_kind kind, uint16_t qid, int opcode,
 		   unsigned int count, uint32_t value)
 {
@@ -127,8 +119,7 @@ START_TEST(a_reset_before_word_of_the_last_one_was_taken)
 {
 	const struct udrv__model_nvme_switches never = {.never_ready = true};
 	struct nvme_rig_wait w = {0};
-	struct udrv__model_nvme_counts before;
-	struct udrv__model_nvme_counts after;
+	uint64_t before;
 	pthread_t thread;
 
 	inject(UDRV__MODEL_NVME_SWALLOW, 1, -1, 1, 0);
@@ -137,11 +128,10 @@ START_TEST(a_reset_before_word_of_the_last_one_was_taken)
 	udrv__model_nvme_set_switches(rig.dev, &never);
 	ck_assert_int_eq(pthread_create(&thread, NULL, reset_once, NULL), 0);
 	await_frozen();
-	udrv__model_nvme_get_counts(rig.dev, &before);
+	before = nvme_rig_counts(&rig).doorbells;
 	ck_assert_uint_eq(udrv_nvme_poll(rig.q, 0), 0);
 	ck_assert(rig.q->attention & NVME_Q_FROZEN);
-	udrv__model_nvme_get_counts(rig.dev, &after);
-	ck_assert_uint_eq(after.doorbells, before.doorbells);
+	ck_assert_uint_eq(nvme_rig_counts(&rig).doorbells, before);
 	udrv__model_nvme_heal(rig.dev);
 	pthread_join(thread, NULL);
 	ck_assert_uint_eq(nvme_rig_await(&rig, &w), 0);
@@ -170,7 +160,7 @@ START_TEST(resets_back_to_back)
 	nvme_load_finish(&load);
 	ck_assert_uint_eq(load.failed, 0);
 	ck_assert_uint_eq(nvme_rig_info(&rig).bad_completions, 0);
-	ck_assert_uint_eq(bad_doorbells(), 0);
+	ck_assert_uint_eq(nvme_rig_counts(&rig).bad_doorbells, 0);
 }
 END_TEST
 
@@ -198,7 +188,7 @@ START_TEST(queues_come_and_go_during_resets)
 	stop = true;
 	pthread_join(thread, NULL);
 	ck_assert_uint_eq(nvme_rig_info(&rig).bad_completions, 0);
-	ck_assert_uint_eq(bad_doorbells(), 0);
+	ck_assert_uint_eq(nvme_rig_counts(&rig).bad_doorbells, 0);
 }
 END_TEST
 
@@ -212,7 +202,7 @@ START_TEST(a_queue_that_goes_after_a_reset_rings_no_more)
 	udrv_nvme_queue_destroy(rig.q);
 	rig.q = NULL;
 	ck_assert_uint_eq(w.calls, 1);
-	ck_assert_uint_eq(bad_doorbells(), 0);
+	ck_assert_uint_eq(nvme_rig_counts(&rig).bad_doorbells, 0);
 }
 END_TEST
 

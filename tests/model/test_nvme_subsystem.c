@@ -45,14 +45,6 @@ static void teardown(void)
 	nvme_rig_close(&rig);
 }
 
-static uint64_t subsystem_resets(void)
-{
-	struct udrv__model_nvme_counts counts;
-
-	udrv__model_nvme_get_counts(rig.dev, &counts);
-	return counts.subsystem_resets;
-}
-
 static uint64_t messages_dropped(void)
 {
 	struct udrv__model_counts counts;
@@ -83,7 +75,7 @@ START_TEST(everything_is_as_before)
 	nvme_rig_fill(buf, 512, 3, 1);
 	ck_assert_uint_eq(nvme_rig_write(&rig, buf, 3, 1, 0), 0);
 	ck_assert_int_eq(udrv_nvme_subsystem_reset(rig.nvme), 0);
-	ck_assert_uint_eq(subsystem_resets(), 1);
+	ck_assert_uint_eq(nvme_rig_counts(&rig).subsystem_resets, 1);
 	ck_assert_uint_eq(nvme_rig_info(&rig).resets, 1);
 	for (int i = 0; i < 16; i++)
 		ck_assert_int_eq(udrv_pci_read_config_dword(rig.dev, 4 * i, &after[i]), 0);
@@ -96,7 +88,7 @@ START_TEST(everything_is_as_before)
 	ck_assert_mem_eq(buf, buf + 512, 512);
 	ck_assert_uint_eq(messages_dropped(), 0);
 	ck_assert_int_eq(udrv_nvme_subsystem_reset(rig.nvme), 0);
-	ck_assert_uint_eq(subsystem_resets(), 2);
+	ck_assert_uint_eq(nvme_rig_counts(&rig).subsystem_resets, 2);
 	teardown();
 }
 END_TEST
@@ -152,7 +144,7 @@ START_TEST(under_load)
 	nvme_load_finish(&load);
 	ck_assert_uint_eq(load.failed, 0);
 	ck_assert_uint_eq(nvme_rig_info(&rig).bad_completions, 0);
-	ck_assert_uint_eq(subsystem_resets(), 40);
+	ck_assert_uint_eq(nvme_rig_counts(&rig).subsystem_resets, 40);
 }
 END_TEST
 
@@ -208,7 +200,7 @@ START_TEST(one_that_is_pulled_out_meanwhile_is_gone)
 
 	open_on("model:nvme", UINT32_MAX, 0);
 	ck_assert_int_eq(pthread_create(&thread, NULL, reset_once, &ret), 0);
-	while (!subsystem_resets())
+	while (!nvme_rig_counts(&rig).subsystem_resets)
 		udrv_usleep_range(100, 200);
 	udrv__model_surprise_remove(rig.dev);
 	pthread_join(thread, NULL);
@@ -269,7 +261,7 @@ START_TEST(not_in_callbacks)
 	while (udrv_nvme_in_flight(rig.q))
 		(void)udrv_nvme_wait(rig.q, 1000);
 	ck_assert_int_eq(ret, -EDEADLK);
-	ck_assert_uint_eq(subsystem_resets(), 0);
+	ck_assert_uint_eq(nvme_rig_counts(&rig).subsystem_resets, 0);
 }
 END_TEST
 

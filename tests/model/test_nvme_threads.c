@@ -73,25 +73,17 @@ START_TEST(attach_ends_while_the_first_event_is_handled)
 }
 END_TEST
 
-static struct udrv__model_nvme_counts counts(void)
-{
-	struct udrv__model_nvme_counts now;
-
-	udrv__model_nvme_get_counts(rig.dev, &now);
-	return now;
-}
-
 /* Whoever says this is held. If a detach can go on meanwhile, it is given the time for it. */
 static void hold(void *ctx, int level, const char *line)
 {
 	const int64_t end = now_ms() + 1000;
-	const uint64_t before = counts().resets;
+	const uint64_t before = nvme_rig_counts(&rig).resets;
 
 	(void)ctx;
 	(void)level;
 	if (strstr(line, "resetting the controller")) {
 		sem_post(&changed);
-		while (now_ms() < end && counts().resets == before)
+		while (now_ms() < end && nvme_rig_counts(&rig).resets == before)
 			usleep(1000);
 	}
 	/* By the reset. */
@@ -138,12 +130,12 @@ static pthread_t start_late_update(void)
 							   .count = 1,
 							   .period = 2,
 							   .delay_ms = 1000};
-	const uint64_t before = counts().commands;
+	const uint64_t before = nvme_rig_counts(&rig).commands;
 	pthread_t thread;
 
 	ck_assert_int_eq(udrv__model_nvme_inject(rig.dev, &second_late), 0);
 	thread = start(update, NULL);
-	until(counts().commands >= before + 2);
+	until(nvme_rig_counts(&rig).commands >= before + 2);
 	return thread;
 }
 

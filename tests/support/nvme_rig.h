@@ -11,6 +11,7 @@
 #include <udrv/device.h>
 #include <udrv/dma.h>
 
+#include "backend/model_nvme.h"
 #include "nvme.h"
 
 struct nvme_rig {
@@ -63,6 +64,15 @@ static inline struct udrv_nvme_info nvme_rig_info(const struct nvme_rig *rig)
 
 	udrv_nvme_get_info(rig->nvme, &info);
 	return info;
+}
+
+/* Of a software controller. */
+static inline struct udrv__model_nvme_counts nvme_rig_counts(const struct nvme_rig *rig)
+{
+	struct udrv__model_nvme_counts counts;
+
+	udrv__model_nvme_get_counts(rig->dev, &counts);
+	return counts;
 }
 
 static inline void *nvme_rig_memory(const struct nvme_rig *rig, size_t len)
